@@ -1,0 +1,34 @@
+"""One rule for pages and their fragments."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import patch_vary_headers
+
+
+def render_page(
+    request: HttpRequest,
+    template: str,
+    context: dict[str, Any],
+    *,
+    partial: str | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """Render `template`, or only its partial when HTMX asks for a fragment.
+
+    Boosted requests get the page: they replace the whole body.
+
+    Args:
+        request: The request; `request.htmx` decides.
+        template: Path below `templates/`.
+        context: Template context.
+        partial: Name of a `{% partialdef %}` in that template.
+        status: HTTP status; 422 for a form with errors.
+    """
+    htmx = getattr(request, "htmx", None)
+    fragment = bool(partial) and bool(htmx) and not htmx.boosted
+    name = f"{template}#{partial}" if fragment else template
+    response = render(request, name, context, status=status)
+    patch_vary_headers(response, ["HX-Request"])
+    return response

@@ -1,0 +1,70 @@
+"""Abstract models, the audit chain and the marks that ticks and processes leave."""
+
+from datetime import datetime
+
+from django.db import models
+
+
+class TimestampedModel(models.Model):
+    """A row that knows when it was made and last changed."""
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+
+
+class JobSlot(models.Model):
+    """One run of a scheduled job, for the slot it was scheduled for.
+
+    Unique by job and slot: a doubled tick finds the row and does nothing; a missed tick leaves no
+    row and is done late, for its own time.
+    """
+
+    job = models.CharField(max_length=60)
+    slot = models.DateTimeField(help_text="Start of the minute this run is for.")
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    detail = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "slot"], name="core_job_slot_once")]
+        indexes = [models.Index(fields=["job", "-slot"], name="core_job_slot_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.job} {self.slot:%Y-%m-%d %H:%M}"
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it ran more than two minutes after its slot."""
+        return (self.started_at - self.slot).total_seconds() > 120
+
+
+class ProcessHeartbeatQuerySet(models.QuerySet["ProcessHeartbeat"]):
+    """Reads of heartbeats."""
+
+    def latest_at(self, process: str) -> datetime | None:
+        """Return when any instance of `process` was last alive."""
+        return self.filter(process=process).aggregate(at=models.Max("at"))["at"]
+
+
+class ProcessHeartbeat(models.Model):
+    """The last sign of life of one instance of one kind of process."""
+
+    process = models.CharField(max_length=20, help_text="web, worker, beat, pager …")
+    instance = models.CharField(max_length=100, help_text="host:pid:start")
+    started_at = models.DateTimeField()
+    at = models.DateTimeField()
+    monotonic = models.FloatField(help_text="The process's monotonic clock at `at`, seconds.")
+
+    objects = ProcessHeartbeatQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["process", "instance"], name="core_heartbeat_instance")
+        ]
+        indexes = [models.Index(fields=["process", "-at"], name="core_heartbeat_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.process} {self.instance}"

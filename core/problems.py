@@ -1,0 +1,134 @@
+"""Errors as RFC 9457 problem documents: `application/problem+json`.
+
+    {"type": "about:blank", "title": "Bad Request", "status": 400, "code": "invalid",
+     "detail": "email: Enter a valid email address.", "errors": {"email": ["Enter a …"]},
+     "id": "0192f…"}
+
+`errors` names each offending field; `id` is the request id that the log carries too.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import DatabaseError, InterfaceError
+from django.http import Http404, HttpRequest, JsonResponse
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from core.errors import DomainError
+from core.middleware import current_request_id
+
+log = structlog.get_logger(__name__)
+CONTENT_TYPE = "application/problem+json"
+INTERNAL = "Something broke on our side. The id finds it in the log."
+DATABASE_DOWN = "The database does not answer. Nothing was stored; try again shortly."
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    code: str,
+    errors: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the body of a problem document."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "id": current_request_id(),
+    }
+    if errors:
+        body["errors"] = errors
+    return body
+
+
+def problem_response(error: DomainError) -> JsonResponse:
+    """Return a plain Django response for a refusal (views outside the REST framework)."""
+    response = JsonResponse(
+        problem(error.status, error.message, code=error.code, errors=error.fields),
+        status=error.status,
+        content_type=CONTENT_TYPE,
+    )
+    if error.retry_after_s is not None:
+        response["Retry-After"] = str(error.retry_after_s)
+    if error.status == 401:
+        response["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Return whether an error on this path is read by a program rather than a person."""
+    path = request.path
+    if path.startswith(("/api/", "/v1/", "/v2/", "/health")):
+        return True
+    return path.startswith("/sre/") and not path.startswith("/sre/dashboard-ui")
+
+
+def flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
+    """Return nested validation messages as `{"path.to[0].field": [message, …]}`."""
+    if isinstance(detail, dict):
+        merged: dict[str, list[str]] = {}
+        for key, value in detail.items():
+            name = "" if key == "non_field_errors" else str(key)
+            path = f"{prefix}.{name}" if prefix and name else prefix or name
+            merged.update(flatten(value, path))
+        return merged
+    if isinstance(detail, list) and any(isinstance(item, dict | list) for item in detail):
+        merged = {}
+        for index, item in enumerate(detail):
+            merged.update(flatten(item, f"{prefix}[{index}]"))
+        return merged
+    messages = detail if isinstance(detail, list) else [detail]
+    return {prefix or "body": [str(message) for message in messages]} if messages else {}
+
+
+def _sentence(errors: dict[str, list[str]]) -> str:
+    return "; ".join(f"{path}: {' '.join(messages)}" for path, messages in errors.items())
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Turn any exception of an API view into a problem document (REST framework's hook)."""
+    set_rollback()
+    if isinstance(exc, DomainError):
+        headers = {"Retry-After": str(exc.retry_after_s)} if exc.retry_after_s is not None else {}
+        body = problem(exc.status, exc.message, code=exc.code, errors=exc.fields)
+        return Response(body, exc.status, headers=headers, content_type=CONTENT_TYPE)
+    if isinstance(exc, Http404):
+        exc = exceptions.NotFound("Not found.")
+    if isinstance(exc, PermissionDenied):
+        exc = exceptions.PermissionDenied(str(exc) or None)
+    if isinstance(exc, ModelValidationError):
+        exc = exceptions.ValidationError(
+            exc.message_dict if hasattr(exc, "error_dict") else exc.messages
+        )
+    if isinstance(exc, exceptions.APIException):
+        return _api_exception(exc)
+    if isinstance(exc, DatabaseError | InterfaceError):
+        log.error("database_error", view=str(context.get("view")), exc_info=exc)
+        body = problem(503, DATABASE_DOWN, code="unavailable")
+        return Response(body, 503, headers={"Retry-After": "5"}, content_type=CONTENT_TYPE)
+    log.error("unhandled_error", view=str(context.get("view")), exc_info=exc)
+    return Response(problem(500, INTERNAL, code="internal"), 500, content_type=CONTENT_TYPE)
+
+
+def _api_exception(exc: exceptions.APIException) -> Response:
+    headers: dict[str, str] = {}
+    if challenge := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(exc, "wait", None):
+        headers["Retry-After"] = str(int(wait))
+    if isinstance(exc, exceptions.ValidationError):
+        errors = flatten(exc.detail)
+        body = problem(400, _sentence(errors), code="invalid", errors=errors)
+        return Response(body, 400, headers=headers, content_type=CONTENT_TYPE)
+    detail = str(exc.detail)
+    errors = {"body": [detail]} if isinstance(exc, exceptions.ParseError) else None
+    body = problem(exc.status_code, detail, code=exc.default_code, errors=errors)
+    return Response(body, exc.status_code, headers=headers, content_type=CONTENT_TYPE)

@@ -1,0 +1,111 @@
+"""Every value the portal reads from its environment, with its default and meaning.
+
+`settings.py` reads nothing but this module; `docs/configuration.md` is checked against `SETTINGS`.
+"""
+
+import hashlib
+import os
+import secrets
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One environment variable: its name, Python type, default and what it changes."""
+
+    name: str
+    kind: type
+    default: Any
+    meaning: str
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("SREPORTAL_DATA", str, "data", "Folder that holds everything the portal writes."),
+    Setting("PORT", int, 8000, "TCP port of the web server under `make run`."),
+    Setting("BIND", str, "127.0.0.1", "Address the web server listens on."),
+    Setting("PORTAL_URL", str, "", "Public address, e.g. https://sre.example.org; used in links."),
+    Setting("DATABASE_URL", str, "", "PostgreSQL address; empty means SQLite in the data folder."),
+    Setting("REDIS_URL", str, "", "Redis address; empty means the embedded broker."),
+    Setting("SECRET_KEY", str, "", "Signs sessions; empty means one generated in the data folder."),
+    Setting("TOKEN_PEPPER", str, "", "Keys API token hashes; empty means one in the data folder."),
+    Setting("ENCRYPTION_KEYS", list, [], "Fernet keys for secrets at rest, newest first."),
+    Setting("ALLOWED_HOSTS", list, [], "Host names served besides loopback and PORTAL_URL's."),
+    Setting("NUM_PROXIES", int, 0, "Trusted reverse proxies in front of the web server."),
+    Setting("DEBUG", bool, False, "Django's debug pages. Never on a machine others can reach."),
+    Setting("LOG_LEVEL", str, "INFO", "Least severe level that is logged."),
+    Setting("LOG_FORMAT", str, "console", "`console` for people, `json` for collectors."),
+    Setting("DEMO", str, "auto", "`1` on, `0` off, `auto`: on at the first embedded start."),
+    Setting(
+        "USERS_API_ANONYMOUS", str, "auto", "Serve /api/users without a token: `1`, `0`, `auto`."
+    ),
+    Setting("WEB_THREADS", int, 8, "Request threads per web process."),
+    Setting("WEB_WORKERS", int, 1, "Web processes; more than one needs PostgreSQL to be of use."),
+    Setting("WORKER_CONCURRENCY", int, 4, "Celery tasks that run at the same time."),
+    Setting(
+        "EMAIL_URL", str, "consolemail://", "Where email goes, e.g. smtp://user:pass@host:587."
+    ),
+    Setting("DEFAULT_FROM_EMAIL", str, "sreportal@localhost", "Sender of the portal's email."),
+    Setting("OIDC_ISSUER", str, "", "OpenID Connect issuer; empty switches single sign-on off."),
+    Setting("OIDC_CLIENT_ID", str, "", "Client id at the issuer."),
+    Setting("OIDC_CLIENT_SECRET", str, "", "Client secret at the issuer."),
+    Setting("OIDC_NAME", str, "Single sign-on", "Label of the sign-in button."),
+    Setting("MFA_REQUIRED_ROLES", list, [], "Roles that must set up a second factor, e.g. admin."),
+    Setting("TELEMETRY_RETENTION_DAYS", int, 35, "Days that minute counts are kept."),
+    Setting("AWS_REGION", str, "", "Region for AWS reads; empty means the SDK's own default."),
+    Setting("AWS_ENDPOINT_URL", str, "", "Other endpoint for AWS calls, e.g. a simulator."),
+)
+
+_reader = environ.Env()
+environ.Env.read_env(str(BASE_DIR / ".env"))
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+def read(name: str) -> Any:
+    """Return the value of a declared setting, in its declared type."""
+    setting = _BY_NAME[name]
+    if setting.kind is bool:
+        return _reader.bool(name, default=setting.default)
+    if setting.kind is int:
+        return _reader.int(name, default=setting.default)
+    if setting.kind is list:
+        return _reader.list(name, default=setting.default)
+    return _reader.str(name, default=setting.default)
+
+
+def data_dir() -> Path:
+    """Return the data folder, made private to its owner when it does not exist yet."""
+    path = Path(read("SREPORTAL_DATA")).expanduser()
+    path = path if path.is_absolute() else BASE_DIR / path
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
+
+
+def private_value(name: str, file_name: str) -> str:
+    """Return a secret from the environment, else one kept (and made once) in the data folder."""
+    given = str(read(name))
+    if given:
+        return given
+    path = data_dir() / file_name
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(handle, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+    return path.read_text().strip()
+
+
+def broker_socket() -> Path:
+    """Return the embedded broker's socket path, the same for every process on one data folder.
+
+    Unix socket paths end at 108 characters, so it lives under the temporary folder, not in `data`.
+    """
+    digest = hashlib.sha256(str(data_dir().resolve()).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"sreportal-{os.getuid()}-{digest}" / "broker.sock"

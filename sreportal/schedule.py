@@ -1,0 +1,26 @@
+"""The beat schedule: what runs when, each entry with its reason.
+
+`manage.py bootstrap` writes these into the database once; from then on the admin's edits win.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tick:
+    """One periodic task.
+
+    Args:
+        name: Shown in the admin.
+        task: Registered task name.
+        every_s: Interval; a tick not started within it is dropped, the next one catches up.
+        reason: Why it exists, in one sentence.
+    """
+
+    name: str
+    task: str
+    every_s: int
+    reason: str
+
+
+SCHEDULE: tuple[Tick, ...] = ()

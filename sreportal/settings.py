@@ -1,0 +1,314 @@
+"""The portal's one settings file. Every value from outside comes through `env.py`."""
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+
+from core.logs import logging_config
+from sreportal import env
+
+BASE_DIR = env.BASE_DIR
+DATA_DIR = env.data_dir()
+
+DEBUG = env.read("DEBUG")
+SECRET_KEY = env.private_value("SECRET_KEY", "secret_key")
+TOKEN_PEPPER = env.private_value("TOKEN_PEPPER", "token_pepper")
+ENCRYPTION_KEYS = env.read("ENCRYPTION_KEYS")
+
+PORT = env.read("PORT")
+BIND = env.read("BIND")
+PORTAL_URL = env.read("PORTAL_URL").rstrip("/") or f"http://127.0.0.1:{PORT}"
+_portal = urlsplit(PORTAL_URL)
+HTTPS = _portal.scheme == "https"
+ALLOWED_HOSTS = [
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+    _portal.hostname or "localhost",
+    *env.read("ALLOWED_HOSTS"),
+]
+CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
+NUM_PROXIES = env.read("NUM_PROXIES")
+
+EMBEDDED_DATABASE = not env.read("DATABASE_URL")
+EMBEDDED_BROKER = not env.read("REDIS_URL")
+EMBEDDED = EMBEDDED_DATABASE and EMBEDDED_BROKER
+DEMO = env.read("DEMO")
+USERS_API_ANONYMOUS = env.read("USERS_API_ANONYMOUS") == "1" or (
+    env.read("USERS_API_ANONYMOUS") == "auto" and EMBEDDED
+)
+WEB_THREADS = env.read("WEB_THREADS")
+WEB_WORKERS = env.read("WEB_WORKERS")
+WORKER_CONCURRENCY = env.read("WORKER_CONCURRENCY")
+TELEMETRY_RETENTION = timedelta(days=env.read("TELEMETRY_RETENTION_DAYS"))
+AWS_REGION = env.read("AWS_REGION")
+AWS_ENDPOINT_URL = env.read("AWS_ENDPOINT_URL")
+
+INSTALLED_APPS = [
+    "dashboard",
+    "capacity",
+    "chaos",
+    "slo",
+    "incidents",
+    "telemetry",
+    "catalog",
+    "accounts",
+    "core",
+    "users_api",
+    "sreportal",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "django_celery_beat",
+    "django_filters",
+    "django_htmx",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "lucide",
+    "rest_framework",
+    "template_partials",
+]
+
+MIDDLEWARE = [
+    "core.middleware.RequestIdMiddleware",
+    "users_api.middleware.SliMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "core.middleware.DomainErrorMiddleware",
+]
+
+ROOT_URLCONF = "sreportal.urls"
+WSGI_APPLICATION = "sreportal.wsgi.application"
+APPEND_SLASH = True
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "core.context.portal",
+            ],
+            "builtins": ["core.templatetags.portal"],
+        },
+    }
+]
+
+# WAL only where SQLite no longer has the WAL-reset corruption bug with several writers.
+SQLITE_PRAGMAS = "synchronous=FULL; foreign_keys=ON; busy_timeout=20000; temp_store=MEMORY"
+
+
+def _database() -> dict[str, object]:
+    if EMBEDDED_DATABASE:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": DATA_DIR / "sreportal.sqlite3",
+            "CONN_MAX_AGE": 600,
+            "OPTIONS": {
+                "timeout": 20,
+                "transaction_mode": "IMMEDIATE",
+                "init_command": f"PRAGMA {SQLITE_PRAGMAS.replace('; ', '; PRAGMA ')};",
+            },
+        }
+    config = environ.Env.db_url_config(env.read("DATABASE_URL"))
+    config.update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
+    config.setdefault("OPTIONS", {}).update(
+        connect_timeout=5,
+        keepalives_idle=10,
+        options="-c statement_timeout=30000 -c lock_timeout=5000"
+        " -c idle_in_transaction_session_timeout=30000",
+    )
+    return dict(config)
+
+
+DATABASES = {"default": _database()}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Redis is the broker and nothing else: a stopped Redis must not break sign-in limits.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "core_cache",
+    }
+}
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
+SOCIALACCOUNT_ADAPTER = "accounts.adapters.SocialAccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username", "email"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_REQUIRED_ROLES = env.read("MFA_REQUIRED_ROLES")
+OIDC_ISSUER = env.read("OIDC_ISSUER")
+SOCIALACCOUNT_PROVIDERS = (
+    {
+        "openid_connect": {
+            "APPS": [
+                {
+                    "provider_id": "oidc",
+                    "name": env.read("OIDC_NAME"),
+                    "client_id": env.read("OIDC_CLIENT_ID"),
+                    "secret": env.read("OIDC_CLIENT_SECRET"),
+                    "settings": {"server_url": OIDC_ISSUER},
+                }
+            ]
+        }
+    }
+    if OIDC_ISSUER
+    else {}
+)
+
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^health", r"^sre/health$"]
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if NUM_PROXIES else None
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "font-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+
+_email = environ.Env.email_url_config(env.read("EMAIL_URL"))
+EMAIL_BACKEND = _email.get("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+EMAIL_HOST = _email.get("EMAIL_HOST") or "localhost"
+EMAIL_PORT = _email.get("EMAIL_PORT") or 25
+EMAIL_HOST_USER = _email.get("EMAIL_HOST_USER") or ""
+EMAIL_HOST_PASSWORD = _email.get("EMAIL_HOST_PASSWORD") or ""
+EMAIL_USE_TLS = bool(_email.get("EMAIL_USE_TLS"))
+EMAIL_USE_SSL = bool(_email.get("EMAIL_USE_SSL"))
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.read("DEFAULT_FROM_EMAIL")
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.TokenAuthentication",
+        "accounts.authentication.PortalSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["accounts.permissions.RoleAndScope"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "core.pagination.CursorPagination",
+    "DEFAULT_FILTER_BACKENDS": [
+        "django_filters.rest_framework.DjangoFilterBackend",
+        "rest_framework.filters.SearchFilter",
+    ],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "core.problems.exception_handler",
+    "NUM_PROXIES": NUM_PROXIES,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "sreportal",
+    "DESCRIPTION": "SLOs, incidents, chaos and capacity of your services.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SERVE_PERMISSIONS": ["accounts.permissions.RoleAndScope"],
+}
+
+CELERY_BROKER_URL = env.read("REDIS_URL") or f"redis+socket://{env.broker_socket()}?virtual_host=0"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = "UTC"
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_TIME_LIMIT = 60
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+# A dead broker must not hang a web request: one quick retry, then the row waits for its next tick.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_max": 0.2}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 120,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 2,
+    "unacked_restore_throttle": 1,
+    "unacked_restore_interval": 10,
+}
+
+LOGGING_CONFIG = "logging.config.dictConfig"
+LOGGING = logging_config(level=env.read("LOG_LEVEL"), style=env.read("LOG_FORMAT"))

@@ -1,0 +1,22 @@
+"""The portal's addresses."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+urlpatterns = [
+    path("", include("dashboard.urls")),
+    path("", include("users_api.urls")),
+    path("", include("telemetry.urls")),
+    path("", include("accounts.urls")),
+    path("services/", include("catalog.urls")),
+    path("slo/", include("slo.urls")),
+    path("alerts/", include("incidents.urls")),
+    path("capacity/", include("capacity.urls")),
+    path("chaos/", include("chaos.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include("sreportal.api_urls")),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
+]
