@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
 
@@ -16,6 +17,7 @@ log = structlog.get_logger(__name__)
 
 MINUTE = timedelta(minutes=1)
 Minutes = Sequence[datetime]
+Row = TypeVar("Row", queries.RequestRow, queries.FreshnessRow)
 
 
 def collect(*, now: datetime) -> None:
@@ -56,7 +58,7 @@ def late_minutes(*, until: datetime) -> list[datetime]:
     return queries.take_dirty_minutes(until=until)
 
 
-def _by_service_minute[Row: (queries.RequestRow, queries.FreshnessRow)](
+def _by_service_minute(
     rows: Sequence[Row],
 ) -> dict[tuple[int, datetime], list[Row]]:
     grouped: dict[tuple[int, datetime], list[Row]] = defaultdict(list)
