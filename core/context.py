@@ -5,7 +5,31 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from core import nav
+from core.middleware import current_request_id
+
 
 def portal(request: HttpRequest) -> dict[str, Any]:
-    """Return the portal's own facts for `base.html`."""
-    return {"portal_embedded": settings.EMBEDDED}
+    """Return the portal's own facts for `base.html`; the navigation is computed when used."""
+    user = getattr(request, "user", None)
+    return {
+        "portal_embedded": settings.EMBEDDED,
+        "portal_nav": lambda: nav.links(user, request.path_info) if user else [],
+        "portal_search": nav.address("/services/") if nav.exists("/services/") else "",
+        "demo_remove_url": nav.address("/demo/remove") if nav.exists("/demo/remove") else "",
+        "account_links": _account_links,
+        "current_request_id": current_request_id,
+    }
+
+
+def _account_links() -> list[nav.Link]:
+    entries = (
+        nav.Entry("Profile", "/profile/", "user"),
+        nav.Entry("API tokens", "/tokens/", "key-round"),
+        nav.Entry("Sign-in security", "/accounts/2fa/", "shield-check"),
+    )
+    return [
+        nav.Link(entry.label, nav.address(entry.path), entry.icon, "", current=False, count=None)
+        for entry in entries
+        if nav.exists(entry.path)
+    ]

@@ -1,0 +1,126 @@
+"""The navigation: what the portal has to go to, as data.
+
+An entry shows when its address resolves and the person may go there, so a page appears in the
+navigation the moment its app adds the URL.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.urls import Resolver404, get_script_prefix, resolve
+
+Count = Callable[[AbstractBaseUser | AnonymousUser], int | None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One place to go: label, path from the portal's root, Lucide icon, key after `g`."""
+
+    label: str
+    path: str
+    icon: str
+    key: str = ""
+    staff_only: bool = False
+
+
+@dataclass(frozen=True)
+class Link:
+    """An entry as one person sees it on one page."""
+
+    label: str
+    href: str
+    icon: str
+    key: str
+    current: bool
+    count: int | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Entries under one heading; the first group has none."""
+
+    label: str
+    entries: tuple[Entry, ...]
+
+
+GROUPS: tuple[Group, ...] = (
+    Group(
+        "",
+        (
+            Entry("Overview", "/", "layout-dashboard", "h"),
+            Entry("Objectives", "/slo/", "target", "o"),
+            Entry("Services", "/services/", "boxes", "s"),
+            Entry("Alerts", "/alerts/", "siren", "a"),
+        ),
+    ),
+    Group(
+        "Improve",
+        (
+            Entry("Chaos", "/chaos/", "flask-conical", "x"),
+            Entry("Capacity", "/capacity/", "trending-up", "c"),
+        ),
+    ),
+    Group(
+        "Operate",
+        (
+            Entry("SRE dashboard", "/sre/dashboard-ui", "gauge", "d"),
+            Entry("API docs", "/api/docs/", "book-open", "i"),
+            Entry("Admin", "/admin/", "settings", "", staff_only=True),
+        ),
+    ),
+)
+
+_COUNTS: dict[str, Count] = {}
+
+
+def count(path: str, provider: Count) -> None:
+    """Show a number beside the entry at `path`: `provider(user)`, nothing for None or 0.
+
+    Called from an app's `AppConfig.ready()`. It runs on every page, so one indexed query at most.
+    """
+    _COUNTS[path] = provider
+
+
+@lru_cache(maxsize=64)
+def exists(path: str) -> bool:
+    """Return whether the portal answers at `path`."""
+    try:
+        resolve(path)
+    except Resolver404:
+        return False
+    return True
+
+
+def address(path: str) -> str:
+    """Return `path` below the prefix the portal is served under."""
+    return get_script_prefix().rstrip("/") + path
+
+
+def links(
+    user: AbstractBaseUser | AnonymousUser, current_path: str
+) -> list[tuple[str, list[Link]]]:
+    """Return the groups one person sees, each as (heading, links); empty groups are left out."""
+    staff = bool(getattr(user, "is_staff", False))
+    shown = []
+    for group in GROUPS:
+        row = [
+            Link(
+                label=entry.label,
+                href=address(entry.path),
+                icon=entry.icon,
+                key=entry.key,
+                current=_is_current(entry.path, current_path),
+                count=_COUNTS[entry.path](user) if entry.path in _COUNTS else None,
+            )
+            for entry in group.entries
+            if exists(entry.path) and (staff or not entry.staff_only)
+        ]
+        if row:
+            shown.append((group.label, row))
+    return shown
+
+
+def _is_current(path: str, current_path: str) -> bool:
+    return current_path == path if path == "/" else current_path.startswith(path)

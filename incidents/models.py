@@ -1,0 +1,92 @@
+"""Alerts: what a rule, a burn rate or a breaker says is wrong now."""
+
+from typing import TYPE_CHECKING, Self
+
+from django.db import models
+from django.db.models import Q
+
+from accounts.roles import Role
+from catalog.models import Service
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+class Severity(models.TextChoices):
+    """How bad it is, and so how soon somebody must respond (15 min, 1 h, 4 h, 24 h)."""
+
+    P0 = "P0", "P0 critical"
+    P1 = "P1", "P1 high"
+    P2 = "P2", "P2 medium"
+    P3 = "P3", "P3 low"
+
+
+class AlertQuerySet(models.QuerySet["Alert"]):
+    """Reads of alerts."""
+
+    def firing(self) -> Self:
+        """Keep those that are wrong now."""
+        return self.filter(state=Alert.State.FIRING)
+
+    def visible_to(self, user: "User") -> Self:
+        """Keep those of services that `user` may know of."""
+        if user.has_role(Role.ADMIN):
+            return self
+        return self.filter(
+            Q(service=None) | Q(service__in=Service.objects.visible_to(user).values("pk"))
+        )
+
+
+class Alert(models.Model):
+    """One condition of one source, from when it began to hold until it ended.
+
+    Rows are written by `incidents.services.intake` only.
+    """
+
+    class State(models.TextChoices):
+        FIRING = "firing", "Firing"
+        RESOLVED = "resolved", "Resolved"
+
+    source = models.CharField(max_length=40, help_text="Who says so: slo, rule, breaker …")
+    dedup_key = models.CharField(max_length=200, help_text="Same key while firing = same alert.")
+    service = models.ForeignKey(
+        Service, null=True, blank=True, on_delete=models.SET_NULL, related_name="alerts"
+    )
+    severity = models.CharField(max_length=2, choices=Severity.choices)
+    title = models.CharField(max_length=300)
+    detail = models.TextField(blank=True)
+    url = models.CharField(max_length=500, blank=True, help_text="The page that explains it.")
+    facts = models.JSONField(default=dict, blank=True, help_text="The figures that decided it.")
+    state = models.CharField(max_length=8, choices=State.choices, default=State.FIRING)
+    count = models.PositiveIntegerField(default=1, help_text="How often it was reported.")
+    opened_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AlertQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-opened_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "dedup_key"],
+                condition=Q(state="firing"),
+                name="incidents_alert_one_firing",
+            ),
+            models.CheckConstraint(
+                name="incidents_alert_resolved_at_iff_resolved",
+                condition=Q(state="firing", resolved_at=None)
+                | Q(state="resolved", resolved_at__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["severity", "-opened_at"],
+                condition=Q(state="firing"),
+                name="incidents_alert_firing",
+            ),
+            models.Index(fields=["-opened_at", "-id"], name="incidents_alert_newest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.severity} {self.title}"
