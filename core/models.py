@@ -46,7 +46,8 @@ class ProcessHeartbeatQuerySet(models.QuerySet["ProcessHeartbeat"]):
 
     def latest_at(self, process: str) -> datetime | None:
         """Return when any instance of `process` was last alive."""
-        return self.filter(process=process).aggregate(at=models.Max("at"))["at"]
+        latest = self.filter(process=process).order_by("-at").values_list("at", flat=True)
+        return latest.first()
 
 
 class ProcessHeartbeat(models.Model):
