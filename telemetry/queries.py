@@ -195,6 +195,20 @@ def last_event_at(service_id: int) -> datetime | None:
     )
 
 
+def last_freshness_at(service_id: int, source: str, *, before: datetime) -> datetime | None:
+    """Return the start of the newest minute before `before` with a report of `source`, or None."""
+    reports = MinuteFreshness.objects.filter(
+        service_id=service_id, source=source, minute__lt=before
+    )
+    return reports.order_by("-minute").values_list("minute", flat=True).first()
+
+
+def bounds_ms(service_id: int | None) -> tuple[int, ...]:
+    """Return the latency bounds (ms) by which a service's requests are counted now."""
+    known = ServiceTelemetry.objects.filter(pk=service_id).first()
+    return full_bounds(known.own_bounds_ms) if known else DEFAULT_BOUNDS_MS
+
+
 def _bounds_ms(own: str) -> tuple[int, ...]:
     return full_bounds(int(bound) for bound in own.split(",")) if own else DEFAULT_BOUNDS_MS
 
