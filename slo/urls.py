@@ -1,11 +1,6 @@
 """Addresses of the SLO pages."""
 
-from django.urls import path
-
-from slo import views
+from django.urls import URLPattern
 
 app_name = "slo"
-urlpatterns = [
-    path("", views.slo_list, name="list"),
-    path("<slug:slug>/", views.slo_detail, name="slo"),
-]
+urlpatterns: list[URLPattern] = []
