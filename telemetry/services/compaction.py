@@ -299,8 +299,8 @@ def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 def _note_services(delta: Delta) -> None:
     events: dict[int, list[int]] = defaultdict(list)
     covers: dict[int, list[int]] = defaultdict(list)
-    for row in [*delta.requests, *delta.freshness]:
-        events[row.key.service_id].append(row.key.minute)
+    for key in [*(row.key for row in delta.requests), *(row.key for row in delta.freshness)]:
+        events[key.service_id].append(key.minute)
     for service_id, minute in delta.covers:
         covers[service_id].append(minute)
     services = events.keys() | covers.keys()
