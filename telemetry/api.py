@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from django.urls import path
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,7 +13,7 @@ from accounts.authentication import TokenAuthentication
 from core import clock
 from core.errors import InvalidInput
 from core.problems import CONTENT_TYPE, problem
-from telemetry.domain.batches import FRESHNESS, REQUESTS, Kind
+from telemetry.domain.batches import FRESHNESS, REQUESTS, Kind, Rejection
 from telemetry.http_body import read_body
 from telemetry.services import ingest
 from telemetry.services.ingest import Answer, Sender
@@ -74,10 +72,8 @@ class FreshnessEventSerializer(serializers.Serializer[Any]):
 class JsonAlways(DefaultContentNegotiation):
     """Senders of telemetry read JSON or nothing; their `Accept` header is not asked."""
 
-    def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        """Return the JSON renderer."""
+    def select_renderer(self, _request: Request, renderers: Any, _suffix: str | None = None) -> Any:
+        """Return the first renderer and its type."""
         return renderers[0], renderers[0].media_type
 
 
@@ -93,7 +89,7 @@ class IngestView(APIView):
         """Store the body and say what became of it."""
         now = clock.now()
         key = _idempotency_key(request)
-        body = read_body(request._request)  # noqa: SLF001 the bytes, before any parser
+        body = read_body(request._request)
         sender = Sender(token_id=getattr(request.auth, "pk", None), user=request.user)
         answer = ingest.store_body(
             body.data, now=now, kind=self.kind, lines=body.lines, sender=sender, key=key
@@ -168,19 +164,17 @@ def _response(answer: Answer) -> Response:
     code = status.HTTP_404_NOT_FOUND if answer.is_unknown_service else status.HTTP_400_BAD_REQUEST
     errors: dict[str, list[str]] = {}
     for item in answer.rejected[:MAX_NAMED]:
-        path = f"[{item.index}].{item.field}".rstrip(".")
-        errors.setdefault(path, []).append(item.error)
+        errors.setdefault(_path(item), []).append(item.error)
     first = answer.rejected[0]
     body = problem(
         code,
-        f"No element was kept; the first: {first.field or 'element'} at {first.index}: {first.error}",
+        f"Nothing was kept. {_path(first)}: {first.error}",
         code="not_found" if answer.is_unknown_service else "invalid",
         errors=errors,
     )
     return Response(body | answer.body(), code, content_type=CONTENT_TYPE)
 
 
-urlpatterns = [
-    path("telemetry/requests", RequestsView.as_view(), name="telemetry-requests"),
-    path("telemetry/freshness", FreshnessView.as_view(), name="telemetry-freshness"),
-]
+def _path(item: Rejection) -> str:
+    is_of_a_list = "[" in item.field
+    return item.field if is_of_a_list else f"[{item.index}].{item.field}".rstrip(".")
