@@ -1,0 +1,577 @@
+"""Rules of circuit breakers."""
+
+import asyncio
+import contextlib
+import functools
+import gc
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sre.circuit_breaker import (
+    CircuitBreaker,
+    CircuitBreakerManager,
+    CircuitOpenError,
+    DatabaseCircuitBreaker,
+    State,
+    Transition,
+    circuit_breaker,
+    circuit_breaker_manager,
+    db_circuit_breaker,
+)
+
+
+class Clock:
+    """Seconds that pass only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Refused(Exception):
+    """What the dependency of these tests raises."""
+
+
+def fail(error: BaseException | None = None) -> None:
+    """Raise, as a broken dependency would."""
+    raise error or Refused("connection refused")
+
+
+def breaker(clock: Clock | None = None, **options) -> CircuitBreaker:
+    """Return a breaker that opens at the third failure, for 60 s unless said."""
+    clock = clock or Clock()
+    return CircuitBreaker(
+        "payments", **{"failure_threshold": 3, "clock": clock, "wall_clock": clock, **options}
+    )
+
+
+def fail_times(guarded: CircuitBreaker, times: int) -> None:
+    """Let the dependency fail `times` times."""
+    for _ in range(times):
+        with pytest.raises(Refused):
+            guarded.call(fail)
+
+
+def test_opens_at_the_fifth_failure_in_a_row_and_closes_after_a_good_trial() -> None:
+    """The documented decorator: five failures, 60 s of rejections, one trial call."""
+    clock = Clock()
+    healthy = False
+    calls = 0
+
+    @circuit_breaker(failure_threshold=5, recovery_timeout=60, clock=clock)
+    def risky_operation(value: int) -> int:
+        """Do something risky."""
+        nonlocal calls
+        calls += 1
+        if not healthy:
+            fail()
+        return value
+
+    for _ in range(5):
+        with pytest.raises(Refused):
+            risky_operation(1)
+    with pytest.raises(CircuitOpenError, match=r"retry after 60\.0 s") as rejected:
+        risky_operation(1)
+    assert (calls, rejected.value.retry_after) == (5, 60.0)
+    assert rejected.value.state is State.OPEN
+    clock.now += 59.9
+    with pytest.raises(CircuitOpenError):
+        risky_operation(1)
+    healthy = True
+    clock.now += 0.1
+    assert risky_operation(7) == 7
+    assert risky_operation.circuit_breaker.state is State.CLOSED
+    assert risky_operation.__doc__ == "Do something risky."
+
+
+def test_a_success_in_between_starts_the_row_anew() -> None:
+    """Only consecutive failures count against the threshold."""
+    guarded = breaker()
+    for _ in range(5):
+        fail_times(guarded, 2)
+        guarded.call(int)
+    assert guarded.state is State.CLOSED
+    fail_times(guarded, 3)
+    assert guarded.state is State.OPEN
+
+
+def test_a_failed_trial_opens_for_another_whole_timeout() -> None:
+    """Recovery is tried once, then left alone again."""
+    clock = Clock()
+    guarded = breaker(clock)
+    fail_times(guarded, 3)
+    clock.now += 60
+    fail_times(guarded, 1)
+    assert guarded.state is State.OPEN
+    clock.now += 59
+    with pytest.raises(CircuitOpenError):
+        guarded.call(int)
+    clock.now += 1
+    guarded.call(int)
+    assert guarded.state is State.CLOSED
+
+
+def test_every_half_open_permit_must_succeed() -> None:
+    """Three permits: two good calls keep it half open, the third closes it."""
+    clock = Clock()
+    guarded = breaker(clock, half_open_permits=3)
+    fail_times(guarded, 3)
+    clock.now += 60
+    states = []
+    for _ in range(3):
+        guarded.call(int)
+        states.append(guarded.state)
+    assert states == [State.HALF_OPEN, State.HALF_OPEN, State.CLOSED]
+
+
+def test_half_open_admits_no_more_calls_than_permits() -> None:
+    """Of eight simultaneous callers two get through, the others are rejected."""
+    clock = Clock()
+    guarded = breaker(clock, half_open_permits=2)
+    fail_times(guarded, 3)
+    clock.now += 60
+    admitted, rejected = [], []
+    release = threading.Event()
+    settled = threading.Semaphore(0)
+
+    def trial() -> None:
+        def slow() -> None:
+            admitted.append(1)
+            settled.release()
+            release.wait(10)
+
+        try:
+            guarded.call(slow)
+        except CircuitOpenError as error:
+            rejected.append(error.state)
+            settled.release()
+
+    threads = [threading.Thread(target=trial) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        settled.acquire(timeout=10)
+    assert len(admitted) == 2
+    assert rejected == [State.HALF_OPEN] * 6
+    release.set()
+    for thread in threads:
+        thread.join()
+    assert guarded.state is State.CLOSED
+
+
+def test_results_of_an_earlier_state_change_nothing() -> None:
+    """A slow call that began before the trouble neither opens nor closes it later."""
+    clock = Clock()
+    guarded = breaker(clock)
+
+    def slow_success() -> None:
+        fail_times(guarded, 3)
+
+    guarded.call(slow_success)
+    assert guarded.state is State.OPEN
+
+    def slow_failure() -> None:
+        guarded.reset()
+        fail()
+
+    clock.now += 60
+    with pytest.raises(Refused):
+        guarded.call(slow_failure)
+    assert guarded.state is State.CLOSED
+    assert guarded.snapshot()["consecutive_failures"] == 0
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_interruptions_are_no_failures_and_give_their_permit_back(
+    interruption: type[BaseException],
+) -> None:
+    """Ctrl-C during the only trial call leaves the permit for the next caller."""
+    clock = Clock()
+    guarded = breaker(clock)
+    for _ in range(5):
+        with pytest.raises(interruption):
+            guarded.call(fail, interruption())
+    assert guarded.state is State.CLOSED
+    fail_times(guarded, 3)
+    clock.now += 60
+    with pytest.raises(interruption):
+        guarded.call(fail, interruption())
+    assert guarded.state is State.HALF_OPEN
+    guarded.call(int)
+    assert guarded.state is State.CLOSED
+
+
+def test_trial_calls_that_never_return_do_not_block_recovery() -> None:
+    """After `half_open_max_wait` the lost permit is written off."""
+    clock = Clock()
+    guarded = breaker(clock, half_open_max_wait=30)
+    fail_times(guarded, 3)
+    clock.now += 60
+
+    def hang() -> None:
+        clock.now += 29
+        with pytest.raises(CircuitOpenError):
+            guarded.call(int)
+        clock.now += 1
+        with pytest.raises(CircuitOpenError) as rejected:
+            guarded.call(int)
+        assert rejected.value.state is State.OPEN
+
+    guarded.call(hang)
+    assert guarded.state is State.OPEN
+    clock.now += 60
+    guarded.call(int)
+    assert guarded.state is State.CLOSED
+
+
+def test_a_failure_rate_opens_it_without_a_row() -> None:
+    """Every second call failing is 50 %, judged from the tenth call on."""
+    guarded = breaker(failure_threshold=None, failure_rate=0.5, minimum_calls=10, window=20)
+    for _ in range(4):
+        fail_times(guarded, 1)
+        guarded.call(int)
+    fail_times(guarded, 1)
+    assert guarded.state is State.CLOSED
+    guarded.call(int)
+    assert guarded.state is State.OPEN
+
+
+def test_the_failure_rate_is_taken_over_the_latest_calls() -> None:
+    """Old failures leave the window."""
+    guarded = breaker(failure_threshold=None, failure_rate=0.9, minimum_calls=4, window=4)
+    fail_times(guarded, 3)
+    for _ in range(3):
+        guarded.call(int)
+    snapshot = guarded.snapshot()
+    assert (snapshot["calls"], snapshot["failures"], snapshot["failure_rate"]) == (4, 1, 0.25)
+    assert guarded.state is State.CLOSED
+
+
+def test_errors_the_dependency_is_not_to_blame_for_count_as_nothing() -> None:
+    """A caller's ValueError neither adds to the row nor breaks it."""
+    guarded = breaker(is_failure=lambda error: not isinstance(error, ValueError))
+    fail_times(guarded, 2)
+    for _ in range(5):
+        with pytest.raises(ValueError):
+            guarded.call(fail, ValueError())
+    assert guarded.state is State.CLOSED
+    fail_times(guarded, 1)
+    assert guarded.state is State.OPEN
+
+
+def test_a_broken_predicate_counts_as_failure_and_hides_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The caller still gets the dependency's own error."""
+    guarded = breaker(failure_threshold=1, is_failure=lambda error: error.missing)
+    fail_times(guarded, 1)
+    assert guarded.state is State.OPEN
+    assert "is_failure failed" in caplog.text
+
+
+def test_forced_open_and_disabled_stay_until_reset() -> None:
+    """An operator's word outranks what the calls say."""
+    clock = Clock()
+    guarded = breaker(clock)
+    guarded.force_open()
+    clock.now += 3600
+    with pytest.raises(CircuitOpenError) as rejected:
+        guarded.call(int)
+    assert (rejected.value.state, rejected.value.retry_after) == (State.FORCED_OPEN, None)
+    guarded.disable()
+    fail_times(guarded, 10)
+    assert guarded.state is State.DISABLED
+    guarded.reset()
+    assert guarded.state is State.CLOSED
+
+
+def test_a_breaker_reset_while_a_caller_waits_for_the_lock_admits_it() -> None:
+    """What counts is the state under the lock, not the one glanced at before."""
+    guarded = breaker()
+    guarded.force_open()
+    seen = []
+
+    class ResettingLock:
+        """Resets the breaker just before the caller gets the lock."""
+
+        def __init__(self, lock) -> None:
+            self.lock = lock
+
+        def __enter__(self) -> None:
+            guarded._lock = self.lock
+            guarded.reset()
+            self.lock.acquire()
+
+        def __exit__(self, *error: object) -> None:
+            self.lock.release()
+
+    guarded._lock = ResettingLock(guarded._lock)
+    guarded.call(seen.append, 1)
+    assert seen == [1]
+
+
+def test_listeners_hear_of_transitions_and_cannot_break_the_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A listener that raises is logged, the next one still hears, the call goes on."""
+    clock = Clock()
+    guarded = breaker(clock)
+    heard: list[Transition] = []
+
+    def broken(transition: Transition) -> None:
+        guarded.snapshot()
+        raise RuntimeError(transition.reason)
+
+    guarded.add_listener(broken)
+    guarded.add_listener(heard.append)
+    fail_times(guarded, 3)
+    clock.now += 60
+    guarded.call(int)
+    guarded.reset()
+    assert [(change.old, change.new, change.reason) for change in heard] == [
+        (State.CLOSED, State.OPEN, "3 failures in a row"),
+        (State.OPEN, State.HALF_OPEN, "recovery timeout is over"),
+        (State.HALF_OPEN, State.CLOSED, "every trial call succeeded"),
+    ]
+    assert [change.generation for change in heard] == [1, 2, 3]
+    assert heard[0].at == datetime.fromtimestamp(1000, UTC)
+    assert "a listener failed" in caplog.text
+
+
+def test_the_lock_is_not_held_during_the_call() -> None:
+    """Four threads meet inside the guarded call, which a held lock would prevent."""
+    guarded = breaker()
+    meeting = threading.Barrier(4, timeout=10)
+    threads = [threading.Thread(target=guarded.call, args=(meeting.wait,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert guarded.snapshot()["calls"] == 4
+    assert guarded.snapshot()["failures"] == 0
+
+
+def test_concurrent_failures_open_it_once() -> None:
+    """Racing threads cause one transition and lose no count."""
+    guarded = breaker(failure_threshold=4000, window=4000)
+    heard: list[Transition] = []
+    guarded.add_listener(heard.append)
+
+    def storm() -> None:
+        for _ in range(1000):
+            with contextlib.suppress(Refused):
+                guarded.call(fail)
+
+    threads = [threading.Thread(target=storm) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [change.reason for change in heard] == ["4000 failures in a row"]
+
+
+def test_coroutines_are_guarded_and_cancellation_is_no_failure() -> None:
+    """`async def` follows the same rules; a cancelled trial gives its permit back."""
+    clock = Clock()
+
+    @circuit_breaker(failure_threshold=1, recovery_timeout=60, clock=clock)
+    async def fetch(delay: float, *, broken: bool = False) -> str:
+        if broken:
+            fail()
+        await asyncio.sleep(delay)
+        return "fetched"
+
+    async def scenario() -> None:
+        guard = fetch.circuit_breaker
+        assert await fetch(0) == "fetched"
+        with pytest.raises(Refused):
+            await fetch(0, broken=True)
+        with pytest.raises(CircuitOpenError):
+            await fetch(0)
+        clock.now += 60
+        trial = asyncio.create_task(fetch(3600))
+        await asyncio.sleep(0)
+        with pytest.raises(CircuitOpenError):
+            await fetch(0)
+        trial.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await trial
+        assert guard.state is State.HALF_OPEN
+        assert await fetch(0) == "fetched"
+        assert guard.state is State.CLOSED
+
+    asyncio.run(scenario())
+
+
+def test_a_block_can_be_guarded() -> None:
+    """`with breaker.guard()` is one call."""
+    guarded = breaker(failure_threshold=1)
+    with guarded.guard():
+        pass
+    with pytest.raises(Refused), guarded.guard():
+        fail()
+    with pytest.raises(CircuitOpenError), guarded.guard():
+        pytest.fail("the block must not run")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"failure_threshold": 0},
+        {"failure_threshold": None},
+        {"failure_rate": 0},
+        {"failure_rate": 1.01},
+        {"recovery_timeout": -1},
+        {"half_open_permits": 0},
+        {"half_open_max_wait": 0},
+        {"minimum_calls": 0},
+        {"minimum_calls": 101},
+    ],
+)
+def test_impossible_options_are_refused_by_name(options: dict) -> None:
+    """A breaker that could never open, or never close, is not built."""
+    field = "failure_rate" if options == {"failure_threshold": None} else next(iter(options))
+    with pytest.raises(ValueError, match=field):
+        breaker(**options)
+
+
+def test_the_database_breaker_blames_only_the_database() -> None:
+    """A violated constraint is an answer; a refused connection is not."""
+
+    class IntegrityError(Exception):
+        """As every DB-API driver names it."""
+
+    class OperationalError(Exception):
+        """As every DB-API driver names it."""
+
+    database = DatabaseCircuitBreaker("database", failure_threshold=2)
+    for _ in range(5):
+        with pytest.raises(IntegrityError):
+            database.execute_query(fail, IntegrityError())
+    assert database.state is State.CLOSED
+    for _ in range(2):
+        with pytest.raises(OperationalError):
+            database.execute_query(fail, OperationalError())
+    with pytest.raises(CircuitOpenError):
+        database.execute_query(int)
+
+
+def test_the_documented_database_breaker_runs_queries_and_is_listed() -> None:
+    """`db_circuit_breaker.execute_query` returns what the query returns."""
+    assert db_circuit_breaker.execute_query(lambda: ["alice", "bob"]) == ["alice", "bob"]
+    states = circuit_breaker_manager.get_all_states()
+    assert states["database"]["state"] == "closed"
+    assert states["database"]["since"].tzinfo is UTC
+
+
+def test_decorated_functions_are_listed_by_their_own_name_and_never_twice() -> None:
+    """The second function of the same name gets a number; both go with their function."""
+    manager = CircuitBreakerManager()
+
+    def build():
+        @circuit_breaker(manager=manager)
+        def operation() -> None:
+            """Do nothing."""
+
+        return operation
+
+    first, second = build(), build()
+    name = f"{__name__}.{first.__qualname__}"
+    assert sorted(manager.get_all_states()) == [name, f"{name}#2"]
+    assert manager.get(f"{name}#2") is second.circuit_breaker
+    del first, second
+    gc.collect()
+    assert manager.get_all_states() == {}
+
+
+def test_a_callable_without_a_name_can_be_given_one() -> None:
+    """A partial has no qualname of its own, so its kind stands in or a name is said."""
+    manager = CircuitBreakerManager()
+    unnamed = circuit_breaker(manager=manager)(functools.partial(pow, 2))
+    assert unnamed.circuit_breaker.name == "functools.partial"
+    guarded = circuit_breaker(name="half", manager=manager)(functools.partial(pow, 2))
+    assert guarded(3) == 8
+    assert manager.get("half") is guarded.circuit_breaker
+
+
+def test_the_manager_creates_each_name_once() -> None:
+    """Asking again returns the same breaker; another one of that name is refused."""
+    manager = CircuitBreakerManager()
+    first = manager.get_or_create("redis", failure_threshold=1)
+    assert manager.get_or_create("redis", failure_threshold=9) is first
+    assert manager.register(first) is first
+    with pytest.raises(ValueError, match="redis"):
+        manager.register(CircuitBreaker("redis"))
+    assert manager.get("nobody") is None
+
+
+def test_the_manager_tells_of_present_and_future_breakers_and_resets_all() -> None:
+    """One listener per process is enough to publish every transition."""
+    manager = CircuitBreakerManager()
+    heard: list[str] = []
+    present = manager.get_or_create("present", failure_threshold=1)
+    manager.add_listener(lambda change: heard.append(f"{change.breaker} {change.new}"))
+    future = manager.get_or_create("future", failure_threshold=1)
+    manager.register(future)
+    fail_times(present, 1)
+    fail_times(future, 1)
+    manager.reset_all()
+    assert heard == ["present open", "future open", "present closed", "future closed"]
+
+
+def test_the_snapshot_tells_what_an_operator_asks() -> None:
+    """State, since when, how bad, and when it will be tried again."""
+    clock = Clock()
+    guarded = breaker(clock)
+    assert guarded.snapshot()["failure_rate"] is None
+    fail_times(guarded, 2)
+    guarded.call(int)
+    assert guarded.snapshot()["failure_rate"] == pytest.approx(2 / 3)
+    fail_times(guarded, 3)
+    clock.now += 20
+    with pytest.raises(CircuitOpenError):
+        guarded.call(int)
+    assert guarded.snapshot() == {
+        "state": "open",
+        "failure_rate": None,
+        "calls": 0,
+        "failures": 0,
+        "consecutive_failures": 3,
+        "rejected": 1,
+        "since": datetime.fromtimestamp(1000, UTC),
+        "retry_after": 40.0,
+        "generation": 1,
+    }
+
+
+@given(st.lists(st.one_of(st.booleans(), st.just(60.0)), max_size=80), st.integers(1, 5))
+def test_it_is_open_exactly_when_the_last_failures_in_a_row_say_so(
+    steps: list[bool | float], threshold: int
+) -> None:
+    """Against a plain model: any mix of good calls, failures and waiting."""
+    clock = Clock()
+    guarded = breaker(clock, failure_threshold=threshold)
+    row, opened_at = 0, None
+    for step in steps:
+        if isinstance(step, float):
+            clock.now += step
+            continue
+        expected_rejection = opened_at is not None and clock.now < opened_at + 60
+        try:
+            guarded.call(int) if step else guarded.call(fail)
+        except CircuitOpenError:
+            assert expected_rejection
+            continue
+        except Refused:
+            row += 1
+            if opened_at is not None or row >= threshold:
+                opened_at = clock.now
+        else:
+            row, opened_at = 0, None
+        assert not expected_rejection
