@@ -207,3 +207,26 @@ class DirtyMinute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service_id} {self.minute:%Y-%m-%d %H:%M}"
+
+
+class CircuitBreakerState(models.Model):
+    """What one process last said of one of its circuit breakers."""
+
+    service = models.CharField(max_length=63, help_text="Slug of the service that owns it.")
+    name = models.CharField(max_length=200)
+    instance = models.CharField(max_length=100, help_text="host:pid:start of the process.")
+    state = models.CharField(max_length=20)
+    failure_rate = models.FloatField(null=True, help_text="Share of failed calls; null: no calls.")
+    calls = models.PositiveIntegerField()
+    since = models.DateTimeField(null=True, help_text="When it entered its state.")
+    reported_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["service", "name", "instance"], name="telemetry_breaker_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service} {self.name}: {self.state}"

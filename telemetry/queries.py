@@ -16,6 +16,7 @@ from telemetry.domain.buckets import (
 )
 from telemetry.domain.deltas import add_counts, unpack
 from telemetry.models import (
+    CircuitBreakerState,
     CoveredMinute,
     DirtyMinute,
     MinuteCount,
@@ -216,3 +217,9 @@ def _bounds_ms(own: str) -> tuple[int, ...]:
 def _minutes(rows: QuerySet[Any], start: datetime, end: datetime) -> set[datetime]:
     between = rows.filter(minute__gte=start, minute__lt=end)
     return set(between.values_list("minute", flat=True).distinct())
+
+
+def breakers(*, now: datetime) -> list[CircuitBreakerState]:
+    """Return every circuit breaker of the processes that reported within the last minute."""
+    recent = CircuitBreakerState.objects.filter(reported_at__gte=now - MINUTE)
+    return list(recent.order_by("service", "name", "instance"))
