@@ -10,6 +10,9 @@ from django.conf import settings
 from django.test import override_settings
 
 from sreportal.celery import app as celery_app
+from tests.query_counts import assert_queries
+
+__all__ = ["assert_queries"]
 
 
 @pytest.fixture(scope="session", autouse=True)

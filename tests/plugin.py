@@ -39,6 +39,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="postgresql",
         help="Database the tests run on (default: %(default)s).",
     )
+    parser.addoption(
+        "--write-query-counts",
+        action="store_true",
+        help="Record how many queries each measured block takes (run without -n).",
+    )
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
