@@ -26,7 +26,7 @@ def written(**values: Any) -> AuditEntry:
     return AuditEntry.objects.latest("seq")
 
 
-def tampered(sql: str, *values: object) -> None:
+def tampered(sql: str, *values: str) -> None:
     """Change a stored entry as somebody would who owns the database."""
     with connection.cursor() as cursor:
         for statement in lift(connection.vendor, "core_auditentry"):
