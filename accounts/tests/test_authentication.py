@@ -8,7 +8,7 @@ from django.test import Client, RequestFactory
 from pytest_django.fixtures import (
     DjangoAssertNumQueries,
     DjangoCaptureOnCommitCallbacks,
-    SettingsWrapper,
+    Settings,
 )
 
 from accounts import authentication
@@ -177,7 +177,7 @@ def test_token_is_stored_as_a_keyed_hash_only() -> None:
     assert token.masked == f"srp_{token.lookup}_…"
 
 
-def test_pepper_is_part_of_the_hash(settings: SettingsWrapper) -> None:
+def test_pepper_is_part_of_the_hash(settings: Settings) -> None:
     """Another pepper makes every stored token useless: a stolen table alone is worth nothing."""
     _, secret = token_of(person())
     settings.TOKEN_PEPPER = "another"
