@@ -128,7 +128,9 @@ class MetricsView(APIView):
     @extend_schema(
         operation_id="sre_metrics",
         parameters=[
-            OpenApiParameter("format", str, enum=["prometheus", "json"], description="Default: text")
+            OpenApiParameter(
+                "format", str, enum=["prometheus", "json"], description="Default: text"
+            )
         ],
         responses={(200, "text/plain"): OpenApiTypes.STR, (200, "application/json"): dict},
     )

@@ -94,7 +94,7 @@ def alerts(user: "User") -> dict[str, Any]:
 
 def breakers(*, now: datetime) -> dict[str, Any]:
     """Return whether any circuit breaker is open."""
-    open_names = [row["name"] for row in queries.breakers(now=now) if "open" == row["state"]]
+    open_names = [row["name"] for row in queries.breakers(now=now) if row["state"] == "open"]
     if open_names:
         return component("degraded", f"Open: {', '.join(open_names)}.", open=open_names)
     return component("healthy", "None is open.", open=[])

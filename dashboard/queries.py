@@ -14,6 +14,7 @@ from slo.domain.state import State
 from slo.domain.windows import BURN_WINDOWS
 from slo.models import Slo, SloStatus
 from slo.services.evaluation import JOB
+from telemetry import queries as telemetry
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -127,3 +128,19 @@ def overall(slos: Iterable[Slo], alerts: Iterable[Alert], fresh: Freshness) -> s
 def iso(at: datetime | None) -> str | None:
     """Return an instant as ISO 8601 with a Z, None for None."""
     return at.isoformat().replace("+00:00", "Z") if at else None
+
+
+def breakers(*, now: datetime) -> list[dict[str, Any]]:
+    """Return every circuit breaker that a process reported on within the last minute."""
+    return [
+        {
+            "name": row.name,
+            "service": row.service,
+            "instance": row.instance,
+            "state": row.state,
+            "failure_rate": row.failure_rate,
+            "calls": row.calls,
+            "since": iso(row.since),
+        }
+        for row in telemetry.breakers(now=now)
+    ]

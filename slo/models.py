@@ -230,6 +230,11 @@ class SloVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.objective.normalize()} from {self.effective_from:%Y-%m-%d %H:%M}"
 
+    @property
+    def is_first(self) -> bool:
+        """Whether it judges from the beginning."""
+        return self.effective_from == BEGINNING
+
     def as_domain(self) -> Version:
         """Return the version as the pure code knows it."""
         return Version(self.objective, self.effective_from)
@@ -302,3 +307,19 @@ class SloStatus(models.Model):
     def coverage(self) -> float | None:
         """Share of expected minutes that were measured; None when none were expected."""
         return self.measured_minutes / self.expected_minutes if self.expected_minutes else None
+
+    @property
+    def budget_used(self) -> float | None:
+        """Share of the budget spent, above 1 when overspent; None without events."""
+        left = self.budget_remaining
+        return None if left is None else 1 - left
+
+    def burn_rate(self, window: str) -> float | None:
+        """Return the burn rate of one of the burn windows, None without events in it."""
+        rate: float | None = self.burn.get(window, {}).get("rate")
+        return rate
+
+    @property
+    def burn_1h(self) -> float | None:
+        """Burn rate of the last hour."""
+        return self.burn_rate("1h")

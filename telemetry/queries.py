@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
+import msgspec
 from django.db.models import QuerySet
 
 from telemetry.domain.buckets import (
@@ -31,7 +32,7 @@ QUIET = timedelta(minutes=10)
 MINUTE = timedelta(minutes=1)
 
 
-class MinuteRow(NamedTuple):
+class MinuteRow(msgspec.Struct, frozen=True, gc=False):
     """Requests of one endpoint, method and status in the minute that begins at `minute`.
 
     `buckets[i]` counts durations up to and including `bounds_ms[i]` and above the bound before;
@@ -49,7 +50,7 @@ class MinuteRow(NamedTuple):
     bounds_ms: tuple[int, ...]
 
 
-class FreshnessRow(NamedTuple):
+class FreshnessRow(msgspec.Struct, frozen=True, gc=False):
     """Freshness reports of one source in one minute; buckets over `bounds_s`."""
 
     service_id: int

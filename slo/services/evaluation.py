@@ -106,6 +106,32 @@ def remeasure(minutes: Sequence[datetime], *, watermark: datetime, now: datetime
     return changed
 
 
+def refresh_statuses(
+    *, watermark: datetime, now: datetime, slos: Sequence[Slo] | None = None
+) -> int:
+    """Compute figures, states and alerts of SLOs at `watermark` and write them.
+
+    Returns:
+        Number of SLOs evaluated.
+    """
+    if slos is None:
+        slos = list(
+            Slo.objects.enabled()
+            .select_related("sli__service", "status")
+            .prefetch_related("versions")
+        )
+    figures = [evaluate(slo, reading, watermark) for slo, reading in read(slos, watermark)]
+    SloStatus.objects.bulk_create(
+        [to_row(figure, now=now) for figure in figures],
+        update_conflicts=True,
+        unique_fields=["slo"],
+        update_fields=[f.name for f in SloStatus._meta.fields if f.name not in {"id", "slo"}],
+    )
+    for figure in figures:
+        alerting.announce(figure, now=now)
+    return len(figures)
+
+
 @dataclass(frozen=True)
 class Reading:
     """The sums one SLO needs: its own window and the burn windows, each cut by version."""

@@ -109,7 +109,11 @@ class World:
     def custom(self, slug: str, objective: str, **sli: object) -> Slo:
         """Make one more SLO on the service."""
         made = objectives.create_sli(
-            slug=slug, service=self.service, actor="test", now=NOON, **{"kind": Sli.Kind.SUCCESS} | sli
+            slug=slug,
+            service=self.service,
+            actor="test",
+            now=NOON,
+            **{"kind": Sli.Kind.SUCCESS} | sli,
         )
         return objectives.create_slo(
             sli=made, slug=slug, name=slug, objective=Decimal(objective), actor="test", now=NOON

@@ -152,7 +152,7 @@ def _elements(body: bytes, *, lines: bool) -> list[Any]:
     """Return the decoded elements; a line that is not JSON becomes its own `WrongField`."""
     if lines:
         return [_line(line) for line in body.split(b"\n") if line.strip()]
-    decoded = _loads(body)
+    decoded = loads(body)
     if isinstance(decoded, dict):
         return [decoded]
     if not isinstance(decoded, list):
@@ -160,10 +160,15 @@ def _elements(body: bytes, *, lines: bool) -> list[Any]:
     return decoded
 
 
-def _loads(body: bytes) -> Any:
+def loads(body: bytes) -> Any:
+    """Return decoded JSON.
+
+    Raises:
+        MalformedBody: If it is not UTF-8, not JSON, or nested too deep.
+    """
     # The standard decoder reads NaN and Infinity, so that they can be blamed on their element.
     try:
-        return json.loads(body)
+        return json.loads(body.decode())
     except (ValueError, RecursionError) as error:
         raise MalformedBody(f"Is not valid JSON: {_reason(error)}.") from error
 
@@ -176,7 +181,7 @@ def _reason(error: Exception) -> str:
 
 def _line(line: bytes) -> Any:
     try:
-        return _loads(line)
+        return loads(line)
     except MalformedBody as error:
         return WrongField("", str(error))
 

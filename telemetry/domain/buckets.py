@@ -7,13 +7,9 @@ end holds what is above the last bound. So a set of n bounds has n + 1 counts.
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
-DEFAULT_BOUNDS_MS: tuple[int, ...] = (
-    5, 10, 25, 50, 75, 100, 150, 200, 250, 300, 400, 500, 750,
-    1000, 1500, 2000, 3000, 5000, 10000, 30000, 60000,
-)  # fmt: skip
-FRESHNESS_BOUNDS_S: tuple[int, ...] = (
-    1, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400,
-)  # fmt: skip
+from sre.slo_sli import DEFAULT_AGE_BOUNDS_S, DEFAULT_BOUNDS_MS
+
+FRESHNESS_BOUNDS_S = DEFAULT_AGE_BOUNDS_S
 MAX_OWN_BOUNDS = 10
 MAX_BOUND_MS = 3_600_000
 

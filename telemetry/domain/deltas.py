@@ -12,8 +12,6 @@ import msgspec
 
 from telemetry.domain.buckets import full_bounds
 
-OTHER_ENDPOINT = "(other)"
-
 
 class RequestKey(NamedTuple):
     """What request counts are kept by; `own_bounds` are those the service added at that time."""

@@ -9,14 +9,12 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 
+from sre.slo_sli import METHODS, OTHER_METHOD
+
 MAX_DURATION_MS = 86_400_000.0
 MAX_AGE_S = 10.0 * 366 * 86_400
 MAX_COUNT = 1_000_000_000
 FUTURE_TOLERANCE = timedelta(minutes=5)
-METHODS = frozenset({
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
-})  # fmt: skip
-OTHER_METHOD = "OTHER"
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Method = Annotated[str, Meta(max_length=40)]

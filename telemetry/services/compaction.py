@@ -15,6 +15,7 @@ import structlog
 from django.db import DataError, IntegrityError, connection, transaction
 
 from catalog.models import Service
+from sre.slo_sli import OTHER_ENDPOINT
 from telemetry.domain import deltas
 from telemetry.domain.deltas import Delta, FreshnessCount, RequestCount
 from telemetry.models import (
@@ -163,7 +164,7 @@ def _capped(delta: Delta, *, now: datetime) -> list[RequestCount]:
         return delta.requests
     for row in delta.requests:
         if (row.key.service_id, row.key.endpoint) in over:
-            row.key = row.key._replace(endpoint=deltas.OTHER_ENDPOINT)
+            row.key = row.key._replace(endpoint=OTHER_ENDPOINT)
     return deltas.merge([Delta(requests=delta.requests)]).requests
 
 
@@ -174,7 +175,7 @@ def _capped_freshness(delta: Delta, *, now: datetime) -> list[FreshnessCount]:
         return delta.freshness
     for row in delta.freshness:
         if (row.key.service_id, row.key.source) in over:
-            row.key = row.key._replace(source=deltas.OTHER_ENDPOINT)
+            row.key = row.key._replace(source=OTHER_ENDPOINT)
     return deltas.merge([Delta(freshness=delta.freshness)]).freshness
 
 
@@ -191,14 +192,14 @@ def _beyond_cap(
     over: set[tuple[int, str]] = set()
     fresh: list[tuple[int, str]] = []
     for service_id, name in sorted(names - known):
-        if name == deltas.OTHER_ENDPOINT:
+        if name == OTHER_ENDPOINT:
             continue
         if room[service_id] <= 0:
             over.add((service_id, name))
             continue
         room[service_id] -= 1
         fresh.append((service_id, name))
-    fresh += sorted({(service_id, deltas.OTHER_ENDPOINT) for service_id, _ in over})
+    fresh += sorted({(service_id, OTHER_ENDPOINT) for service_id, _ in over})
     Series.objects.bulk_create(
         [
             Series(service_id=service_id, kind=kind, name=name, first_seen_at=now)
@@ -299,8 +300,8 @@ def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 def _note_services(delta: Delta) -> None:
     events: dict[int, list[int]] = defaultdict(list)
     covers: dict[int, list[int]] = defaultdict(list)
-    for row in [*delta.requests, *delta.freshness]:
-        events[row.key.service_id].append(row.key.minute)
+    for key in [*(row.key for row in delta.requests), *(row.key for row in delta.freshness)]:
+        events[key.service_id].append(key.minute)
     for service_id, minute in delta.covers:
         covers[service_id].append(minute)
     services = events.keys() | covers.keys()

@@ -1,7 +1,6 @@
 """Taking in measurements: an accepted batch is one committed row before the sender hears of it."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from telemetry.domain.batches import (
     MalformedBody,
     Rejection,
     Target,
+    loads,
     read_batch,
 )
 from telemetry.domain.deltas import encode
@@ -177,10 +177,7 @@ def _period(now: datetime) -> Period:
 def _report_in(body: bytes) -> Mapping[str, Any] | None:
     if body.lstrip()[:1] != b"{":
         return None
-    try:
-        decoded = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise MalformedBody("Is not valid JSON.") from error
+    decoded = loads(body)
     return decoded if is_report(decoded) else None
 
 
