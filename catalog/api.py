@@ -8,7 +8,7 @@ from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import filters, viewsets
 from rest_framework.exceptions import NotAuthenticated
-from rest_framework.renderers import BaseRenderer
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.routers import SimpleRouter
 from rest_framework.serializers import BaseSerializer
@@ -36,8 +36,9 @@ class CsvRenderer(BaseRenderer):
     format = "csv"
 
     def render(self, data: Any, *_args: Any, **_kwargs: Any) -> bytes:
-        """Return a refusal's text: a problem has no columns."""
-        return str(data).encode()
+        """Return a refusal as the JSON that it is: a problem has no columns."""
+        rendered: bytes = JSONRenderer().render(data)
+        return rendered
 
 
 @extend_schema_view(
