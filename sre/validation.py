@@ -15,6 +15,7 @@ from datetime import datetime
 from sre.minute_table import SECONDS_PER_MINUTE
 
 __all__ = [
+    "MAX_NAME_LENGTH",
     "InvalidTypeError",
     "InvalidValueError",
     "SliError",
