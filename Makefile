@@ -1,11 +1,21 @@
 # `make run` starts the portal, `make test` proves it; `make help` lists the rest.
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+WORKERS ?= 2
+TEMPLATES := find templates */templates -name '*.html' 2>/dev/null
+DJADE := $(BIN)/djade --target-version 5.2
+DJHTML := $(BIN)/djhtml --tabwidth 2 --extra-block partialdef,endpartialdef
+# Tools that read the settings must neither write to `data` nor need a server.
+AWAY := SREPORTAL_DATA=$(VENV)/check DATABASE_URL= REDIS_URL=
 
-.PHONY: help run test check lint format types contracts lock clean
+# $(call step,NAME,COMMAND): name it, run it, stop at a failure, tell the seconds.
+step = @printf '\n== %s\n' '$(1)'; begin=$$(date +%s); $(2) && printf '   %s s\n' $$(($$(date +%s) - begin))
+
+.PHONY: help run test check lint types contracts templates migrations suite sqlite browser coverage format lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,11 +29,59 @@ $(VENV)/.run: requirements.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+	@echo "Installing the locked development tools (once)…" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@# As an editable install would: `pytest` finds the packages from wherever it is started.
+	@pwd > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sreportal.pth"
 	@touch $@
 
 run: $(VENV)/.run ## Start the portal: broker, web, worker, beat; prints the address
 	@exec $(BIN)/python manage.py up
+
+test: check sqlite browser suite ## Prove it all: check, then every test
+
+check: $(VENV)/.dev lint types contracts templates migrations ## What needs no test run: style, types, layers
+
+lint: $(VENV)/.dev ## Style and spelling
+	$(call step,style,$(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .)
+	$(call step,spelling,$(BIN)/codespell)
+
+types: $(VENV)/.dev ## Static types, strict
+	$(call step,types,$(AWAY) $(BIN)/mypy .)
+
+contracts: $(VENV)/.dev ## Which app may know which
+	$(call step,layers,$(BIN)/lint-imports --no-logo)
+
+templates: $(VENV)/.dev ## Style of the templates
+	$(call step,templates,$(TEMPLATES) | xargs -r $(DJADE) --check && $(TEMPLATES) | xargs -r $(DJHTML) --check)
+
+migrations: $(VENV)/.dev ## Models match their migrations; the settings pass Django's own checks
+	$(call step,migrations,$(AWAY) $(BIN)/python manage.py makemigrations --check --dry-run)
+	$(call step,deployment checks,$(AWAY) PORTAL_URL=https://sre.example.org $(BIN)/python manage.py check --deploy --fail-level WARNING)
+
+suite: $(VENV)/.dev ## The tests, on PostgreSQL
+	@printf '\n== tests on PostgreSQL\n'
+	@$(BIN)/python -m pytest --quiet -n $(WORKERS) -m 'not browser'
+
+sqlite: $(VENV)/.dev ## The part of the tests that also holds on SQLite
+	@printf '\n== tests on SQLite\n'
+	@$(BIN)/python -m pytest --quiet -n $(WORKERS) --database=sqlite -m both_databases
+
+browser: $(VENV)/.dev ## The tests in a real browser; pictures go to test-results
+	@printf '\n== tests in the browser\n'
+	@$(BIN)/python -m pytest --quiet -m browser tests/browser
+
+coverage: $(VENV)/.dev ## Branch coverage of the arithmetic and the policy
+	@$(BIN)/coverage run -m pytest --quiet -m 'not browser'
+	@$(BIN)/coverage report
+
+format: $(VENV)/.dev ## Rewrite code and templates in the house style
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format .
+	@$(TEMPLATES) | xargs -r $(DJADE) ; $(TEMPLATES) | xargs -r $(DJHTML)
+
+clean: ## Remove what tools leave behind; data and the virtual environment stay
+	@rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov test-results
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 lock: $(VENV)/.run ## Resolve requirements.in and requirements-dev.in again
 	@$(BIN)/python -m pip install --quiet uv

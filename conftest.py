@@ -1,22 +1,55 @@
-"""Every test run has a data folder of its own, thrown away at the end."""
+"""What every test run needs: the portal's own settings, with few and named exceptions."""
 
 import os
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.test import override_settings
 
-os.environ.setdefault("SREPORTAL_DATA", tempfile.mkdtemp(prefix="sreportal-test-"))
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sreportal.settings")
+from sreportal.celery import app as celery_app
+from tests.query_counts import assert_queries
+
+__all__ = ["assert_queries"]
 
 
-@pytest.fixture(autouse=True)
-def _static_files_as_they_are(settings: Any) -> None:
-    """Pages link static files without content hashes, so no `collectstatic` is needed."""
-    # WhiteNoise warns of a missing folder, and here warnings are errors.
-    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+@pytest.fixture(scope="session", autouse=True)
+def _quick_settings() -> Iterator[None]:
+    """Cheap passwords, and static files that need no `collectstatic`."""
+    with override_settings(
+        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+        STORAGES={
+            **settings.STORAGES,
+            "staticfiles": {
+                "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage",
+            },
+        },
+    ):
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_redis_keys() -> None:
+    """A Redis may be shared with others: all keys of this run begin with its data folder's name."""
+    prefix = f"{settings.DATA_DIR.name}:"
+    celery_app.conf.broker_transport_options = {
+        **settings.CELERY_BROKER_TRANSPORT_OPTIONS,
+        "global_keyprefix": prefix,
     }
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Give each worker a database; SQLite's is a file, as in production, so that threads share it.
+
+    Overrides the fixture of pytest-django.
+    """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    database: dict[str, Any] = settings.DATABASES["default"]
+    name = Path(database["NAME"]).stem
+    test_name = f"test_{name}_{worker}"
+    if settings.EMBEDDED_DATABASE:
+        test_name = str(settings.DATA_DIR / f"{test_name}.sqlite3")
+    database.setdefault("TEST", {})["NAME"] = test_name

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, RegexValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, RegexValidator, URLValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 from django.urls import reverse
 
 from accounts.roles import Role
@@ -15,15 +16,27 @@ if TYPE_CHECKING:
     from accounts.models import User
 
 SLUG = RegexValidator(
-    r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+    r"\A[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z",
     "Use 1 to 63 lower-case letters, digits and hyphens; begin and end with a letter or digit.",
 )
+# A link on a page must not run anything: javascript: and data: are addresses too.
+WEB_ADDRESS = URLValidator(["http", "https"], message="Use an address with http or https.")
+# These words are pages below /services/.
+RESERVED_SLUGS = frozenset({"export", "import", "new", "teams"})
+
+
+def not_reserved(slug: str) -> None:
+    """Refuse slugs whose page would be another page."""
+    if slug in RESERVED_SLUGS:
+        raise ValidationError(
+            "%(slug)s is a page of the portal; choose another.", params={"slug": slug}
+        )
 
 
 class Team(TimestampedModel):
     """People who own services together."""
 
-    slug = models.CharField(max_length=63, unique=True, validators=[SLUG])
+    slug = models.CharField(max_length=63, unique=True, validators=[SLUG, not_reserved])
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
     contact = models.CharField(
@@ -37,6 +50,10 @@ class Team(TimestampedModel):
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        """Return the team's page."""
+        return reverse("catalog:team", args=[self.slug])
+
 
 class ServiceQuerySet(models.QuerySet["Service"]):
     """Reads of services."""
@@ -45,7 +62,29 @@ class ServiceQuerySet(models.QuerySet["Service"]):
         """Keep what `user` may know of: private services only for their team and for admins."""
         if user.has_role(Role.ADMIN):
             return self
-        return self.filter(Q(is_private=False) | Q(owner__members=user)).distinct()
+        own = Team.objects.filter(members=user)
+        return self.filter(Q(is_private=False) | Q(owner__in=own))
+
+    def with_links(self, user: "User | None" = None) -> Self:
+        """Load owners and dependencies both ways; with `user`, only those they may know of."""
+        known = Service.objects.all() if user is None else Service.objects.visible_to(user)
+        links = Dependency.objects.order_by("target__slug").select_related("target", "service")
+        return self.select_related("owner").prefetch_related(
+            Prefetch("dependencies", links.filter(target__in=known)),
+            Prefetch("dependent_links", links.filter(service__in=known).order_by("service__slug")),
+        )
+
+    def search(self, text: str) -> Self:
+        """Keep services whose slug, name, description or owner holds every word of `text`."""
+        rows = self
+        for word in text.split():
+            rows = rows.filter(
+                Q(slug__icontains=word)
+                | Q(name__icontains=word)
+                | Q(description__icontains=word)
+                | Q(owner__slug__icontains=word)
+            )
+        return rows
 
 
 class Service(TimestampedModel):
@@ -57,7 +96,7 @@ class Service(TimestampedModel):
         MEDIUM = 2, "2: users notice in a while"
         LOW = 3, "3: internal or best effort"
 
-    slug = models.CharField(max_length=63, unique=True, validators=[SLUG])
+    slug = models.CharField(max_length=63, unique=True, validators=[SLUG, not_reserved])
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
     tier = models.PositiveSmallIntegerField(
@@ -70,8 +109,22 @@ class Service(TimestampedModel):
         default=False, help_text="Only the owning team and admins see a private service."
     )
     lifecycle = models.CharField(max_length=40, blank=True, help_text="e.g. production.")
-    runbook_url = models.URLField(blank=True, max_length=500)
-    repository_url = models.URLField(blank=True, max_length=500)
+    kind = models.CharField(
+        max_length=40, blank=True, help_text="What it is, e.g. service, website, database."
+    )
+    system = models.CharField(
+        max_length=63, blank=True, help_text="The larger whole it is part of, e.g. checkout."
+    )
+    runbook_url = models.CharField(
+        "runbook", blank=True, max_length=500, validators=[WEB_ADDRESS], help_text="http or https."
+    )
+    repository_url = models.CharField(
+        "repository",
+        blank=True,
+        max_length=500,
+        validators=[WEB_ADDRESS],
+        help_text="http or https.",
+    )
     depends_on = models.ManyToManyField(
         "self", through="Dependency", symmetrical=False, blank=True, related_name="dependents"
     )

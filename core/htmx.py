@@ -27,7 +27,7 @@ def render_page(
         status: HTTP status; 422 for a form with errors.
     """
     htmx = getattr(request, "htmx", None)
-    fragment = bool(partial) and bool(htmx) and not htmx.boosted
+    fragment = partial is not None and bool(htmx) and not getattr(htmx, "boosted", False)
     name = f"{template}#{partial}" if fragment else template
     response = render(request, name, context, status=status)
     patch_vary_headers(response, ["HX-Request"])

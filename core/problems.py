@@ -137,6 +137,6 @@ def _api_exception(exc: exceptions.APIException) -> Response:
         body = problem(400, _sentence(errors), code="invalid", errors=errors)
         return Response(body, 400, headers=headers, content_type=CONTENT_TYPE)
     detail = str(exc.detail)
-    errors = {"body": [detail]} if isinstance(exc, exceptions.ParseError) else None
-    body = problem(exc.status_code, detail, code=exc.default_code, errors=errors)
+    unread = {"body": [detail]} if isinstance(exc, exceptions.ParseError) else None
+    body = problem(exc.status_code, detail, code=exc.default_code, errors=unread)
     return Response(body, exc.status_code, headers=headers, content_type=CONTENT_TYPE)

@@ -1,5 +1,6 @@
 """SLIs, objectives with their versions, the packed slices and the newest figures."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Self
@@ -17,6 +18,7 @@ from catalog.models import SLUG, Service
 from core.models import TimestampedModel
 from slo.domain.state import State
 from slo.domain.windows import Period, Version
+from telemetry.queries import FRESHNESS_BOUNDS_S, bounds_ms
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -95,6 +97,24 @@ class Sli(TimestampedModel):
 
     def __str__(self) -> str:
         return self.slug
+
+    def clean(self) -> None:
+        """Refuse what could never be measured, naming the field."""
+        errors: dict[str, str] = {}
+        if self.kind == self.Kind.LATENCY and self.threshold_ms not in bounds_ms(self.service_id):
+            errors["threshold_ms"] = latency_hint(bounds_ms(self.service_id))
+        if self.kind == self.Kind.FRESHNESS and not self.freshness_source:
+            errors["freshness_source"] = "Name the source whose reports are counted."
+        if self.kind == self.Kind.FRESHNESS and self.threshold_s not in FRESHNESS_BOUNDS_S:
+            errors["threshold_s"] = f"Choose one of {', '.join(map(str, FRESHNESS_BOUNDS_S))} s."
+        if errors:
+            raise ValidationError(errors)
+
+
+def latency_hint(bounds: Sequence[float]) -> str:
+    """Say which thresholds can be counted exactly."""
+    names = ", ".join(f"{bound:g}" for bound in bounds)
+    return f"Requests are counted up to these bounds, so choose one of them: {names} ms."
 
 
 class SloQuerySet(models.QuerySet["Slo"]):
@@ -210,6 +230,11 @@ class SloVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.objective.normalize()} from {self.effective_from:%Y-%m-%d %H:%M}"
 
+    @property
+    def is_first(self) -> bool:
+        """Whether it judges from the beginning."""
+        return self.effective_from == BEGINNING
+
     def as_domain(self) -> Version:
         """Return the version as the pure code knows it."""
         return Version(self.objective, self.effective_from)
@@ -282,3 +307,19 @@ class SloStatus(models.Model):
     def coverage(self) -> float | None:
         """Share of expected minutes that were measured; None when none were expected."""
         return self.measured_minutes / self.expected_minutes if self.expected_minutes else None
+
+    @property
+    def budget_used(self) -> float | None:
+        """Share of the budget spent, above 1 when overspent; None without events."""
+        left = self.budget_remaining
+        return None if left is None else 1 - left
+
+    def burn_rate(self, window: str) -> float | None:
+        """Return the burn rate of one of the burn windows, None without events in it."""
+        rate: float | None = self.burn.get(window, {}).get("rate")
+        return rate
+
+    @property
+    def burn_1h(self) -> float | None:
+        """Burn rate of the last hour."""
+        return self.burn_rate("1h")

@@ -1,6 +1,6 @@
-"""Addresses of slo."""
+"""Addresses of the SLO pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern
 
 app_name = "slo"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern] = []

@@ -3,7 +3,10 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
+import catalog.api
+
 router = SimpleRouter()
+catalog.api.register(router)
 
 urlpatterns = [
     path("", include(router.urls)),

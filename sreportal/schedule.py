@@ -23,4 +23,17 @@ class Tick:
     reason: str
 
 
-SCHEDULE: tuple[Tick, ...] = ()
+SCHEDULE: tuple[Tick, ...] = (
+    Tick(
+        "Merge telemetry",
+        "telemetry.compact",
+        10,
+        "Batches wait in a log; merged into minute counts, SLOs and pages see them.",
+    ),
+    Tick(
+        "Forget old telemetry",
+        "telemetry.purge",
+        3600,
+        "Minute counts older than TELEMETRY_RETENTION_DAYS would fill the disk.",
+    ),
+)

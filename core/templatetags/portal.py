@@ -1,24 +1,70 @@
-"""Filters and tags that every template has without `{% load %}`."""
+"""Filters and tags that every template has without `{% load %}`: figures, times, icons."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from django import template
+from django.utils import dateformat
+from django.utils.html import format_html
 from lucide.templatetags.lucide import lucide
 
+from core import clock
+
 register = template.Library()
+_STYLES = {"full": "j M Y, H:i", "time": "H:i", "date": "j M Y"}
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 @register.filter
 def percent(fraction: float | None, digits: int = 2) -> str:
-    """Show a fraction as percent, or "no data" for None: 0.9994 → 99.94 %."""
-    return "no data" if fraction is None else f"{float(fraction) * 100:.{digits}f} %"
+    """Show a fraction as percent, or "no data" for None: 0.9994 → 99.94 %.
+
+    A fraction below 1 never reads 100 %: it gets as many digits as that takes.
+    """
+    if fraction is None:
+        return "no data"
+    value = float(fraction) * 100
+    shown = f"{value:.{digits}f}"
+    while value < 100 and float(shown) >= 100 and digits < 9:
+        digits += 1
+        shown = f"{value:.{digits}f}"
+    return f"{shown.replace('-', '−')} %"
 
 
 @register.filter
 def iso(at: datetime | None) -> str:
     """Show an instant as ISO 8601, or an empty string."""
     return at.isoformat().replace("+00:00", "Z") if at else ""
+
+
+@register.filter
+def utc(at: datetime | None, style: str = "j M Y, H:i") -> str:
+    """Show an instant in UTC, whatever zone is active, in Django's date format."""
+    return dateformat.format(at.astimezone(UTC), style) if at else ""
+
+
+@register.filter
+def number(value: float | None, digits: int = 0) -> str:
+    """Show a number with thousands set apart, or "no data" for None: 1234567 → 1,234,567."""
+    return "no data" if value is None else f"{value:,.{digits}f}".replace("-", "−")
+
+
+@register.filter
+def duration(length: timedelta | float | None) -> str:
+    """Show a timedelta or seconds in its two largest units: 16260 → 4 h 31 min."""
+    if length is None:
+        return "no data"
+    seconds = length.total_seconds() if isinstance(length, timedelta) else float(length)
+    if abs(seconds) < 1:
+        return f"{seconds * 1000:.0f} ms".replace("-", "−")
+    rest = round(abs(seconds))
+    parts = []
+    for size, unit in _UNITS:
+        count, rest = divmod(rest, size)
+        if count or parts:
+            parts.append(f"{count} {unit}" if count else "")
+    shown = " ".join(part for part in parts[:2] if part)
+    return f"−{shown}" if seconds < 0 else shown
 
 
 @register.simple_tag
@@ -32,3 +78,47 @@ def _icon(name: str, size: int) -> str:
     attributes = {"class": "icon", "aria_hidden": "true", "focusable": "false"}
     drawn: str = lucide(name, size=size, **attributes)
     return drawn
+
+
+@register.simple_tag
+def when(at: datetime | None, style: str = "full") -> str:
+    """Show an instant: in UTC as sent, in the reader's zone once the script runs.
+
+    Args:
+        at: The instant; None shows "never".
+        style: `full` (23 Nov 2026, 14:05), `time` (14:05) or `date` (23 Nov 2026).
+    """
+    zone = "" if style == "date" else " UTC"
+    return _time(at, style, f"{utc(at, _STYLES[style])}{zone}")
+
+
+@register.simple_tag(takes_context=True)
+def ago(context: template.Context, at: datetime | None) -> str:
+    """Show how long ago (or how far ahead) an instant is; the instant itself on hover.
+
+    Measured from `now` in the context when there is one.
+    """
+    now = context.get("now") or clock.now()
+    return _time(at, "ago", relative(now - at) if at else "")
+
+
+def _time(at: datetime | None, style: str, text: str) -> str:
+    if at is None:
+        return format_html('<span class="faint">{}</span>', "never")
+    return format_html(
+        '<time datetime="{}" data-style="{}" title="{} UTC">{}</time>',
+        iso(at),
+        style,
+        utc(at, "j M Y, H:i:s"),
+        text,
+    )
+
+
+def relative(passed: timedelta) -> str:
+    """Return `4 min ago`, `in 3 h`, `just now`: the largest unit only."""
+    seconds = passed.total_seconds()
+    for size, unit in _UNITS[:-1]:
+        if abs(seconds) >= size:
+            count = int(abs(seconds) // size)
+            return f"{count} {unit} ago" if seconds > 0 else f"in {count} {unit}"
+    return "just now" if seconds > -1 else "in a moment"

@@ -13,7 +13,9 @@ from accounts.models import User
 from core.errors import Conflict, InvalidInput
 from core.htmx import render_page
 
-INLINE = re.compile(r"\sstyle=|\son\w+=|<style|hx-on|javascript:|<script(?![^>]*\ssrc=)", re.IGNORECASE)
+INLINE = re.compile(
+    r"\sstyle=|\son\w+=|<style|hx-on|javascript:|<script(?![^>]*\ssrc=)", re.IGNORECASE
+)
 
 
 def refuse(request: HttpRequest) -> HttpResponse:

@@ -9,7 +9,7 @@ from core import ticks
 from core.models import JobSlot, ProcessHeartbeat
 
 NOON = datetime(2026, 5, 3, 12, 0, tzinfo=UTC)
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 def run(slot: datetime) -> bool:

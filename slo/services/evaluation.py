@@ -39,7 +39,6 @@ JOB = "slo.evaluate"
 MINUTE = timedelta(minutes=1)
 # Senders flush every few seconds; half a minute lets the slow ones in. Later data is measured again.
 CLOSE_AFTER = timedelta(seconds=30)
-LATE_AFTER = timedelta(minutes=3)
 TRAILING = 3
 # A day of missed minutes a tick keeps the task below its time limit; the next tick goes on.
 CATCH_UP = 240
@@ -62,11 +61,19 @@ def tick(*, now: datetime) -> TickResult:
     """Evaluate every closed minute that was not evaluated yet, oldest first."""
     source.collect(now=now)
     newest_closed = floor_minute(now - CLOSE_AFTER) - MINUTE
-    done = []
-    for slot in ticks.pending_slots(JOB, until=newest_closed, limit=CATCH_UP):
-        if evaluate_slot(slot, now=now):
-            done.append(slot)
-    return TickResult(done, remeasure_late_data(now=now, until=newest_closed))
+    # Read before anything is measured: what changes from here on is found by the next tick.
+    changed = source.changed_minutes(until=newest_closed)
+    done = [
+        slot
+        for slot in ticks.pending_slots(JOB, until=newest_closed, limit=CATCH_UP)
+        if evaluate_slot(slot, now=now)
+    ]
+    fresh = {slot - MINUTE * step for slot in done for step in range(TRAILING + 1)}
+    older = sorted({row.minute for row in changed} - fresh)
+    with transaction.atomic():
+        remeasured = remeasure(older, watermark=newest_closed + MINUTE, now=now)
+        source.forget_changes(changed)
+    return TickResult(done, remeasured)
 
 
 @transaction.atomic
@@ -83,27 +90,25 @@ def evaluate_slot(slot: datetime, *, now: datetime) -> bool:
     return True
 
 
-@transaction.atomic
-def remeasure_late_data(*, now: datetime, until: datetime) -> int:
-    """Measure minutes again whose data arrived after they were closed.
+def remeasure(minutes: Sequence[datetime], *, watermark: datetime, now: datetime) -> int:
+    """Measure older minutes again, whose data arrived after they were closed.
 
     Returns:
-        How many minutes changed.
+        How many of them changed.
     """
-    minutes = source.late_minutes(until=until)
-    if not minutes:
-        return 0
-    slis = list(Sli.objects.select_related("service"))
+    slis = list(Sli.objects.select_related("service")) if minutes else []
     changed = 0
     for chunk in (minutes[i : i + 60] for i in range(0, len(minutes), 60)):
         changed += slices.write(source.measure(slis, chunk))
     if changed:
-        refresh_statuses(watermark=until + MINUTE, now=now)
+        refresh_statuses(watermark=watermark, now=now)
         log.info("late_data_measured", minutes=changed)
     return changed
 
 
-def refresh_statuses(*, watermark: datetime, now: datetime, slos: Sequence[Slo] | None = None) -> int:
+def refresh_statuses(
+    *, watermark: datetime, now: datetime, slos: Sequence[Slo] | None = None
+) -> int:
     """Compute figures, states and alerts of SLOs at `watermark` and write them.
 
     Returns:
@@ -116,9 +121,8 @@ def refresh_statuses(*, watermark: datetime, now: datetime, slos: Sequence[Slo] 
             .prefetch_related("versions")
         )
     figures = [evaluate(slo, reading, watermark) for slo, reading in read(slos, watermark)]
-    rows = [to_row(figure, now=now) for figure in figures]
     SloStatus.objects.bulk_create(
-        rows,
+        [to_row(figure, now=now) for figure in figures],
         update_conflicts=True,
         unique_fields=["slo"],
         update_fields=[f.name for f in SloStatus._meta.fields if f.name not in {"id", "slo"}],

@@ -108,3 +108,72 @@ def set_objective(
         changes={"objective": [str(newest.objective) if newest else None, str(objective)]},
     )
     return version
+
+
+@transaction.atomic
+def change_sli(
+    *, sli: Sli, actor: "User | str | None", now: datetime, fields: dict[str, Any]
+) -> Sli:
+    """Change what an SLI counts from the next minute on; measured minutes stay as they are.
+
+    Raises:
+        ValidationError: With the messages by field.
+    """
+    changes = _assign(sli, fields)
+    sli.full_clean()
+    sli.save()
+    audit.record(act="sli.changed", subject=sli, actor=actor, now=now, changes=changes)
+    return sli
+
+
+@transaction.atomic
+def change_slo(
+    *, slo: Slo, actor: "User | str | None", now: datetime, fields: dict[str, Any]
+) -> Slo:
+    """Change an SLO; an `objective` among the fields becomes a new version from `now` on.
+
+    Raises:
+        InvalidInput: If the objective is none.
+        ValidationError: With the messages by field.
+    """
+    objective, reason = fields.pop("objective", None), fields.pop("reason", "")
+    changes = _assign(slo, fields)
+    slo.full_clean()
+    if changes:
+        slo.save()
+        audit.record(act="slo.changed", subject=slo, actor=actor, now=now, changes=changes)
+    if objective is not None:
+        set_objective(slo=slo, objective=objective, actor=actor, now=now, reason=reason)
+    return Slo.objects.select_related("sli__service", "status").get(pk=slo.pk)
+
+
+@transaction.atomic
+def delete_slo(*, slo: Slo, actor: "User | str | None", now: datetime) -> None:
+    """Delete an SLO with its versions; the audit keeps that it was there."""
+    objective = str(slo.objective)
+    audit.record(
+        act="slo.deleted", subject=slo, actor=actor, now=now, changes={"objective": objective}
+    )
+    slo.delete()
+
+
+@transaction.atomic
+def delete_sli(*, sli: Sli, actor: "User | str | None", now: datetime) -> None:
+    """Delete an SLI no SLO uses.
+
+    Raises:
+        ProtectedError: If an SLO uses it.
+    """
+    audit.record(act="sli.deleted", subject=sli, actor=actor, now=now)
+    sli.delete()
+
+
+def _assign(row: Sli | Slo, fields: dict[str, Any]) -> dict[str, list[str]]:
+    """Set `fields` on `row` and return what changed, as before and after."""
+    changes = {}
+    for name, value in fields.items():
+        before = getattr(row, name)
+        if before != value:
+            changes[name] = [str(before), str(value)]
+            setattr(row, name, value)
+    return changes

@@ -16,13 +16,14 @@ from telemetry.services import compaction
 log = structlog.get_logger(__name__)
 
 MINUTE = timedelta(minutes=1)
+MANY = 5_000
 Minutes = Sequence[datetime]
-Row = TypeVar("Row", queries.RequestRow, queries.FreshnessRow)
+Row = TypeVar("Row", queries.MinuteRow, queries.FreshnessRow)
 
 
 def collect(*, now: datetime) -> None:
     """Bring everything that was acknowledged so far into the minute counts."""
-    compaction.compact(now=now)
+    compaction.compact(now)
 
 
 def measure(slis: Sequence[Sli], minutes: Minutes) -> dict[datetime, dict[int, Slice]]:
@@ -40,10 +41,10 @@ def measure(slis: Sequence[Sli], minutes: Minutes) -> dict[datetime, dict[int, S
     requests = _by_service_minute(queries.counts(list(by_service), start, end))
     freshness = _by_service_minute(queries.freshness(list(by_service), start, end))
     for service_id, members in by_service.items():
-        states = queries.minute_states(service_id, minutes)
+        states = queries.minute_state(service_id, minutes)
         for minute in minutes:
             for sli in members:
-                if states[minute] == queries.GAP:
+                if states[minute] == "gap":
                     found[minute][sli.slot] = GAP
                 elif sli.kind == Sli.Kind.FRESHNESS:
                     rows = freshness[service_id, minute]
@@ -53,9 +54,14 @@ def measure(slis: Sequence[Sli], minutes: Minutes) -> dict[datetime, dict[int, S
     return found
 
 
-def late_minutes(*, until: datetime) -> list[datetime]:
-    """Take the closed minutes whose counts changed since they were measured, oldest first."""
-    return queries.take_dirty_minutes(until=until)
+def changed_minutes(*, until: datetime) -> list[queries.ChangedMinute]:
+    """Return the minutes up to `until` whose counts changed; read them before measuring."""
+    return [changed for changed in queries.dirty_minutes(MANY) if changed.minute <= until]
+
+
+def forget_changes(changed: Sequence[queries.ChangedMinute]) -> None:
+    """Mark changes as measured, but for minutes that changed again meanwhile."""
+    queries.clear_dirty(changed)
 
 
 def _by_service_minute(
@@ -78,7 +84,7 @@ def rule_of(sli: Sli) -> RequestRule:
     )
 
 
-def _requests(sli: Sli, rows: Sequence[queries.RequestRow]) -> Slice:
+def _requests(sli: Sli, rows: Sequence[queries.MinuteRow]) -> Slice:
     rule = rule_of(sli)
     valid = [row for row in rows if rule.counts(row.endpoint, row.status)]
     good = sum(
@@ -92,14 +98,14 @@ def _requests(sli: Sli, rows: Sequence[queries.RequestRow]) -> Slice:
 
 def _freshness(sli: Sli, minute: datetime, rows: Sequence[queries.FreshnessRow]) -> Slice:
     mine = [row for row in rows if row.source == sli.freshness_source]
-    bounds = queries.FRESHNESS_BOUNDS_S
-    buckets = [sum(column) for column in zip(*(row.buckets for row in mine), strict=True)]
-    last = queries.last_freshness_report(sli.service_id, sli.freshness_source, minute + MINUTE)
-    silent_for = (minute + MINUTE - last).total_seconds() if last else None
+    silent_for = None
+    if not mine:
+        last = queries.last_freshness_at(sli.service_id, sli.freshness_source, before=minute)
+        silent_for = (minute - last).total_seconds() if last else None
     return freshness_slice(
         threshold_s=sli.threshold_s or 0,
-        bounds_s=bounds,
-        buckets=buckets,
+        bounds_s=queries.FRESHNESS_BOUNDS_S,
+        buckets=[sum(column) for column in zip(*(row.buckets for row in mine), strict=True)],
         silent_for_s=silent_for,
         grace_s=sli.silence_grace_s,
     )

@@ -1,6 +1,7 @@
 """Packed slices say exactly what a brute-force count says."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -49,7 +50,7 @@ def test_cover_adjoins_from_start_to_end(start: int, length: int) -> None:
     window = Window(at(start), at(start + length))
     keys = cover(window)
     assert sum(resolution for resolution, _ in keys) == length
-    for (resolution, begin), (_, following) in zip(keys, keys[1:], strict=False):
+    for (resolution, begin), (_, following) in pairwise(keys):
         assert begin + MINUTE * resolution == following
     assert keys[0][1] == window.start
 

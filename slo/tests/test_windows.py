@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,5 +85,5 @@ def test_versions_partition_the_window(offsets: list[int], length: int) -> None:
     parts = [part for _, part in split_by_version(window, versions)]
     assert parts[0].start == window.start
     assert parts[-1].end == window.end
-    assert all(a.end == b.start for a, b in zip(parts, parts[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(parts))
     assert all(part.start < part.end for part in parts)

@@ -1,2 +1,122 @@
 "use strict";
 // Niceties on top of pages that work without any of this.
+(() => {
+  const root = document.documentElement;
+
+  // Theme: as the system, light, dark. The admin's own switch shares the key.
+  const THEMES = ["auto", "light", "dark"];
+  const SAID = { auto: "as the system", light: "light", dark: "dark" };
+  const setTheme = (theme) => {
+    root.dataset.theme = theme;
+    localStorage.setItem("theme", theme);
+    nameTheme();
+  };
+  const nameTheme = () => {
+    for (const button of document.querySelectorAll("[data-theme-toggle]")) {
+      button.setAttribute("aria-label", `Theme: ${SAID[root.dataset.theme] || "as the system"}`);
+    }
+  };
+
+  // Times: sent in UTC, shown in the reader's zone; relative ones keep counting.
+  const format = (options) => new Intl.DateTimeFormat("en-GB", options);
+  const clock = { hour: "2-digit", minute: "2-digit" };
+  const day = { day: "numeric", month: "short", year: "numeric" };
+  const STYLES = { full: format({ ...day, ...clock }), time: format(clock), date: format(day) };
+  const UNITS = [[86400, "d"], [3600, "h"], [60, "min"]];
+  const relative = (at) => {
+    const passed = (Date.now() - at) / 1000;
+    for (const [size, unit] of UNITS) {
+      if (Math.abs(passed) >= size) {
+        const count = Math.trunc(Math.abs(passed) / size);
+        return passed > 0 ? `${count} ${unit} ago` : `in ${count} ${unit}`;
+      }
+    }
+    return passed > -1 ? "just now" : "in a moment";
+  };
+  const showTimes = (scope) => {
+    for (const time of scope.querySelectorAll("time[data-style]")) {
+      const at = new Date(time.dateTime);
+      if (Number.isNaN(at.getTime())) continue;
+      const style = time.dataset.style;
+      const text = style === "ago" ? relative(at) : STYLES[style]?.format(at);
+      if (text && text !== time.textContent) time.textContent = text;
+    }
+  };
+
+  const copy = async (button) => {
+    const text = button.closest(".code-block").querySelector("code").textContent;
+    const label = button.querySelector("span");
+    try {
+      await navigator.clipboard.writeText(text);
+      label.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(button.closest(".code-block").querySelector("code"));
+      label.textContent = "Press Ctrl+C";
+    }
+    setTimeout(() => { label.textContent = "Copy"; }, 2000);
+  };
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if ("themeToggle" in button.dataset) {
+      setTheme(THEMES[(THEMES.indexOf(root.dataset.theme) + 1) % THEMES.length]);
+    } else if ("copy" in button.dataset) {
+      copy(button);
+    } else if ("keysOpen" in button.dataset) {
+      openKeys();
+    }
+  });
+
+  // Keyboard: / searches, g then a letter goes, ? helps; never while typing.
+  let going = 0;
+  const openKeys = () => {
+    const dialog = document.getElementById("keys");
+    if (dialog && !dialog.open) {
+      document.getElementById("user-menu")?.hidePopover();
+      dialog.showModal();
+    }
+  };
+  const typing = (target) =>
+    target.isContentEditable || Boolean(target.closest("input, textarea, select, dialog[open]"));
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    const wasGoing = Date.now() - going < 1500;
+    going = 0;
+    if (wasGoing) {
+      const link = document.querySelector(`#nav a[data-key="${CSS.escape(event.key)}"]`);
+      if (link) {
+        event.preventDefault();
+        location.assign(link.href);
+      }
+    } else if (event.key === "g") {
+      going = Date.now();
+    } else if (event.key === "/") {
+      const field = document.querySelector(".search input");
+      if (field) {
+        event.preventDefault();
+        field.select();
+      }
+    } else if (event.key === "?") {
+      event.preventDefault();
+      openKeys();
+    }
+  });
+
+  // HTMX: a form answered 422 is shown again; an ended session goes to sign-in, not into a table.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr } = event.detail;
+    if (xhr.status === 422) {
+      event.detail.shouldSwap = true;
+      event.detail.isError = false;
+    } else if (xhr.status === 401 && !xhr.getResponseHeader("HX-Redirect")) {
+      event.detail.shouldSwap = false;
+      location.reload();
+    }
+  });
+  document.addEventListener("htmx:afterSettle", (event) => showTimes(event.detail.elt));
+
+  nameTheme();
+  showTimes(document);
+  setInterval(() => showTimes(document), 30_000);
+})();

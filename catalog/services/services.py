@@ -1,0 +1,114 @@
+"""Creating, changing and deleting services."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+
+from catalog.models import Service
+from catalog.services.dependencies import lock_graph, set_dependencies
+from catalog.services.records import record
+from catalog.services.saving import assign, check, insert, refuse_rename
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+__all__ = ["FIELDS", "create_service", "delete_service", "hidden_from", "update_service"]
+
+FIELDS = (
+    "slug",
+    "name",
+    "description",
+    "tier",
+    "owner",
+    "is_private",
+    "lifecycle",
+    "kind",
+    "system",
+    "runbook_url",
+    "repository_url",
+    "aws_region",
+    "ecs_cluster",
+    "ecs_service",
+    "rds_instance",
+    "load_balancer",
+)
+
+
+@transaction.atomic
+def create_service(
+    *,
+    values: Mapping[str, Any],
+    now: datetime,
+    actor: "User | str | None" = None,
+    dependencies: Mapping[Service, bool] | None = None,
+) -> Service:
+    """Create a service; without a name it is called by its slug.
+
+    Args:
+        values: By field name, of `FIELDS`; `owner` is a `Team` or None.
+        now: When, for the audit trail.
+        actor: Who; None for the portal itself.
+        dependencies: For each service it needs whether the dependency is hard.
+
+    Raises:
+        InvalidInput: Names each wrong field.
+        Conflict: The slug is taken.
+    """
+    if dependencies:
+        lock_graph()
+    service = Service(**{"name": values.get("slug", ""), **values})
+    check(service)
+    insert(service, slug=service.slug, noun="service")
+    changes = set_dependencies(service, dependencies or {})
+    record("service.created", service, actor=actor, now=now, changes=changes)
+    return service
+
+
+@transaction.atomic
+def update_service(
+    service: Service,
+    *,
+    values: Mapping[str, Any],
+    now: datetime,
+    actor: "User | str | None" = None,
+    dependencies: Mapping[Service, bool] | None = None,
+) -> dict[str, list[Any]]:
+    """Change the given fields of `service`, and its dependencies unless they are None.
+
+    Links to services that `actor` may not know of are kept as they are.
+
+    Returns:
+        What changed, `{field: [before, after]}`; empty when all was so already.
+
+    Raises:
+        InvalidInput: Names each wrong field.
+    """
+    refuse_rename(service.slug, values)
+    if dependencies is not None:
+        lock_graph()
+    changes = assign(service, values)
+    check(service)
+    if changes:
+        service.save(update_fields=[*changes, "updated_at"])
+    if dependencies is not None:
+        changes |= set_dependencies(service, dependencies, hidden=hidden_from(actor))
+    if changes:
+        record("service.changed", service, actor=actor, now=now, changes=changes)
+    return changes
+
+
+@transaction.atomic
+def delete_service(service: Service, *, now: datetime, actor: "User | str | None" = None) -> None:
+    """Delete `service` and the dependencies from and to it."""
+    record("service.deleted", service, actor=actor, now=now)
+    service.delete()
+
+
+def hidden_from(actor: "User | str | None") -> frozenset[int]:
+    """Return the ids of the services that `actor` may not know of; none for the portal itself."""
+    if actor is None or isinstance(actor, str):
+        return frozenset()
+    known = Service.objects.visible_to(actor).values("pk")
+    return frozenset(Service.objects.exclude(pk__in=known).values_list("pk", flat=True))

@@ -1,0 +1,39 @@
+"""What the description of the API says of every operation: how it refuses."""
+
+from typing import Any
+
+__all__ = ["describe_refusals"]
+
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "Why a request was refused (RFC 9457).",
+    "required": ["type", "title", "status", "code", "detail", "id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string", "description": "The status in words."},
+        "status": {"type": "integer"},
+        "code": {"type": "string", "description": "Stable; for programs."},
+        "detail": {"type": "string", "description": "What is wrong and what to do; for people."},
+        "id": {"type": "string", "description": "Request id; the log carries it too."},
+        "errors": {
+            "type": "object",
+            "description": "Messages by the path of the field, such as `requests[3].status`.",
+            "additionalProperties": {"type": "array", "items": {"type": "string"}},
+        },
+    },
+}
+_CONTENT = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+REFUSALS = {
+    "4XX": {"description": "Refused: the request cannot be done as it is.", "content": _CONTENT},
+    "503": {"description": "Nothing was stored; try again shortly.", "content": _CONTENT},
+}
+
+
+def describe_refusals(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
+    """Add the problem document to every operation (a postprocessing hook of drf-spectacular)."""
+    result.setdefault("components", {}).setdefault("schemas", {})["Problem"] = PROBLEM
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            if isinstance(operation, dict) and "responses" in operation:
+                operation["responses"] = {**REFUSALS, **operation["responses"]}
+    return result

@@ -1,0 +1,110 @@
+"""`/sre/health`: each component with its state, and the whole."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import DatabaseError, connection
+
+from core.models import ProcessHeartbeat
+from dashboard import queries
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+SILENT_AFTER = timedelta(seconds=60)
+ORDER = ("healthy", "unknown", "degraded", "critical")
+# Without its database the portal is down; the others cost a part of it.
+PROCESSES = ("web", "worker", "beat")
+
+
+def report(user: "User", *, now: datetime) -> dict[str, Any]:
+    """Return the document of `/sre/health`."""
+    components = {
+        "database": database(),
+        "evaluation": evaluation(now=now),
+        "slos": objectives(user),
+        "alerts": alerts(user),
+        "circuit_breakers": breakers(now=now),
+    }
+    for process in PROCESSES:
+        components[process] = heartbeat(process, now=now)
+    worst = max((part["status"] for part in components.values()), key=ORDER.index)
+    return {"status": worst, "generated_at": queries.iso(now), "components": components}
+
+
+def component(status: str, detail: str, **more: Any) -> dict[str, Any]:
+    """Return one component's entry."""
+    return {"status": status, "detail": detail, **more}
+
+
+def database() -> dict[str, Any]:
+    """Return whether the database answers."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return component("critical", "The database does not answer.")
+    return component("healthy", "The database answers.", engine=connection.vendor)
+
+
+def evaluation(*, now: datetime) -> dict[str, Any]:
+    """Return whether SLIs are computed on time."""
+    fresh = queries.freshness(now=now)
+    if fresh.watermark is None:
+        return component("unknown", "No minute was evaluated yet.", watermark=None)
+    watermark = queries.iso(fresh.watermark)
+    if fresh.stale_since:
+        return component(
+            "degraded",
+            f"Figures are stale since {watermark}: worker or beat do not run.",
+            watermark=watermark,
+            stale_since=watermark,
+        )
+    return component("healthy", f"Counted up to {watermark}.", watermark=watermark)
+
+
+def objectives(user: "User") -> dict[str, Any]:
+    """Return the SLOs by state."""
+    by_state: dict[str, int] = {}
+    for slo in queries.objectives(user):
+        status = queries.status_of(slo)
+        state = status.state if status else "no_data"
+        by_state[state] = by_state.get(state, 0) + 1
+    if not by_state or set(by_state) == {"no_data"}:
+        return component("unknown", "No SLO has data.", states=by_state)
+    troubled = by_state.get("exhausted", 0) + by_state.get("at_risk", 0)
+    if troubled:
+        return component(
+            "degraded", f"{troubled} of {sum(by_state.values())} need attention.", states=by_state
+        )
+    return component("healthy", "All with data are within their budget.", states=by_state)
+
+
+def alerts(user: "User") -> dict[str, Any]:
+    """Return what is firing, by severity."""
+    by_severity: dict[str, int] = {}
+    for alert in queries.firing_alerts(user):
+        by_severity[alert.severity] = by_severity.get(alert.severity, 0) + 1
+    if "P0" in by_severity:
+        return component("critical", "A P0 alert is firing.", firing=by_severity)
+    if "P1" in by_severity:
+        return component("degraded", "A P1 alert is firing.", firing=by_severity)
+    return component("healthy", "Nothing urgent is firing.", firing=by_severity)
+
+
+def breakers(*, now: datetime) -> dict[str, Any]:
+    """Return whether any circuit breaker is open."""
+    open_names = [row["name"] for row in queries.breakers(now=now) if row["state"] == "open"]
+    if open_names:
+        return component("degraded", f"Open: {', '.join(open_names)}.", open=open_names)
+    return component("healthy", "None is open.", open=[])
+
+
+def heartbeat(process: str, *, now: datetime) -> dict[str, Any]:
+    """Return when a kind of process was last alive."""
+    at = ProcessHeartbeat.objects.latest_at(process)
+    if at is None:
+        return component("unknown", "Not seen yet.", last_seen=None)
+    if now - at > SILENT_AFTER:
+        return component("degraded", f"Silent since {queries.iso(at)}.", last_seen=queries.iso(at))
+    return component("healthy", "Alive.", last_seen=queries.iso(at))

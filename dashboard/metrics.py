@@ -1,0 +1,139 @@
+"""`/sre/metrics`: the portal's figures under stable Prometheus names, or the same as JSON."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from dashboard.queries import status_of
+from incidents.models import Alert, Severity
+from slo.models import Slo
+
+STATES = {"healthy": 0, "at_risk": 1, "exhausted": 2, "no_data": -1}
+BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2, "forced_open": 3, "disabled": -1}
+Breaker = dict[str, Any]
+
+
+class PortalCollector(Collector):
+    """Gauges of SLOs, alerts and circuit breakers, made from rows already read."""
+
+    def __init__(
+        self, slos: Sequence[Slo], alerts: Sequence[Alert], breakers: Sequence[Breaker]
+    ) -> None:
+        self.slos = slos
+        self.alerts = alerts
+        self.breakers = breakers
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the families; an SLO without data has no sample rather than a zero."""
+        yield from self._objectives()
+        yield from self._burn_rates()
+        yield self._alerts()
+        yield self._breakers()
+
+    def _objectives(self) -> Iterable[Metric]:
+        labels = ["slo", "service", "kind"]
+        families = {
+            "objective": GaugeMetricFamily(
+                "sre_slo_objective_ratio", "Share of events that must be good.", labels=labels
+            ),
+            "good": GaugeMetricFamily(
+                "sre_slo_good_events", "Good events in the window.", labels=labels
+            ),
+            "total": GaugeMetricFamily(
+                "sre_slo_valid_events", "Valid events in the window.", labels=labels
+            ),
+            "sli": GaugeMetricFamily("sre_slo_sli_ratio", "Share of good events.", labels=labels),
+            "budget_remaining": GaugeMetricFamily(
+                "sre_slo_error_budget_remaining_ratio",
+                "Share of the error budget left; negative when overspent.",
+                labels=labels,
+            ),
+            "coverage": GaugeMetricFamily(
+                "sre_slo_coverage_ratio", "Share of expected minutes measured.", labels=labels
+            ),
+            "state": GaugeMetricFamily(
+                "sre_slo_state",
+                "0 healthy, 1 at risk, 2 exhausted, -1 no data.",
+                labels=labels,
+            ),
+        }
+        for slo in self.slos:
+            names = [slo.slug, slo.sli.service.slug, slo.sli.kind]
+            for key, value in figures(slo).items():
+                if value is not None:
+                    families[key].add_metric(names, float(value))
+        yield from families.values()
+
+    def _burn_rates(self) -> Iterable[Metric]:
+        family = GaugeMetricFamily(
+            "sre_slo_burn_rate",
+            "How many times faster than allowed the error budget is spent.",
+            labels=["slo", "service", "window"],
+        )
+        for slo in self.slos:
+            status = status_of(slo)
+            for window, value in (status.burn if status else {}).items():
+                if value["rate"] is not None:
+                    family.add_metric([slo.slug, slo.sli.service.slug, window], value["rate"])
+        yield family
+
+    def _alerts(self) -> Metric:
+        family = GaugeMetricFamily(
+            "sre_alerts_firing", "Alerts that are firing now.", labels=["severity"]
+        )
+        for severity in Severity.values:
+            count = sum(alert.severity == severity for alert in self.alerts)
+            family.add_metric([severity], count)
+        return family
+
+    def _breakers(self) -> Metric:
+        family = GaugeMetricFamily(
+            "sre_circuit_breaker_state",
+            "0 closed, 1 half open, 2 open, 3 forced open, -1 disabled.",
+            labels=["name", "service"],
+        )
+        for breaker in self.breakers:
+            value = BREAKER_STATES.get(breaker["state"], -1)
+            family.add_metric([breaker["name"], breaker["service"] or ""], value)
+        return family
+
+
+def figures(slo: Slo) -> dict[str, float | None]:
+    """Return the exported figures of one SLO; None has no sample."""
+    status = status_of(slo)
+    known: dict[str, float | None] = {"objective": float(slo.objective)}
+    if status is None:
+        return {**known, "state": STATES["no_data"]}
+    return {
+        **known,
+        "good": status.good,
+        "total": status.total,
+        "sli": status.sli,
+        "budget_remaining": status.budget_remaining,
+        "coverage": status.coverage,
+        "state": STATES[status.state],
+    }
+
+
+def exposition(collector: PortalCollector) -> bytes:
+    """Return the Prometheus text format, version 0.0.4."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(collector)
+    return generate_latest(registry)
+
+
+def as_json(collector: PortalCollector) -> list[dict[str, Any]]:
+    """Return the same samples as JSON: name, help and labelled values."""
+    return [
+        {
+            "name": metric.name,
+            "help": metric.documentation,
+            "samples": [
+                {"labels": sample.labels, "value": sample.value} for sample in metric.samples
+            ],
+        }
+        for metric in collector.collect()
+    ]

@@ -1,0 +1,166 @@
+"""Admin of SLIs and SLOs: where SRE leads edit targets. All changes go through the services."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from core.clock import now
+from core.errors import InvalidInput
+from slo.models import Sli, Slo, SloVersion
+from slo.services import objectives
+
+
+class SloForm(forms.ModelForm[Slo]):
+    """An SLO with its target; saving another target adds a version from now on."""
+
+    objective = forms.DecimalField(
+        max_digits=9,
+        decimal_places=8,
+        help_text="Share of events that must be good, between 0 and 1: 0.999 is 99.9 %. A change"
+        " judges from now on; what came before keeps its judgement.",
+    )
+    reason = forms.CharField(
+        required=False, max_length=300, help_text="Why the target changes; kept with the version."
+    )
+
+    class Meta:
+        model = Slo
+        fields = [
+            "slug",
+            "name",
+            "description",
+            "sli",
+            "objective",
+            "reason",
+            "window_kind",
+            "window_days",
+            "calendar_period",
+            "timezone",
+            "minimum_events",
+            "is_enabled",
+        ]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["objective"] = self.instance.objective.normalize()
+
+    def clean_objective(self) -> Any:
+        """Refuse 0 and 100 % with the reason."""
+        try:
+            return objectives.check_objective(self.cleaned_data["objective"])
+        except InvalidInput as error:
+            raise ValidationError(error.message) from error
+
+
+class VersionInline(admin.TabularInline[SloVersion, Slo]):
+    """Every target there was; read only."""
+
+    model = SloVersion
+    fields = readonly_fields = ["objective", "effective_from", "created_by", "reason"]
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Versions come from saving another target."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """History is never rewritten."""
+        return False
+
+
+@admin.register(Slo)
+class SloAdmin(admin.ModelAdmin[Slo]):
+    """Targets."""
+
+    form = SloForm
+    inlines = [VersionInline]
+    list_display = ["name", "service", "target", "window_name", "state", "is_enabled"]
+    list_filter = ["is_enabled", "sli__kind", "sli__service"]
+    list_select_related = ["sli__service", "status"]
+    search_fields = ["slug", "name", "sli__service__name"]
+    prepopulated_fields = {"slug": ["name"]}
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Fetch the versions with the page."""
+        return super().get_queryset(request).prefetch_related("versions")
+
+    @admin.display(ordering="sli__service__slug")
+    def service(self, slo: Slo) -> str:
+        """Return the service's name."""
+        return slo.sli.service.name
+
+    @admin.display(description="target")
+    def target(self, slo: Slo) -> str:
+        """Return the target in force, in percent."""
+        return f"{(slo.objective * 100).normalize():f} %"
+
+    @admin.display(ordering="status__state")
+    def state(self, slo: Slo) -> str:
+        """Return the state after the last evaluation."""
+        status = getattr(slo, "status", None)
+        return status.state.replace("_", " ") if status else "no data"
+
+    def save_model(
+        self, request: HttpRequest, obj: Slo, form: ModelForm[Slo], change: bool
+    ) -> None:
+        """Create or change through the services."""
+        fields = dict(form.cleaned_data)
+        if change:
+            stored = Slo.objects.get(pk=obj.pk)
+            objectives.change_slo(slo=stored, actor=request.user, now=now(), fields=fields)
+            return
+        fields.pop("reason")
+        obj.pk = objectives.create_slo(actor=request.user, now=now(), **fields).pk
+
+    def delete_model(self, request: HttpRequest, obj: Slo) -> None:
+        """Delete through the service."""
+        objectives.delete_slo(slo=obj, actor=request.user, now=now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Delete each through the service."""
+        for slo in queryset:
+            self.delete_model(request, slo)
+
+
+@admin.register(Sli)
+class SliAdmin(admin.ModelAdmin[Sli]):
+    """What is counted."""
+
+    list_display = ["slug", "service", "kind", "threshold_ms", "data_since"]
+    list_filter = ["kind", "service"]
+    search_fields = ["slug", "service__name"]
+    readonly_fields = ["data_since"]
+    fieldsets = [
+        (None, {"fields": ["slug", "service", "kind", "description", "data_since"]}),
+        ("Requests", {"fields": ["endpoint", "error_from", "excluded_statuses"]}),
+        ("Latency", {"fields": ["threshold_ms", "only_successful"]}),
+        ("Freshness", {"fields": ["freshness_source", "threshold_s", "silence_grace_s"]}),
+    ]
+
+    def save_model(
+        self, request: HttpRequest, obj: Sli, form: ModelForm[Sli], change: bool
+    ) -> None:
+        """Create or change through the services."""
+        if change:
+            stored = Sli.objects.get(pk=obj.pk)
+            objectives.change_sli(
+                sli=stored, actor=request.user, now=now(), fields=dict(form.cleaned_data)
+            )
+            return
+        made = objectives.create_sli(actor=request.user, now=now(), **form.cleaned_data)
+        obj.pk, obj.slot = made.pk, made.slot
+
+    def delete_model(self, request: HttpRequest, obj: Sli) -> None:
+        """Delete through the service."""
+        objectives.delete_sli(sli=obj, actor=request.user, now=now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Delete each through the service."""
+        for sli in queryset:
+            self.delete_model(request, sli)

@@ -1,0 +1,239 @@
+"""`/api/v1/slis/` and `/api/v1/slos/`."""
+
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import ProtectedError, QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
+
+from accounts.roles import Role
+from catalog.models import Service
+from core.clock import now
+from core.errors import Conflict, InvalidInput
+from slo.models import Sli, Slo, SloVersion
+from slo.services import objectives
+
+
+class KnownFieldsMixin(serializers.Serializer[Any]):
+    """Refuses fields that do not exist, by name, instead of dropping them silently."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Check the names before the values."""
+        if isinstance(data, dict):
+            unknown = sorted(set(data) - set(self.fields))
+            if unknown:
+                raise serializers.ValidationError({name: ["Unknown field."] for name in unknown})
+        return super().to_internal_value(data)
+
+
+class SliSerializer(KnownFieldsMixin, serializers.ModelSerializer[Sli]):
+    """What is counted."""
+
+    service = serializers.SlugRelatedField(slug_field="slug", queryset=Service.objects.all())
+    excluded_statuses = serializers.ListField(
+        child=serializers.IntegerField(min_value=100, max_value=599), required=False
+    )
+
+    class Meta:
+        model = Sli
+        fields = [
+            "slug",
+            "service",
+            "kind",
+            "description",
+            "endpoint",
+            "error_from",
+            "excluded_statuses",
+            "threshold_ms",
+            "only_successful",
+            "freshness_source",
+            "threshold_s",
+            "silence_grace_s",
+            "data_since",
+        ]
+        read_only_fields = ["data_since"]
+
+    def validate_service(self, service: Service) -> Service:
+        """A service the caller may not know of does not exist for them."""
+        user = self.context["request"].user
+        if not Service.objects.visible_to(user).filter(pk=service.pk).exists():
+            raise serializers.ValidationError(f"Object with slug={service.slug} does not exist.")
+        return service
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Check what spans fields by the model's own rules."""
+        draft = Sli(slot=0)
+        for field in Sli._meta.fields:
+            if self.instance is not None:
+                setattr(draft, field.attname, getattr(self.instance, field.attname))
+        for name, value in attrs.items():
+            setattr(draft, name, value)
+        draft.clean()
+        return attrs
+
+    def create(self, validated_data: dict[str, Any]) -> Sli:
+        """Create through the service, which gives it a column."""
+        return objectives.create_sli(
+            actor=self.context["request"].user, now=now(), **validated_data
+        )
+
+    def update(self, instance: Sli, validated_data: dict[str, Any]) -> Sli:
+        """Change through the service, which writes the audit."""
+        return objectives.change_sli(
+            sli=instance, actor=self.context["request"].user, now=now(), fields=validated_data
+        )
+
+
+class StatusSerializer(serializers.Serializer[Any]):
+    """The newest figures; null is no data."""
+
+    watermark = serializers.DateTimeField()
+    window_start = serializers.DateTimeField()
+    good = serializers.IntegerField()
+    total = serializers.IntegerField()
+    sli = serializers.FloatField(allow_null=True)
+    allowed = serializers.FloatField()
+    budget_remaining = serializers.FloatField(allow_null=True)
+    coverage = serializers.FloatField(allow_null=True)
+    measured_minutes = serializers.IntegerField()
+    expected_minutes = serializers.IntegerField()
+    burn = serializers.DictField()
+    state = serializers.CharField()
+    state_since = serializers.DateTimeField()
+
+
+class VersionSerializer(serializers.ModelSerializer[SloVersion]):
+    """An objective and the moment from which it judges."""
+
+    class Meta:
+        model = SloVersion
+        fields = ["objective", "effective_from", "created_at", "reason"]
+
+
+class SloSerializer(KnownFieldsMixin, serializers.ModelSerializer[Slo]):
+    """A promise and how it is kept."""
+
+    sli = serializers.SlugRelatedField(slug_field="slug", queryset=Sli.objects.all())
+    service = serializers.CharField(source="sli.service.slug", read_only=True)
+    objective = serializers.DecimalField(max_digits=9, decimal_places=8)
+    reason = serializers.CharField(
+        required=False, write_only=True, max_length=300, help_text="Why the objective changes."
+    )
+    status = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Slo
+        fields = [
+            "slug",
+            "name",
+            "description",
+            "sli",
+            "service",
+            "objective",
+            "reason",
+            "window_kind",
+            "window_days",
+            "calendar_period",
+            "timezone",
+            "minimum_events",
+            "is_enabled",
+            "status",
+        ]
+
+    @extend_schema_field(StatusSerializer(allow_null=True))
+    def get_status(self, slo: Slo) -> dict[str, Any] | None:
+        """Return the newest figures, null before the first evaluation."""
+        status = getattr(slo, "status", None)
+        return dict(StatusSerializer(status).data) if status else None
+
+    def validate_objective(self, value: Decimal) -> Decimal:
+        """Refuse 0 and 100 % with the reason."""
+        try:
+            return objectives.check_objective(value)
+        except InvalidInput as error:
+            raise serializers.ValidationError(error.message) from error
+
+    def validate_sli(self, sli: Sli) -> Sli:
+        """An SLI the caller may not know of does not exist for them."""
+        user = self.context["request"].user
+        if not Service.objects.visible_to(user).filter(pk=sli.service_id).exists():
+            raise serializers.ValidationError(f"Object with slug={sli.slug} does not exist.")
+        return sli
+
+    def create(self, validated_data: dict[str, Any]) -> Slo:
+        """Create with a first version."""
+        validated_data.pop("reason", "")
+        return objectives.create_slo(
+            actor=self.context["request"].user, now=now(), **validated_data
+        )
+
+    def update(self, instance: Slo, validated_data: dict[str, Any]) -> Slo:
+        """Change; another objective becomes a new version from now on."""
+        return objectives.change_slo(
+            slo=instance, actor=self.context["request"].user, now=now(), fields=validated_data
+        )
+
+
+class SliViewSet(viewsets.ModelViewSet[Sli]):
+    """What is counted."""
+
+    queryset = Sli.objects.none()
+    serializer_class = SliSerializer
+    lookup_field = "slug"
+    read_role = Role.VIEWER
+    write_role = Role.MANAGER
+    filterset_fields = ["kind", "service__slug"]
+    search_fields = ["slug", "description"]
+
+    def get_queryset(self) -> QuerySet[Sli]:
+        """Only of services the caller may know of."""
+        visible = Service.objects.visible_to(self.request.user).values("pk")
+        return Sli.objects.filter(service__in=visible).select_related("service")
+
+    def perform_destroy(self, instance: Sli) -> None:
+        """Refuse while an SLO needs it."""
+        try:
+            objectives.delete_sli(sli=instance, actor=self.request.user, now=now())
+        except ProtectedError as error:
+            raise Conflict("An SLO uses this SLI; delete the SLO first.", field="slug") from error
+
+
+class SloViewSet(viewsets.ModelViewSet[Slo]):
+    """Promises and how they are kept."""
+
+    queryset = Slo.objects.none()
+    serializer_class = SloSerializer
+    lookup_field = "slug"
+    read_role = Role.VIEWER
+    write_role = Role.MANAGER
+    filterset_fields = ["sli__kind", "sli__service__slug", "is_enabled", "status__state"]
+    search_fields = ["slug", "name", "description", "sli__service__slug"]
+
+    def get_queryset(self) -> QuerySet[Slo]:
+        """Only of services the caller may know of."""
+        return (
+            Slo.objects.visible_to(self.request.user)
+            .select_related("sli__service", "status")
+            .prefetch_related("versions")
+        )
+
+    def perform_destroy(self, instance: Slo) -> None:
+        """Delete through the service, which writes the audit."""
+        objectives.delete_slo(slo=instance, actor=self.request.user, now=now())
+
+    @extend_schema(responses=VersionSerializer(many=True))
+    @action(detail=True, pagination_class=None, filter_backends=[])
+    def versions(self, request: Request, slug: str) -> Response:
+        """Return every objective this SLO had, oldest first."""
+        return Response(VersionSerializer(self.get_object().versions.all(), many=True).data)
+
+
+def register(router: SimpleRouter) -> None:
+    """Add the resources of this app."""
+    router.register("slis", SliViewSet, basename="sli")
+    router.register("slos", SloViewSet, basename="slo")

@@ -1,0 +1,22 @@
+"""How SLO figures are written."""
+
+from decimal import Decimal
+
+from django import template
+
+register = template.Library()
+
+
+@register.filter
+def target(objective: Decimal) -> str:
+    """Show an objective in percent with the digits it has: 0.99950000 → 99.95 %."""
+    return f"{(objective * 100).normalize():f} %"
+
+
+@register.filter
+def rate(value: float | None) -> str:
+    """Show a burn rate with three significant digits: 14.4 ×; None is no data."""
+    if value is None or value == "":
+        return "no data"
+    shown = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{shown} ×"

@@ -1,0 +1,176 @@
+"""Pages of SLOs."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import ExpressionWrapper, F, FloatField, Q, QuerySet, Value
+from django.db.models.functions import Cast, NullIf
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
+
+from accounts.access import requires
+from accounts.models import User
+from accounts.roles import Role
+from core.clock import floor_minute, now
+from core.htmx import render_page
+from incidents.models import Alert
+from slo import charts
+from slo.domain.burn_alerts import Tier, tiers_for
+from slo.domain.windows import BURN_WINDOWS, Window
+from slo.models import Slo, SloStatus
+from slo.queries import SliceReader
+from slo.services.alerting import NAMES, SOURCE
+from slo.services.evaluation import slo_window
+
+PAGE_SIZE = 50
+SORTS = {
+    "slug": ("slug",),
+    "service": ("sli__service__slug", "slug"),
+}
+NOTHING = dict.fromkeys(("good", "total", "measured", "expected", "rate"))
+RANGES = {"3h": timedelta(hours=3), "1d": timedelta(days=1), "7d": timedelta(days=7)}
+
+
+@require_safe
+@requires(Role.VIEWER)
+def slo_list(request: HttpRequest) -> HttpResponse:
+    """Show all SLOs with state, budget and burn; filter, search, sort."""
+    assert isinstance(request.user, User)
+    found = filtered(Slo.objects.visible_to(request.user), request)
+    page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+    slos = list(page.object_list)
+    end = floor_minute(now())
+    recent = charts.recent_errors(
+        slos, SliceReader(), Window(end - timedelta(days=1), end), timedelta(hours=1)
+    )
+    context = {
+        "page": page,
+        "rows": [{"slo": slo, "recent": recent[slo.pk]} for slo in slos],
+        "q": request.GET.get("q", ""),
+        "state": request.GET.get("state", ""),
+        "sort": request.GET.get("sort", "state"),
+        "states": ["healthy", "at_risk", "exhausted", "no_data"],
+    }
+    return render_page(request, "slo/list.html", context, partial="rows")
+
+
+def filtered(slos: QuerySet[Slo], request: HttpRequest) -> "QuerySet[Slo]":
+    """Apply the list's query parameters: q, state, sort."""
+    slos = slos.select_related("sli__service__owner", "status").prefetch_related("versions")
+    if words := request.GET.get("q", "").strip():
+        slos = slos.filter(
+            Q(slug__icontains=words)
+            | Q(name__icontains=words)
+            | Q(sli__service__name__icontains=words)
+        )
+    state = request.GET.get("state", "")
+    if state == "no_data":
+        slos = slos.filter(Q(status=None) | Q(status__state="no_data"))
+    elif state:
+        slos = slos.filter(status__state=state)
+    if request.GET.get("sort") in {"slug", "service"}:
+        return slos.order_by(*SORTS[request.GET["sort"]])
+    # Least budget first: what needs somebody is on top; what has no figures comes last.
+    bad = F("status__total") - F("status__good")
+    allowed = NullIf(Cast("status__allowed", FloatField()), Value(0.0))
+    spent = ExpressionWrapper(Cast(bad, FloatField()) / allowed, output_field=FloatField())
+    return slos.annotate(spent=spent).order_by(F("spent").desc(nulls_last=True), "slug")
+
+
+@require_safe
+@requires(Role.VIEWER)
+def slo_detail(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show one SLO: budget, burn rates, charts, versions, alerts, and where each figure is from."""
+    assert isinstance(request.user, User)
+    slos = Slo.objects.visible_to(request.user).select_related("sli__service__owner", "status")
+    slo = get_object_or_404(slos.prefetch_related("versions__created_by"), slug=slug)
+    status: SloStatus | None = getattr(slo, "status", None)
+    end = status.watermark if status else floor_minute(now())
+    shown = request.GET.get("range", "3h")
+    reader = SliceReader()
+    window = slo_window(slo, end=end)
+    recent = Window(end - RANGES.get(shown, RANGES["3h"]), end)
+    context: dict[str, Any] = {
+        "slo": slo,
+        "status": status,
+        "stale_since": end if status and now() - end > timedelta(minutes=3) else None,
+        "burn": burn_rows(slo, status),
+        "versions": list(slo.versions.all())[::-1],
+        "budget_chart": charts.budget_chart(slo, reader, since_data(slo, window)),
+        "sli_chart": charts.sli_chart(slo, reader, since_data(slo, recent)),
+        "range": shown,
+        "ranges": [(name, name) for name in RANGES],
+        "alerts": Alert.objects.filter(
+            source=SOURCE, dedup_key__startswith=f"{slo.slug}:"
+        ).order_by("-opened_at")[:20],
+        "rule": describe(slo),
+        "excluded": excluded(slo),
+        **figure_notes(slo, status),
+    }
+    return render_page(request, "slo/detail.html", context)
+
+
+def since_data(slo: Slo, window: Window) -> Window:
+    """Return the window from the first data on: what was never watched is not drawn."""
+    since = slo.sli.data_since
+    return Window(max(window.start, since), window.end) if since and since < window.end else window
+
+
+def burn_rows(slo: Slo, status: SloStatus | None) -> list[dict[str, Any]]:
+    """Return a row per burn window: rate, counts and the tier that watches it."""
+    tiers = tiers_for(slo.objective, slo.period)
+    rows = []
+    for name in BURN_WINDOWS:
+        counted = (status.burn if status else {}).get(name, NOTHING)
+        bad = None if counted["total"] is None else counted["total"] - counted["good"]
+        rows.append({"window": name, **counted, "bad": bad, "tier": tier_text(name, tiers)})
+    return rows
+
+
+def tier_text(window: str, tiers: list[Tier]) -> str:
+    """Say at which rate this window takes part in an alert."""
+    for tier in tiers:
+        role = {NAMES[tier.share.long]: "long", NAMES[tier.short]: "short"}.get(window)
+        if role and tier.enabled:
+            return f"{tier.share.urgency} at {float(tier.threshold):.3g} × ({role} window)"
+        if role:
+            return tier.note
+    return ""
+
+
+def describe(slo: Slo) -> str:
+    """Say in words what counts as good."""
+    sli = slo.sli
+    which = f"requests to {sli.endpoint}" if sli.endpoint else "requests"
+    if sli.kind == sli.Kind.LATENCY:
+        base = "successful requests" if sli.only_successful else which
+        return f"Good: {base} answered within {sli.threshold_ms} ms."
+    if sli.kind == sli.Kind.FRESHNESS:
+        return f"Good: reports of “{sli.freshness_source}” younger than {sli.threshold_s} s."
+    return f"Good: {which} answered with a status below {sli.error_from}."
+
+
+def excluded(slo: Slo) -> str:
+    """Say which statuses are no valid events."""
+    statuses = ", ".join(map(str, slo.sli.excluded_statuses))
+    return f"requests answered with {statuses}" if statuses else ""
+
+
+def figure_notes(slo: Slo, status: SloStatus | None) -> dict[str, str]:
+    """Return the words under the figures on top."""
+    notes = {
+        "sli_label": f"{slo.sli.get_kind_display().split(':')[0]} ({slo.window_name})",
+        "version_note": f"{slo.versions.count()} target(s); each minute by the one in force",
+        "counts_note": "",
+        "budget_note": "",
+        "state_note": "",
+        "state_label": (status.state if status else "no_data").replace("_", " "),
+    }
+    if status is None:
+        return notes | {"state_note": "not evaluated yet"}
+    notes["state_note"] = f"since {status.state_since:%-d %b, %H:%M} UTC"
+    notes["counts_note"] = f"{status.good:,} of {status.total:,} good"
+    notes["budget_note"] = f"{status.bad:,} bad of {float(status.allowed):,.1f} allowed"
+    return notes

@@ -1,0 +1,334 @@
+"""Merging the delta log into minute counts: each batch exactly once, whoever dies meanwhile.
+
+One transaction reads some rows of the log, adds them and deletes them; a killed compactor leaves
+all three undone. Only one merges at a time (a transaction-level advisory lock on PostgreSQL, the
+write lock on SQLite), so adding is a plain read, add and write.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+from django.db import DataError, IntegrityError, connection, transaction
+
+from catalog.models import Service
+from sre.slo_sli import OTHER_ENDPOINT
+from telemetry.domain import deltas
+from telemetry.domain.deltas import Delta, FreshnessCount, RequestCount
+from telemetry.models import (
+    CoveredMinute,
+    DirtyMinute,
+    MinuteCount,
+    MinuteFreshness,
+    Series,
+    ServiceTelemetry,
+    TelemetryDelta,
+)
+
+log = structlog.get_logger(__name__)
+
+LIMIT = 500
+MAX_BYTES = 16 * 1024 * 1024
+MAX_SERIES = 500
+MAX_ATTEMPTS = 5
+_LOCK = 0x7E1E_0001
+_MINUTES_A_QUERY = 500
+_ROWS_A_QUERY = 500
+_POISON = (
+    msgspec.MsgspecError, DataError, IntegrityError, ValueError, TypeError, LookupError,
+    OverflowError,
+)  # fmt: skip
+
+T = TypeVar("T")
+
+
+def compact(now: datetime, limit: int = LIMIT) -> int:
+    """Merge the oldest waiting batches into the minute counts.
+
+    Args:
+        now: Instant of the run.
+        limit: Most batches taken; fewer are when they are large.
+
+    Returns:
+        How many batches left the log; 0 when none waits or another compactor is at work.
+    """
+    ids = _waiting(limit)
+    if not ids:
+        return 0
+    try:
+        return _merge(ids, now=now)
+    except _POISON:
+        log.warning("compaction_one_by_one", batches=len(ids), exc_info=True)
+        return sum(_merge_alone(pk, now=now) for pk in ids)
+
+
+def _waiting(limit: int) -> list[int]:
+    rows = TelemetryDelta.objects.filter(quarantined_at=None).order_by("pk")
+    ids: list[int] = []
+    size = 0
+    for pk, row_size in rows.values_list("pk", "size")[:limit]:
+        size += row_size
+        if ids and size > MAX_BYTES:
+            break
+        ids.append(pk)
+    return ids
+
+
+@transaction.atomic
+def _merge(ids: Sequence[int], *, now: datetime) -> int:
+    if not _is_only_compactor():
+        return 0
+    rows = TelemetryDelta.objects.filter(pk__in=ids, quarantined_at=None)
+    batches = list(rows.values_list("pk", "payload"))
+    if not batches:
+        return 0
+    merged = deltas.merge(deltas.decode(bytes(payload)) for _, payload in batches)
+    taken = [pk for pk, _ in batches]
+    _add(merged, version=max(taken), now=now)
+    TelemetryDelta.objects.filter(pk__in=taken).delete()
+    return len(taken)
+
+
+def _merge_alone(pk: int, *, now: datetime) -> int:
+    try:
+        return _merge([pk], now=now)
+    except _POISON as error:
+        _note_failure(pk, error, now=now)
+        return 0
+
+
+@transaction.atomic
+def _note_failure(pk: int, error: Exception, *, now: datetime) -> None:
+    row = TelemetryDelta.objects.select_for_update().filter(pk=pk).first()
+    if row is None:
+        return
+    row.attempts += 1
+    row.error = f"{type(error).__name__}: {error}"[:500].replace("\0", "")
+    if row.attempts >= MAX_ATTEMPTS:
+        row.quarantined_at = now
+        log.error("telemetry_batch_quarantined", batch=pk, error=row.error)
+    row.save(update_fields=["attempts", "error", "quarantined_at"])
+
+
+def _is_only_compactor() -> bool:
+    if connection.vendor != "postgresql":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        return bool(cursor.fetchone()[0])
+
+
+def _add(delta: Delta, *, version: int, now: datetime) -> None:
+    """Add one merged delta inside the caller's transaction."""
+    delta = _of_existing_services(delta)
+    requests = _capped(delta, now=now)
+    _add_requests(requests)
+    _add_freshness(_capped_freshness(delta, now=now))
+    CoveredMinute.objects.bulk_create(
+        [
+            CoveredMinute(service_id=service_id, minute=deltas.minute_start(minute))
+            for service_id, minute in delta.covers
+        ],
+        ignore_conflicts=True,
+        batch_size=_ROWS_A_QUERY,
+    )
+    _note_services(delta)
+    _mark_dirty(delta, version=version)
+
+
+def _of_existing_services(delta: Delta) -> Delta:
+    named = {service_id for service_id, _ in _touched(delta)}
+    existing = set(Service.objects.filter(pk__in=named).values_list("pk", flat=True))
+    if gone := named - existing:
+        log.warning("telemetry_of_deleted_services", services=sorted(gone))
+    return Delta(
+        [row for row in delta.requests if row.key.service_id in existing],
+        [row for row in delta.freshness if row.key.service_id in existing],
+        [cover for cover in delta.covers if cover[0] in existing],
+    )
+
+
+def _touched(delta: Delta) -> set[tuple[int, int]]:
+    pairs = {(row.key.service_id, row.key.minute) for row in delta.requests}
+    pairs |= {(row.key.service_id, row.key.minute) for row in delta.freshness}
+    return pairs | set(delta.covers)
+
+
+def _capped(delta: Delta, *, now: datetime) -> list[RequestCount]:
+    names = {(row.key.service_id, row.key.endpoint) for row in delta.requests}
+    over = _beyond_cap(names, Series.Kind.ENDPOINT, now=now)
+    if not over:
+        return delta.requests
+    for row in delta.requests:
+        if (row.key.service_id, row.key.endpoint) in over:
+            row.key = row.key._replace(endpoint=OTHER_ENDPOINT)
+    return deltas.merge([Delta(requests=delta.requests)]).requests
+
+
+def _capped_freshness(delta: Delta, *, now: datetime) -> list[FreshnessCount]:
+    names = {(row.key.service_id, row.key.source) for row in delta.freshness}
+    over = _beyond_cap(names, Series.Kind.SOURCE, now=now)
+    if not over:
+        return delta.freshness
+    for row in delta.freshness:
+        if (row.key.service_id, row.key.source) in over:
+            row.key = row.key._replace(source=OTHER_ENDPOINT)
+    return deltas.merge([Delta(freshness=delta.freshness)]).freshness
+
+
+def _beyond_cap(
+    names: set[tuple[int, str]], kind: Series.Kind, *, now: datetime
+) -> set[tuple[int, str]]:
+    """Return the (service, name) pairs for which there is no room; the others are noted."""
+    if not names:
+        return set()
+    services = {service_id for service_id, _ in names}
+    rows = Series.objects.filter(service_id__in=services, kind=kind)
+    known = set(rows.values_list("service_id", "name"))
+    room = {pk: MAX_SERIES - sum(1 for owner, _ in known if owner == pk) for pk in services}
+    over: set[tuple[int, str]] = set()
+    fresh: list[tuple[int, str]] = []
+    for service_id, name in sorted(names - known):
+        if name == OTHER_ENDPOINT:
+            continue
+        if room[service_id] <= 0:
+            over.add((service_id, name))
+            continue
+        room[service_id] -= 1
+        fresh.append((service_id, name))
+    fresh += sorted({(service_id, OTHER_ENDPOINT) for service_id, _ in over})
+    Series.objects.bulk_create(
+        [
+            Series(service_id=service_id, kind=kind, name=name, first_seen_at=now)
+            for service_id, name in fresh
+        ],
+        ignore_conflicts=True,
+        batch_size=_ROWS_A_QUERY,
+    )
+    return over
+
+
+def _add_requests(rows: list[RequestCount]) -> None:
+    by_key = {
+        (key.service_id, deltas.minute_start(key.minute), key.endpoint, key.method, key.status,
+         ",".join(map(str, key.own_bounds))): row
+        for row in rows
+        for key in (row.key,)
+    }  # fmt: skip
+    for stored in _stored(MinuteCount, ((key[0], key[1]) for key in by_key)):
+        row = by_key.get(
+            (
+                stored.service_id,
+                stored.minute,
+                stored.endpoint,
+                stored.method,
+                stored.status,
+                stored.own_bounds_ms,
+            )
+        )
+        if row is not None:
+            row.count += stored.count
+            row.sum_ms += stored.sum_ms
+            row.buckets = deltas.add_counts(row.buckets, deltas.unpack(bytes(stored.buckets)))
+    MinuteCount.objects.bulk_create(
+        [
+            MinuteCount(
+                service_id=service_id,
+                minute=minute,
+                endpoint=endpoint,
+                method=method,
+                status=status,
+                own_bounds_ms=own,
+                count=row.count,
+                sum_ms=row.sum_ms,
+                buckets=deltas.pack(row.buckets),
+            )
+            for (service_id, minute, endpoint, method, status, own), row in by_key.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["service", "minute", "endpoint", "method", "status", "own_bounds_ms"],
+        update_fields=["count", "sum_ms", "buckets"],
+        batch_size=_ROWS_A_QUERY,
+    )
+
+
+def _add_freshness(rows: list[FreshnessCount]) -> None:
+    by_key = {
+        (row.key.service_id, deltas.minute_start(row.key.minute), row.key.source): row
+        for row in rows
+    }
+    for stored in _stored(MinuteFreshness, ((key[0], key[1]) for key in by_key)):
+        row = by_key.get((stored.service_id, stored.minute, stored.source))
+        if row is not None:
+            row.count += stored.count
+            row.buckets = deltas.add_counts(row.buckets, deltas.unpack(bytes(stored.buckets)))
+    MinuteFreshness.objects.bulk_create(
+        [
+            MinuteFreshness(
+                service_id=service_id,
+                minute=minute,
+                source=source,
+                count=row.count,
+                buckets=deltas.pack(row.buckets),
+            )
+            for (service_id, minute, source), row in by_key.items()
+        ],
+        update_conflicts=True,
+        unique_fields=["service", "minute", "source"],
+        update_fields=["count", "buckets"],
+        batch_size=_ROWS_A_QUERY,
+    )
+
+
+def _stored(model: Any, pairs: Iterable[tuple[int, datetime]]) -> Iterator[Any]:
+    minutes: dict[int, set[datetime]] = defaultdict(set)
+    for service_id, minute in pairs:
+        minutes[service_id].add(minute)
+    for service_id, wanted in minutes.items():
+        for part in _parts(sorted(wanted), _MINUTES_A_QUERY):
+            yield from model.objects.filter(service_id=service_id, minute__in=part)
+
+
+def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _note_services(delta: Delta) -> None:
+    events: dict[int, list[int]] = defaultdict(list)
+    covers: dict[int, list[int]] = defaultdict(list)
+    for key in [*(row.key for row in delta.requests), *(row.key for row in delta.freshness)]:
+        events[key.service_id].append(key.minute)
+    for service_id, minute in delta.covers:
+        covers[service_id].append(minute)
+    services = events.keys() | covers.keys()
+    ServiceTelemetry.objects.bulk_create(
+        [ServiceTelemetry(service_id=pk) for pk in sorted(services)], ignore_conflicts=True
+    )
+    for row in ServiceTelemetry.objects.filter(pk__in=services):
+        seen = [deltas.minute_start(minute) for minute in events[row.pk]]
+        covered = [deltas.minute_start(minute) for minute in covers[row.pk]]
+        row.first_event_at = min([*seen, *_given(row.first_event_at)], default=None)
+        row.last_event_at = max([*seen, *_given(row.last_event_at)], default=None)
+        row.first_cover_at = min([*covered, *_given(row.first_cover_at)], default=None)
+        row.save(update_fields=["first_event_at", "last_event_at", "first_cover_at"])
+
+
+def _given(at: datetime | None) -> list[datetime]:
+    return [] if at is None else [at]
+
+
+def _mark_dirty(delta: Delta, *, version: int) -> None:
+    DirtyMinute.objects.bulk_create(
+        [
+            DirtyMinute(service_id=service_id, minute=deltas.minute_start(minute), version=version)
+            for service_id, minute in sorted(_touched(delta))
+        ],
+        update_conflicts=True,
+        unique_fields=["service", "minute"],
+        update_fields=["version"],
+        batch_size=_ROWS_A_QUERY,
+    )

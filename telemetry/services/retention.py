@@ -1,0 +1,45 @@
+"""Forgetting what is older than what is kept."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from telemetry.models import (
+    BatchReceipt,
+    CoveredMinute,
+    DirtyMinute,
+    MinuteCount,
+    MinuteFreshness,
+    ReceiverMinute,
+    ServiceTelemetry,
+)
+
+CHUNK = 5_000
+RECEIPTS_KEPT = timedelta(hours=48)
+_OF_SERVICES = (MinuteCount, MinuteFreshness, CoveredMinute, DirtyMinute)
+
+
+def purge(now: datetime) -> int:
+    """Delete minutes older than `TELEMETRY_RETENTION` and receipts older than two days.
+
+    Returns:
+        How many rows went. Each chunk commits by itself, so locks are short and a kill loses
+        nothing but time.
+    """
+    before = now - settings.TELEMETRY_RETENTION
+    gone = _delete(BatchReceipt.objects.filter(received_at__lt=now - RECEIPTS_KEPT))
+    gone += _delete(ReceiverMinute.objects.filter(minute__lt=before))
+    for service_id in ServiceTelemetry.objects.values_list("pk", flat=True):
+        # By service, because that is how the minutes are indexed.
+        for model in _OF_SERVICES:
+            gone += _delete(model.objects.filter(service_id=service_id, minute__lt=before))
+    return gone
+
+
+def _delete(rows: QuerySet[Any]) -> int:
+    gone = 0
+    while pks := list(rows.values_list("pk", flat=True)[:CHUNK]):
+        gone += rows.model.objects.filter(pk__in=pks).delete()[0]
+    return gone

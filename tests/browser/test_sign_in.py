@@ -1,0 +1,38 @@
+"""The first page anybody sees."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from accounts.models import User
+from tests.browser.conftest import Visits
+
+pytestmark = pytest.mark.browser
+
+
+def test_sign_in_page_loads_without_complaint(
+    portal_page: Visits, picture: Callable[[Page, str], Path]
+) -> None:
+    """A stranger's browser shows the form and reports nothing."""
+    page = portal_page()
+    response = page.goto("/accounts/login/")
+    assert response is not None
+    assert response.status == 200
+    expect(page.locator("input[name=password]")).to_be_visible()
+    picture(page, "desktop")
+
+
+@pytest.mark.parametrize("screen", ["desktop", "phone"])
+def test_sign_in_with_a_password(portal_page: Visits, screen: Literal["desktop", "phone"]) -> None:
+    """The right password leads in, on a desk and on a phone."""
+    User.objects.create_user("alice", password="correct horse battery")
+    page = portal_page(screen=screen)
+    page.goto("/accounts/login/?next=/accounts/password/change/")
+    page.fill("input[name=login]", "alice")
+    page.fill("input[name=password]", "correct horse battery")
+    page.press("input[name=password]", "Enter")
+    page.wait_for_url("**/accounts/password/change/")
+    expect(page.locator("input[name=oldpassword]")).to_be_visible()
