@@ -1,15 +1,11 @@
 """Structured logs: one event a line, request id included, secrets masked."""
 
-import re
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
-_SECRET_KEYS = re.compile(
-    r"password|secret|token|authorization|cookie|pepper|api_?key", re.IGNORECASE
-)
-_SECRET_VALUES = re.compile(r"(Bearer|Token)\s+[\w.~+/=-]+|srp_[\w-]{8,}|://[^/\s:@]+:[^@\s]+@")
+from core.masking import MASK, is_secret_name, mask_text
 
 
 def mask_secrets(
@@ -17,10 +13,10 @@ def mask_secrets(
 ) -> MutableMapping[str, Any]:
     """Replace what looks like a credential, by its name or by its shape (a structlog processor)."""
     for key, value in event.items():
-        if _SECRET_KEYS.search(key):
-            event[key] = "[masked]"
+        if is_secret_name(key):
+            event[key] = MASK
         elif isinstance(value, str):
-            event[key] = _SECRET_VALUES.sub("[masked]", value)
+            event[key] = mask_text(value)
     return event
 
 

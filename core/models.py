@@ -69,3 +69,31 @@ class ProcessHeartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.process} {self.instance}"
+
+
+class AuditEntry(models.Model):
+    """One thing that somebody did; written by `core.audit.record`, never changed.
+
+    Triggers refuse everything but INSERT. The view `ev_audit` shows the chain to SQL readers.
+    """
+
+    seq = models.BigIntegerField(primary_key=True, help_text="1, 2, 3 … without holes.")
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=200, help_text="user:alice, token:…, or portal.")
+    act = models.CharField(max_length=100, help_text="What was done, e.g. slo.objective_changed.")
+    subject = models.CharField(max_length=200, help_text="To what, e.g. slo.slo:12.")
+    changes = models.JSONField(default=dict, blank=True)
+    prev_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["-seq"]
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit entries"
+        indexes = [
+            models.Index(fields=["subject", "-seq"], name="core_audit_by_subject"),
+            models.Index(fields=["actor", "-seq"], name="core_audit_by_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.actor} {self.act} {self.subject}"

@@ -230,3 +230,10 @@ class CircuitBreakerState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service} {self.name}: {self.state}"
+
+    @property
+    def tone(self) -> str:
+        """How its state is shown: for a breaker, open is bad and closed is good."""
+        return {"closed": "ok", "half_open": "warn", "open": "bad", "forced_open": "bad"}.get(
+            self.state, "none"
+        )

@@ -165,7 +165,32 @@ def latency_percentiles(
         end: Minute that is no longer included.
         quantiles: Shares between 0 and 1.
     """
-    rows = counts([service_id], start, end)
+    return _percentiles(counts([service_id], start, end), quantiles)
+
+
+def percentile_series(
+    service_ids: Iterable[int],
+    start: datetime,
+    end: datetime,
+    step: timedelta,
+    quantiles: Sequence[float],
+) -> list[tuple[datetime, dict[float, float] | None]]:
+    """Return estimated durations (ms) of several services together, per step of [start, end).
+
+    Each entry is the start of its step and the estimates by quantile, None without requests.
+    """
+    steps: dict[int, list[MinuteRow]] = defaultdict(list)
+    for row in counts(service_ids, start, end):
+        steps[(row.minute - start) // step].append(row)
+    return [
+        (start + step * index, _percentiles(steps[index], quantiles))
+        for index in range(-((start - end) // step))
+    ]
+
+
+def _percentiles(
+    rows: Sequence[MinuteRow], quantiles: Sequence[float]
+) -> dict[float, float] | None:
     if not rows:
         return None
     bounds = rows[0].bounds_ms

@@ -1,0 +1,91 @@
+"""Whom a plain view lets in. Every view says so; a test walks the resolver and finds those silent.
+
+@requires(Role.VIEWER)                  people of that role, signed in
+@requires(Role.VIEWER, scope="read")    the same, or a program with such a token
+@public("The status page is for everyone.")
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import resolve_url
+
+from accounts.authentication import authenticate, given_token
+from accounts.models import User
+from accounts.roles import Role
+from accounts.scopes import Scope
+from core.errors import Forbidden, NotAuthenticated
+from core.problems import problem_response, wants_json
+
+View = Callable[..., HttpResponseBase]
+
+
+@dataclass(frozen=True)
+class Access:
+    """Whom a view lets in.
+
+    Attributes:
+        role: The least role, or None when everyone may come in.
+        scope: The scope with which a token is let in too, or None when tokens are not.
+        reason: Why everyone may come in.
+    """
+
+    role: Role | None
+    scope: Scope | None = None
+    reason: str = ""
+
+
+def requires(role: Role, *, scope: Scope | str | None = None) -> Callable[[View], View]:
+    """Let in people of at least `role`; with `scope`, also tokens that carry it.
+
+    Unknown people are sent to sign in; programs get 401, and 403 says which role or scope is
+    missing. A token view that takes POST must be `csrf_exempt` and must not rely on the session.
+    """
+    access = Access(role, Scope(scope) if scope else None)
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if access.scope is not None and given_token(request) is not None:
+                request.user = authenticate(request, access.scope).user
+            if not isinstance(request.user, User):
+                return ask_to_sign_in(request)
+            if not request.user.has_role(role):
+                raise Forbidden(f"This needs the role {role.label.lower()} or more.")
+            return view(request, *args, **kwargs)
+
+        guarded.access = access  # type: ignore[attr-defined]
+        guarded.login_required = False  # type: ignore[attr-defined]
+        return guarded
+
+    return decorate
+
+
+def public(reason: str) -> Callable[[View], View]:
+    """Let everyone in, for a reason that a reviewer can judge."""
+
+    def decorate(view: View) -> View:
+        view.access = Access(None, reason=reason)  # type: ignore[attr-defined]
+        view.login_required = False  # type: ignore[attr-defined]
+        return view
+
+    return decorate
+
+
+def ask_to_sign_in(request: HttpRequest, login_url: str = "account_login") -> HttpResponseBase:
+    """Answer somebody unknown: 401 to programs, the sign-in page to people.
+
+    HTMX is told to move the whole page there, so no sign-in form appears inside a table.
+    """
+    if wants_json(request):
+        # Returned, not raised: middleware calls this where no error middleware listens.
+        message = "Sign in, or send a token: `Authorization: Bearer srp_…`."
+        return problem_response(NotAuthenticated(message))
+    address = resolve_url(login_url)
+    if request.headers.get("HX-Request"):
+        return HttpResponse(headers={"HX-Redirect": address})
+    return redirect_to_login(request.get_full_path(), address)

@@ -1,0 +1,32 @@
+"""Who the tests of accounts are about."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from accounts.models import ApiToken, User
+from accounts.roles import Role
+from accounts.scopes import Scope
+from accounts.services.tokens import create_token
+from core import clock
+
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+PASSWORD = "correct horse battery staple"
+
+
+def person(name: str = "alice", role: Role = Role.RESPONDER, **values: Any) -> User:
+    """Make somebody who can sign in with `PASSWORD`."""
+    return User.objects.create_user(
+        name, f"{name}@example.com", PASSWORD, role=role, **{"is_active": True, **values}
+    )
+
+
+def token_of(user: User, *scopes: Scope | str, **values: Any) -> tuple[ApiToken, str]:
+    """Make a token of somebody, with scope read unless told."""
+    return create_token(
+        user=user, name="test", scopes=scopes or [Scope.READ], **{"now": clock.now(), **values}
+    )
+
+
+def bearer(secret: str) -> dict[str, str]:
+    """Return the header that carries a token, for Django's test client."""
+    return {"Authorization": f"Bearer {secret}"}

@@ -1,0 +1,175 @@
+"""The audit chain: who did what to which object, when, in an order nobody can rewrite unseen.
+
+Each entry's hash covers its own fields and the hash of the entry before it:
+
+    hash(n) = SHA-256(canonical JSON of seq, at, actor, act, subject, changes, prev_hash)
+
+so a changed, removed or inserted entry breaks every hash after it. Cutting off the newest entries
+leaves a shorter chain that still holds: note a head (`manage.py audit_verify --json`) elsewhere
+and check it later with `--expect`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from django.db import connection, models
+
+from core.masking import mask, mask_text
+from core.models import AuditEntry
+
+GENESIS = "0" * 64
+# Any fixed number that no other advisory lock of this database uses.
+_CHAIN_LOCK = 0x5372_0A0D
+_CHUNK = 2000
+
+
+class Actor(Protocol):
+    """Whoever can be named in the audit: a user or an API token."""
+
+    @property
+    def audit_name(self) -> str:
+        """How the audit names it, e.g. `user:alice`."""
+
+
+@dataclass(frozen=True)
+class ChainReport:
+    """What a walk over the chain found.
+
+    Attributes:
+        entries: Entries read.
+        head_seq: Sequence number of the newest entry; 0 when there is none.
+        head_hash: Its hash; 64 zeros when there is none.
+        broken_at: Sequence number at which the chain first breaks, or None when it holds.
+        reason: What is wrong there.
+    """
+
+    entries: int
+    head_seq: int
+    head_hash: str
+    broken_at: int | None = None
+    reason: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether every entry is what was written, in the order it was written."""
+        return self.broken_at is None
+
+
+def record(
+    *,
+    act: str,
+    subject: str | models.Model,
+    actor: Actor | str | None,
+    now: datetime,
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    """Append one entry to the chain, in the caller's transaction.
+
+    On PostgreSQL the chain is locked until that transaction ends, so write this last, after the
+    rows it tells of, and send nothing over a network afterwards within the same transaction.
+
+    Args:
+        act: What was done, as `noun.verb_past`, e.g. `slo.objective_changed`.
+        subject: The object, or a name for it.
+        actor: Who did it; None is the portal itself.
+        now: When, aware.
+        changes: What changed, e.g. `{"objective": ["0.99", "0.999"]}`. Values whose name or shape
+            is that of a credential are masked. Numbers with a fraction, times and other objects
+            are kept as text, so that every database gives back what was hashed.
+
+    Raises:
+        RuntimeError: Outside a transaction: the entry and what it tells of must commit together.
+    """
+    if not connection.in_atomic_block:
+        raise RuntimeError("record() must share the transaction of the change it tells of")
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CHAIN_LOCK])
+    head = AuditEntry.objects.order_by("-seq").values_list("seq", "hash").first()
+    seq, prev_hash = head or (0, GENESIS)
+    entry = AuditEntry(
+        seq=seq + 1,
+        at=now.astimezone(UTC),
+        actor=_storable(actor_name(actor))[:200],
+        act=_storable(act)[:100],
+        subject=_storable(subject_name(subject))[:200],
+        changes=_plain(mask(dict(changes or {}))),
+        prev_hash=prev_hash,
+    )
+    entry.hash = entry_hash(entry)
+    entry.save(force_insert=True)
+
+
+def actor_name(actor: Actor | str | None) -> str:
+    """Return how the audit names an actor."""
+    if actor is None:
+        return "portal"
+    return mask_text(actor) if isinstance(actor, str) else actor.audit_name
+
+
+def subject_name(subject: str | models.Model) -> str:
+    """Return how the audit names an object: `app.model:key`."""
+    if isinstance(subject, str):
+        return mask_text(subject)
+    return f"{subject._meta.label_lower}:{subject.pk}"
+
+
+def entry_hash(entry: AuditEntry) -> str:
+    """Return the hash that belongs to an entry's fields, 64 hexadecimal digits."""
+    covered = {
+        "seq": entry.seq,
+        "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "actor": entry.actor,
+        "act": entry.act,
+        "subject": entry.subject,
+        "changes": entry.changes,
+        "prev_hash": entry.prev_hash,
+    }
+    canonical = json.dumps(covered, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def verify_chain(entries: Iterable[AuditEntry] | None = None) -> ChainReport:
+    """Recompute the chain and say where it first breaks.
+
+    Args:
+        entries: In order of `seq`; by default all that are stored.
+    """
+    stored = AuditEntry.objects.order_by("seq").iterator(chunk_size=_CHUNK)
+    seq, prev_hash, count = 0, GENESIS, 0
+    for entry in stored if entries is None else entries:
+        if reason := _fault(entry, seq=seq + 1, prev_hash=prev_hash):
+            return ChainReport(count, seq, prev_hash, broken_at=seq + 1, reason=reason)
+        seq, prev_hash, count = entry.seq, entry.hash, count + 1
+    return ChainReport(count, seq, prev_hash)
+
+
+def _fault(entry: AuditEntry, *, seq: int, prev_hash: str) -> str:
+    if entry.seq != seq:
+        return f"entry {seq} is missing; {entry.seq} follows {seq - 1}"
+    if entry.prev_hash != prev_hash:
+        return f"entry {seq} does not follow the entry before it"
+    if entry.hash != entry_hash(entry):
+        return f"entry {seq} was changed after it was written"
+    return ""
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, dict):
+        return {_storable(str(key)): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return _storable(str(value))
+
+
+def _storable(text: str) -> str:
+    # PostgreSQL stores neither NUL nor half of a surrogate pair.
+    return text.encode("utf-8", "replace").decode().replace("\0", "�")
