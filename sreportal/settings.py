@@ -3,11 +3,15 @@
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
 
 from core.logs import logging_config
 from sreportal import env
+
+# `ModelAdmin[Slo]` names its model to readers and checkers; Django itself cannot subscript it yet.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = env.BASE_DIR
 DATA_DIR = env.data_dir()
