@@ -23,6 +23,7 @@ from core.charts.model import (
     Span,
     Threshold,
     Tick,
+    measured,
 )
 
 WIDTH = 1000.0
@@ -147,10 +148,6 @@ def _extent(
     return (begin, finish) if finish > begin else (begin, begin + timedelta(minutes=1))
 
 
-def _number(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
-
-
 def _clean(series: Series, start: datetime, end: datetime, step: timedelta | None) -> list[Point]:
     """Return the points inside, with a None put into every hole wider than 1.5 steps."""
     kept: list[Point] = []
@@ -159,7 +156,7 @@ def _clean(series: Series, start: datetime, end: datetime, step: timedelta | Non
             continue
         if step and kept and at - kept[-1][0] > step * 1.5:
             kept.append((kept[-1][0] + step, None))
-        kept.append((at, _number(value)))
+        kept.append((at, measured(value)))
     return kept
 
 
@@ -167,7 +164,9 @@ def _inside(
     envelope: Envelope, start: datetime, end: datetime
 ) -> list[tuple[datetime, float | None, float | None]]:
     return [
-        (at, _number(low), _number(high)) for at, low, high in envelope.points if start <= at <= end
+        (at, measured(low), measured(high))
+        for at, low, high in envelope.points
+        if start <= at <= end
     ]
 
 

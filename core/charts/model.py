@@ -1,12 +1,21 @@
 """What goes into a chart and what comes out of it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+LARGEST = 1e100
 Tone = Literal["ok", "warn", "bad", "info", "none"]
 Point = tuple[datetime, float | None]
+
+
+def measured(value: float | None) -> float | None:
+    """Return a value that can be drawn, else None: not a number and beyond 1e100 are no data."""
+    if value is None or math.isnan(value) or abs(value) > LARGEST:
+        return None
+    return float(value)
 
 
 @dataclass(frozen=True)
