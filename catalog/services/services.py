@@ -88,6 +88,7 @@ def update_service(
     refuse_rename(service.slug, values)
     if dependencies is not None:
         lock_graph()
+    service = Service.objects.select_for_update(of=("self",)).get(pk=service.pk)
     changes = assign(service, values)
     check(service)
     if changes:

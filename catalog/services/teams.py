@@ -66,6 +66,7 @@ def update_team(
         InvalidInput: Names each wrong field.
     """
     refuse_rename(team.slug, values)
+    team = Team.objects.select_for_update().get(pk=team.pk)
     changes = assign(team, values)
     check(team)
     if changes:
