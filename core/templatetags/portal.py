@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from django import template
 from django.utils import dateformat
@@ -15,13 +16,18 @@ _STYLES = {"full": "j M Y, H:i", "time": "H:i", "date": "j M Y"}
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
+def _is_missing(value: object) -> bool:
+    """Whether there is nothing to show: None, or the empty string of an unknown variable."""
+    return value is None or value == ""
+
+
 @register.filter
-def percent(fraction: float | None, digits: int = 2) -> str:
+def percent(fraction: Any, digits: int = 2) -> str:
     """Show a fraction as percent, or "no data" for None: 0.9994 → 99.94 %.
 
     A fraction below 1 never reads 100 %: it gets as many digits as that takes.
     """
-    if fraction is None:
+    if _is_missing(fraction):
         return "no data"
     value = float(fraction) * 100
     shown = f"{value:.{digits}f}"
@@ -44,9 +50,9 @@ def utc(at: datetime | None, style: str = "j M Y, H:i") -> str:
 
 
 @register.filter
-def number(value: float | None, digits: int = 0) -> str:
+def number(value: Any, digits: int = 0) -> str:
     """Show a number with thousands set apart, or "no data" for None: 1234567 → 1,234,567."""
-    return "no data" if value is None else f"{value:,.{digits}f}".replace("-", "−")
+    return "no data" if _is_missing(value) else f"{value:,.{digits}f}".replace("-", "−")
 
 
 @register.filter
