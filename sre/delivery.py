@@ -111,11 +111,11 @@ class HttpDelivery:
         connection = self._connection(deadline)
         try:
             connection.request("POST", self._path, body, headers)
-            response = connection.getresponse()
-            # The answer counts only once it is complete: a connection cut off in the
-            # middle of it may have been cut off before the portal committed.
-            answer = response.read(READ_AT_MOST_BYTES)
-            return response.status, _seconds(response.getheader("Retry-After")), answer
+            with connection.getresponse() as response:
+                # The answer counts only once it is complete: a connection cut off in the
+                # middle of it may have been cut off before the portal committed.
+                answer = response.read(READ_AT_MOST_BYTES)
+                return response.status, _seconds(response.getheader("Retry-After")), answer
         finally:
             connection.close()
 
@@ -132,6 +132,7 @@ class DeadlineSocket:
     def __init__(self, connected: socket.socket, deadline: float) -> None:
         self._socket = connected
         self._deadline = deadline
+        self._is_read_from = False
 
     def sendall(self, data: Any) -> None:
         """Send everything; the socket's timeout holds for the whole."""
@@ -140,11 +141,13 @@ class DeadlineSocket:
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         """Return a reader over what arrives."""
+        self._is_read_from = True
         return io.BufferedReader(DeadlineReader(self._socket, self._deadline))
 
     def close(self) -> None:
-        """Close the connection."""
-        self._socket.close()
+        """Close the connection, unless an answer is still read from it: that closes it."""
+        if not self._is_read_from:
+            self._socket.close()
 
 
 class DeadlineReader(io.RawIOBase):
@@ -162,6 +165,11 @@ class DeadlineReader(io.RawIOBase):
         """Read what is there, waiting no longer than the deadline allows."""
         self._socket.settimeout(_left_until(self._deadline))
         return self._socket.recv_into(buffer)
+
+    def close(self) -> None:
+        """Close the connection with the answer."""
+        super().close()
+        self._socket.close()
 
 
 class DeadlineConnection(http.client.HTTPConnection):
