@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from lucide.templatetags.lucide import lucide
 
 from core import clock
+from core.zones import zone_of
 
 register = template.Library()
 _STYLES = {"full": "j M Y, H:i", "time": "H:i", "date": "j M Y"}
@@ -86,16 +87,26 @@ def _icon(name: str, size: int) -> str:
     return drawn
 
 
-@register.simple_tag
-def when(at: datetime | None, style: str = "full") -> str:
-    """Show an instant: in UTC as sent, in the reader's zone once the script runs.
+@register.simple_tag(takes_context=True)
+def when(context: template.Context, at: datetime | None, style: str = "full") -> str:
+    """Show an instant in the reader's zone, with UTC on hover.
+
+    Where the template does not know the reader (an include with `only`), UTC is sent and the
+    script shows the reader's zone.
 
     Args:
+        context: The page's context, for `user`.
         at: The instant; None shows "never".
-        style: `full` (23 Nov 2026, 14:05), `time` (14:05) or `date` (23 Nov 2026).
+        style: `full` (23 Nov 2026, 14:05 UTC), `time` (14:05 UTC) or `date` (23 Nov 2026).
     """
-    zone = "" if style == "date" else " UTC"
-    return _time(at, style, f"{utc(at, _STYLES[style])}{zone}")
+    if at is None:
+        return _never()
+    user = context.get("user")
+    known = getattr(user, "is_authenticated", False)
+    local = at.astimezone(zone_of(user))
+    text = dateformat.format(local, _STYLES[style])
+    text = text if style == "date" else f"{text} {local.tzname()}"
+    return _time(at, "" if known else style, text)
 
 
 @register.simple_tag(takes_context=True)
@@ -105,16 +116,18 @@ def ago(context: template.Context, at: datetime | None) -> str:
     Measured from `now` in the context when there is one.
     """
     now = context.get("now") or clock.now()
-    return _time(at, "ago", relative(now - at) if at else "")
+    return _time(at, "ago", relative(now - at)) if at else _never()
 
 
-def _time(at: datetime | None, style: str, text: str) -> str:
-    if at is None:
-        return format_html('<span class="faint">{}</span>', "never")
+def _never() -> str:
+    return format_html('<span class="faint">{}</span>', "never")
+
+
+def _time(at: datetime, style: str, text: str) -> str:
     return format_html(
-        '<time datetime="{}" data-style="{}" title="{} UTC">{}</time>',
-        iso(at),
-        style,
+        '<time datetime="{}"{} title="{} UTC">{}</time>',
+        iso(at.astimezone(UTC)),
+        format_html(' data-style="{}"', style) if style else "",
         utc(at, "j M Y, H:i:s"),
         text,
     )
