@@ -1,6 +1,6 @@
 """`/api/v1/services/` and `/api/v1/teams/`."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from django.http import HttpResponseBase
@@ -172,7 +172,7 @@ class ServiceViewSet(viewsets.ModelViewSet[Service]):
         """Change through the service layer."""
         values = dict(serializer.validated_data)
         dependencies = values.pop("dependencies", None)
-        service = serializer.instance
+        service = cast("Service", serializer.instance)
         update_service(
             service,
             values=values,
@@ -222,14 +222,15 @@ class TeamViewSet(viewsets.ModelViewSet[Team]):
         """Change through the service layer."""
         values = dict(serializer.validated_data)
         members = values.pop("members", None)
+        team = cast("Team", serializer.instance)
         update_team(
-            serializer.instance,
+            team,
             values=values,
             members=members,
             now=clock.now(),
             actor=_actor(self.request),
         )
-        serializer.instance = self.get_queryset().get(pk=serializer.instance.pk)
+        serializer.instance = self.get_queryset().get(pk=team.pk)
 
     def perform_destroy(self, instance: Team) -> None:
         """Delete through the service layer."""

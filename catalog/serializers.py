@@ -88,18 +88,18 @@ class DependenciesField(serializers.ListField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=MAX_LINKS, **kwargs)
 
-    def to_representation(self, service: Service) -> list[dict[str, Any]]:
+    def to_representation(self, service: Service) -> list[dict[str, Any]]:  # type: ignore[override]
         """Return the links of a service loaded by `with_links`."""
         return [
             {"slug": link.target.slug, "is_hard": link.is_hard}
             for link in service.dependencies.all()
         ]
 
-    def get_attribute(self, instance: Service) -> Service:
+    def get_attribute(self, instance: Service) -> Service:  # type: ignore[override]
         """Hand the whole service on: links live in a related table."""
         return instance
 
-    def to_internal_value(self, data: Any) -> dict[Service, bool]:
+    def to_internal_value(self, data: Any) -> dict[Service, bool]:  # type: ignore[override]
         """Return the links by service."""
         links = super().to_internal_value(data)
         request: Request = self.context["request"]
@@ -112,9 +112,7 @@ class DependenciesField(serializers.ListField):
             if link["slug"] not in by_slug
         }
         if wrong:
-            raise serializers.ValidationError(
-                [wrong.get(index, {}) for index in range(len(links))]  # type: ignore[arg-type]
-            )
+            raise serializers.ValidationError([wrong.get(index, {}) for index in range(len(links))])
         return {by_slug[link["slug"]]: link.get("is_hard", True) for link in links}
 
 
@@ -196,7 +194,7 @@ class VerdictSerializer(serializers.Serializer[Any]):
     slug = serializers.CharField(help_text="Of the team or service it became, or empty.")
     accepted = serializers.BooleanField()
     action = serializers.CharField(help_text="created, updated, unchanged or refused.")
-    errors = RemarkSerializer(many=True)
+    errors = RemarkSerializer(many=True)  # type: ignore[assignment]
     warnings = RemarkSerializer(many=True)
     lost = serializers.ListField(
         child=serializers.CharField(), help_text="Fields that were not carried."

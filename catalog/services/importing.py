@@ -112,7 +112,7 @@ def _read_all(sources: Iterable[SourceFile]) -> list[Item]:
             item = _item(source, document)
             items.append(item)
             for found in _followed(source, item):
-                if found.at not in seen:
+                if found.at is not None and found.at not in seen:
                     seen.add(found.at)
                     queue.append(found)
     return items
