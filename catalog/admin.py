@@ -18,7 +18,7 @@ from core.errors import InvalidInput
 __all__ = ["ServiceAdmin", "TeamAdmin"]
 
 
-class DependencyFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+class DependencyFormSet(forms.BaseInlineFormSet):
     """Dependencies of one service, none of which may close a circle."""
 
     def clean(self) -> None:
@@ -37,7 +37,7 @@ class DependencyFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
             raise forms.ValidationError(error.message) from error
 
 
-class DependencyInline(admin.TabularInline):  # type: ignore[type-arg]
+class DependencyInline(admin.TabularInline):
     """What the service needs."""
 
     model = Dependency
@@ -47,7 +47,7 @@ class DependencyInline(admin.TabularInline):  # type: ignore[type-arg]
     extra = 1
 
 
-class _AuditedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class _AuditedAdmin(admin.ModelAdmin):
     """Writes the catalog's audit rows; a slug stays what it was."""
 
     noun = ""

@@ -12,7 +12,7 @@ from core.errors import DomainError
 __all__ = ["ImportForm", "ServiceForm", "TeamForm"]
 
 
-class _CatalogForm(forms.ModelForm):  # type: ignore[type-arg]
+class _CatalogForm(forms.ModelForm):
     """A form whose slug is asked for once: it is an address, and stays what it was."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

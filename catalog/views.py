@@ -158,7 +158,7 @@ def _query(request: HttpRequest) -> QueryDict:
     """Return the parameters; the search box of every page calls its words `q`."""
     query = request.GET.copy()
     if "q" in query and not query.get("search"):
-        query["search"] = query["q"]
+        query["search"] = query.get("q", "")
     return query
 
 
