@@ -33,7 +33,7 @@ def problem(
     detail: str,
     *,
     code: str,
-    errors: dict[str, Any] | None = None,
+    errors: dict[str, list[str]] | None = None,
 ) -> dict[str, Any]:
     """Return the body of a problem document."""
     body: dict[str, Any] = {
@@ -41,12 +41,20 @@ def problem(
         "title": HTTPStatus(status).phrase,
         "status": status,
         "code": code,
-        "detail": detail,
+        "detail": _sayable(detail),
         "id": current_request_id(),
     }
     if errors:
-        body["errors"] = errors
+        body["errors"] = {
+            _sayable(path): [_sayable(str(message)) for message in messages]
+            for path, messages in errors.items()
+        }
     return body
+
+
+def _sayable(text: str) -> str:
+    # A caller's own words come back in it, and half a surrogate pair cannot be sent.
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def problem_response(error: DomainError) -> JsonResponse:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db.models import Max
 
+from capacity.queries import utilisation
 from core.models import JobSlot
 from incidents.models import Alert
 from slo.domain.state import State
@@ -144,3 +145,8 @@ def breakers(*, now: datetime) -> list[dict[str, Any]]:
         }
         for row in telemetry.breakers(now=now)
     ]
+
+
+def capacity(user: "User", *, now: datetime) -> list[dict[str, Any]]:
+    """Return utilisation, p95 and recommendations per service."""
+    return utilisation(user, now=now)

@@ -14,7 +14,7 @@ from slo.models import Sli, Slo, SloVersion
 from slo.services import objectives
 
 
-class SloForm(forms.ModelForm[Slo]):
+class SloForm(forms.ModelForm):
     """An SLO with its target; saving another target adds a version from now on."""
 
     objective = forms.DecimalField(
@@ -57,7 +57,7 @@ class SloForm(forms.ModelForm[Slo]):
             raise ValidationError(error.message) from error
 
 
-class VersionInline(admin.TabularInline[SloVersion, Slo]):
+class VersionInline(admin.TabularInline):
     """Every target there was; read only."""
 
     model = SloVersion
@@ -75,7 +75,7 @@ class VersionInline(admin.TabularInline[SloVersion, Slo]):
 
 
 @admin.register(Slo)
-class SloAdmin(admin.ModelAdmin[Slo]):
+class SloAdmin(admin.ModelAdmin):
     """Targets."""
 
     form = SloForm
@@ -107,7 +107,7 @@ class SloAdmin(admin.ModelAdmin[Slo]):
         return status.state.replace("_", " ") if status else "no data"
 
     def save_model(
-        self, request: HttpRequest, obj: Slo, form: ModelForm[Slo], change: bool
+        self, request: HttpRequest, obj: Slo, form: ModelForm, change: bool
     ) -> None:
         """Create or change through the services."""
         fields = dict(form.cleaned_data)
@@ -129,7 +129,7 @@ class SloAdmin(admin.ModelAdmin[Slo]):
 
 
 @admin.register(Sli)
-class SliAdmin(admin.ModelAdmin[Sli]):
+class SliAdmin(admin.ModelAdmin):
     """What is counted."""
 
     list_display = ["slug", "service", "kind", "threshold_ms", "data_since"]
@@ -144,7 +144,7 @@ class SliAdmin(admin.ModelAdmin[Sli]):
     ]
 
     def save_model(
-        self, request: HttpRequest, obj: Sli, form: ModelForm[Sli], change: bool
+        self, request: HttpRequest, obj: Sli, form: ModelForm, change: bool
     ) -> None:
         """Create or change through the services."""
         if change:

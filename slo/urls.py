@@ -1,6 +1,11 @@
 """Addresses of the SLO pages."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from slo import views
 
 app_name = "slo"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.slo_list, name="list"),
+    path("<slug:slug>/", views.slo_detail, name="slo"),
+]

@@ -13,7 +13,7 @@ import functools
 import inspect
 import threading
 from collections.abc import Awaitable, Callable
-from typing import ParamSpec, TypedDict, TypeVar, Unpack, cast
+from typing import ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast
 from weakref import WeakValueDictionary
 
 from sre.breaker import CircuitBreaker, CircuitOpenError, Listener, Snapshot, State, Transition
@@ -23,6 +23,7 @@ __all__ = [
     "CircuitBreakerManager",
     "CircuitOpenError",
     "DatabaseCircuitBreaker",
+    "Guarded",
     "Options",
     "Snapshot",
     "State",
@@ -34,6 +35,7 @@ __all__ = [
 
 P = ParamSpec("P")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 NOT_THE_DATABASE = frozenset({
     "DataError",
@@ -61,6 +63,16 @@ class Options(TypedDict, total=False):
     is_failure: Callable[[Exception], bool] | None
     clock: Callable[[], float]
     wall_clock: Callable[[], float]
+
+
+class Guarded(Protocol[P, T_co]):
+    """A function behind a breaker of its own."""
+
+    circuit_breaker: CircuitBreaker
+    __qualname__: str
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co:
+        """Call the function, or reject."""
 
 
 class CircuitBreakerManager:
@@ -172,7 +184,7 @@ def circuit_breaker(
     name: str | None = None,
     manager: CircuitBreakerManager | None = None,
     **options: Unpack[Options],
-) -> Callable[[Callable[P, T]], Callable[P, T]]:
+) -> Callable[[Callable[P, T]], Guarded[P, T]]:
     """Guard a function or an `async def` with a breaker of its own.
 
     The breaker is the wrapper's attribute `circuit_breaker`.
@@ -183,15 +195,16 @@ def circuit_breaker(
         options: Keywords of `CircuitBreaker`.
     """
 
-    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+    def decorate(function: Callable[P, T]) -> Guarded[P, T]:
         named = function if hasattr(function, "__qualname__") else type(function)
         chosen = name or f"{named.__module__}.{named.__qualname__}"
         registry = circuit_breaker_manager if manager is None else manager
         breaker = registry.create_unique(chosen, **options)
         is_async = inspect.iscoroutinefunction(function)
         wrapper = (_guarded_coroutine if is_async else _guarded)(function, breaker)
-        wrapper.circuit_breaker = breaker  # type: ignore[attr-defined]
-        return wrapper
+        guarded = cast("Guarded[P, T]", wrapper)
+        guarded.circuit_breaker = breaker
+        return guarded
 
     return decorate
 

@@ -33,8 +33,8 @@ __all__ = [
     "UNMATCHED",
     "AsgiMiddleware",
     "SliMiddleware",
+    "SliMiddlewareFactory",
     "WsgiMiddleware",
-    "django_middleware",
     "instrument_flask",
 ]
 
@@ -165,21 +165,29 @@ class SliMiddleware:
         record(self._calculator, endpoint, request.method, status, started)
 
 
-def django_middleware(
-    *, calculator: SliCalculator = sli_calculator, paths: Iterable[str] | None = None
-) -> Callable[[Callable[[Any], Any]], SliMiddleware]:
-    """Return a `SliMiddleware` factory with other settings, to be named in `MIDDLEWARE`.
+class SliMiddlewareFactory:
+    """Builds `SliMiddleware` with settings of its own, to be named in `MIDDLEWARE`.
 
-    In `project/metrics.py`: `api_only = django_middleware(paths=["/api/"])`; in the
+    In `project/metrics.py`: `api_only = SliMiddlewareFactory(paths=["/api/"])`; in the
     settings: `MIDDLEWARE = ["project.metrics.api_only", ...]`.
+
+    Args:
+        calculator: Where to count.
+        paths: Path prefixes to count; all when empty, `SRE_HTTP_PATHS` unless given.
     """
 
-    def build(get_response: Callable[[Any], Any]) -> SliMiddleware:
-        return SliMiddleware(get_response, calculator=calculator, paths=paths)
+    sync_capable = True
+    async_capable = True
 
-    build.sync_capable = True  # type: ignore[attr-defined]
-    build.async_capable = True  # type: ignore[attr-defined]
-    return build
+    def __init__(
+        self, *, calculator: SliCalculator = sli_calculator, paths: Iterable[str] | None = None
+    ) -> None:
+        self._calculator = calculator
+        self._paths = None if paths is None else tuple(paths)
+
+    def __call__(self, get_response: Callable[[Any], Any]) -> SliMiddleware:
+        """Wrap the rest of Django."""
+        return SliMiddleware(get_response, calculator=self._calculator, paths=self._paths)
 
 
 class WsgiMiddleware:

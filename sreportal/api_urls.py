@@ -4,9 +4,11 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 import catalog.api
+import slo.api
 
 router = SimpleRouter()
 catalog.api.register(router)
+slo.api.register(router)
 
 urlpatterns = [
     path("", include(router.urls)),

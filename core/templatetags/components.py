@@ -155,7 +155,9 @@ def field(bound: BoundField) -> dict[str, Any]:
     described = [f"{bound.id_for_label}_hint"] if bound.help_text else []
     if bound.errors:
         described.append(f"{bound.id_for_label}_errors")
-    attributes = {"aria-describedby": " ".join(described)} if described else {}
+    attributes: dict[str, str | bool] = {}
+    if described:
+        attributes["aria-describedby"] = " ".join(described)
     if bound.errors:
         attributes["aria-invalid"] = "true"
     return {

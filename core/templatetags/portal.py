@@ -58,7 +58,7 @@ def duration(length: timedelta | float | None) -> str:
     if abs(seconds) < 1:
         return f"{seconds * 1000:.0f} ms".replace("-", "−")
     rest = round(abs(seconds))
-    parts = []
+    parts: list[str] = []
     for size, unit in _UNITS:
         count, rest = divmod(rest, size)
         if count or parts:

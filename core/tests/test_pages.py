@@ -14,7 +14,8 @@ from core.errors import Conflict, InvalidInput
 from core.htmx import render_page
 
 INLINE = re.compile(
-    r"\sstyle=|\son\w+=|<style|hx-on|javascript:|<script(?![^>]*\ssrc=)", re.IGNORECASE
+    r"\sstyle=|\son\w+=|<style|hx-on|javascript:|<script(?![^>]*(?:\ssrc=|application/json))",
+    re.IGNORECASE,
 )
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from sre.burn_rate import (
     ErrorBudget,
+    Number,
     burn_rate,
     burns_at_least,
     detection_time,
@@ -31,7 +33,7 @@ counts = st.integers(0, 10**9).flatmap(
 
 
 @pytest.mark.parametrize("objective", [0.999, Decimal("0.999"), Fraction(999, 1000)])
-def test_every_spelling_of_an_objective_is_the_same_fraction(objective: object) -> None:
+def test_every_spelling_of_an_objective_is_the_same_fraction(objective: Number) -> None:
     """A float means the decimal somebody typed, not its binary neighbour."""
     assert objective_fraction(objective) == Fraction(999, 1000)
 
@@ -44,7 +46,7 @@ def test_an_objective_outside_zero_and_one_is_refused(objective: float) -> None:
 
 
 @pytest.mark.parametrize("number", [True, "0.999", None])
-def test_only_numbers_are_numbers(number: object) -> None:
+def test_only_numbers_are_numbers(number: Any) -> None:
     """A bool or a string is a mistake, not an objective."""
     with pytest.raises(TypeError):
         exact(number)

@@ -6,6 +6,7 @@ import functools
 import gc
 import threading
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from sre.circuit_breaker import (
     CircuitBreakerManager,
     CircuitOpenError,
     DatabaseCircuitBreaker,
+    Guarded,
     State,
     Transition,
     circuit_breaker,
@@ -43,12 +45,17 @@ def fail(error: BaseException | None = None) -> None:
     raise error or Refused("connection refused")
 
 
-def breaker(clock: Clock | None = None, **options) -> CircuitBreaker:
+def breaker(clock: Clock | None = None, **options: Any) -> CircuitBreaker:
     """Return a breaker that opens at the third failure, for 60 s unless said."""
     clock = clock or Clock()
     return CircuitBreaker(
         "payments", **{"failure_threshold": 3, "clock": clock, "wall_clock": clock, **options}
     )
+
+
+def state_of(guarded: CircuitBreaker) -> State:
+    """Return the state as of now."""
+    return guarded.state
 
 
 def fail_times(guarded: CircuitBreaker, times: int) -> None:
@@ -86,7 +93,7 @@ def test_opens_at_the_fifth_failure_in_a_row_and_closes_after_a_good_trial() -> 
     healthy = True
     clock.now += 0.1
     assert risky_operation(7) == 7
-    assert risky_operation.circuit_breaker.state is State.CLOSED
+    assert state_of(risky_operation.circuit_breaker) is State.CLOSED
     assert risky_operation.__doc__ == "Do something risky."
 
 
@@ -96,9 +103,9 @@ def test_a_success_in_between_starts_the_row_anew() -> None:
     for _ in range(5):
         fail_times(guarded, 2)
         guarded.call(int)
-    assert guarded.state is State.CLOSED
+    assert state_of(guarded) is State.CLOSED
     fail_times(guarded, 3)
-    assert guarded.state is State.OPEN
+    assert state_of(guarded) is State.OPEN
 
 
 def test_a_failed_trial_opens_for_another_whole_timeout() -> None:
@@ -108,13 +115,13 @@ def test_a_failed_trial_opens_for_another_whole_timeout() -> None:
     fail_times(guarded, 3)
     clock.now += 60
     fail_times(guarded, 1)
-    assert guarded.state is State.OPEN
+    assert state_of(guarded) is State.OPEN
     clock.now += 59
     with pytest.raises(CircuitOpenError):
         guarded.call(int)
     clock.now += 1
     guarded.call(int)
-    assert guarded.state is State.CLOSED
+    assert state_of(guarded) is State.CLOSED
 
 
 def test_every_half_open_permit_must_succeed() -> None:
@@ -162,7 +169,7 @@ def test_half_open_admits_no_more_calls_than_permits() -> None:
     release.set()
     for thread in threads:
         thread.join()
-    assert guarded.state is State.CLOSED
+    assert state_of(guarded) is State.CLOSED
 
 
 def test_results_of_an_earlier_state_change_nothing() -> None:
@@ -174,7 +181,7 @@ def test_results_of_an_earlier_state_change_nothing() -> None:
         fail_times(guarded, 3)
 
     guarded.call(slow_success)
-    assert guarded.state is State.OPEN
+    assert state_of(guarded) is State.OPEN
 
     def slow_failure() -> None:
         guarded.reset()
@@ -183,7 +190,7 @@ def test_results_of_an_earlier_state_change_nothing() -> None:
     clock.now += 60
     with pytest.raises(Refused):
         guarded.call(slow_failure)
-    assert guarded.state is State.CLOSED
+    assert state_of(guarded) is State.CLOSED
     assert guarded.snapshot()["consecutive_failures"] == 0
 
 
@@ -197,14 +204,14 @@ def test_interruptions_are_no_failures_and_give_their_permit_back(
     for _ in range(5):
         with pytest.raises(interruption):
             guarded.call(fail, interruption())
-    assert guarded.state is State.CLOSED
+    assert state_of(guarded) is State.CLOSED
     fail_times(guarded, 3)
     clock.now += 60
     with pytest.raises(interruption):
         guarded.call(fail, interruption())
-    assert guarded.state is State.HALF_OPEN
+    assert state_of(guarded) is State.HALF_OPEN
     guarded.call(int)
-    assert guarded.state is State.CLOSED
+    assert state_of(guarded) is State.CLOSED
 
 
 def test_trial_calls_that_never_return_do_not_block_recovery() -> None:
@@ -224,10 +231,10 @@ def test_trial_calls_that_never_return_do_not_block_recovery() -> None:
         assert rejected.value.state is State.OPEN
 
     guarded.call(hang)
-    assert guarded.state is State.OPEN
+    assert state_of(guarded) is State.OPEN
     clock.now += 60
     guarded.call(int)
-    assert guarded.state is State.CLOSED
+    assert state_of(guarded) is State.CLOSED
 
 
 def test_a_failure_rate_opens_it_without_a_row() -> None:
@@ -237,9 +244,9 @@ def test_a_failure_rate_opens_it_without_a_row() -> None:
         fail_times(guarded, 1)
         guarded.call(int)
     fail_times(guarded, 1)
-    assert guarded.state is State.CLOSED
+    assert state_of(guarded) is State.CLOSED
     guarded.call(int)
-    assert guarded.state is State.OPEN
+    assert state_of(guarded) is State.OPEN
 
 
 def test_the_failure_rate_is_taken_over_the_latest_calls() -> None:
@@ -250,7 +257,7 @@ def test_the_failure_rate_is_taken_over_the_latest_calls() -> None:
         guarded.call(int)
     snapshot = guarded.snapshot()
     assert (snapshot["calls"], snapshot["failures"], snapshot["failure_rate"]) == (4, 1, 0.25)
-    assert guarded.state is State.CLOSED
+    assert state_of(guarded) is State.CLOSED
 
 
 def test_errors_the_dependency_is_not_to_blame_for_count_as_nothing() -> None:
@@ -260,9 +267,9 @@ def test_errors_the_dependency_is_not_to_blame_for_count_as_nothing() -> None:
     for _ in range(5):
         with pytest.raises(ValueError):
             guarded.call(fail, ValueError())
-    assert guarded.state is State.CLOSED
+    assert state_of(guarded) is State.CLOSED
     fail_times(guarded, 1)
-    assert guarded.state is State.OPEN
+    assert state_of(guarded) is State.OPEN
 
 
 def test_a_broken_predicate_counts_as_failure_and_hides_nothing(
@@ -271,7 +278,7 @@ def test_a_broken_predicate_counts_as_failure_and_hides_nothing(
     """The caller still gets the dependency's own error."""
     guarded = breaker(failure_threshold=1, is_failure=lambda error: error.missing)
     fail_times(guarded, 1)
-    assert guarded.state is State.OPEN
+    assert state_of(guarded) is State.OPEN
     assert "is_failure failed" in caplog.text
 
 
@@ -286,21 +293,21 @@ def test_forced_open_and_disabled_stay_until_reset() -> None:
     assert (rejected.value.state, rejected.value.retry_after) == (State.FORCED_OPEN, None)
     guarded.disable()
     fail_times(guarded, 10)
-    assert guarded.state is State.DISABLED
+    assert state_of(guarded) is State.DISABLED
     guarded.reset()
-    assert guarded.state is State.CLOSED
+    assert state_of(guarded) is State.CLOSED
 
 
 def test_a_breaker_reset_while_a_caller_waits_for_the_lock_admits_it() -> None:
     """What counts is the state under the lock, not the one glanced at before."""
     guarded = breaker()
     guarded.force_open()
-    seen = []
+    seen: list[int] = []
 
     class ResettingLock:
         """Resets the breaker just before the caller gets the lock."""
 
-        def __init__(self, lock) -> None:
+        def __init__(self, lock: Any) -> None:
             self.lock = lock
 
         def __enter__(self) -> None:
@@ -311,7 +318,7 @@ def test_a_breaker_reset_while_a_caller_waits_for_the_lock_admits_it() -> None:
         def __exit__(self, *error: object) -> None:
             self.lock.release()
 
-    guarded._lock = ResettingLock(guarded._lock)
+    guarded._lock = cast("Any", ResettingLock(guarded._lock))
     guarded.call(seen.append, 1)
     assert seen == [1]
 
@@ -402,9 +409,9 @@ def test_coroutines_are_guarded_and_cancellation_is_no_failure() -> None:
         trial.cancel()
         with pytest.raises(asyncio.CancelledError):
             await trial
-        assert guard.state is State.HALF_OPEN
+        assert state_of(guard) is State.HALF_OPEN
         assert await fetch(0) == "fetched"
-        assert guard.state is State.CLOSED
+        assert state_of(guard) is State.CLOSED
 
     asyncio.run(scenario())
 
@@ -434,7 +441,7 @@ def test_a_block_can_be_guarded() -> None:
         {"minimum_calls": 101},
     ],
 )
-def test_impossible_options_are_refused_by_name(options: dict) -> None:
+def test_impossible_options_are_refused_by_name(options: dict[str, Any]) -> None:
     """A breaker that could never open, or never close, is not built."""
     field = "failure_rate" if options == {"failure_threshold": None} else next(iter(options))
     with pytest.raises(ValueError, match=field):
@@ -454,7 +461,7 @@ def test_the_database_breaker_blames_only_the_database() -> None:
     for _ in range(5):
         with pytest.raises(IntegrityError):
             database.execute_query(fail, IntegrityError())
-    assert database.state is State.CLOSED
+    assert state_of(database) is State.CLOSED
     for _ in range(2):
         with pytest.raises(OperationalError):
             database.execute_query(fail, OperationalError())
@@ -474,7 +481,7 @@ def test_decorated_functions_are_listed_by_their_own_name_and_never_twice() -> N
     """The second function of the same name gets a number; both go with their function."""
     manager = CircuitBreakerManager()
 
-    def build():
+    def build() -> Guarded[[], None]:
         @circuit_breaker(manager=manager)
         def operation() -> None:
             """Do nothing."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,7 +17,7 @@ if not hasattr(os, "fork"):
     pytest.skip("this system has no fork", allow_module_level=True)
 
 
-def in_child(work) -> str:
+def in_child(work: Callable[[], object]) -> str:
     """Run `work` in a forked child and return what it returned, as text."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -39,7 +40,7 @@ def test_a_child_starts_empty_and_the_parent_keeps_its_counts() -> None:
     sli.record_request("users", 200, 10)
     sli.record_freshness("users", 1)
 
-    def child() -> list:
+    def child() -> list[object]:
         sli.record_request("users", 500, 10)
         drained = sli.drain()
         return [[row.key[2] for row in drained.requests], len(drained.freshness)]
@@ -71,7 +72,7 @@ def test_a_child_reports_for_itself_from_its_first_request_on() -> None:
     reporter = Reporter(sli, service="users-api", sink=reports.append, interval_s=30)
     reporter.start()
 
-    def child() -> list:
+    def child() -> list[object]:
         idle = reporter.status().is_running
         sli.record_request("users", 200, 10)
         busy = reporter.status().is_running

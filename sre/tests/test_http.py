@@ -2,8 +2,12 @@
 
 import asyncio
 import inspect
+import json
 import logging
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,8 +17,8 @@ import pytest
 from sre.http import (
     AsgiMiddleware,
     SliMiddleware,
+    SliMiddlewareFactory,
     WsgiMiddleware,
-    django_middleware,
     instrument_flask,
 )
 from sre.slo_sli import SliCalculator
@@ -40,7 +44,7 @@ def serve_wsgi(app: Any, **environ: str) -> list[bytes]:
         body.close()
 
 
-def hello(environ: dict, start_response: Any) -> list[bytes]:
+def hello(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     """Greet, and name the route."""
     environ["sre.endpoint"] = "/hello"
     start_response("200 OK", [])
@@ -56,7 +60,7 @@ def test_wsgi_counts_route_method_and_status_once(sli: SliCalculator) -> None:
 def test_wsgi_without_a_route_is_unmatched(sli: SliCalculator) -> None:
     """A raw path is never used as an endpoint."""
 
-    def app(_environ: dict, start_response: Any) -> list[bytes]:
+    def app(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
         start_response("404 Not Found", [])
         return []
 
@@ -64,7 +68,9 @@ def test_wsgi_without_a_route_is_unmatched(sli: SliCalculator) -> None:
     assert counted(sli) == [("(unmatched)", "GET", 404)]
 
 
-def test_wsgi_endpoint_may_be_named_from_outside_and_may_fail(sli: SliCalculator, caplog) -> None:
+def test_wsgi_endpoint_may_be_named_from_outside_and_may_fail(
+    sli: SliCalculator, caplog: pytest.LogCaptureFixture
+) -> None:
     """A naming function that raises is logged; the request is served and counted."""
     serve_wsgi(WsgiMiddleware(hello, calculator=sli, endpoint=lambda _: "all"))
     serve_wsgi(WsgiMiddleware(hello, calculator=sli, endpoint=lambda environ: environ["missing"]))
@@ -75,7 +81,7 @@ def test_wsgi_endpoint_may_be_named_from_outside_and_may_fail(sli: SliCalculator
 def test_wsgi_exception_is_counted_as_500_and_passed_on(sli: SliCalculator) -> None:
     """The server sees the application's own error."""
 
-    def app(environ: dict, _start: Any) -> list[bytes]:
+    def app(environ: dict[str, Any], _start: Any) -> list[bytes]:
         raise LookupError(environ["REQUEST_METHOD"])
 
     with pytest.raises(LookupError):
@@ -86,7 +92,7 @@ def test_wsgi_exception_is_counted_as_500_and_passed_on(sli: SliCalculator) -> N
 def test_wsgi_body_that_breaks_off_is_counted_as_500(sli: SliCalculator) -> None:
     """The status line said 200, the client got half an answer."""
 
-    def app(_environ: dict, start_response: Any) -> Iterator[bytes]:
+    def app(_environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
         start_response("200 OK", [])
         yield b"half"
         raise OSError
@@ -114,7 +120,7 @@ def test_wsgi_time_runs_to_the_last_byte_and_content_is_closed(
         def close(self) -> None:
             closed.append(True)
 
-    def app(_environ: dict, start_response: Any) -> Content:
+    def app(_environ: dict[str, Any], start_response: Any) -> Content:
         start_response("200 OK", [])
         return Content()
 
@@ -128,7 +134,8 @@ def test_wsgi_client_that_leaves_early_is_counted_when_the_body_is_closed(
     sli: SliCalculator,
 ) -> None:
     """A server closes a body it did not exhaust."""
-    body = WsgiMiddleware(hello, calculator=sli)({"REQUEST_METHOD": "GET"}, lambda *_: None)
+    app: Any = WsgiMiddleware(hello, calculator=sli)
+    body = app({"REQUEST_METHOD": "GET"}, lambda *_: None)
     body.close()
     body.close()
     assert counted(sli) == [("/hello", "GET", 200)]
@@ -137,15 +144,16 @@ def test_wsgi_client_that_leaves_early_is_counted_when_the_body_is_closed(
 def test_wsgi_close_that_fails_is_counted_as_500(sli: SliCalculator) -> None:
     """Releasing resources is part of the request."""
 
-    class Content(list):
+    class Content(list[bytes]):
         def close(self) -> None:
             raise OSError
 
-    def app(_environ: dict, start_response: Any) -> Content:
+    def app(_environ: dict[str, Any], start_response: Any) -> Content:
         start_response("200 OK", [])
         return Content()
 
-    body = WsgiMiddleware(app, calculator=sli)({"REQUEST_METHOD": "GET"}, lambda *_: None)
+    middleware: Any = WsgiMiddleware(app, calculator=sli)
+    body = middleware({"REQUEST_METHOD": "GET"}, lambda *_: None)
     with pytest.raises(OSError):
         body.close()
     assert counted(sli) == [("(unmatched)", "GET", 500)]
@@ -154,7 +162,7 @@ def test_wsgi_close_that_fails_is_counted_as_500(sli: SliCalculator) -> None:
 def test_wsgi_status_that_is_no_number_is_counted_as_500(sli: SliCalculator) -> None:
     """An application that breaks the protocol has failed."""
 
-    def app(_environ: dict, start_response: Any) -> list[bytes]:
+    def app(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
         start_response("fine", [])
         return []
 
@@ -162,7 +170,9 @@ def test_wsgi_status_that_is_no_number_is_counted_as_500(sli: SliCalculator) -> 
     assert counted(sli) == [("(unmatched)", "GET", 500)]
 
 
-def test_a_calculator_that_fails_never_reaches_the_request(caplog) -> None:
+def test_a_calculator_that_fails_never_reaches_the_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """Measuring is not worth an outage."""
 
     class Broken(SliCalculator):
@@ -173,26 +183,26 @@ def test_a_calculator_that_fails_never_reaches_the_request(caplog) -> None:
     assert "could not be counted" in caplog.text
 
 
-def serve_asgi(app: Any, scope: dict) -> list[dict]:
+def serve_asgi(app: Any, scope: dict[str, Any]) -> list[dict[str, Any]]:
     """Run one ASGI connection and return what was sent."""
-    sent: list[dict] = []
+    sent: list[dict[str, Any]] = []
 
-    async def receive() -> dict:
+    async def receive() -> dict[str, Any]:
         return {"type": "http.request"}
 
-    async def send(message: dict) -> None:
+    async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
     asyncio.run(app(scope, receive, send))
     return sent
 
 
-def http_scope(**more: Any) -> dict:
+def http_scope(**more: Any) -> dict[str, Any]:
     """Return the scope of a GET request."""
     return {"type": "http", "method": "GET", "path": "/secret/1", **more}
 
 
-async def answer(scope: dict, _receive: Any, send: Any) -> None:
+async def answer(scope: dict[str, Any], _receive: Any, send: Any) -> None:
     """Answer in two pieces and go on working afterwards."""
     await send({"type": "http.response.start", "status": 201, "headers": []})
     await send({"type": "http.response.body", "body": b"a", "more_body": True})
@@ -211,7 +221,7 @@ async def answer(scope: dict, _receive: Any, send: Any) -> None:
     ],
 )
 def test_asgi_counts_the_route_of_its_framework(
-    sli: SliCalculator, more: dict, endpoint: str
+    sli: SliCalculator, more: dict[str, Any], endpoint: str
 ) -> None:
     """Starlette and FastAPI put the route into the scope; others name it."""
     sent = serve_asgi(AsgiMiddleware(answer, calculator=sli), http_scope(**more))
@@ -230,7 +240,7 @@ def test_asgi_error_after_the_last_byte_does_not_change_the_answer(sli: SliCalcu
 def test_asgi_error_in_the_middle_of_the_body_is_500(sli: SliCalculator) -> None:
     """Half an answer is a failed one."""
 
-    async def app(_scope: dict, _receive: Any, send: Any) -> None:
+    async def app(_scope: dict[str, Any], _receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise LookupError
 
@@ -246,7 +256,8 @@ def test_asgi_client_that_leaves_before_an_answer_is_499(sli: SliCalculator) -> 
         await asyncio.sleep(3600)
 
     async def scenario() -> None:
-        task = asyncio.create_task(AsgiMiddleware(app, calculator=sli)(http_scope(), None, None))
+        middleware: Any = AsgiMiddleware(app, calculator=sli)
+        task = asyncio.create_task(middleware(http_scope(), None, None))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -264,10 +275,10 @@ def test_asgi_application_that_ends_without_finishing_its_answer_is_counted(
     async def silent(*_: object) -> None:
         """Answer nothing."""
 
-    async def unfinished(_scope: dict, _receive: Any, send: Any) -> None:
+    async def unfinished(_scope: dict[str, Any], _receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 204, "headers": []})
 
-    async def headless(_scope: dict, _receive: Any, send: Any) -> None:
+    async def headless(_scope: dict[str, Any], _receive: Any, send: Any) -> None:
         await send({"type": "http.response.body"})
 
     for app in (silent, unfinished, headless):
@@ -348,7 +359,7 @@ def test_django_streams_are_counted_when_they_end(sli: SliCalculator) -> None:
 
 def test_django_file_responses_keep_the_servers_own_file_wrapper(sli: SliCalculator) -> None:
     """Their content is left alone, so they count when the response is ready."""
-    response = StreamingResponse(iter([b"file"]))
+    response: Any = StreamingResponse(iter([b"file"]))
     response.file_to_stream = object()
     content = response.streaming_content
     SliMiddleware(lambda _: response, calculator=sli)(django_request())
@@ -422,14 +433,16 @@ def test_django_counts_only_the_wanted_paths(
     from_environment(django_request())
     from_environment(django_request(path="/admin/"))
     assert len(counted(sli)) == 1
-    build = django_middleware(calculator=sli, paths=["/admin/"])
+    build = SliMiddlewareFactory(calculator=sli, paths=["/admin/"])
     assert (build.sync_capable, build.async_capable) == (True, True)
     build(lambda _: Response())(django_request())
     build(lambda _: Response())(django_request(path="/admin/"))
     assert len(counted(sli)) == 1
 
 
-def test_endless_route_patterns_are_cut_not_lost(sli: SliCalculator, caplog) -> None:
+def test_endless_route_patterns_are_cut_not_lost(
+    sli: SliCalculator, caplog: pytest.LogCaptureFixture
+) -> None:
     """A pattern longer than a name may be is counted under its beginning."""
     with caplog.at_level(logging.ERROR):
         SliMiddleware(lambda _: Response(), calculator=sli)(django_request(route="x" * 500))
@@ -462,3 +475,29 @@ def test_flask_counts_the_url_rule(sli: SliCalculator) -> None:
         (rule, "GET", 401),
         (rule, "GET", 500),
     ]
+
+
+def test_a_real_django_project_is_counted_sync_and_async() -> None:
+    """Nested patterns, streams, errors and unmatched paths through Django's own handlers."""
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "sre.tests.django_project"],
+        cwd=Path(__file__).parents[2],
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout) == {
+        "sync": [
+            ["(unmatched)", 404, 1],
+            ["/api/stream", 200, 1],
+            ["/api/users/<int:pk>", 200, 2],
+            ["/api/users/<int:pk>", 500, 1],
+        ],
+        "async": [
+            ["(unmatched)", 404, 1],
+            ["/api/async-stream", 200, 1],
+            ["/api/users/<int:pk>", 200, 1],
+        ],
+    }

@@ -8,16 +8,18 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sre.delivery import HttpDelivery, RefusedError, UndeliveredError
 from sre.report import Report
-from sre.reporting import Reporter, start_from_env
+from sre.reporting import Reporter, _flush_at_exit, start_from_env
 from sre.slo_sli import SliCalculator
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -29,7 +31,7 @@ class Portal:
 
     def __init__(self) -> None:
         self.answers: list[int | Callable[[BaseHTTPRequestHandler], None]] = []
-        self.documents: dict[str, dict] = {}
+        self.documents: dict[str, dict[str, Any]] = {}
         self.attempts: list[tuple[str, str, dict[str, str]]] = []
         self.arrived = threading.Condition()
         portal = self
@@ -103,7 +105,7 @@ class Clock:
 
 
 def reporter_to(
-    portal: Portal, calculator: SliCalculator, clock: Clock | None = None, **options
+    portal: Portal, calculator: SliCalculator, clock: Clock | None = None, **options: Any
 ) -> Reporter:
     """Return a reporter of the Users API that has not been started."""
     return Reporter(
@@ -205,7 +207,9 @@ def test_nothing_is_lost_or_doubled_over_any_kind_of_trouble(portal: Portal) -> 
     assert (status.failures, status.last_error, status.dropped) == (0, None, 0)
 
 
-def test_a_portal_that_is_down_is_survived(portal: Portal, caplog) -> None:
+def test_a_portal_that_is_down_is_survived(
+    portal: Portal, caplog: pytest.LogCaptureFixture
+) -> None:
     """A refused connection keeps the report, and says so once, without the token."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -334,7 +338,9 @@ def test_a_sink_takes_reports_in_this_process_and_may_fail() -> None:
     assert offered[0].covers[0].second == 0
 
 
-def test_collectors_run_before_each_report_and_cannot_stop_it(caplog) -> None:
+def test_collectors_run_before_each_report_and_cannot_stop_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """A broken collector is logged; the others still record."""
     sli = SliCalculator()
     reports: list[Report] = []
@@ -354,7 +360,7 @@ def test_collectors_run_before_each_report_and_cannot_stop_it(caplog) -> None:
 
 
 def test_a_bug_in_the_thread_is_logged_and_survived(
-    monkeypatch: pytest.MonkeyPatch, caplog
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The thread goes on after an error nobody foresaw."""
     sli = SliCalculator()
@@ -382,7 +388,7 @@ def test_flush_does_not_wait_beyond_its_timeout() -> None:
 
 
 def test_reporting_never_breaks_a_request_when_no_thread_can_start(
-    monkeypatch: pytest.MonkeyPatch, caplog
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """At interpreter shutdown no thread may be started, and recording goes on."""
 
@@ -460,7 +466,7 @@ def test_an_unfinished_environment_starts_nothing(monkeypatch: pytest.MonkeyPatc
         ({"portal_url": "https://portal", "token": "a\r\nX: y"}, "token"),
     ],
 )
-def test_unusable_settings_are_refused_at_once(options: dict, message: str) -> None:
+def test_unusable_settings_are_refused_at_once(options: dict[str, Any], message: str) -> None:
     """A mistake shows when the reporter is built, not as silence later."""
     with pytest.raises(ValueError, match=message):
         Reporter(SliCalculator(), **{"service": "u", **options})
@@ -520,7 +526,9 @@ def test_https_is_spoken_to_https_portals_only() -> None:
         ("https://portal.example.org", False),
     ],
 )
-def test_a_token_over_plain_http_is_warned_about(url: str, warns: bool, caplog) -> None:
+def test_a_token_over_plain_http_is_warned_about(
+    url: str, warns: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     """Except on this machine itself."""
     with caplog.at_level(logging.WARNING):
         HttpDelivery(url, TOKEN)
@@ -538,3 +546,71 @@ def test_the_longest_pause_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(20):
         reporter.flush()
     assert reporter._retry_at <= time.monotonic() + timedelta(minutes=1).total_seconds()
+
+
+def test_a_process_that_never_served_says_nothing_at_exit() -> None:
+    """The parent of forked servers claims no coverage; a reporter that ran reports once more."""
+    reports: list[Report] = []
+    reporter = Reporter(SliCalculator(), service="u", sink=reports.append, interval_s=30)
+    reporter.start(lazy=True)
+    _flush_at_exit(weakref.ref(reporter))
+    assert reports == []
+    reporter.start()
+    _flush_at_exit(weakref.ref(reporter))
+    assert len(reports) == 1
+
+
+def test_a_process_without_news_reports_nothing() -> None:
+    """A full last slice is followed by an empty look, not by an empty report."""
+    sli = SliCalculator()
+    reports: list[Report] = []
+    reporter = Reporter(sli, service="u", sink=reports.append, max_rows=1)
+    sli.record_request("users", 200, 10)
+    assert reporter.flush()
+    assert [(len(report.requests), len(report.covers)) for report in reports] == [(1, 0), (0, 1)]
+
+
+def test_an_unfinished_backlog_stops_at_the_first_failure() -> None:
+    """The slice that failed stays first in line."""
+    sli = SliCalculator()
+    taken: list[Report] = []
+
+    def sink(report: Report) -> None:
+        if len(taken) == 1:
+            raise OSError
+        taken.append(report)
+
+    reporter = Reporter(sli, service="u", sink=sink, max_rows=1)
+    sli.record_request("users", 200, 10)
+    sli.record_request("orders", 200, 10)
+    assert not reporter.flush()
+    assert not reporter.flush()
+    assert reporter.status().failures == 2
+
+
+def test_the_thread_keeps_quiet_until_its_pause_is_over() -> None:
+    """During a pause the tick only notes that it is alive."""
+    reports: list[Report] = []
+    reporter = Reporter(SliCalculator(), service="u", sink=reports.append)
+    reporter._retry_at = time.monotonic() + 3600
+    reporter._tick()
+    assert reports == []
+    reporter._retry_at = 0.0
+    reporter._tick()
+    assert len(reports) == 1
+
+
+def test_a_complete_environment_starts_lazily(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reporter waits for the first request, then reports to the named portal."""
+    monkeypatch.setenv("SRE_PORTAL_URL", portal.url)
+    monkeypatch.setenv("SRE_PORTAL_TOKEN", TOKEN)
+    monkeypatch.setenv("SRE_SERVICE", "users-api")
+    sli = SliCalculator()
+    reporter = start_from_env(sli)
+    assert reporter is not None
+    assert not reporter.status().is_running
+    sli.record_request("users", 200, 10)
+    assert reporter.stop()
+    assert portal.count() == 1

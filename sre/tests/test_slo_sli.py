@@ -2,6 +2,8 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from sre.slo_sli import (
     InvalidTypeError,
     InvalidValueError,
     SliCalculator,
+    SliError,
     UndeclaredBoundError,
     sli_calculator,
 )
@@ -31,7 +34,7 @@ class Clock:
         return self.now
 
 
-def calculator(**options) -> SliCalculator:
+def calculator(**options: Any) -> SliCalculator:
     """Return an empty calculator whose clock stands at noon."""
     return SliCalculator(clock=Clock(), **options)
 
@@ -153,7 +156,7 @@ def test_the_clock_moving_on_starts_a_new_minute() -> None:
     ],
 )
 def test_bad_arguments_are_refused_by_name_and_count_nothing(
-    seed: bool, arguments: tuple, error: type[Exception], field: str
+    seed: bool, arguments: tuple[Any, ...], error: type[SliError], field: str
 ) -> None:
     """A refused record leaves counts and sums exactly as they were."""
     sli = calculator()
@@ -183,7 +186,7 @@ def test_questions_refuse_naive_reversed_and_untimely_arguments() -> None:
     with pytest.raises(InvalidValueError, match="end: must be after start"):
         sli.calculate_error_rate_sli(NOON, NOON)
     with pytest.raises(InvalidTypeError, match="start: expected a datetime"):
-        sli.calculate_freshness_sli(0, NOON)
+        sli.calculate_freshness_sli("noon", NOON)  # type: ignore[arg-type]
     with pytest.raises(InvalidValueError, match="percentile"):
         sli.calculate_latency_percentile(NOON, NOON + HOUR, 0)
     with pytest.raises(InvalidValueError, match="percentile"):
@@ -404,6 +407,9 @@ def test_a_half_finished_record_is_left_for_the_next_fold() -> None:
     assert [(row.count, row.total) for row in sli.drain().requests] == [(1, 30.0)]
 
 
+Event = tuple[str, int, float, int]
+"""Endpoint, status, duration (ms), minutes after noon."""
+
 requests = st.tuples(
     st.sampled_from(["users", "orders"]),
     st.sampled_from([200, 301, 404, 500, 503]),
@@ -415,7 +421,7 @@ requests = st.tuples(
 )
 
 
-def recorded(events: list[tuple]) -> SliCalculator:
+def recorded(events: list[Event]) -> SliCalculator:
     """Return a calculator that has seen the events, minute by minute after noon."""
     sli = calculator()
     for endpoint, status, duration, minute in events:
@@ -430,7 +436,7 @@ def recorded(events: list[tuple]) -> SliCalculator:
     st.sampled_from(DEFAULT_BOUNDS_MS),
 )
 def test_percentages_agree_with_counting_by_hand(
-    events: list[tuple], first: int, length: int, threshold: int
+    events: list[Event], first: int, length: int, threshold: int
 ) -> None:
     """Every indicator equals the brute-force count of the same interval."""
     sli = recorded(events)
@@ -453,23 +459,23 @@ def test_percentages_agree_with_counting_by_hand(
 
 
 @given(st.lists(requests, max_size=40), st.randoms())
-def test_the_order_of_recording_does_not_matter(events: list[tuple], random) -> None:
+def test_the_order_of_recording_does_not_matter(events: list[Event], random: Random) -> None:
     """Permuting the requests changes no count."""
     shuffled = list(events)
     random.shuffle(shuffled)
 
-    def counts(sli: SliCalculator) -> dict:
+    def counts(sli: SliCalculator) -> dict[Any, tuple[int, ...]]:
         return {(row.minute, row.key): row.buckets for row in sli.drain(10_000).requests}
 
     assert counts(recorded(events)) == counts(recorded(shuffled))
 
 
 @given(st.lists(requests, max_size=40), st.lists(st.integers(0, 40), max_size=5))
-def test_drained_portions_add_up_to_the_whole(events: list[tuple], cuts: list[int]) -> None:
+def test_drained_portions_add_up_to_the_whole(events: list[Event], cuts: list[int]) -> None:
     """However often one drains, the portions merge into the same totals."""
     whole = {(row.minute, row.key): row.buckets for row in recorded(events).drain(10_000).requests}
     sli = calculator()
-    merged: dict = {}
+    merged: dict[Any, tuple[int, ...]] = {}
     for index, (endpoint, status, duration, minute) in enumerate(events):
         sli.record_request(endpoint, status, duration, NOON + timedelta(minutes=minute))
         if index in cuts or index == len(events) - 1:
@@ -483,7 +489,7 @@ def test_drained_portions_add_up_to_the_whole(events: list[tuple], cuts: list[in
 
 @given(st.lists(requests, min_size=1, max_size=40), st.floats(1, 100))
 def test_percentile_estimates_stay_within_the_bucket_of_the_true_value(
-    events: list[tuple], percentile: float
+    events: list[Event], percentile: float
 ) -> None:
     """The estimate is off by less than the bucket it falls into."""
     sli = recorded(events)
