@@ -42,6 +42,7 @@ def sli_chart(slo: Slo, reader: SliceReader, window: Window) -> Chart:
     worst = min((value for _, value in points if value is not None), default=objective)
     floor = max(0.0, min(worst, objective) - (1 - min(worst, objective)) * 0.5)
     return line_chart(
+        id="sli",
         title="Share of good events",
         series=[Series("good events", points)],
         y=Axis(unit="%", minimum=floor, maximum=1.0),
@@ -66,6 +67,7 @@ def budget_chart(slo: Slo, reader: SliceReader, window: Window) -> Chart:
         known = counts.measured > 0 and allowed > 0
         points.append((min(start + step, window.end), 1 - bad / allowed if known else None))
     return line_chart(
+        id="budget",
         title="Error budget left",
         series=[Series("budget left", points, kind="area")],
         y=Axis(unit="%", minimum=min([0.0, *(v for _, v in points if v is not None)]), maximum=1.0),

@@ -51,6 +51,10 @@ class State(StrEnum):
     DISABLED = "disabled"
 
 
+CLOSED = State.CLOSED
+"""The same, without the look-up in the class that every call would pay for."""
+
+
 class Outcome(StrEnum):
     """What a finished call says about the health of what it called."""
 
@@ -121,14 +125,27 @@ Listener = Callable[[Transition], None]
 
 
 class Phase:
-    """One stay in one state, with the calls it admitted."""
+    """One stay in one state, with the calls it admitted.
 
-    __slots__ = ("admitted", "failures", "generation", "outcomes", "since", "started", "state")
+    `admits_all` spares calls the lock while nothing is wrong.
+    """
+
+    __slots__ = (
+        "admits_all",
+        "admitted",
+        "failures",
+        "generation",
+        "outcomes",
+        "since",
+        "started",
+        "state",
+    )
 
     def __init__(
         self, state: State, *, generation: int, started: float, since: float, window: int
     ) -> None:
         self.state = state
+        self.admits_all = state in {State.CLOSED, State.DISABLED}
         self.generation = generation
         self.started = started
         self.since = since
@@ -139,7 +156,7 @@ class Phase:
     def note(self, *, failed: bool) -> None:
         """Remember one outcome; the oldest beyond the window is forgotten."""
         outcomes = self.outcomes
-        if len(outcomes) == outcomes.maxlen:
+        if self.failures and len(outcomes) == outcomes.maxlen:
             self.failures -= outcomes[0]
         outcomes.append(failed)
         self.failures += failed
@@ -223,26 +240,30 @@ class CircuitBreaker:
             CircuitOpenError: Without calling, if the breaker does not admit it.
             BaseException: Whatever the function raises, unchanged.
         """
-        phase = self._admit()
+        phase = self._phase
+        if not phase.admits_all:
+            phase = self._admit()
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
             self._settle(phase, self._judge(error))
             raise
-        self._settle(phase, Outcome.SUCCESS)
+        self._succeed(phase)
         return result
 
     async def call_async(
         self, function: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Await `function(*args, **kwargs)`, or reject; a cancelled call counts as nothing."""
-        phase = self._admit()
+        phase = self._phase
+        if not phase.admits_all:
+            phase = self._admit()
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
             self._settle(phase, self._judge(error))
             raise
-        self._settle(phase, Outcome.SUCCESS)
+        self._succeed(phase)
         return result
 
     @contextmanager
@@ -254,7 +275,7 @@ class CircuitBreaker:
         except BaseException as error:
             self._settle(phase, self._judge(error))
             raise
-        self._settle(phase, Outcome.SUCCESS)
+        self._succeed(phase)
 
     def add_listener(self, listener: Listener) -> None:
         """Tell `listener` of every transition; what it raises is logged and dropped."""
@@ -290,9 +311,6 @@ class CircuitBreaker:
             )
 
     def _admit(self) -> Phase:
-        phase = self._phase
-        if phase.state is State.CLOSED or phase.state is State.DISABLED:
-            return phase
         transition = None
         with self._lock:
             now = self._clock()
@@ -309,13 +327,22 @@ class CircuitBreaker:
         return phase
 
     def _take_permit(self, phase: Phase) -> bool:
-        if phase.state is State.CLOSED or phase.state is State.DISABLED:
+        if phase.admits_all:
             return True
         if phase.state is State.HALF_OPEN and phase.admitted < self._half_open_permits:
             phase.admitted += 1
             return True
         self._rejected += 1
         return False
+
+    def _succeed(self, phase: Phase) -> None:
+        if self._failure_rate is not None or phase.state is not CLOSED:
+            self._settle(phase, Outcome.SUCCESS)
+            return
+        with self._lock:
+            if phase is self._phase:
+                phase.note(failed=False)
+                self._consecutive = 0
 
     def _settle(self, phase: Phase, outcome: Outcome) -> None:
         transition = None

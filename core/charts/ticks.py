@@ -36,8 +36,9 @@ def nice_range(
         keep_low: Leave the bottom at `low` instead of rounding it down.
         keep_high: Leave the top at `high` instead of rounding it up.
     """
-    if high <= low:
-        high = low + (abs(low) * 0.1 or 1.0)
+    size = max(abs(low), abs(high))
+    if high - low <= max(size * 1e-9, 1e-9):
+        high = low + max(size * 0.1, 1e-6) if size else low + 1.0
     step = nice_step(high - low, count)
     bottom = low if keep_low else math.floor(low / step + 1e-9) * step
     top = high if keep_high else math.ceil(high / step - 1e-9) * step

@@ -121,9 +121,10 @@ def budget_left(figures: "Figures") -> str:
     if figures.remaining is None:
         return "There is no data to tell how much of the budget is left."
     bad, allowed = figures.counts.bad, float(figures.allowed)
+    left = f"{float(figures.remaining) * 100:.1f}".replace("-", "−")
     return (
-        f"{float(figures.remaining) * 100:.1f} % of the budget of {figures.slo.window_name} is left:"
-        f" {bad} bad of {allowed:.1f} allowed events."
+        f"{left} % of the budget of {figures.slo.window_name} is left: {bad:,} bad of"
+        f" {allowed:,.1f} allowed events."
     )
 
 

@@ -20,3 +20,9 @@ def rate(value: float | None) -> str:
         return "no data"
     shown = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
     return f"{shown} ×"
+
+
+@register.filter
+def words(name: str) -> str:
+    """Show an identifier as words: circuit_breakers → Circuit breakers, slos → SLOs."""
+    return {"slos": "SLOs"}.get(name, name.replace("_", " ").capitalize())

@@ -2,8 +2,12 @@
 
 import asyncio
 import inspect
+import json
 import logging
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -471,3 +475,29 @@ def test_flask_counts_the_url_rule(sli: SliCalculator) -> None:
         (rule, "GET", 401),
         (rule, "GET", 500),
     ]
+
+
+def test_a_real_django_project_is_counted_sync_and_async() -> None:
+    """Nested patterns, streams, errors and unmatched paths through Django's own handlers."""
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "sre.tests.django_project"],
+        cwd=Path(__file__).parents[2],
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout) == {
+        "sync": [
+            ["(unmatched)", 404, 1],
+            ["/api/stream", 200, 1],
+            ["/api/users/<int:pk>", 200, 2],
+            ["/api/users/<int:pk>", 500, 1],
+        ],
+        "async": [
+            ["(unmatched)", 404, 1],
+            ["/api/async-stream", 200, 1],
+            ["/api/users/<int:pk>", 200, 1],
+        ],
+    }
