@@ -90,7 +90,9 @@ def test_slash_at_the_end_changes_nothing(client: APIClient) -> None:
     assert client.get("/api/users/").json()["results"] == [made.json()]
 
 
-@pytest.mark.parametrize("name", ["🙂👩‍👩‍👧", "李小龍", "O'Brien; DROP TABLE", "<b>Bob</b>", "b" * 120])
+@pytest.mark.parametrize(
+    "name", ["🙂👩‍👩‍👧", "李小龍", "O'Brien; DROP TABLE", "<b>Bob</b>", "b" * 120]
+)
 def test_names_are_kept_as_written(client: APIClient, name: str) -> None:
     """Any text of up to 120 characters is a name."""
     made = post(client, {**BOB, "name": name})
