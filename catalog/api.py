@@ -1,28 +1,42 @@
 """`/api/v1/services/` and `/api/v1/teams/`."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import filters, viewsets
-from rest_framework.exceptions import NotAuthenticated
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotAuthenticated, ParseError
+from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.serializers import BaseSerializer
 
-from accounts.models import User
+from accounts.models import ApiToken, User
 from accounts.roles import Role
+from catalog.adapters.catalog_files import SourceFile
+from catalog.domain.yaml_documents import MAX_BYTES
 from catalog.exports import services_csv
 from catalog.filters import ServiceFilter, TeamFilter
 from catalog.models import Service, Team
-from catalog.serializers import ServiceSerializer, TeamSerializer
+from catalog.serializers import (
+    DryRunSerializer,
+    ImportResultSerializer,
+    ImportSerializer,
+    ServiceSerializer,
+    TeamSerializer,
+)
+from catalog.services.importing import import_sources
 from catalog.services.services import create_service, delete_service, update_service
 from catalog.services.teams import create_team, delete_team, update_team
 from core import clock
 from core.api import StrictOrderingFilter
+from core.errors import TooLarge
 
 __all__ = ["ServiceViewSet", "TeamViewSet", "register"]
 
@@ -39,6 +53,24 @@ class CsvRenderer(BaseRenderer):
         """Return a refusal as the JSON that it is: a problem has no columns."""
         rendered: bytes = JSONRenderer().render(data)
         return rendered
+
+
+class YamlParser(BaseParser):
+    """YAML as it is: the import reads it, errors included, with the lines of every field."""
+
+    media_type = "application/yaml"
+
+    def parse(
+        self, stream: Any, media_type: str | None = None, parser_context: Any = None
+    ) -> dict[str, str]:
+        """Return the text under the name that the JSON form gives it."""
+        raw = stream.read(MAX_BYTES + 1)
+        if len(raw) > MAX_BYTES:
+            raise TooLarge(f"Larger than {MAX_BYTES // 1024} KiB; split it.", field="yaml")
+        try:
+            return {"yaml": raw.decode("utf-8-sig")}
+        except UnicodeDecodeError as error:
+            raise ParseError(f"Not UTF-8: byte {error.start} cannot be read.") from error
 
 
 @extend_schema_view(
@@ -89,12 +121,50 @@ class ServiceViewSet(viewsets.ModelViewSet[Service]):
             return services_csv(self.filter_queryset(self.get_queryset()))
         return super().list(request, *args, **kwargs)
 
+    @extend_schema(
+        summary="Import teams and services from YAML",
+        parameters=[
+            OpenApiParameter("dry_run", bool, description="Say what would happen; write nothing.")
+        ],
+        request={"application/json": ImportSerializer, "application/yaml": OpenApiTypes.STR},
+        responses={200: ImportResultSerializer},
+    )
+    @action(
+        detail=False,
+        methods=["post"],
+        url_path="import",
+        parser_classes=[JSONParser, YamlParser],
+        filter_backends=[],
+        pagination_class=None,
+    )
+    def import_yaml(self, request: Request) -> Response:
+        """Import each document on its own and answer a verdict on each, refused ones included."""
+        body = ImportSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        options = DryRunSerializer(data=request.query_params)
+        options.is_valid(raise_exception=True)
+        dry_run = options.validated_data["dry_run"]
+        verdicts = import_sources(
+            [SourceFile("body", body.validated_data["yaml"])],
+            now=clock.now(),
+            actor=_actor(request),
+            dry_run=dry_run,
+        )
+        accepted = sum(verdict.accepted for verdict in verdicts)
+        result = {
+            "dry_run": dry_run,
+            "accepted": accepted,
+            "refused": len(verdicts) - accepted,
+            "documents": [verdict.as_dict() for verdict in verdicts],
+        }
+        return Response(ImportResultSerializer(result).data)
+
     def perform_create(self, serializer: BaseSerializer[Service]) -> None:
         """Create through the service layer."""
         values = dict(serializer.validated_data)
         dependencies = values.pop("dependencies", None)
         service = create_service(
-            values=values, dependencies=dependencies, now=clock.now(), actor=_user(self.request)
+            values=values, dependencies=dependencies, now=clock.now(), actor=_actor(self.request)
         )
         serializer.instance = self.get_queryset().filter(pk=service.pk).first() or service
 
@@ -102,19 +172,19 @@ class ServiceViewSet(viewsets.ModelViewSet[Service]):
         """Change through the service layer."""
         values = dict(serializer.validated_data)
         dependencies = values.pop("dependencies", None)
-        service = serializer.instance
+        service = cast("Service", serializer.instance)
         update_service(
             service,
             values=values,
             dependencies=dependencies,
             now=clock.now(),
-            actor=_user(self.request),
+            actor=_actor(self.request),
         )
         serializer.instance = self.get_queryset().filter(pk=service.pk).first() or service
 
     def perform_destroy(self, instance: Service) -> None:
         """Delete through the service layer."""
-        delete_service(instance, now=clock.now(), actor=_user(self.request))
+        delete_service(instance, now=clock.now(), actor=_actor(self.request))
 
 
 @extend_schema_view(
@@ -145,25 +215,26 @@ class TeamViewSet(viewsets.ModelViewSet[Team]):
         values = dict(serializer.validated_data)
         members = values.pop("members", ())
         serializer.instance = create_team(
-            values=values, members=members, now=clock.now(), actor=_user(self.request)
+            values=values, members=members, now=clock.now(), actor=_actor(self.request)
         )
 
     def perform_update(self, serializer: BaseSerializer[Team]) -> None:
         """Change through the service layer."""
         values = dict(serializer.validated_data)
         members = values.pop("members", None)
+        team = cast("Team", serializer.instance)
         update_team(
-            serializer.instance,
+            team,
             values=values,
             members=members,
             now=clock.now(),
-            actor=_user(self.request),
+            actor=_actor(self.request),
         )
-        serializer.instance = self.get_queryset().get(pk=serializer.instance.pk)
+        serializer.instance = self.get_queryset().get(pk=team.pk)
 
     def perform_destroy(self, instance: Team) -> None:
         """Delete through the service layer."""
-        delete_team(instance, now=clock.now(), actor=_user(self.request))
+        delete_team(instance, now=clock.now(), actor=_actor(self.request))
 
 
 def _user(request: Request) -> User:
@@ -172,6 +243,11 @@ def _user(request: Request) -> User:
     if not isinstance(user, User):
         raise NotAuthenticated
     return user
+
+
+def _actor(request: Request) -> User | ApiToken:
+    """Return whom the audit names: the token, when it was one."""
+    return request.auth if isinstance(request.auth, ApiToken) else _user(request)
 
 
 def register(router: SimpleRouter) -> None:

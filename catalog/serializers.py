@@ -7,10 +7,18 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from accounts.models import User
+from catalog.domain.yaml_documents import MAX_BYTES
 from catalog.models import RESERVED_SLUGS, SLUG, Service, Team
 from core.api import StrictFieldsMixin
 
-__all__ = ["DependencySerializer", "ServiceSerializer", "TeamSerializer"]
+__all__ = [
+    "DependencySerializer",
+    "DryRunSerializer",
+    "ImportResultSerializer",
+    "ImportSerializer",
+    "ServiceSerializer",
+    "TeamSerializer",
+]
 
 MAX_LINKS = 500
 _LINK = {
@@ -80,18 +88,18 @@ class DependenciesField(serializers.ListField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=MAX_LINKS, **kwargs)
 
-    def to_representation(self, service: Service) -> list[dict[str, Any]]:
+    def to_representation(self, service: Service) -> list[dict[str, Any]]:  # type: ignore[override]
         """Return the links of a service loaded by `with_links`."""
         return [
             {"slug": link.target.slug, "is_hard": link.is_hard}
             for link in service.dependencies.all()
         ]
 
-    def get_attribute(self, instance: Service) -> Service:
+    def get_attribute(self, instance: Service) -> Service:  # type: ignore[override]
         """Hand the whole service on: links live in a related table."""
         return instance
 
-    def to_internal_value(self, data: Any) -> dict[Service, bool]:
+    def to_internal_value(self, data: Any) -> dict[Service, bool]:  # type: ignore[override]
         """Return the links by service."""
         links = super().to_internal_value(data)
         request: Request = self.context["request"]
@@ -104,9 +112,7 @@ class DependenciesField(serializers.ListField):
             if link["slug"] not in by_slug
         }
         if wrong:
-            raise serializers.ValidationError(
-                [wrong.get(index, {}) for index in range(len(links))]  # type: ignore[arg-type]
-            )
+            raise serializers.ValidationError([wrong.get(index, {}) for index in range(len(links))])
         return {by_slug[link["slug"]]: link.get("is_hard", True) for link in links}
 
 
@@ -155,3 +161,50 @@ class ServiceSerializer(StrictFieldsMixin, serializers.ModelSerializer[Service])
     def get_url(self, service: Service) -> str:
         """Return the path of the page."""
         return service.get_absolute_url()
+
+
+class ImportSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
+    """YAML inside JSON."""
+
+    yaml = serializers.CharField(max_length=MAX_BYTES, trim_whitespace=False)
+
+
+class DryRunSerializer(serializers.Serializer[Any]):
+    """`?dry_run=true`."""
+
+    dry_run = serializers.BooleanField(default=False)
+
+
+class RemarkSerializer(serializers.Serializer[Any]):
+    """Something about one field of a document."""
+
+    path = serializers.CharField(help_text="e.g. spec.dependsOn[0]; empty for the document.")
+    line = serializers.IntegerField()
+    message = serializers.CharField()
+
+
+class VerdictSerializer(serializers.Serializer[Any]):
+    """What became of one document."""
+
+    file = serializers.CharField()
+    document = serializers.IntegerField(help_text="From 1.")
+    line = serializers.IntegerField(help_text="Where the document begins.")
+    kind = serializers.CharField()
+    format = serializers.CharField(help_text="backstage, sreportal, or empty.")
+    slug = serializers.CharField(help_text="Of the team or service it became, or empty.")
+    accepted = serializers.BooleanField()
+    action = serializers.CharField(help_text="created, updated, unchanged or refused.")
+    errors = RemarkSerializer(many=True)  # type: ignore[assignment]
+    warnings = RemarkSerializer(many=True)
+    lost = serializers.ListField(
+        child=serializers.CharField(), help_text="Fields that were not carried."
+    )
+
+
+class ImportResultSerializer(serializers.Serializer[Any]):
+    """Verdicts on all documents of an import."""
+
+    dry_run = serializers.BooleanField()
+    accepted = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    documents = VerdictSerializer(many=True)

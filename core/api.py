@@ -9,7 +9,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from rest_framework import filters, serializers
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -63,8 +63,8 @@ class StrictOrderingFilter(filters.OrderingFilter):
         return tuple(asked)
 
     def filter_queryset(
-        self, request: Request, queryset: QuerySet[Model], view: APIView
-    ) -> QuerySet[Model]:
+        self, request: Request, queryset: QuerySet[Any], view: APIView
+    ) -> QuerySet[Any]:
         """Order the rows."""
         ordering = self.get_ordering(request, queryset, view)
         return queryset.order_by(*ordering) if ordering else queryset

@@ -1,5 +1,7 @@
 """App configuration of core."""
 
+from functools import partial
+
 from django.apps import AppConfig
 
 
@@ -7,3 +9,9 @@ class CoreConfig(AppConfig):
     """Abstract models, errors, HTMX pages, audit, ticks and panels that every app uses."""
 
     name = "core"
+
+    def ready(self) -> None:
+        """Have every web process leave its sign of life."""
+        from core import process  # noqa: PLC0415 models are not loaded before this point
+
+        process.on_web_start(partial(process.beat_in_background, "web"))

@@ -43,7 +43,7 @@ class HealthBoard:
     """A set of checks and their latest answers.
 
     Args:
-        deadline_s: When a check without an answer is called critical.
+        deadline_s: How long checks are waited for.
         keep_s: How long answers are reused.
         clock: Monotonic seconds.
     """
@@ -59,15 +59,23 @@ class HealthBoard:
         self._keep_s = keep_s
         self._clock = clock
         self._checks: dict[str, Check] = {}
+        self._silence: dict[str, Status] = {}
         self._running: dict[str, _Run] = {}
         self._lock = threading.Lock()
         self._results: dict[str, CheckResult] = {}
         self._fresh_until = float("-inf")
 
-    def register(self, name: str, check: Check) -> None:
-        """Add a check, or replace the one of this name."""
+    def register(self, name: str, check: Check, *, silence: Status = Status.CRITICAL) -> None:
+        """Add a check, or replace the one of this name.
+
+        Args:
+            name: Shown to whoever asks.
+            check: Called in a thread of its own.
+            silence: What it means when it has no answer by the deadline.
+        """
         with self._lock:
             self._checks[name] = check
+            self._silence[name] = silence
             self._fresh_until = float("-inf")
 
     def results(self, now: datetime) -> dict[str, CheckResult]:
@@ -92,7 +100,10 @@ class HealthBoard:
                 run.start()
         for name in self._checks:
             self._running[name].join(max(0.0, until - time.monotonic()))
-        return {name: self._running[name].answer(self._deadline_s) for name in self._checks}
+        return {name: self._running[name].result or self._late(name) for name in self._checks}
+
+    def _late(self, name: str) -> CheckResult:
+        return CheckResult(self._silence[name], f"no answer within {self._deadline_s:g} s")
 
 
 class _Run(threading.Thread):
@@ -102,21 +113,16 @@ class _Run(threading.Thread):
         super().__init__(name=f"health-{name}", daemon=True)
         self._check = check
         self._now = now
-        self._result: CheckResult | None = None
+        self.result: CheckResult | None = None
 
     def run(self) -> None:
         try:
-            self._result = self._check(self._now)
+            self.result = self._check(self._now)
         except Exception as error:  # noqa: BLE001 whatever it is, the portal is not well
             log.warning("health_check_failed", check=self.name, error=str(error))
-            self._result = CheckResult(Status.CRITICAL, f"failed: {type(error).__name__}")
+            self.result = CheckResult(Status.CRITICAL, f"failed: {type(error).__name__}")
         finally:
             connections.close_all()
-
-    def answer(self, deadline_s: float) -> CheckResult:
-        """Return the result, or that there is none yet."""
-        late = CheckResult(Status.CRITICAL, f"no answer within {deadline_s:g} s")
-        return late if self.is_alive() else self._result or late
 
 
 def worst(results: dict[str, CheckResult]) -> Status:
@@ -129,6 +135,6 @@ board = HealthBoard()
 """The checks of this process."""
 
 
-def register_check(name: str, check: Check) -> None:
-    """Show `check` under `name` on `/health` and `/health/ready` of this process."""
-    board.register(name, check)
+def register_check(name: str, check: Check, *, silence: Status = Status.CRITICAL) -> None:
+    """Show `check` on `/health` and `/health/ready` of this process; see `HealthBoard.register`."""
+    board.register(name, check, silence=silence)

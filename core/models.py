@@ -97,3 +97,20 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq} {self.actor} {self.act} {self.subject}"
+
+
+class DemoMode(models.Model):
+    """The switch of demonstration traffic: no row means it never ran here."""
+
+    ONLY = 1
+
+    started_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(pk=1), name="core_demo_mode_is_one_row")
+        ]
+
+    def __str__(self) -> str:
+        return "off" if self.removed_at else "on"

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Field, Model, Q, QuerySet
 from rest_framework import pagination
 from rest_framework.request import Request
 from rest_framework.utils.urls import replace_query_param
@@ -148,7 +148,7 @@ def _typed(model: type[Model], key: str, value: Any) -> Any:
         field = model._meta.pk if name == "pk" else model._meta.get_field(name)
     except FieldDoesNotExist:
         return value
-    typed = field.to_python(value) if field is not None else value
+    typed = field.to_python(value) if isinstance(field, Field) else value
     if isinstance(typed, int) and abs(typed) > 2**63 - 1:
         raise ValueError("beyond the column's range")
     return typed
@@ -166,29 +166,29 @@ class CursorPagination(pagination.CursorPagination):
     max_page_size = 500
     ordering = "-pk"
 
-    def paginate_queryset(
-        self, queryset: QuerySet[M], request: Request, view: APIView | None = None
-    ) -> list[M]:
+    def paginate_queryset(  # type: ignore[override]
+        self, queryset: QuerySet[Any], request: Request, view: APIView
+    ) -> list[Any]:
         """Return the rows of the asked page and remember its neighbours."""
         size = read_page_size(
             request.query_params.get("page_size"), default=self.page_size, most=self.max_page_size
         )
-        self.page = keyset_page(
+        self.neighbours: KeysetPage[Any] = keyset_page(
             queryset,
             ordering=self.get_ordering(request, queryset, view),
             cursor=request.query_params.get("cursor"),
             size=size,
         )
         self.base_url = request.build_absolute_uri()
-        return self.page.rows
+        return self.neighbours.rows
 
     def get_next_link(self) -> str | None:
         """Return the address of the next page."""
-        return self._link(self.page.next)
+        return self._link(self.neighbours.next)
 
     def get_previous_link(self) -> str | None:
         """Return the address of the previous page."""
-        return self._link(self.page.previous)
+        return self._link(self.neighbours.previous)
 
     def _link(self, cursor: str | None) -> str | None:
-        return replace_query_param(self.base_url, "cursor", cursor) if cursor else None
+        return replace_query_param(str(self.base_url), "cursor", cursor) if cursor else None

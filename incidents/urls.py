@@ -1,6 +1,8 @@
-"""Addresses of incidents."""
+"""Addresses of the alert pages."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import path
+
+from incidents import views
 
 app_name = "incidents"
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [path("", views.alert_list, name="alerts")]

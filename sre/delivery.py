@@ -16,6 +16,7 @@ import gzip
 import http.client
 import io
 import ipaddress
+import json
 import logging
 import socket
 import ssl
@@ -30,7 +31,7 @@ logger = logging.getLogger(__name__)
 INGEST_PATH = "/api/v1/telemetry/requests"
 COMPRESS_FROM_BYTES = 4096
 READ_AT_MOST_BYTES = 65_536
-FOR_GOOD = frozenset({400, 413, 415, 422})
+FOR_GOOD = frozenset({400, 409, 413, 415, 422})
 """Answers by which the portal refuses the content of a report, whatever the circumstances."""
 
 
@@ -71,13 +72,16 @@ class HttpDelivery:
         if self._tls is None and not _is_loopback(self._url.hostname):
             logger.warning("the portal is addressed by plain http: its token can be overheard")
 
-    def deliver(self, body: bytes, *, key: str, timeout_s: float) -> None:
+    def deliver(self, body: bytes, *, key: str, timeout_s: float) -> int:
         """Post `body` once; `key` lets the portal recognise a repetition.
 
         Args:
             body: The report as JSON.
             key: Idempotency key, the same for every attempt with this body.
             timeout_s: Everything together may take this long (name resolution aside).
+
+        Returns:
+            How many rows the portal left out, for instance for being too old.
 
         Raises:
             UndeliveredError: If it may work later.
@@ -92,25 +96,26 @@ class HttpDelivery:
             body = gzip.compress(body, compresslevel=5, mtime=0)
             headers["Content-Encoding"] = "gzip"
         try:
-            status, retry_after = self._post(body, headers, time.monotonic() + timeout_s)
+            status, retry_after, answer = self._post(body, headers, time.monotonic() + timeout_s)
         except (OSError, http.client.HTTPException) as error:
             raise UndeliveredError(f"portal not reached: {error}") from error
         if status in FOR_GOOD:
             raise RefusedError(f"the portal answered {status}")
         if not 200 <= status < 300:
             raise UndeliveredError(f"the portal answered {status}", retry_after)
+        return _rejected_in(answer)
 
     def _post(
         self, body: bytes, headers: dict[str, str], deadline: float
-    ) -> tuple[int, float | None]:
+    ) -> tuple[int, float | None, bytes]:
         connection = self._connection(deadline)
         try:
             connection.request("POST", self._path, body, headers)
-            response = connection.getresponse()
-            # The answer counts only once it is complete: a connection cut off in the
-            # middle of it may have been cut off before the portal committed.
-            response.read(READ_AT_MOST_BYTES)
-            return response.status, _seconds(response.getheader("Retry-After"))
+            with connection.getresponse() as response:
+                # The answer counts only once it is complete: a connection cut off in the
+                # middle of it may have been cut off before the portal committed.
+                answer = response.read(READ_AT_MOST_BYTES)
+                return response.status, _seconds(response.getheader("Retry-After")), answer
         finally:
             connection.close()
 
@@ -127,6 +132,7 @@ class DeadlineSocket:
     def __init__(self, connected: socket.socket, deadline: float) -> None:
         self._socket = connected
         self._deadline = deadline
+        self._is_read_from = False
 
     def sendall(self, data: Any) -> None:
         """Send everything; the socket's timeout holds for the whole."""
@@ -135,11 +141,13 @@ class DeadlineSocket:
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         """Return a reader over what arrives."""
+        self._is_read_from = True
         return io.BufferedReader(DeadlineReader(self._socket, self._deadline))
 
     def close(self) -> None:
-        """Close the connection."""
-        self._socket.close()
+        """Close the connection, unless an answer is still read from it: that closes it."""
+        if not self._is_read_from:
+            self._socket.close()
 
 
 class DeadlineReader(io.RawIOBase):
@@ -157,6 +165,11 @@ class DeadlineReader(io.RawIOBase):
         """Read what is there, waiting no longer than the deadline allows."""
         self._socket.settimeout(_left_until(self._deadline))
         return self._socket.recv_into(buffer)
+
+    def close(self) -> None:
+        """Close the connection with the answer."""
+        super().close()
+        self._socket.close()
 
 
 class DeadlineConnection(http.client.HTTPConnection):
@@ -212,3 +225,11 @@ def _is_loopback(host: str | None) -> bool:
 
 def _seconds(retry_after: str | None) -> float | None:
     return float(retry_after) if retry_after and retry_after.isdecimal() else None
+
+
+def _rejected_in(answer: bytes) -> int:
+    try:
+        count = json.loads(answer)["rejected_count"]
+    except (ValueError, LookupError, TypeError):
+        return 0
+    return count if isinstance(count, int) else 0

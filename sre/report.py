@@ -100,9 +100,9 @@ class Report:
             freshness=tuple(_freshness_counts(row, age_bounds_s) for row in drained.freshness),
         )
 
-    def to_json(self) -> bytes:
-        """Return the report as the portal's ingest endpoint takes it."""
-        document = {
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as the portal takes it, of plain JSON types."""
+        return {
             "service": self.service,
             "reporter": self.reporter,
             "covers": [{"minute": _iso(minute)} for minute in self.covers],
@@ -110,7 +110,10 @@ class Report:
             "requests": [_request_json(counts) for counts in self.requests],
             "freshness": [_freshness_json(counts) for counts in self.freshness],
         }
-        return json.dumps(document, separators=(",", ":")).encode()
+
+    def to_json(self) -> bytes:
+        """Return `to_dict` as the body of a request."""
+        return json.dumps(self.to_dict(), separators=(",", ":")).encode()
 
 
 def _request_counts(row: Row[Key]) -> RequestCounts:
@@ -132,7 +135,7 @@ def _request_json(counts: RequestCounts) -> dict[str, Any]:
         "minute": _iso(counts.minute),
         "count": counts.count,
         "sum_ms": counts.sum_ms,
-        "buckets": counts.buckets,
+        "buckets": list(counts.buckets),
     }
 
 
@@ -142,7 +145,7 @@ def _freshness_json(counts: FreshnessCounts) -> dict[str, Any]:
         "minute": _iso(counts.minute),
         "count": counts.count,
         "bounds_s": _short(counts.bounds_s),
-        "buckets": counts.buckets,
+        "buckets": list(counts.buckets),
     }
 
 

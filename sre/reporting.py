@@ -58,6 +58,8 @@ class ReporterStatus:
         is_running: Whether its thread lives in this process.
         delivered: Reports accepted.
         refused: Reports the portal refused for good; their counts are lost.
+        rejected: Rows the portal left out of reports it accepted, for instance for
+            being too old; its answers name them.
         dropped: Requests lost with a refused report, or because the backlog outgrew
             the calculator's limits.
         failures: Attempts that failed since the last success.
@@ -67,6 +69,7 @@ class ReporterStatus:
     is_running: bool
     delivered: int
     refused: int
+    rejected: int
     dropped: int
     failures: int
     last_error: str | None
@@ -130,7 +133,7 @@ class Reporter:
         self._alive: set[int] = set()
         self._in_flight: Report | None = None
         self._retry_at = 0.0
-        self._delivered = self._refused = self._dropped = self._failures = 0
+        self._delivered = self._refused = self._rejected = self._dropped = self._failures = 0
         self._last_error: str | None = None
         self._id = f"{socket.gethostname()}:{os.getpid()}:{int(self._clock())}"
 
@@ -175,6 +178,7 @@ class Reporter:
             is_running=thread is not None and thread.is_alive(),
             delivered=self._delivered,
             refused=self._refused,
+            rejected=self._rejected,
             dropped=self._dropped,
             failures=self._failures,
             last_error=self._last_error,
@@ -233,7 +237,7 @@ class Reporter:
 
     def _attempt(self, report: Report, deadline: float) -> bool:
         try:
-            self._deliver(report, max(deadline - time.monotonic(), 0.001))
+            rejected = self._deliver(report, max(deadline - time.monotonic(), 0.001))
         except RefusedError as error:
             self._refused += 1
             self._dropped += sum(counts.count for counts in report.requests)
@@ -245,6 +249,9 @@ class Reporter:
             return False
         if self._failures:
             logger.info("reporting works again after %s failed attempts", self._failures)
+        if rejected:
+            logger.warning("the portal left %s rows out of a report", rejected)
+            self._rejected += rejected
         self._delivered += 1
         self._failures = 0
         self._last_error = None
@@ -313,15 +320,23 @@ def start_from_env(
 
 def _delivery(
     portal_url: str | None, token: str | None, sink: Callable[[Report], None] | None
-) -> Callable[[Report, float], None]:
+) -> Callable[[Report, float], int]:
     if sink is not None and portal_url is None:
-        return lambda report, _timeout_s: sink(report)
+        return _into(sink)
     if sink is not None or portal_url is None or token is None:
         raise ValueError("give either portal_url and token, or a sink")
     portal = HttpDelivery(portal_url, token)
     return lambda report, timeout_s: portal.deliver(
         report.to_json(), key=report.key, timeout_s=timeout_s
     )
+
+
+def _into(sink: Callable[[Report], None]) -> Callable[[Report, float], int]:
+    def deliver(report: Report, _timeout_s: float) -> int:
+        sink(report)
+        return 0
+
+    return deliver
 
 
 _living: "weakref.WeakSet[Reporter]" = weakref.WeakSet()

@@ -43,7 +43,9 @@ from sre.validation import (
 __all__ = [
     "DEFAULT_AGE_BOUNDS_S",
     "DEFAULT_BOUNDS_MS",
+    "METHODS",
     "OTHER_ENDPOINT",
+    "OTHER_METHOD",
     "Drained",
     "InvalidTypeError",
     "InvalidValueError",
@@ -70,7 +72,10 @@ OTHER_ENDPOINT = "(other)"
 METHODS = frozenset({
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
 })  # fmt: skip
+"""Methods counted under their own name."""
+
 OTHER_METHOD = "OTHER"
+"""Where requests with any other method go."""
 
 BELOW_ZERO = -5e-324
 """The largest number below zero: as a first bound it catches negative values and NaN."""
@@ -166,8 +171,8 @@ class SliCalculator:
                 count = entry[bucket] + 1
                 total = entry[0] + response_time_ms
                 if bucket:
-                    entry[bucket] = count
                     entry[0] = total
+                    entry[bucket] = count
                     return
         except (AttributeError, LookupError, TypeError):
             pass  # the first of its kind, or something _record explains

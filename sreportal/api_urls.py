@@ -4,10 +4,12 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 import catalog.api
+import incidents.api
 import slo.api
 
 router = SimpleRouter()
 catalog.api.register(router)
+incidents.api.register(router)
 slo.api.register(router)
 
 urlpatterns = [

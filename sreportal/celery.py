@@ -2,10 +2,15 @@
 
 import os
 
-from celery import Celery
+from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sreportal.settings")
 
 app = Celery("sreportal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@signals.setup_logging.connect
+def keep_the_portals_log(**_: object) -> None:
+    """Leave logging as the settings configure it: Celery stands back when this signal is heard."""

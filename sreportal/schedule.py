@@ -1,6 +1,6 @@
 """The beat schedule: what runs when, each entry with its reason.
 
-`manage.py bootstrap` writes these into the database once; from then on the admin's edits win.
+`manage.py bootstrap` writes these into the database; an interval edited in the admin stays.
 """
 
 from dataclasses import dataclass
@@ -35,5 +35,11 @@ SCHEDULE: tuple[Tick, ...] = (
         "telemetry.purge",
         3600,
         "Minute counts older than TELEMETRY_RETENTION_DAYS would fill the disk.",
+    ),
+    Tick(
+        "Worker's sign of life",
+        "core.worker_heartbeat",
+        15,
+        "Shows that ticks reach a worker, so that pages can say since when they do not.",
     ),
 )

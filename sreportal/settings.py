@@ -1,6 +1,8 @@
 """The portal's one settings file. Every value from outside comes through `env.py`."""
 
+import sqlite3
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import django_stubs_ext
@@ -125,6 +127,7 @@ TEMPLATES = [
 ]
 
 # WAL only where SQLite no longer has the WAL-reset corruption bug with several writers.
+SQLITE_JOURNAL_MODE = "WAL" if sqlite3.sqlite_version_info >= (3, 51, 3) else "DELETE"
 SQLITE_PRAGMAS = "synchronous=FULL; foreign_keys=ON; busy_timeout=20000; temp_store=MEMORY"
 
 
@@ -296,8 +299,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["accounts.permissions.RoleAndScope"],
 }
 
-CELERY_BROKER_URL = env.read("REDIS_URL") or f"redis+socket://{env.broker_socket()}?virtual_host=0"
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# Without a broker's program, messages are files: a kill may lose some, and ticks make up for it.
+FILE_BROKER = EMBEDDED_BROKER and env.broker_binary() is None
+CELERY_BROKER_URL = env.read("REDIS_URL") or (
+    "filesystem://" if FILE_BROKER else f"redis+socket://{env.broker_socket()}?virtual_host=0"
+)
+CELERY_BEAT_SCHEDULER = "sreportal.beat:PortalScheduler"
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
@@ -318,6 +325,17 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
     "unacked_restore_interval": 10,
 }
+if FILE_BROKER:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(DATA_DIR / "queue"),
+        "data_folder_out": str(DATA_DIR / "queue"),
+        "control_folder": str(DATA_DIR / "queue" / "control"),
+    }
+    CELERY_WORKER_ENABLE_REMOTE_CONTROL = CELERY_BEAT_ENABLE_REMOTE_CONTROL = False
 
 LOGGING_CONFIG = "logging.config.dictConfig"
-LOGGING = logging_config(level=env.read("LOG_LEVEL"), style=env.read("LOG_FORMAT"))
+LOGGING: dict[str, Any] = logging_config(level=env.read("LOG_LEVEL"), style=env.read("LOG_FORMAT"))
+if env.read("LOG_LEVEL") == "INFO":
+    # A line per tick, every few seconds for ever, hides the lines that matter.
+    for _name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
+        LOGGING["loggers"][_name] = {"level": "WARNING"}

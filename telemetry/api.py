@@ -90,7 +90,7 @@ class IngestView(APIView):
         now = clock.now()
         key = _idempotency_key(request)
         body = read_body(request._request)
-        sender = Sender(token_id=getattr(request.auth, "pk", None), user=request.user)
+        sender = _sender(request)
         answer = ingest.store_body(
             body.data, now=now, kind=self.kind, lines=body.lines, sender=sender, key=key
         )
@@ -148,6 +148,12 @@ class FreshnessView(IngestView):
     def post(self, request: Request) -> Response:
         """Send how old data was, per service and source."""
         return self.take(request)
+
+
+def _sender(request: Request) -> Sender:
+    # A checked token is kept for seconds in this process; what its owner may see, as long with it.
+    known = vars(request.auth).setdefault("_known_services", {})
+    return Sender(token_id=request.auth.pk, user=request.user, known=known)
 
 
 def _idempotency_key(request: Request) -> str:

@@ -6,7 +6,7 @@ from users_api.models import Person
 
 
 @admin.register(Person)
-class PersonAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class PersonAdmin(admin.ModelAdmin):
     """Look up and correct persons; the form checks the same rules as the API."""
 
     list_display = ["name", "email", "created_at"]

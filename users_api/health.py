@@ -17,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
-from kombu import Connection
+from kombu.connection import Connection
 from kombu.exceptions import KombuError
 
 from core import clock, ticks
@@ -95,12 +95,14 @@ def check_broker(_now: datetime) -> CheckResult:
         "socket_connect_timeout": PROBE_TIMEOUT_S,
     }
     started = time.monotonic()
+    broker: Any = Connection(settings.CELERY_BROKER_URL, transport_options=options)  # type: ignore[no-untyped-call]
     try:
-        with Connection(settings.CELERY_BROKER_URL, transport_options=options) as connection:
-            connection.connect()
-    except (OSError, KombuError, *Connection(settings.CELERY_BROKER_URL).connection_errors):
+        broker.connect()
+    except (OSError, KombuError, *broker.connection_errors):
         waiting = "unreachable: evaluations wait, pages and intake go on"
         return CheckResult(Status.DEGRADED, waiting)
+    finally:
+        broker.release()
     return CheckResult(Status.HEALTHY, f"reachable in {_ms_since(started)} ms")
 
 

@@ -1,6 +1,7 @@
 """What happens to a request of the Users API, or a health check, before the rest of the portal."""
 
 from collections.abc import Callable
+from typing import cast
 
 from django.http import HttpRequest, HttpResponse
 
@@ -29,8 +30,7 @@ class SliMiddleware:
             return self._get_response(request)
         request.path_info = path.rstrip("/")
         request.path = request.path.rstrip("/")
-        response: HttpResponse = self._counted(request)
-        return response
+        return cast("HttpResponse", self._counted(cast("http.DjangoRequest", request)))
 
 
 class HealthMiddleware:

@@ -3,7 +3,6 @@
 from django.conf import settings
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
 
@@ -14,5 +13,4 @@ class AnonymousWhereAllowed(BasePermission):
         """REST framework's hook."""
         if settings.USERS_API_ANONYMOUS:
             return True
-        rules = [rule() for rule in api_settings.DEFAULT_PERMISSION_CLASSES]
-        return all(rule.has_permission(request, view) for rule in rules)
+        return all(rule.has_permission(request, view) for rule in APIView().get_permissions())

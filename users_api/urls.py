@@ -7,17 +7,13 @@ from users_api.api import PersonViewSet, UnknownAddress
 
 app_name = "users_api"
 
-LIST = {"get": "list", "post": "create"}
-DETAIL = {
-    "get": "retrieve",
-    "put": "update",
-    "patch": "partial_update",
-    "delete": "destroy",
-}
-
+persons = PersonViewSet.as_view({"get": "list", "post": "create"})
+person = PersonViewSet.as_view(
+    {"get": "retrieve", "put": "update", "patch": "partial_update", "delete": "destroy"}
+)
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("api/users", PersonViewSet.as_view(LIST), name="persons"),
-    path("api/users/<id>", PersonViewSet.as_view(DETAIL), name="person"),
+    path("api/users", persons, name="persons"),
+    path("api/users/<id>", person, name="person"),
     path("api/users/<path:rest>", UnknownAddress.as_view()),
     path("health", health.summary, name="health"),
     path("health/ready", health.ready, name="health-ready"),

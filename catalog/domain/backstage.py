@@ -280,7 +280,7 @@ def _read_user(fields: Fields, _slug: str, namespace: str) -> None:
 def _read_location(fields: Fields, _slug: str, _namespace: str) -> None:
     kind = fields.text("spec", "type") or "file"
     single = fields.text("spec", "target")
-    targets = [(("spec", "target"), single)] if single else []
+    targets: list[tuple[Path, str]] = [(("spec", "target"), single)] if single else []
     targets += fields.texts("spec", "targets") or []
     for path, target in targets:
         if kind != "file" or re.match(r"[a-z][a-z0-9+.-]*:", target, re.IGNORECASE):

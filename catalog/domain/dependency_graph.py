@@ -3,7 +3,7 @@
 from collections.abc import Hashable, Iterable, Mapping
 from typing import TypeVar
 
-__all__ = ["path_between"]
+__all__ = ["path_between", "reach"]
 
 Node = TypeVar("Node", bound=Hashable)
 
@@ -37,3 +37,19 @@ def path_between(edges: Mapping[Node, Iterable[Node]], start: Node, end: Node) -
         path.append(step)
         step = came_from[step]
     return path[::-1]
+
+
+def reach(edges: Mapping[Node, Iterable[Node]], start: Node) -> list[Node]:
+    """Return all nodes that can be reached from `start`, nearest first, `start` left out."""
+    seen = {start}
+    found: list[Node] = []
+    frontier = [start]
+    while frontier:
+        frontier = [
+            target
+            for node in frontier
+            for target in edges.get(node, ())
+            if target not in seen and not seen.add(target)  # type: ignore[func-returns-value]
+        ]
+        found += frontier
+    return found

@@ -174,4 +174,5 @@ def _noun(value: Any) -> str:
         return "yes or no"
     if isinstance(value, int | float):
         return "a number"
-    return {dict: "a mapping", list: "a list", str: "text"}.get(type(value), "this value")
+    nouns = {"dict": "a mapping", "list": "a list", "str": "text"}
+    return nouns.get(type(value).__name__, "this value")

@@ -11,6 +11,7 @@ from accounts.models import User
 from catalog.domain.entries import Entry, Reference, Remark, ServiceEntry
 from catalog.domain.yaml_documents import Document, Path
 from catalog.models import Service, Team
+from catalog.services.records import Actor
 from catalog.services.services import create_service, hidden_from, update_service
 from catalog.services.teams import create_team, update_team
 from core.errors import DomainError
@@ -66,7 +67,7 @@ class Item:
 class Writer:
     """Writes documents that read well; what goes wrong is noted in their entries."""
 
-    def __init__(self, items: list[Item], *, now: datetime, actor: User | str | None) -> None:
+    def __init__(self, items: list[Item], *, now: datetime, actor: Actor) -> None:
         self._items = items
         self._now = now
         self._actor = actor

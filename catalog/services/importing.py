@@ -7,7 +7,7 @@ neighbours out. What a document does not say is left as it is, so a second impor
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import transaction
 
@@ -16,9 +16,7 @@ from catalog.domain import backstage, plain_format
 from catalog.domain.entries import Entry, Fields, Remark
 from catalog.domain.yaml_documents import Document, read_documents, spell
 from catalog.services.import_writing import Item, Writer
-
-if TYPE_CHECKING:
-    from accounts.models import User
+from catalog.services.records import Actor
 
 __all__ = ["Verdict", "import_sources"]
 
@@ -62,7 +60,7 @@ def import_sources(
     sources: Iterable[SourceFile],
     *,
     now: datetime,
-    actor: "User | str | None" = None,
+    actor: Actor = None,
     dry_run: bool = False,
 ) -> list[Verdict]:
     """Import every document of `sources` and return a verdict on each, in their order.
@@ -83,7 +81,7 @@ def import_sources(
     return [_verdict(item) for item in items]
 
 
-def _write(items: list[Item], *, now: datetime, actor: "User | str | None") -> bool:
+def _write(items: list[Item], *, now: datetime, actor: Actor) -> bool:
     """Write what is not refused; when that refuses more, undo it and return True: once again.
 
     A document whose dependencies close a circle is found only after its neighbours exist.
@@ -114,7 +112,7 @@ def _read_all(sources: Iterable[SourceFile]) -> list[Item]:
             item = _item(source, document)
             items.append(item)
             for found in _followed(source, item):
-                if found.at not in seen:
+                if found.at is not None and found.at not in seen:
                     seen.add(found.at)
                     queue.append(found)
     return items

@@ -1,24 +1,30 @@
 """The catalog's lines in the audit trail."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import structlog
-from django.db.models import Model
+from catalog.models import Service, Team
+from core import audit
 
 if TYPE_CHECKING:
-    from accounts.models import User
+    from accounts.models import ApiToken, User
 
-log = structlog.get_logger(__name__)
+__all__ = ["Actor", "record"]
+
+Actor: TypeAlias = "User | ApiToken | str | None"
 
 
 def record(
     act: str,
-    subject: Model,
+    subject: Team | Service,
     *,
-    actor: "User | str | None",
+    actor: Actor,
     now: datetime,
     changes: dict[str, Any] | None = None,
 ) -> None:
-    """Write down who changed what, inside the caller's transaction."""
-    log.info(act, subject=str(subject), actor=str(actor or ""), at=now, changes=changes or {})
+    """Write down who changed what, inside the caller's transaction.
+
+    The subject is named by its slug, which never changes and outlives the row.
+    """
+    name = f"{subject._meta.label_lower}:{subject.slug}"
+    audit.record(act=act, subject=name, actor=actor, now=now, changes=changes)

@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import transaction
 
+from accounts.models import ApiToken
 from catalog.models import Service
 from catalog.services.dependencies import lock_graph, set_dependencies
-from catalog.services.records import record
+from catalog.services.records import Actor, record
 from catalog.services.saving import assign, check, insert, refuse_rename
-
-if TYPE_CHECKING:
-    from accounts.models import User
 
 __all__ = ["FIELDS", "create_service", "delete_service", "hidden_from", "update_service"]
 
@@ -41,7 +39,7 @@ def create_service(
     *,
     values: Mapping[str, Any],
     now: datetime,
-    actor: "User | str | None" = None,
+    actor: Actor = None,
     dependencies: Mapping[Service, bool] | None = None,
 ) -> Service:
     """Create a service; without a name it is called by its slug.
@@ -72,7 +70,7 @@ def update_service(
     *,
     values: Mapping[str, Any],
     now: datetime,
-    actor: "User | str | None" = None,
+    actor: Actor = None,
     dependencies: Mapping[Service, bool] | None = None,
 ) -> dict[str, list[Any]]:
     """Change the given fields of `service`, and its dependencies unless they are None.
@@ -88,6 +86,7 @@ def update_service(
     refuse_rename(service.slug, values)
     if dependencies is not None:
         lock_graph()
+    service = Service.objects.select_for_update(of=("self",)).get(pk=service.pk)
     changes = assign(service, values)
     check(service)
     if changes:
@@ -100,15 +99,16 @@ def update_service(
 
 
 @transaction.atomic
-def delete_service(service: Service, *, now: datetime, actor: "User | str | None" = None) -> None:
+def delete_service(service: Service, *, now: datetime, actor: Actor = None) -> None:
     """Delete `service` and the dependencies from and to it."""
     record("service.deleted", service, actor=actor, now=now)
     service.delete()
 
 
-def hidden_from(actor: "User | str | None") -> frozenset[int]:
+def hidden_from(actor: Actor) -> frozenset[int]:
     """Return the ids of the services that `actor` may not know of; none for the portal itself."""
     if actor is None or isinstance(actor, str):
         return frozenset()
-    known = Service.objects.visible_to(actor).values("pk")
+    user = actor.user if isinstance(actor, ApiToken) else actor
+    known = Service.objects.visible_to(user).values("pk")
     return frozenset(Service.objects.exclude(pk__in=known).values_list("pk", flat=True))

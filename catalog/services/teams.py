@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from catalog.models import Team
-from catalog.services.records import record
+from catalog.services.records import Actor, record
 from catalog.services.saving import assign, check, insert, refuse_rename
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def create_team(
     *,
     values: Mapping[str, Any],
     now: datetime,
-    actor: "User | str | None" = None,
+    actor: Actor = None,
     members: "Iterable[User]" = (),
 ) -> Team:
     """Create a team; without a name it is called by its slug.
@@ -54,7 +54,7 @@ def update_team(
     *,
     values: Mapping[str, Any],
     now: datetime,
-    actor: "User | str | None" = None,
+    actor: Actor = None,
     members: "Iterable[User] | None" = None,
 ) -> dict[str, list[Any]]:
     """Change the given fields of `team`, and its people unless `members` is None.
@@ -66,6 +66,7 @@ def update_team(
         InvalidInput: Names each wrong field.
     """
     refuse_rename(team.slug, values)
+    team = Team.objects.select_for_update().get(pk=team.pk)
     changes = assign(team, values)
     check(team)
     if changes:
@@ -84,7 +85,7 @@ def update_team(
 
 
 @transaction.atomic
-def delete_team(team: Team, *, now: datetime, actor: "User | str | None" = None) -> None:
+def delete_team(team: Team, *, now: datetime, actor: Actor = None) -> None:
     """Delete `team`; its services stay, without an owner."""
     orphans = sorted(team.services.values_list("slug", flat=True))
     record("team.deleted", team, actor=actor, now=now, changes={"services": [orphans, []]})

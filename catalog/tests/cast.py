@@ -9,9 +9,7 @@ from catalog.models import Service, Team
 
 def person(name: str, role: Role = Role.VIEWER) -> User:
     """Make somebody who can sign in."""
-    return User.objects.create_user(
-        username=name, email=f"{name}@example.com", password="correct horse battery", role=role
-    )
+    return User.objects.create_user(username=name, email=f"{name}@example.com", role=role)
 
 
 def team(slug: str = "payments", *members: User) -> Team:

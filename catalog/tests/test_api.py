@@ -12,6 +12,7 @@ from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Dependency, Service, Team
 from catalog.tests.cast import person, service, team
+from core.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
 SERVICES = "/api/v1/services/"
@@ -232,6 +233,7 @@ def test_pages_follow_each_other_without_gap(charlie: User) -> None:
         seen.append([row["slug"] for row in body["results"]])
         address, previous = body["next"], body["previous"]
     assert seen == [["s0", "s2", "s4"], ["s6", "s1", "s3"], ["s5"]]
+    assert previous is not None
     back = client.get(previous).json()
     assert [row["slug"] for row in back["results"]] == seen[1]
 
@@ -286,6 +288,68 @@ def test_deleted_team_leaves_its_services(alice: User) -> None:
     web.refresh_from_db()
     assert web.owner is None
     assert not Team.objects.exists()
+
+
+def test_role_decides_who_writes(charlie: User) -> None:
+    """Viewers and responders read; a write is 403 and changes nothing."""
+    service("web")
+    team("payments")
+    for user in (charlie, person("rita", Role.RESPONDER)):
+        client = client_of(user)
+        assert client.get(SERVICES).status_code == 200
+        assert client.post(SERVICES, {"slug": "new-one"}).status_code == 403
+        assert client.patch(f"{SERVICES}web/", {"tier": 0}).status_code == 403
+        assert client.delete(f"{SERVICES}web/").status_code == 403
+        assert client.post(f"{SERVICES}import/", {"yaml": "kind: Team"}).status_code == 403
+        assert client.post(TEAMS, {"slug": "new-one"}).status_code == 403
+        assert client.delete(f"{TEAMS}payments/").status_code == 403
+    assert Service.objects.get().tier == Service.Tier.MEDIUM
+
+
+def test_every_change_is_in_the_audit(alice: User) -> None:
+    """Who, what and which fields; a read or a refused write leaves no line."""
+    client = client_of(alice)
+    client.post(SERVICES, {"slug": "db"})
+    client.post(SERVICES, {"slug": "web", "dependencies": ["db"]})
+    client.patch(f"{SERVICES}web/", {"tier": 0})
+    client.patch(f"{SERVICES}web/", {"tier": 0})
+    client.patch(f"{SERVICES}web/", {"tier": 9})
+    client.delete(f"{SERVICES}web/")
+    lines = AuditEntry.objects.order_by("seq").values_list("actor", "act", "subject")
+    assert list(lines) == [
+        ("user:alice", "service.created", "catalog.service:db"),
+        ("user:alice", "service.created", "catalog.service:web"),
+        ("user:alice", "service.changed", "catalog.service:web"),
+        ("user:alice", "service.deleted", "catalog.service:web"),
+    ]
+    assert AuditEntry.objects.get(seq=3).changes == {"tier": [2, 0]}
+
+
+def test_import_answers_a_verdict_on_each_document(alice: User) -> None:
+    """YAML as the body or inside JSON; a dry run writes nothing."""
+    text = "kind: Service\nslug: web\n---\nkind: Service\nslug: db\ntier: 9\n"
+    client = client_of(alice)
+    dry = client.post(f"{SERVICES}import/?dry_run=true", {"yaml": text}).json()
+    assert (dry["accepted"], dry["refused"], dry["dry_run"]) == (1, 1, True)
+    assert not Service.objects.exists()
+    done = client.post(f"{SERVICES}import/", text, content_type="application/yaml").json()
+    assert done["documents"] == dry["documents"]
+    assert done["documents"][1]["errors"] == [
+        {"path": "tier", "line": 6, "message": "Use 0, 1, 2 or 3."}
+    ]
+    assert Service.objects.get().slug == "web"
+
+
+def test_import_refuses_what_it_does_not_read(alice: User) -> None:
+    """Another content type is 415, a missing field 400, too many bytes 413."""
+    client, address = client_of(alice), f"{SERVICES}import/"
+    assert client.post(address, "a", content_type="text/plain").status_code == 415
+    assert list(client.post(address, {"text": "a"}).json()["errors"]) == ["yaml", "text"]
+    assert client.post(f"{address}?dry_run=perhaps", {"yaml": "a"}).status_code == 400
+    body = b"#" * (1024 * 1024 + 1)
+    assert client.post(address, body, content_type="application/yaml").status_code == 413
+    assert client.post(address, b"\xff", content_type="application/yaml").status_code == 400
+    assert client.get(address).status_code == 405
 
 
 def test_unsigned_caller_is_refused() -> None:

@@ -23,6 +23,7 @@ from core.charts.model import (
     Span,
     Threshold,
     Tick,
+    measured,
 )
 
 WIDTH = 1000.0
@@ -84,7 +85,7 @@ def line_chart(
         markers: Instants drawn as vertical lines.
         thresholds: Levels drawn as horizontal lines; the axis always reaches them.
         height: Height of the plot in pixels, without the time labels.
-        tz: Zone of the time labels.
+        tz: Zone in which times are written: `core.zones.zone_of(request.user)`.
         zoom: Let a drag set `from` and `to` in the page's address.
     """
     axis = y or Axis()
@@ -97,7 +98,7 @@ def line_chart(
         ticks.decimals((grid[1] - grid[0]) * (100 if axis.unit == "%" else 1)) if grid[1:] else None
     )
     colors = [one.color or index % COLORS + 1 for index, one in enumerate(series)]
-    rows, note = _table(lines, axis.unit)
+    rows, note = _table(lines, axis.unit, tz)
     drawn = any(value is not None for points in lines for _, value in points) or any(ranges)
     dated = drawn or (start is not None and end is not None)
     return Chart(
@@ -126,15 +127,16 @@ def line_chart(
             Level(round(frame.y(one.value), 1), one.label, one.tone) for one in thresholds
         ),
         flags=tuple(
-            Flag(frame.percent(one.at), one.at, one.label, one.tone, one.href)
+            Flag(frame.percent(one.at), _written_time(one.at, tz), one.label, one.tone, one.href)
             for one in markers
             if begin <= one.at <= finish
         ),
         columns=tuple(one.label for one in series),
         rows=rows,
         row_note=note,
+        zone=finish.astimezone(tz).tzname() or "",
         zoom=zoom,
-        data=_data(series, lines, colors, axis.unit, frame),
+        data={"zone": str(tz), **_data(series, lines, colors, axis.unit, frame)},
     )
 
 
@@ -147,10 +149,6 @@ def _extent(
     return (begin, finish) if finish > begin else (begin, begin + timedelta(minutes=1))
 
 
-def _number(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
-
-
 def _clean(series: Series, start: datetime, end: datetime, step: timedelta | None) -> list[Point]:
     """Return the points inside, with a None put into every hole wider than 1.5 steps."""
     kept: list[Point] = []
@@ -159,7 +157,7 @@ def _clean(series: Series, start: datetime, end: datetime, step: timedelta | Non
             continue
         if step and kept and at - kept[-1][0] > step * 1.5:
             kept.append((kept[-1][0] + step, None))
-        kept.append((at, _number(value)))
+        kept.append((at, measured(value)))
     return kept
 
 
@@ -167,7 +165,9 @@ def _inside(
     envelope: Envelope, start: datetime, end: datetime
 ) -> list[tuple[datetime, float | None, float | None]]:
     return [
-        (at, _number(low), _number(high)) for at, low, high in envelope.points if start <= at <= end
+        (at, measured(low), measured(high))
+        for at, low, high in envelope.points
+        if start <= at <= end
     ]
 
 
@@ -301,12 +301,17 @@ def _lookup(points: Sequence[Point]) -> Callable[[datetime], float | None]:
     return value
 
 
-def _table(lines: Sequence[Sequence[Point]], unit: str) -> tuple[tuple[Row, ...], str]:
+def _written_time(at: datetime, tz: tzinfo) -> str:
+    local = at.astimezone(tz)
+    return f"{ticks.day_label(local.date())}, {local:%H:%M}"
+
+
+def _table(lines: Sequence[Sequence[Point]], unit: str, tz: tzinfo) -> tuple[tuple[Row, ...], str]:
     instants = [at for at, _ in _known(lines)]
     every = max(1, math.ceil(len(instants) / TABLE_ROWS))
     lookups = [_lookup(points) for points in lines]
     rows = tuple(
-        Row(at, tuple(ticks.written(value(at), unit) for value in lookups))
+        Row(_written_time(at, tz), tuple(ticks.written(value(at), unit) for value in lookups))
         for at in instants[::every]
     )
     note = f"One in {every} of {len(instants)} points." if every > 1 else ""

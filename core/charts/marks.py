@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.charts.model import Tone
+from core.charts.model import Tone, measured
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,14 @@ def sparkline(values: Sequence[float | None], width: int = 110, height: int = 28
 
     The line is scaled to its own lowest and highest value: a spark shows shape, not level.
     """
-    known = [value for value in values if value is not None and math.isfinite(value)]
+    cleaned = [measured(value) for value in values]
+    known = [value for value in cleaned if value is not None]
     if not known:
         return Spark(width, height, "", "")
     low, high = min(known), max(known)
     lines: list[str] = []
     areas: list[str] = []
-    for run in _runs(values):
+    for run in _runs(cleaned):
         pairs = [
             (
                 index / max(len(values) - 1, 1) * width,
@@ -105,8 +106,8 @@ def meter(used: float | None, *, warn: float = 0.5, bad: float = 1.0) -> Meter:
 def _runs(values: Sequence[float | None]) -> list[list[tuple[int, float]]]:
     runs: list[list[tuple[int, float]]] = [[]]
     for index, value in enumerate(values):
-        if value is None or not math.isfinite(value):
+        if value is None:
             runs.append([])
         else:
-            runs[-1].append((index, float(value)))
+            runs[-1].append((index, value))
     return [run for run in runs if run]

@@ -1,12 +1,21 @@
 """What goes into a chart and what comes out of it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+LARGEST = 1e100
 Tone = Literal["ok", "warn", "bad", "info", "none"]
 Point = tuple[datetime, float | None]
+
+
+def measured(value: float | None) -> float | None:
+    """Return a value that can be drawn, else None: not a number and beyond 1e100 are no data."""
+    if value is None or math.isnan(value) or abs(value) > LARGEST:
+        return None
+    return float(value)
 
 
 @dataclass(frozen=True)
@@ -123,10 +132,10 @@ class Level:
 
 @dataclass(frozen=True)
 class Flag:
-    """A marker at `x` percent."""
+    """A marker at `x` percent; `time` is its instant in the chart's zone, written out."""
 
     x: float
-    at: datetime
+    time: str
     label: str
     tone: Tone
     href: str
@@ -134,9 +143,9 @@ class Flag:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table behind a chart; values are written out with their unit."""
+    """One line of the table behind a chart: time and values written out."""
 
-    at: datetime
+    time: str
     values: tuple[str, ...]
 
 
@@ -144,8 +153,9 @@ class Row:
 class Chart:
     """A chart ready to be drawn: nothing left to compute.
 
-    `data` is what `static/js/charts.js` reads: `{"t": [epoch seconds], "unit": …, "from": …,
-    "to": …, "series": [{"label", "color", "values": [number | null]}]}`.
+    `zone` is the short name of the zone in which times are written (`UTC`, `CET`).
+    `data` is what `static/js/charts.js` reads: `{"t": [epoch seconds], "unit": …, "zone": IANA
+    name, "from": …, "to": …, "series": [{"label", "color", "values": [number | null]}]}`.
     """
 
     id: str
@@ -162,6 +172,7 @@ class Chart:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     row_note: str
+    zone: str
     zoom: bool
     data: dict[str, Any] = field(default_factory=dict)
 

@@ -41,4 +41,15 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('process', 'instance'), name='core_heartbeat_instance')],
             },
         ),
+        migrations.CreateModel(
+            name='DemoMode',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('started_at', models.DateTimeField()),
+                ('removed_at', models.DateTimeField(blank=True, null=True)),
+            ],
+            options={
+                'constraints': [models.CheckConstraint(condition=models.Q(('pk', 1)), name='core_demo_mode_is_one_row')],
+            },
+        ),
     ]

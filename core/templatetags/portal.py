@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from django import template
 from django.utils import dateformat
@@ -9,19 +10,25 @@ from django.utils.html import format_html
 from lucide.templatetags.lucide import lucide
 
 from core import clock
+from core.zones import zone_of
 
 register = template.Library()
 _STYLES = {"full": "j M Y, H:i", "time": "H:i", "date": "j M Y"}
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
+def _is_missing(value: object) -> bool:
+    """Whether there is nothing to show: None, or the empty string of an unknown variable."""
+    return value is None or value == ""
+
+
 @register.filter
-def percent(fraction: float | None, digits: int = 2) -> str:
+def percent(fraction: Any, digits: int = 2) -> str:
     """Show a fraction as percent, or "no data" for None: 0.9994 → 99.94 %.
 
     A fraction below 1 never reads 100 %: it gets as many digits as that takes.
     """
-    if fraction is None:
+    if _is_missing(fraction):
         return "no data"
     value = float(fraction) * 100
     shown = f"{value:.{digits}f}"
@@ -44,9 +51,9 @@ def utc(at: datetime | None, style: str = "j M Y, H:i") -> str:
 
 
 @register.filter
-def number(value: float | None, digits: int = 0) -> str:
+def number(value: Any, digits: int = 0) -> str:
     """Show a number with thousands set apart, or "no data" for None: 1234567 → 1,234,567."""
-    return "no data" if value is None else f"{value:,.{digits}f}".replace("-", "−")
+    return "no data" if _is_missing(value) else f"{value:,.{digits}f}".replace("-", "−")
 
 
 @register.filter
@@ -80,16 +87,26 @@ def _icon(name: str, size: int) -> str:
     return drawn
 
 
-@register.simple_tag
-def when(at: datetime | None, style: str = "full") -> str:
-    """Show an instant: in UTC as sent, in the reader's zone once the script runs.
+@register.simple_tag(takes_context=True)
+def when(context: template.Context, at: datetime | None, style: str = "full") -> str:
+    """Show an instant in the reader's zone, with UTC on hover.
+
+    Where the template does not know the reader (an include with `only`), UTC is sent and the
+    script shows the reader's zone.
 
     Args:
+        context: The page's context, for `user`.
         at: The instant; None shows "never".
-        style: `full` (23 Nov 2026, 14:05), `time` (14:05) or `date` (23 Nov 2026).
+        style: `full` (23 Nov 2026, 14:05 UTC), `time` (14:05 UTC) or `date` (23 Nov 2026).
     """
-    zone = "" if style == "date" else " UTC"
-    return _time(at, style, f"{utc(at, _STYLES[style])}{zone}")
+    if at is None:
+        return _never()
+    user = context.get("user")
+    known = getattr(user, "is_authenticated", False)
+    local = at.astimezone(zone_of(user))
+    text = dateformat.format(local, _STYLES[style])
+    text = text if style == "date" else f"{text} {local.tzname()}"
+    return _time(at, "" if known else style, text)
 
 
 @register.simple_tag(takes_context=True)
@@ -99,16 +116,18 @@ def ago(context: template.Context, at: datetime | None) -> str:
     Measured from `now` in the context when there is one.
     """
     now = context.get("now") or clock.now()
-    return _time(at, "ago", relative(now - at) if at else "")
+    return _time(at, "ago", relative(now - at)) if at else _never()
 
 
-def _time(at: datetime | None, style: str, text: str) -> str:
-    if at is None:
-        return format_html('<span class="faint">{}</span>', "never")
+def _never() -> str:
+    return format_html('<span class="faint">{}</span>', "never")
+
+
+def _time(at: datetime, style: str, text: str) -> str:
     return format_html(
-        '<time datetime="{}" data-style="{}" title="{} UTC">{}</time>',
-        iso(at),
-        style,
+        '<time datetime="{}"{} title="{} UTC">{}</time>',
+        iso(at.astimezone(UTC)),
+        format_html(' data-style="{}"', style) if style else "",
         utc(at, "j M Y, H:i:s"),
         text,
     )

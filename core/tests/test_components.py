@@ -7,15 +7,18 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.core.paginator import Paginator
 from django.template import Context, Template
 from django.test import Client, RequestFactory
 
+from accounts.models import User
 from core.charts import Series, line_chart
 from core.templatetags.components import STATES
 from core.templatetags.portal import duration, number, percent, relative
 from core.tests.gallery import NOW, TargetForm
 from core.tests.test_pages import INLINE
+from core.zones import zone_of
 
 EVIL = "<script>alert(1)</script>"
 
@@ -151,12 +154,26 @@ def test_missing_figure_is_muted() -> None:
 
 
 def test_times_are_machine_readable_and_in_utc() -> None:
-    """Times carry ISO 8601 and show UTC until the reader's script takes over."""
+    """Without a known reader, times show UTC and leave their zone to the script."""
     body = draw("{% when at %}", at=datetime(2026, 11, 23, 9, 50, tzinfo=UTC))
-    assert 'datetime="2026-11-23T09:50:00Z"' in body
+    assert 'datetime="2026-11-23T09:50:00Z" data-style="full"' in body
     assert ">23 Nov 2026, 09:50 UTC<" in body
     assert "never" in draw("{% when at %}", at=None)
     assert ">10 min ago<" in draw("{% ago at %}", at=NOW - timedelta(minutes=10), now=NOW)
+
+
+def test_times_are_in_the_zone_of_the_reader() -> None:
+    """A person sees times in the zone of their profile, with UTC on hover."""
+    alice = User(username="alice", timezone="Asia/Kolkata")
+    body = draw('{% when at "time" %}', at=datetime(2026, 11, 23, 9, 50, tzinfo=UTC), user=alice)
+    assert ">15:20 IST<" in body
+    assert 'title="23 Nov 2026, 09:50:00 UTC"' in body
+
+
+def test_unknown_zone_is_utc() -> None:
+    """A zone that does not exist, or nobody's, reads as UTC."""
+    assert zone_of(User(timezone="Mars/Olympus")) is UTC
+    assert zone_of(AnonymousUser()) is UTC
 
 
 @pytest.mark.parametrize(

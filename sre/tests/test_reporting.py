@@ -223,7 +223,7 @@ def test_a_portal_that_is_down_is_survived(
     assert TOKEN not in caplog.text
 
 
-@pytest.mark.parametrize("answer", [400, 413, 415, 422])
+@pytest.mark.parametrize("answer", [400, 409, 413, 415, 422])
 def test_a_refused_report_is_given_up_and_counted(portal: Portal, answer: int) -> None:
     """One unacceptable report does not hold up the next ones for ever."""
     sli = SliCalculator()
@@ -237,6 +237,33 @@ def test_a_refused_report_is_given_up_and_counted(portal: Portal, answer: int) -
     sli.record_request("users", 200, 10)
     assert reporter.flush()
     assert portal.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "rejected"),
+    [
+        (b'{"accepted": 1, "rejected": [], "rejected_count": 2}', 2),
+        (b'{"rejected_count": "many"}', 0),
+        (b"[]", 0),
+        (b"thanks", 0),
+    ],
+)
+def test_rows_the_portal_leaves_out_are_counted(
+    portal: Portal, body: bytes, rejected: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Accepted with exceptions is not silently taken for complete."""
+
+    def accept(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(202)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    portal.answers.append(accept)
+    reporter = reporter_to(portal, SliCalculator())
+    assert reporter.flush()
+    assert reporter.status().rejected == rejected
+    assert ("left 2 rows out" in caplog.text) is (rejected == 2)
 
 
 def test_large_reports_are_compressed_and_cut(portal: Portal) -> None:

@@ -2,8 +2,8 @@
 // Cross-hair, tooltip and zoom on charts that the server has drawn.
 (() => {
   const SVG = "http://www.w3.org/2000/svg";
-  const stamp = new Intl.DateTimeFormat("en-GB", {
-    day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
+  const stamps = (timeZone) => new Intl.DateTimeFormat("en-GB", {
+    timeZone, day: "numeric", month: "short", hour: "2-digit", minute: "2-digit",
   });
   const written = (value, unit) => {
     if (value === null) return "no data";
@@ -39,6 +39,7 @@
     figure.dataset.live = "1";
 
     const height = plot.getAttribute("height");
+    const stamp = stamps(data.zone);
     let line = null;
     let tooltip = null;
     let selection = null;

@@ -17,9 +17,10 @@
     }
   };
 
-  // Times: sent in UTC, shown in the reader's zone; relative ones keep counting.
-  const format = (options) => new Intl.DateTimeFormat("en-GB", options);
-  const clock = { hour: "2-digit", minute: "2-digit" };
+  // Times that were sent in UTC are shown in the reader's zone; relative ones keep counting.
+  const timeZone = root.dataset.zone || undefined;
+  const format = (options) => new Intl.DateTimeFormat("en-GB", { timeZone, ...options });
+  const clock = { hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
   const day = { day: "numeric", month: "short", year: "numeric" };
   const STYLES = { full: format({ ...day, ...clock }), time: format(clock), date: format(day) };
   const UNITS = [[86400, "d"], [3600, "h"], [60, "min"]];

@@ -38,10 +38,17 @@ _SLUGS_A_QUERY = 500
 
 @dataclass(frozen=True)
 class Sender:
-    """Who reports: a token and its owner, or the portal itself (the default)."""
+    """Who reports: a token and its owner, or the portal itself (the default).
+
+    Args:
+        token_id: The token that came with the batch.
+        user: Its owner; decides which services are known.
+        known: Services found for this sender before, trusted for as long as its token is.
+    """
 
     token_id: int | None = None
     user: "User | None" = None
+    known: dict[str, Target] | None = None
 
 
 PORTAL = Sender()
@@ -156,8 +163,16 @@ def store_report(
         )
 
 
-def known_services(slugs: Iterable[str], sender: Sender) -> dict[str, Target]:
+def known_services(slugs: set[str], sender: Sender) -> Mapping[str, Target]:
     """Return the services among `slugs` that the sender may report for, by slug."""
+    if sender.known is None:
+        return _find_services(slugs, sender)
+    if missing := slugs - sender.known.keys():
+        sender.known.update(_find_services(missing, sender))
+    return sender.known
+
+
+def _find_services(slugs: set[str], sender: Sender) -> dict[str, Target]:
     visible = Service.objects.all()
     if sender.user is not None:
         visible = Service.objects.visible_to(sender.user)
@@ -185,7 +200,7 @@ def _read_report(raw: Mapping[str, Any], *, sender: Sender, now: datetime) -> Ba
     try:
         report = convert(raw, Report)
         slug = printable(report.service, "service")
-        target = known_services([slug], sender).get(slug)
+        target = known_services({slug}, sender).get(slug)
         if target is None:
             raise NotFound(UNKNOWN_SERVICE, field="service")
         return read_report(report, target=target, period=_period(now))

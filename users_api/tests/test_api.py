@@ -13,7 +13,7 @@ from rest_framework.test import APIClient
 from users_api.models import Person
 from users_api.services import people
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 BOB = {"name": "Bob", "email": "bob@example.org"}
 
@@ -55,10 +55,10 @@ IDS_OF_NOBODY = [
 ]  # fmt: skip
 
 
-def post(client: APIClient, body: Any, **headers: str) -> Any:
+def post(client: APIClient, body: Any) -> Any:
     """Send `body` as JSON, however odd."""
     raw = body if isinstance(body, bytes) else json.dumps(body)
-    return client.post("/api/users", raw, content_type="application/json", **headers)
+    return client.post("/api/users", raw, content_type="application/json")
 
 
 def test_person_lives_from_post_to_delete(client: APIClient) -> None:

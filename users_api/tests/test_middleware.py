@@ -11,7 +11,7 @@ from sre.slo_sli import sli_calculator
 from users_api import demo_faults
 from users_api.tests.conftest import Outage
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
 @pytest.fixture(autouse=True)

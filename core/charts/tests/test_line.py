@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -153,6 +154,15 @@ def test_table_is_thinned_and_says_so() -> None:
     drawn = chart(*[float(i) for i in range(240)])
     assert len(drawn.rows) == 48
     assert drawn.row_note == "One in 5 of 240 points."
+
+
+def test_times_are_written_in_one_zone() -> None:
+    """Axis, markers, table and script agree on the zone, and the chart names it."""
+    kolkata = ZoneInfo("Asia/Kolkata")
+    drawn = chart(*[1.0] * 91, markers=[Marker(START, "Deploy")], tz=kolkata)
+    assert drawn.x_ticks[0].label == "12:30"
+    assert drawn.flags[0].time == drawn.rows[0].time == "23 Nov, 12:30"
+    assert (drawn.zone, drawn.data["zone"]) == ("IST", "Asia/Kolkata")
 
 
 def test_data_for_the_script_keeps_no_data() -> None:

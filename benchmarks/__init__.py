@@ -1,0 +1,1 @@
+"""Measured against peers; each file runs by itself."""

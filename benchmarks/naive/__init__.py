@@ -1,0 +1,1 @@
+"""The peer of `benchmarks/ingest.py`: the view one would write first."""

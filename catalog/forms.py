@@ -1,0 +1,148 @@
+"""Forms of the catalog. They check and collect; `catalog.services` writes."""
+
+from typing import Any
+
+from django import forms
+
+from accounts.models import User
+from catalog.domain.yaml_documents import MAX_BYTES
+from catalog.models import Service, Team
+from core.errors import DomainError
+
+__all__ = ["ImportForm", "ServiceForm", "TeamForm"]
+
+
+class _CatalogForm(forms.ModelForm):
+    """A form whose slug is asked for once: it is an address, and stays what it was."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].required = False
+        self.fields["name"].help_text = "The slug, unless you say otherwise."
+        if self.instance.pk:
+            del self.fields["slug"]
+
+    def values(self, *without: str) -> dict[str, Any]:
+        """Return what was entered, by field of the model; an empty name is left out."""
+        entered = {name: value for name, value in self.cleaned_data.items() if name not in without}
+        if not entered.get("name"):
+            entered.pop("name", None)
+        return entered
+
+    def refuse(self, error: DomainError) -> None:
+        """Show a refusal of the service layer at its fields."""
+        if not error.fields:
+            self.add_error(None, error.message)
+        for name, messages in error.fields.items():
+            field = {"dependencies": "hard"}.get(name, name)
+            self.add_error(field if field in self.fields else None, messages)
+
+
+class ServiceForm(_CatalogForm):
+    """A service and what it depends on."""
+
+    hard = forms.ModelMultipleChoiceField(
+        Service.objects.none(),
+        required=False,
+        to_field_name="slug",
+        label="Stops with",
+        help_text="Hard dependencies: this service is down when one of them is.",
+    )
+    soft = forms.ModelMultipleChoiceField(
+        Service.objects.none(),
+        required=False,
+        to_field_name="slug",
+        label="Uses",
+        help_text="Soft dependencies: without them it does less, but goes on.",
+    )
+
+    class Meta:
+        model = Service
+        fields = (
+            "slug",
+            "name",
+            "description",
+            "tier",
+            "owner",
+            "is_private",
+            "lifecycle",
+            "kind",
+            "system",
+            "runbook_url",
+            "repository_url",
+            "hard",
+            "soft",
+            "aws_region",
+            "ecs_cluster",
+            "ecs_service",
+            "rds_instance",
+            "load_balancer",
+        )
+        widgets = {
+            "description": forms.Textarea({"rows": 3}),
+            "runbook_url": forms.URLInput(),
+            "repository_url": forms.URLInput(),
+        }
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = Service.objects.visible_to(user).exclude(pk=self.instance.pk)
+        for name in ("hard", "soft"):
+            field = self.fields[name]
+            field.queryset = known  # type: ignore[attr-defined]
+            field.label_from_instance = _slug_and_name  # type: ignore[attr-defined]
+        if self.instance.pk:
+            links = list(self.instance.dependencies.select_related("target"))
+            self.initial["hard"] = [link.target.slug for link in links if link.is_hard]
+            self.initial["soft"] = [link.target.slug for link in links if not link.is_hard]
+
+    def dependencies(self) -> dict[Service, bool]:
+        """Return what the service needs; named in both lists, it is hard."""
+        soft = dict.fromkeys(self.cleaned_data["soft"], False)
+        return soft | dict.fromkeys(self.cleaned_data["hard"], True)
+
+
+class TeamForm(_CatalogForm):
+    """A team and its people."""
+
+    class Meta:
+        model = Team
+        fields = ("slug", "name", "description", "contact", "members")
+        widgets = {"description": forms.Textarea({"rows": 3})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        people = User.objects.filter(is_active=True).order_by("username")
+        self.fields["members"].queryset = people  # type: ignore[attr-defined]
+
+
+class ImportForm(forms.Form):
+    """YAML, pasted or uploaded."""
+
+    file = forms.FileField(required=False, help_text="catalog-info.yaml, at most 1 MiB.")
+    yaml = forms.CharField(
+        required=False,
+        label="Or paste it",
+        widget=forms.Textarea({"rows": 14, "spellcheck": "false"}),
+        strip=False,
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Take one of the two, and make text of it."""
+        data: dict[str, Any] = super().clean() or {}
+        upload = data.get("file")
+        if upload:
+            if upload.size > MAX_BYTES:
+                self.add_error("file", "This file is larger than 1 MiB; split it.")
+                return data
+            data["name"] = upload.name
+            data["text"] = upload.read()
+        elif data.get("yaml", "").strip():
+            data["name"], data["text"] = "pasted.yaml", data["yaml"]
+        elif not self.errors:
+            raise forms.ValidationError("Choose a file or paste YAML.")
+        return data
+
+
+def _slug_and_name(service: Service) -> str:
+    return service.slug if service.name == service.slug else f"{service.slug}: {service.name}"

@@ -1,0 +1,19 @@
+"""The time zone in which a person reads times."""
+
+from datetime import UTC, tzinfo
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+
+def zone_of(user: Any) -> tzinfo:
+    """Return the zone a person has chosen, UTC for the signed-out and for unknown names."""
+    return _zone(getattr(user, "timezone", "") or "UTC")
+
+
+@lru_cache(maxsize=128)
+def _zone(name: str) -> tzinfo:
+    try:
+        return UTC if name == "UTC" else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC

@@ -1,0 +1,60 @@
+"""How gunicorn serves the portal, under `make run` and in production alike.
+
+gunicorn -c python:sreportal.gunicorn_conf sreportal.wsgi
+"""
+
+import os
+from logging import Logger as StandardLogger
+from typing import Any
+
+from django.conf import settings
+from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+from gunicorn.workers.base import Worker
+
+from core.process import web_started
+from sreportal.supervisor.forks import die_with_parent
+
+
+class PortalLogger(Logger):  # type: ignore[misc]
+    """Hands gunicorn's messages to the portal's log, instead of a second format of its own."""
+
+    def setup(self, cfg: Config) -> None:
+        """Gunicorn's hook: levels from its configuration, no handlers."""
+        super().setup(cfg)
+        log: StandardLogger
+        for log in (self.error_log, self.access_log):
+            log.handlers.clear()
+            log.propagate = True
+
+
+bind = [f"{settings.BIND}:{settings.PORT}"]
+worker_class = "gthread"
+workers = settings.WEB_WORKERS
+threads = settings.WEB_THREADS
+timeout = 30
+graceful_timeout = 30
+keepalive = 5
+# A slow leak ends with its process; the jitter keeps two processes from leaving together.
+max_requests = 5000
+max_requests_jitter = 500
+# Loaded before forking: processes share its memory, and a broken import stops the start.
+preload_app = True
+logger_class = PortalLogger
+accesslog = None
+# Nothing listens for control commands; signals do.
+control_socket_disable = True
+# Heartbeat files on a disk would stall with it.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+forwarded_allow_ips = "*" if settings.NUM_PROXIES else "127.0.0.1,::1"
+
+
+def post_fork(_server: Arbiter, worker: Worker) -> None:
+    """Tie the new process to the one that forked it."""
+    die_with_parent(worker.ppid)
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Start what every web process runs beside requests."""
+    web_started()
