@@ -1,9 +1,15 @@
-"""App configuration of the wiring: it brings the process commands."""
+"""App configuration of the wiring."""
+
+from importlib import import_module
 
 from django.apps import AppConfig
 
 
 class SreportalConfig(AppConfig):
-    """`manage.py up` and `manage.py bootstrap`."""
+    """Runs `sreportal.wiring` once all models are loaded."""
 
     name = "sreportal"
+
+    def ready(self) -> None:
+        """Connect the apps."""
+        import_module("sreportal.wiring").connect()

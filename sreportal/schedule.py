@@ -37,6 +37,12 @@ SCHEDULE: tuple[Tick, ...] = (
         "Minute counts older than TELEMETRY_RETENTION_DAYS would fill the disk.",
     ),
     Tick(
+        "Evaluate objectives",
+        "slo.evaluate",
+        15,
+        "Each minute is counted once it is closed; asking four times as often keeps figures young.",
+    ),
+    Tick(
         "Worker's sign of life",
         "core.worker_heartbeat",
         15,

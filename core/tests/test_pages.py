@@ -10,6 +10,7 @@ from django.test import Client, RequestFactory, override_settings
 from django.urls import include, path
 
 from accounts.models import User
+from accounts.roles import Role
 from core.errors import Conflict, InvalidInput
 from core.htmx import render_page
 
@@ -51,7 +52,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 def person(*, staff: bool = False) -> User:
     """Return a stored person."""
-    return User.objects.create_user("alice", "alice@example.org", is_staff=staff)
+    role = Role.MANAGER if staff else Role.VIEWER
+    return User.objects.create_user("alice", "alice@example.org", role=role)
 
 
 def test_frame_is_clean_under_the_strict_policy(client: Client) -> None:

@@ -47,12 +47,8 @@ DEFAULTS: tuple[dict[str, Any], ...] = (
 
 
 @transaction.atomic
-def ensure_defaults(now: datetime) -> int:
-    """Create what is missing of the Users API's four SLOs; what people changed stays.
-
-    Returns:
-        Number of SLOs created.
-    """
+def ensure_defaults(now: datetime) -> None:
+    """Create the Users API with its four SLOs once; what people changed or deleted stays so."""
     service, is_new = Service.objects.get_or_create(
         slug=SERVICE,
         defaults={
@@ -61,16 +57,11 @@ def ensure_defaults(now: datetime) -> int:
             "description": "The reference service that comes with the portal.",
         },
     )
-    if not is_new and Slo.objects.filter(sli__service=service).exists():
-        return 0
-    created = 0
+    if not is_new:
+        return
     for default in DEFAULTS:
-        if Slo.objects.filter(slug=default["slug"]).exists():
-            continue
         fields = {key: value for key, value in default.items() if key != "sli"}
         sli = objectives.create_sli(
             slug=default["slug"], service=service, actor=ACTOR, now=now, **default["sli"]
         )
         objectives.create_slo(sli=sli, actor=ACTOR, now=now, **fields)
-        created += 1
-    return created
