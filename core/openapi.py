@@ -35,5 +35,14 @@ def describe_refusals(result: dict[str, Any], **_context: Any) -> dict[str, Any]
     for operations in result["paths"].values():
         for operation in operations.values():
             if isinstance(operation, dict) and "responses" in operation:
-                operation["responses"] = {**REFUSALS, **operation["responses"]}
+                operation["responses"] = _with_refusals(operation["responses"])
     return result
+
+
+def _with_refusals(responses: dict[str, Any]) -> dict[str, Any]:
+    """Return responses in which every refusal, named or not, can be a problem document."""
+    described = {**REFUSALS, **responses}
+    for status, response in described.items():
+        if status[0] in "45":
+            described[status] = {**response, "content": {**_CONTENT, **response.get("content", {})}}
+    return described

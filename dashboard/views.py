@@ -181,6 +181,4 @@ def latency_chart(services: list[Service], window: Window, step: timedelta) -> A
         Series(name, [(at, values.get(share) if values else None) for at, values in points])
         for share, name in QUANTILES.items()
     ]
-    return line_chart(
-        id="latency", title="Latency, all services", series=series, y=Axis(unit="ms")
-    )
+    return line_chart(id="latency", title="Latency, all services", series=series, y=Axis(unit="ms"))

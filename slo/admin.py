@@ -106,9 +106,7 @@ class SloAdmin(admin.ModelAdmin):
         status = getattr(slo, "status", None)
         return status.state.replace("_", " ") if status else "no data"
 
-    def save_model(
-        self, request: HttpRequest, obj: Slo, form: ModelForm, change: bool
-    ) -> None:
+    def save_model(self, request: HttpRequest, obj: Slo, form: ModelForm, change: bool) -> None:
         """Create or change through the services."""
         fields = dict(form.cleaned_data)
         if change:
@@ -143,9 +141,7 @@ class SliAdmin(admin.ModelAdmin):
         ("Freshness", {"fields": ["freshness_source", "threshold_s", "silence_grace_s"]}),
     ]
 
-    def save_model(
-        self, request: HttpRequest, obj: Sli, form: ModelForm, change: bool
-    ) -> None:
+    def save_model(self, request: HttpRequest, obj: Sli, form: ModelForm, change: bool) -> None:
         """Create or change through the services."""
         if change:
             stored = Sli.objects.get(pk=obj.pk)

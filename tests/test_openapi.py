@@ -45,6 +45,13 @@ def described_portal(environ: WSGIEnvironment, start_response: StartResponse) ->
     return [json.dumps(description, default=str).encode()]
 
 
+@schemathesis.serializer("application/x-ndjson", "application/jsonl")
+def lines(_context: Any, value: Any) -> bytes:
+    """Return JSON values one a line, as batches are sent."""
+    values = value if isinstance(value, list) else [value]
+    return "\n".join(json.dumps(each, default=str) for each in values).encode()
+
+
 api = schemathesis.openapi.from_wsgi(DESCRIPTION, described_portal).exclude(
     path_regex="^/api/schema"
 )
@@ -77,7 +84,7 @@ def headers(db: None, open_connection: None) -> dict[str, str]:
 
 @api.parametrize()
 @settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
