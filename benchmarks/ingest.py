@@ -195,7 +195,7 @@ import time
 from core import clock
 from telemetry.services.compaction import compact
 started = time.perf_counter(); merged = 0
-while done := compact(clock.now()): merged += done
+while done := compact(now=clock.now()): merged += done
 print(merged, time.perf_counter() - started)
 """
 

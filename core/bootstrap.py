@@ -4,16 +4,21 @@ An app registers its creator in `AppConfig.ready()`; `manage.py bootstrap` runs 
 start, in the order of registration, so a creator must find what it made before and leave it alone.
 """
 
-from collections.abc import Callable
 from datetime import datetime
+from typing import Protocol
 
-Creator = Callable[[datetime], None]
+
+class Creator(Protocol):
+    """Creates what is missing at `now`."""
+
+    def __call__(self, *, now: datetime) -> None: ...
+
 
 _CREATORS: list[Creator] = []
 
 
 def register(creator: Creator) -> None:
-    """Have `creator(now)` called at every bootstrap; registering twice changes nothing."""
+    """Have `creator(now=…)` called at every bootstrap; registering twice changes nothing."""
     if creator not in _CREATORS:
         _CREATORS.append(creator)
 
@@ -21,4 +26,4 @@ def register(creator: Creator) -> None:
 def run(*, now: datetime) -> None:
     """Call every registered creator."""
     for creator in _CREATORS:
-        creator(now)
+        creator(now=now)

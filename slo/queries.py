@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from slo.domain.blocks import Block
+from slo.domain.blocks import Block, start_of
 from slo.domain.counts import Counts
 from slo.domain.windows import Window
 from slo.models import SliceBlock
-from slo.services.slices import start_of
 
 Resolution = SliceBlock.Resolution
 Key = tuple[int, datetime]

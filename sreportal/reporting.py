@@ -18,7 +18,7 @@ def store(report: Report) -> None:
     """
     close_old_connections()
     at = now()
-    receiver.mark_alive(at)
+    receiver.mark_alive(now=at)
     states = circuit_breaker_manager.get_all_states()
     breakers.publish(states, service=SERVICE, instance=instance_name(), now=at)
     ingest.store_body(report.to_json(), now=at, key=report.key)

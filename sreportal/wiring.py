@@ -12,8 +12,6 @@ from users_api import demo_faults
 from users_api.services.people import delete_persons_of_domain
 
 
-
-
 def connect() -> None:
     """Register the hooks; nothing runs yet. Needs models, so it is called from `ready()`."""
     bootstrap.register(ensure_defaults)

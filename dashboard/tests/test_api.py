@@ -121,7 +121,9 @@ def test_alerts_are_counted_and_link_to_their_page(api: Client, world: World) ->
     world.run(1, errors=100)
     body = get(api, "alerts")
     assert body["count"] == len(body["alerts"])
-    alert = next(row for row in body["alerts"] if row["title"].startswith("Users API availability: b"))
+    alert = next(
+        row for row in body["alerts"] if row["title"].startswith("Users API availability: b")
+    )
     assert alert["severity"] == "P0"
     assert alert["service"] == "users-api"
     assert alert["url"].endswith("/slo/users-api-availability/")
@@ -184,7 +186,10 @@ def test_metrics_without_data_have_no_sample(api: Client, world: World) -> None:
     """An SLO nobody measured has a state of −1 and no SLI of 0."""
     text = api.get("/sre/metrics").content.decode()
     assert "sre_slo_sli_ratio{" not in text
-    assert 'sre_slo_state{kind="availability",service="users-api",slo="users-api-availability"} -1.0' in text
+    assert (
+        'sre_slo_state{kind="availability",service="users-api",slo="users-api-availability"} -1.0'
+        in text
+    )
 
 
 def test_private_services_are_left_out(api: Client, world: World) -> None:
@@ -199,7 +204,13 @@ def test_private_services_are_left_out(api: Client, world: World) -> None:
 def test_pages_render_with_and_without_data(client: Client, viewer: User, world: World) -> None:
     """The overview, the dashboard and the SLO pages show figures, and "no data" before any."""
     client.force_login(viewer)
-    for path in ("/", "/sre/dashboard-ui", "/slo/", "/slo/users-api-latency/", "/alerts/?state=all"):
+    for path in (
+        "/",
+        "/sre/dashboard-ui",
+        "/slo/",
+        "/slo/users-api-latency/",
+        "/alerts/?state=all",
+    ):
         assert client.get(path).status_code == 200, path
     world.run(2, good=90, errors=10)
     page = client.get("/sre/dashboard-ui").content.decode()

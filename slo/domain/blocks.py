@@ -6,12 +6,23 @@ the sum of a few blocks whatever its length and whatever the traffic.
 
 import zlib
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 Counter = NDArray[np.int64]
 _ROWS = 4
+MINUTE, HOUR, DAY = 1, 60, 1440
+
+
+def start_of(minutes: int, at: datetime) -> datetime:
+    """Return the start of the UTC minute, hour or day (1, 60, 1440 minutes) that contains `at`."""
+    if minutes == DAY:
+        return at.replace(hour=0, minute=0, second=0, microsecond=0)
+    if minutes == HOUR:
+        return at.replace(minute=0, second=0, microsecond=0)
+    return at.replace(second=0, microsecond=0)
 
 
 @dataclass

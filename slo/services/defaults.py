@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from catalog.models import Service
-from slo.models import Sli, Slo
+from slo.models import Sli
 from slo.services import objectives
 
 ACTOR = "system"
@@ -47,7 +47,7 @@ DEFAULTS: tuple[dict[str, Any], ...] = (
 
 
 @transaction.atomic
-def ensure_defaults(now: datetime) -> None:
+def ensure_defaults(*, now: datetime) -> None:
     """Create the Users API with its four SLOs once; what people changed or deleted stays so."""
     service, is_new = Service.objects.get_or_create(
         slug=SERVICE,

@@ -7,19 +7,10 @@ from itertools import groupby
 from django.db import transaction
 from django.db.models import Min
 
-from slo.domain.blocks import Block, Slice, with_slices
+from slo.domain.blocks import DAY, HOUR, Block, Slice, start_of, with_slices
 from slo.models import Sli, SliceBlock
 
 Resolution = SliceBlock.Resolution
-
-
-def start_of(resolution: int, at: datetime) -> datetime:
-    """Return the start of the UTC minute, hour or day that contains `at`."""
-    if resolution == Resolution.DAY:
-        return at.replace(hour=0, minute=0, second=0, microsecond=0)
-    if resolution == Resolution.HOUR:
-        return at.replace(minute=0, second=0, microsecond=0)
-    return at.replace(second=0, microsecond=0)
 
 
 @transaction.atomic
@@ -33,7 +24,7 @@ def write(minutes: dict[datetime, dict[int, Slice]]) -> int:
     """
     changed = 0
     ordered = sorted(minutes)
-    for hour, group in groupby(ordered, key=lambda minute: start_of(Resolution.HOUR, minute)):
+    for hour, group in groupby(ordered, key=lambda minute: start_of(HOUR, minute)):
         difference = Block.empty(0)
         for minute in group:
             delta = _overwrite(minute, minutes[minute])
@@ -41,7 +32,7 @@ def write(minutes: dict[datetime, dict[int, Slice]]) -> int:
             difference = difference.plus(delta)
         if not difference.is_zero():
             _add(Resolution.HOUR, hour, difference)
-            _add(Resolution.DAY, start_of(Resolution.DAY, hour), difference)
+            _add(Resolution.DAY, start_of(DAY, hour), difference)
     _remember_first_data(minutes)
     return changed
 

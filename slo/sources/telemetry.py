@@ -23,7 +23,7 @@ Row = TypeVar("Row", queries.MinuteRow, queries.FreshnessRow)
 
 def collect(*, now: datetime) -> None:
     """Bring everything that was acknowledged so far into the minute counts."""
-    compaction.compact(now)
+    compaction.compact(now=now)
 
 
 def measure(slis: Sequence[Sli], minutes: Minutes) -> dict[datetime, dict[int, Slice]]:

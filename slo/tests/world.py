@@ -22,7 +22,7 @@ class World:
 
     def __init__(self) -> None:
         self.minute = NOON
-        defaults.ensure_defaults(NOON)
+        defaults.ensure_defaults(now=NOON)
         self.service = Service.objects.get(slug=defaults.SERVICE)
 
     def serve(

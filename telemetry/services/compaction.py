@@ -45,7 +45,7 @@ _POISON = (
 T = TypeVar("T")
 
 
-def compact(now: datetime, limit: int = LIMIT) -> int:
+def compact(*, now: datetime, limit: int = LIMIT) -> int:
     """Merge the oldest waiting batches into the minute counts.
 
     Args:

@@ -6,7 +6,7 @@ from core.clock import floor_minute
 from telemetry.models import ReceiverMinute
 
 
-def mark_alive(now: datetime) -> None:
+def mark_alive(*, now: datetime) -> None:
     """Note that the portal could receive in this minute; called by every web process each minute.
 
     Without the note a quiet minute is a gap: the silence may have been ours.

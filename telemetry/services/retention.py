@@ -21,7 +21,7 @@ RECEIPTS_KEPT = timedelta(hours=48)
 _OF_SERVICES = (MinuteCount, MinuteFreshness, CoveredMinute, DirtyMinute)
 
 
-def purge(now: datetime) -> int:
+def purge(*, now: datetime) -> int:
     """Delete minutes older than `TELEMETRY_RETENTION` and receipts older than two days.
 
     Returns:

@@ -51,8 +51,8 @@ def test_minute_counts_equal_what_the_raw_events_say(
     }
     for batch in batches:
         assert ingest.store_batch(batch, now=NOW).accepted == len(batch)
-        compaction.compact(NOW, limit=limit)
-    while compaction.compact(NOW, limit=limit):
+        compaction.compact(now=NOW, limit=limit)
+    while compaction.compact(now=NOW, limit=limit):
         pass
     rows = queries.counts(ids.values(), NOW - 10 * MINUTE, NOW + MINUTE)
     got = {
@@ -71,8 +71,8 @@ def test_a_merged_batch_leaves_the_log() -> None:
     """Each batch counts once: merging again adds nothing."""
     service = make_service()
     ingest.store_batch([event()], now=NOW)
-    assert compaction.compact(NOW) == 1
-    assert compaction.compact(NOW) == 0
+    assert compaction.compact(now=NOW) == 1
+    assert compaction.compact(now=NOW) == 0
     assert [row.count for row in queries.counts([service.pk], minute(), NOW)] == [1]
 
 
@@ -82,7 +82,7 @@ def test_a_failed_merge_leaves_everything_as_it_was(monkeypatch: pytest.MonkeyPa
     ingest.store_batch([event()], now=NOW)
     monkeypatch.setattr(compaction, "_mark_dirty", _power_cut)
     with pytest.raises(KeyboardInterrupt):
-        compaction.compact(NOW)
+        compaction.compact(now=NOW)
     assert TelemetryDelta.objects.count() == 1
     assert MinuteCount.objects.count() == 0
 
@@ -96,9 +96,9 @@ def test_a_batch_that_cannot_be_merged_is_set_aside_and_the_rest_goes_on() -> No
     service = make_service()
     poison = TelemetryDelta.objects.create(received_at=NOW, payload=b"\xc1", size=1)
     ingest.store_batch([event()], now=NOW)
-    assert compaction.compact(NOW) == 1
+    assert compaction.compact(now=NOW) == 1
     for _ in range(compaction.MAX_ATTEMPTS):
-        compaction.compact(NOW)
+        compaction.compact(now=NOW)
     poison.refresh_from_db()
     assert poison.quarantined_at == NOW
     assert poison.attempts == compaction.MAX_ATTEMPTS
@@ -111,9 +111,9 @@ def test_endpoints_beyond_the_cap_are_counted_as_other(monkeypatch: pytest.Monke
     monkeypatch.setattr(compaction, "MAX_SERIES", 2)
     service = make_service()
     ingest.store_batch([event(endpoint=f"/{n}") for n in range(5)], now=NOW)
-    compaction.compact(NOW)
+    compaction.compact(now=NOW)
     ingest.store_batch([event(endpoint=f"/{n}") for n in range(6)], now=NOW)
-    compaction.compact(NOW)
+    compaction.compact(now=NOW)
     found: Counter[str] = Counter()
     for row in queries.counts([service.pk], minute(), NOW):
         found[row.endpoint] += row.count
@@ -126,7 +126,7 @@ def test_counts_of_a_deleted_service_are_dropped_without_stopping_others() -> No
     gone, kept = make_service("gone"), make_service("kept")
     ingest.store_batch([event(service="gone"), event(service="kept")], now=NOW)
     gone.delete()
-    assert compaction.compact(NOW) == 1
+    assert compaction.compact(now=NOW) == 1
     assert [row.count for row in queries.counts([kept.pk], minute(), NOW)] == [1]
 
 
@@ -136,7 +136,7 @@ def test_first_and_last_event_of_a_service_are_noted() -> None:
     for ago in (3, 1, 7):
         at = minute(ago).isoformat()
         ingest.store_batch([event(timestamp=at)], now=NOW)
-        compaction.compact(NOW)
+        compaction.compact(now=NOW)
     known = ServiceTelemetry.objects.get(pk=service.pk)
     assert (known.first_event_at, known.last_event_at) == (minute(7), minute(1))
     assert queries.last_event_at(service.pk) == minute(1)
@@ -146,11 +146,11 @@ def test_a_change_after_reading_keeps_the_minute_dirty() -> None:
     """Clearing what was read never clears a change that came in between."""
     make_service()
     ingest.store_batch([event()], now=NOW)
-    compaction.compact(NOW)
+    compaction.compact(now=NOW)
     read = queries.dirty_minutes(limit=10)
     assert [changed.minute for changed in read] == [minute()]
     ingest.store_batch([event()], now=NOW)
-    compaction.compact(NOW)
+    compaction.compact(now=NOW)
     assert queries.clear_dirty(read) == 0
     assert queries.clear_dirty(queries.dirty_minutes(limit=10)) == 1
     assert not DirtyMinute.objects.exists()
@@ -161,7 +161,7 @@ def test_a_report_adds_to_raw_counts_and_covers_its_minute() -> None:
     service = make_service()
     ingest.store_report(report(), now=NOW)
     ingest.store_batch([event(method="GET", timestamp=minute(1).timestamp())], now=NOW)
-    compaction.compact(NOW)
+    compaction.compact(now=NOW)
     (row,) = queries.counts([service.pk], minute(1), minute())
     assert (row.count, row.sum_ms, row.buckets[:4]) == (4, 44.0, (1, 0, 3, 0))
     assert Series.objects.count() == 1
@@ -171,10 +171,10 @@ def test_a_service_s_own_bounds_are_counted_exactly() -> None:
     """A bound a service adds splits a bucket from then on; earlier minutes keep theirs."""
     service = make_service()
     ingest.store_batch([event(duration_ms=210)], now=NOW)
-    compaction.compact(NOW)
+    compaction.compact(now=NOW)
     ServiceTelemetry.objects.filter(pk=service.pk).update(own_bounds_ms=[220])
     ingest.store_batch([event(duration_ms=210), event(duration_ms=230)], now=NOW)
-    compaction.compact(NOW)
+    compaction.compact(now=NOW)
     before, after = sorted(
         queries.counts([service.pk], minute(), NOW), key=lambda row: len(row.bounds_ms)
     )

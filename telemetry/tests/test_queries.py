@@ -19,7 +19,7 @@ def service() -> Service:
 
 def _event_in(ago: int) -> None:
     ingest.store_batch([event(timestamp=minute(ago).timestamp())], now=NOW)
-    compaction.compact(NOW)
+    compaction.compact(now=NOW)
 
 
 def test_a_minute_with_events_is_measured(service: Service) -> None:
@@ -32,7 +32,7 @@ def test_silence_is_measured_for_ten_minutes_while_the_portal_receives(service: 
     """A quiet minute is 0 of 0; silence that lasts is no data."""
     _event_in(15)
     for ago in range(15):
-        receiver.mark_alive(minute(ago))
+        receiver.mark_alive(now=minute(ago))
     states = queries.minute_state(service.pk, [minute(5), minute(4)])
     assert states == {minute(5): "measured", minute(4): "gap"}
 
@@ -40,7 +40,7 @@ def test_silence_is_measured_for_ten_minutes_while_the_portal_receives(service: 
 def test_silence_while_the_portal_is_down_is_a_gap(service: Service) -> None:
     """Our own outage must not heal an SLO."""
     _event_in(5)
-    receiver.mark_alive(minute(4))
+    receiver.mark_alive(now=minute(4))
     states = queries.minute_state(service.pk, [minute(4), minute(3)])
     assert states == {minute(4): "measured", minute(3): "gap"}
 
@@ -53,11 +53,11 @@ def test_a_minute_of_an_unknown_service_is_a_gap() -> None:
 def test_a_reporter_s_covers_decide_from_the_first_one_on(service: Service) -> None:
     """A covered minute without requests is measured; one that no reporter saw is a gap."""
     _event_in(9)
-    receiver.mark_alive(minute(8))
-    receiver.mark_alive(minute(3))
+    receiver.mark_alive(now=minute(8))
+    receiver.mark_alive(now=minute(3))
     covers = [{"minute": minute(ago).isoformat()} for ago in (5, 4)]
     ingest.store_report(report(covers=covers, requests=[]), now=NOW)
-    compaction.compact(NOW)
+    compaction.compact(now=NOW)
     states = queries.minute_state(service.pk, [minute(ago) for ago in (8, 5, 4, 3)])
     assert list(states.values()) == ["measured", "measured", "measured", "gap"]
 
@@ -70,7 +70,7 @@ def test_percentiles_without_requests_are_none(service: Service) -> None:
 def test_percentiles_are_interpolated_in_their_bucket(service: Service) -> None:
     """Half of a hundred requests took up to 100 ms, the others up to 200 ms."""
     ingest.store_batch([event(duration_ms=90), event(duration_ms=190)] * 50, now=NOW)
-    compaction.compact(NOW)
+    compaction.compact(now=NOW)
     found = queries.latency_percentiles(service.pk, minute(), NOW, [0.5, 0.95])
     assert found == {0.5: 100.0, 0.95: 195.0}
 
@@ -86,7 +86,7 @@ def test_freshness_reports_are_counted_by_age(service: Service) -> None:
     """Reports have their own counts, and a source that is a minute old is within 60 s."""
     given = [{"service": "users-api", "source": "orders", "age_s": age} for age in (1, 60, 90_000)]
     assert ingest.store_batch(given, kind=FRESHNESS, now=NOW).accepted == 3
-    compaction.compact(NOW)
+    compaction.compact(now=NOW)
     (row,) = queries.freshness([service.pk], minute(), minute() + MINUTE)
     assert (row.source, row.count) == ("orders", 3)
     assert (row.buckets[0], row.buckets[row.bounds_s.index(60)], row.buckets[-1]) == (1, 1, 1)

@@ -34,10 +34,10 @@ def hang(*args, **kwargs):
     print("added", flush=True)
     time.sleep(60)
 compaction._mark_dirty = hang
-compaction.compact(clock.now())
+compaction.compact(now=clock.now())
 """
 FINISH = f"""{CONNECT}
-while compaction.compact(clock.now()): pass
+while compaction.compact(now=clock.now()): pass
 print(sum(MinuteCount.objects.values_list("count", flat=True)))
 """
 
@@ -60,7 +60,7 @@ def _total(service: Service) -> int:
 def _compact_until_empty(_: int) -> None:
     try:
         while TelemetryDelta.objects.exists():
-            compaction.compact(NOW, limit=5)
+            compaction.compact(now=NOW, limit=5)
     finally:
         connections.close_all()
 
