@@ -34,7 +34,7 @@ sys.path.insert(0, str(ROOT))
 from tests import servers  # noqa: E402
 
 BATCH = 1_000
-CLIENTS = 4
+CLIENTS = 8
 ROUND_S = 1.0
 GOAL = 10.0
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on", "autovacuum": "on"}
@@ -175,7 +175,7 @@ def _await_port(port: int, process: "subprocess.Popen[bytes]") -> None:
     while process.poll() is None and time.monotonic() < end:
         try:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
-            connection.request("GET", "/naive/none")
+            connection.request("GET", "/health/live")
             connection.getresponse().read()
         except OSError:
             time.sleep(0.1)

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from core import nav
+from core import demo, nav
 from core.middleware import current_request_id
 
 
@@ -16,6 +16,7 @@ def portal(request: HttpRequest) -> dict[str, Any]:
         "portal_embedded": settings.EMBEDDED,
         "portal_nav": lambda: nav.links(user, request.path_info) if user else [],
         "portal_search": nav.address("/services/") if nav.exists("/services/") else "",
+        "demo_is_on": lambda: bool(user and user.is_authenticated and demo.is_on()),
         "demo_remove_url": nav.address("/demo/remove") if nav.exists("/demo/remove") else "",
         "account_links": _account_links,
         "current_request_id": current_request_id,

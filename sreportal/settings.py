@@ -42,6 +42,8 @@ EMBEDDED_DATABASE = not env.read("DATABASE_URL")
 EMBEDDED_BROKER = not env.read("REDIS_URL")
 EMBEDDED = EMBEDDED_DATABASE and EMBEDDED_BROKER
 DEMO = env.read("DEMO")
+# The generator of demonstration traffic ends when this file is gone.
+DEMO_SWITCH = DATA_DIR / "run" / "demo-traffic"
 USERS_API_ANONYMOUS = env.read("USERS_API_ANONYMOUS") == "1" or (
     env.read("USERS_API_ANONYMOUS") == "auto" and EMBEDDED
 )
@@ -339,3 +341,5 @@ if env.read("LOG_LEVEL") == "INFO":
     # A line per tick, every few seconds for ever, hides the lines that matter.
     for _name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
         LOGGING["loggers"][_name] = {"level": "WARNING"}
+    # Nor is a caller's mistake ours: it is counted, and answered with what is wrong.
+    LOGGING["loggers"]["django.request"] = {"level": "ERROR"}

@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from sreportal.views import remove_demo
+
 urlpatterns = [
     path("", include("dashboard.urls")),
     path("", include("users_api.urls")),
@@ -15,6 +17,7 @@ urlpatterns = [
     path("capacity/", include("capacity.urls")),
     path("chaos/", include("chaos.urls")),
     path("accounts/", include("allauth.urls")),
+    path("demo/remove", remove_demo, name="demo-remove"),
     path("admin/", admin.site.urls),
     path("api/v1/", include("sreportal.api_urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

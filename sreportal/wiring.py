@@ -1,11 +1,22 @@
-"""Connects what may not know each other: defaults to bootstrap, reporters to web processes."""
+"""Connects what may not know each other: defaults to bootstrap, reporters to web processes.
 
-from core import bootstrap, process
+The system checks register themselves when they are imported here.
+"""
+
+from functools import partial
+
+from core import bootstrap, demo, process
 from slo.services.defaults import ensure_defaults
 from sreportal import reporting
+from users_api import demo_faults
+from users_api.services.people import delete_persons_of_domain
+
+
 
 
 def connect() -> None:
     """Register the hooks; nothing runs yet. Needs models, so it is called from `ready()`."""
     bootstrap.register(ensure_defaults)
     process.on_web_start(reporting.start)
+    demo_faults.is_enabled = demo.is_on
+    demo.on_removal(partial(delete_persons_of_domain, demo.EMAIL_DOMAIN))

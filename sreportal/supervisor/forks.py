@@ -96,7 +96,7 @@ def _run_and_exit(run: Callable[[], None]) -> None:
 
 def replace_by(program: Path | str, *arguments: str) -> Callable[[], None]:
     """Return a `run` that turns the child into another program."""
-    return lambda: os.execv(program, [str(program), *arguments])
+    return lambda: os.execv(program, [str(program), *arguments])  # noqa: S606 no shell is meant
 
 
 def kill_group(pid: int, number: int) -> None:

@@ -1,7 +1,5 @@
 """The processes of the portal, each as what to run and how to tell that it is ready."""
 
-import contextlib
-import http.client
 import importlib
 import os
 import socket
@@ -79,14 +77,12 @@ def web(listener: socket.socket) -> Program:
     loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104
 
     def answers(_pid: int) -> bool:
-        connection = http.client.HTTPConnection(loopback, port, timeout=1)
-        with (
-            contextlib.suppress(OSError, http.client.HTTPException),
-            contextlib.closing(connection),
-        ):
-            connection.request("GET", "/health/live")
-            return connection.getresponse().status < 500
-        return False
+        try:
+            with socket.create_connection((loopback, port), timeout=1) as client:
+                client.sendall(b"GET /health/live HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                return client.recv(12).endswith(b" 200")
+        except OSError:
+            return False
 
     return Program("web", lambda: _Web(listener).run(), answers)
 
@@ -144,12 +140,13 @@ def valkey(program: Path) -> Program:
     )
 
 
-def demo_traffic(listener: socket.socket, switch: Path) -> Program:
-    """Return the generator of demonstration traffic; it ends when `switch` is removed."""
+def demo_traffic(listener: socket.socket) -> Program:
+    """Return the generator of demonstration traffic; it ends when its switch is removed."""
     address, port = listener.getsockname()[:2]
     host = "127.0.0.1" if address == "0.0.0.0" else address  # noqa: S104
-    # -I: the script's folder holds modules named like ones of the standard library's users.
-    run = replace_by(sys.executable, "-I", "-S", str(DEMO_SCRIPT), host, str(port), str(switch))
+    # -I: the script's own folder has a `celery` and a `settings` that nobody there means.
+    arguments = ("-I", "-S", str(DEMO_SCRIPT), host, str(port), str(settings.DEMO_SWITCH))
+    run = replace_by(sys.executable, *arguments)
     return Program("demo", run, may_finish=True)
 
 

@@ -115,6 +115,23 @@
       location.reload();
     }
   });
+
+  // Live parts: not asked for while the tab is hidden; what a reader has unfolded stays so.
+  let unfolded = [];
+  const foldKey = (details) => `${details.closest("[id]")?.id} ${details.className}`;
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const polled = /\bevery\b/.test(event.detail.elt.getAttribute("hx-trigger") || "");
+    if (polled && document.hidden) event.preventDefault();
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    unfolded = [...event.detail.target.querySelectorAll("details[open]")].map(foldKey);
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const details of unfolded.length ? document.querySelectorAll("details") : []) {
+      if (unfolded.includes(foldKey(details))) details.open = true;
+    }
+    unfolded = [];
+  });
   document.addEventListener("htmx:afterSettle", (event) => showTimes(event.detail.elt));
 
   nameTheme();

@@ -5,6 +5,7 @@ as anything is wrong, the slow way looks at each element by itself, so that the 
 """
 
 import json
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -250,15 +251,18 @@ def _group_freshness(events: Sequence[FreshnessEvent], period: Period) -> Groups
 
 
 def _requests_delta(groups: Groups, targets: Mapping[str, Target]) -> Delta:
-    bounds = {slug: full_bounds(target.own_bounds) for slug, target in targets.items()}
+    known = {
+        slug: (target.service_id, target.own_bounds, full_bounds(target.own_bounds))
+        for slug, target in targets.items()
+    }
     methods = {key[2]: known_method(key[2]) for key in groups}
     rows = []
     for (slug, endpoint, method, status, minute), durations in groups.items():
-        target = targets[slug]
-        key = RequestKey(
-            target.service_id, endpoint, methods[method], status, int(minute), target.own_bounds
-        )
-        counts = count_by_bound(durations, bounds[slug])
+        service_id, own, bounds = known[slug]
+        key = RequestKey(service_id, endpoint, methods[method], status, int(minute), own)
+        counts = [0] * (len(bounds) + 1)
+        for duration in durations:
+            counts[bisect_left(bounds, duration)] += 1
         rows.append(RequestCount(key, len(durations), sum(durations), counts))
     return Delta(requests=rows)
 

@@ -6,6 +6,7 @@ end holds what is above the last bound. So a set of n bounds has n + 1 counts.
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from sre.slo_sli import DEFAULT_AGE_BOUNDS_S, DEFAULT_BOUNDS_MS
 
@@ -16,6 +17,11 @@ MAX_BOUND_MS = 3_600_000
 
 def full_bounds(own: Iterable[int]) -> tuple[int, ...]:
     """Return the default latency bounds refined by a service's own ones, ascending (ms)."""
+    return _full_bounds(tuple(own))
+
+
+@lru_cache(maxsize=1024)
+def _full_bounds(own: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(sorted({*DEFAULT_BOUNDS_MS, *own}))
 
 

@@ -4,6 +4,7 @@ Minutes are whole minutes since 1970-01-01T00:00Z. Adding is commutative and ass
 order in which deltas are merged never shows in the result.
 """
 
+import zlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -67,8 +68,8 @@ _counts_decoder = msgspec.msgpack.Decoder(list[int])
 
 
 def encode(delta: Delta) -> bytes:
-    """Return a delta as the bytes of its row."""
-    return _encoder.encode(delta)
+    """Return a delta as the bytes of its row; packed, as most counts are zero."""
+    return zlib.compress(_encoder.encode(delta), 1)
 
 
 def decode(payload: bytes) -> Delta:
@@ -77,7 +78,10 @@ def decode(payload: bytes) -> Delta:
     Raises:
         ValueError: If the bytes are not a delta, or its counts don't fit its bounds.
     """
-    delta = _delta_decoder.decode(payload)
+    try:
+        delta = _delta_decoder.decode(zlib.decompress(payload))
+    except zlib.error as error:
+        raise ValueError("The payload is damaged.") from error
     for row in delta.requests:
         if len(row.buckets) != len(full_bounds(row.key.own_bounds)) + 1:
             raise ValueError(f"{row.key}: the counts do not fit the bounds.")

@@ -62,9 +62,8 @@ class Portal:
         self._supervisor.wait_until_ready(*started)
         self._announce(password)
         if self._demo_is_on:
-            switch = self._run_folder / "demo-traffic"
-            switch.touch()
-            self._supervisor.start(programs.demo_traffic(listener, switch))
+            settings.DEMO_SWITCH.touch()
+            self._supervisor.start(programs.demo_traffic(listener))
         self._supervisor.run()
 
     def _start_broker(self) -> None:
