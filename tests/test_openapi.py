@@ -84,9 +84,9 @@ def headers(db: None, open_connection: None) -> dict[str, str]:
 
 @api.parametrize()
 @settings(
-    max_examples=4,
+    max_examples=8,
     deadline=None,
-    phases=[Phase.explicit, Phase.generate],
+    phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
     derandomize=True,
 )

@@ -1,0 +1,24 @@
+"""What is answered where no view is: programs get a problem document, people a page."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+
+from core.errors import NotFound
+from core.problems import CONTENT_TYPE, INTERNAL, problem, problem_response, wants_json
+
+NOWHERE = "There is nothing at this address."
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer an address that leads nowhere (Django's `handler404`)."""
+    if wants_json(request):
+        return problem_response(NotFound(NOWHERE))
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer an error that nothing caught; the log has its trace (Django's `handler500`)."""
+    if wants_json(request):
+        body = problem(500, INTERNAL, code="internal")
+        return JsonResponse(body, status=500, content_type=CONTENT_TYPE)
+    return defaults.server_error(request)

@@ -1,0 +1,35 @@
+"""Addresses that lead nowhere answer in the language of who asks."""
+
+import pytest
+from django.http import HttpRequest
+from django.test import Client, RequestFactory
+
+from core.handlers import server_error
+
+
+@pytest.mark.django_db
+def test_program_at_a_wrong_address_gets_a_problem(client: Client) -> None:
+    """Under /api/ nothing answers HTML, not even where no view is."""
+    response = client.get("/api/v1/nowhere/")
+    assert response.status_code == 404
+    assert response["Content-Type"] == "application/problem+json"
+    assert response.json()["code"] == "not_found"
+
+
+@pytest.mark.django_db
+def test_person_at_a_wrong_address_gets_a_page(client: Client) -> None:
+    """A browser shows a page that leads on."""
+    response = client.get("/nowhere/")
+    assert response.status_code == 404
+    assert response["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"), [("/api/v1/", "application/problem+json"), ("/", "text/html")]
+)
+def test_uncaught_error_tells_no_details(path: str, content_type: str) -> None:
+    """Programs and people are told that it is our fault, and nothing of the inside."""
+    request: HttpRequest = RequestFactory().get(path)
+    response = server_error(request)
+    assert response.status_code == 500
+    assert response["Content-Type"].startswith(content_type)
