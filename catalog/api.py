@@ -9,7 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import filters, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import NotAuthenticated, ParseError
+from rest_framework.exceptions import NotAuthenticated, NotFound, ParseError
 from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -40,8 +40,6 @@ from core.errors import TooLarge
 
 __all__ = ["ServiceViewSet", "TeamViewSet", "register"]
 
-SLUG_PATTERN = "[^/.]+"
-
 
 class CsvRenderer(BaseRenderer):
     """Names `text/csv` in content negotiation; the list writes the lines itself."""
@@ -53,6 +51,19 @@ class CsvRenderer(BaseRenderer):
         """Return a refusal as the JSON that it is: a problem has no columns."""
         rendered: bytes = JSONRenderer().render(data)
         return rendered
+
+
+class BySlug:
+    """Finds objects by slug; what cannot be one is missing like any other, as a problem."""
+
+    lookup_field = "slug"
+    lookup_value_regex = "[^/]+"
+
+    def get_object(self) -> Any:
+        """Return the object, or say that it is missing."""
+        if "\x00" in self.kwargs["slug"]:  # type: ignore[attr-defined]
+            raise NotFound("Not found.")
+        return super().get_object()  # type: ignore[misc]
 
 
 class YamlParser(BaseParser):
@@ -88,7 +99,7 @@ class YamlParser(BaseParser):
     partial_update=extend_schema(summary="Change some fields of a service"),
     destroy=extend_schema(summary="Delete a service"),
 )
-class ServiceViewSet(viewsets.ModelViewSet[Service]):
+class ServiceViewSet(BySlug, viewsets.ModelViewSet[Service]):
     """Services by slug; private ones exist only for their team and for admins."""
 
     queryset = Service.objects.none()
@@ -97,8 +108,6 @@ class ServiceViewSet(viewsets.ModelViewSet[Service]):
     filter_backends = (DjangoFilterBackend, StrictOrderingFilter)
     ordering = "slug"
     ordering_fields = ("slug", "name", "tier", "lifecycle", "created_at", "updated_at")
-    lookup_field = "slug"
-    lookup_value_regex = SLUG_PATTERN
     read_role = Role.VIEWER
     write_role = Role.MANAGER
 
@@ -195,7 +204,7 @@ class ServiceViewSet(viewsets.ModelViewSet[Service]):
     partial_update=extend_schema(summary="Change some fields of a team"),
     destroy=extend_schema(summary="Delete a team; its services stay, without an owner"),
 )
-class TeamViewSet(viewsets.ModelViewSet[Team]):
+class TeamViewSet(BySlug, viewsets.ModelViewSet[Team]):
     """Teams by slug."""
 
     queryset = Team.objects.prefetch_related("members")
@@ -205,8 +214,6 @@ class TeamViewSet(viewsets.ModelViewSet[Team]):
     search_fields = ("slug", "name", "description")
     ordering = "slug"
     ordering_fields = ("slug", "name", "created_at", "updated_at")
-    lookup_field = "slug"
-    lookup_value_regex = SLUG_PATTERN
     read_role = Role.VIEWER
     write_role = Role.MANAGER
 

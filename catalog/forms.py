@@ -78,6 +78,13 @@ class ServiceForm(_CatalogForm):
             "rds_instance",
             "load_balancer",
         )
+        labels = {
+            "is_private": "Private",
+            "aws_region": "AWS region",
+            "ecs_cluster": "ECS cluster",
+            "ecs_service": "ECS service",
+            "rds_instance": "RDS instance",
+        }
         widgets = {
             "description": forms.Textarea({"rows": 3}),
             "runbook_url": forms.URLInput(),

@@ -26,7 +26,7 @@ PAGE_SIZE = 50
 @requires(Role.VIEWER)
 def team_list(request: HttpRequest) -> HttpResponse:
     """List the teams."""
-    words = request.GET.get("search", "").strip()
+    words = request.GET.get("search", "").replace("\x00", "").strip()
     known = Service.objects.visible_to(signed_in(request)).values("pk")
     teams = Team.objects.annotate(
         people=Count("members", distinct=True),

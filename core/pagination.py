@@ -144,6 +144,8 @@ def _typed(model: type[Model], key: str, value: Any) -> Any:
     name = key.lstrip("-")
     if not isinstance(value, int | str):
         raise TypeError("a key is text or a number")
+    if isinstance(value, str) and "\x00" in value:
+        raise ValueError("no database compares with NUL")
     try:
         field = model._meta.pk if name == "pk" else model._meta.get_field(name)
     except FieldDoesNotExist:

@@ -150,7 +150,8 @@ class Writer:
             )
             item.action = "created"
             return
-        if members is not None and entry.members is None:
+        # Nobody is dropped by a list that is not said, or of which some could not be found.
+        if members is not None and (entry.members is None or item.lost):
             members |= set(team.members.all())
         changes = update_team(
             team, values=entry.values, members=members, now=self._now, actor=self._actor

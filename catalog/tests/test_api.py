@@ -160,6 +160,15 @@ def test_private_service_is_missing_to_strangers(alice: User, charlie: User) -> 
     assert b"vault" not in b"".join(stranger.get(f"{SERVICES}?format=csv"))
 
 
+@pytest.mark.parametrize("slug", ["nothing", "no.such", "%00", "%C2%84", "A B"])
+def test_missing_is_a_problem_whatever_its_name(charlie: User, slug: str) -> None:
+    """Anything in the place of a slug answers 404 in the form of every other error."""
+    for address in (SERVICES, TEAMS):
+        answer = client_of(charlie).get(f"{address}{slug}/")
+        assert answer.status_code == 404
+        assert answer["Content-Type"] == "application/problem+json"
+
+
 def test_stranger_cannot_drop_a_link_they_cannot_see(alice: User) -> None:
     """Replacing the dependencies keeps those to services the caller may not know of."""
     vault = service("vault", owner=team("payments", alice), is_private=True)
@@ -210,6 +219,8 @@ def test_list_filters_searches_and_orders(charlie: User) -> None:
         ("ordering=colour", "ordering"),
         ("cursor=rubbish", "cursor"),
         ("cursor=bnVsbA", "cursor"),
+        ("cursor=W1sic2x1ZyIsInBrIl0sWyJcdTAwMDAiLDFdLGZhbHNlXQ", "cursor"),
+        ("search=%00", "search"),
         ("page_size=0", "page_size"),
         ("page_size=501", "page_size"),
     ],

@@ -1,5 +1,7 @@
 """Paths in the graph of dependencies."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +18,7 @@ def test_path_is_one(edges: dict[int, list[int]], start: int, end: int) -> None:
         assert end not in reach(edges, start)
         return
     assert (path[0], path[-1]) == (start, end)
-    assert all(step in edges[before] for before, step in zip(path, path[1:], strict=False))
+    assert all(step in edges[before] for before, step in pairwise(path))
     assert len(set(path)) == len(path)
 
 

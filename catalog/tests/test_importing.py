@@ -275,6 +275,18 @@ def test_missing_target_keeps_present_dependencies() -> None:
     assert not web.dependencies.exists()
 
 
+def test_missing_account_keeps_present_members() -> None:
+    """A list of members drops nobody while somebody on it has no account yet."""
+    alice, bob = person("alice"), person("bob")
+    payments = team("payments", alice)
+    head = "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata: {name: payments}\nspec:\n"
+    verdict = run(f"{head}  members: [bob, nobody]\n")[0]
+    assert verdict.lost == ["spec.members[1]"]
+    assert set(payments.members.all()) == {alice, bob}
+    run(f"{head}  members: [bob]\n")
+    assert set(payments.members.all()) == {bob}
+
+
 def test_dependency_of_is_read_backwards() -> None:
     """`dependencyOf` makes the other service depend on this one, in the import or not."""
     service("outside")
