@@ -106,10 +106,7 @@ class RequestsView(IngestView):
         operation_id="telemetry_requests",
         tags=["telemetry"],
         parameters=[KEY],
-        request={
-            "application/json": RequestEventSerializer(many=True),
-            "application/x-ndjson": RequestEventSerializer,
-        },
+        request=RequestEventSerializer(many=True),
         responses={200: AnswerSerializer},
         examples=[
             OpenApiExample(
@@ -125,7 +122,8 @@ class RequestsView(IngestView):
     def post(self, request: Request) -> Response:
         """Send requests: raw events, or one report that is already counted per minute.
 
-        Up to 10 MB, gzip or plain. The valid elements of a batch are kept; the others are listed.
+        Up to 10 MB, gzip or plain; NDJSON as application/x-ndjson. The valid elements of a batch
+        are kept; the others are listed.
         """
         return self.take(request)
 
@@ -139,10 +137,7 @@ class FreshnessView(IngestView):
         operation_id="telemetry_freshness",
         tags=["telemetry"],
         parameters=[KEY],
-        request={
-            "application/json": FreshnessEventSerializer(many=True),
-            "application/x-ndjson": FreshnessEventSerializer,
-        },
+        request=FreshnessEventSerializer(many=True),
         responses={200: AnswerSerializer},
     )
     def post(self, request: Request) -> Response:

@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import Self
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
 from catalog.models import Service
+from telemetry.domain.buckets import own_bounds
 
 
 class TelemetryDelta(models.Model):
@@ -77,6 +79,16 @@ class ServiceTelemetry(models.Model):
 
     def __str__(self) -> str:
         return f"telemetry of {self.service_id}"
+
+    def clean(self) -> None:
+        """Refuse bounds that cannot be counted over."""
+        given = self.own_bounds_ms
+        if not isinstance(given, list) or any(type(bound) is not int for bound in given):
+            raise ValidationError({"own_bounds_ms": "Give a list of whole milliseconds."})
+        try:
+            own_bounds(given)
+        except ValueError as error:
+            raise ValidationError({"own_bounds_ms": str(error)}) from error
 
 
 class Series(models.Model):

@@ -5,12 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, InterfaceError, connection, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, transaction
 
 from catalog.models import Service
 from core.errors import Conflict, InvalidInput, NotFound, Unavailable
@@ -29,14 +28,13 @@ from telemetry.domain.deltas import encode
 from telemetry.domain.fields import Period, WrongField, convert, printable
 from telemetry.domain.reports import Report, is_report, read_report
 from telemetry.models import BatchReceipt, TelemetryDelta
+from telemetry.services import delta_log
 
 if TYPE_CHECKING:
     from accounts.models import User
 
 MAX_LISTED = 1_000
 _SLUGS_A_QUERY = 500
-_WAIT_FOR_TURN_S = 20
-_sqlite_writer = Lock()
 
 
 @dataclass(frozen=True)
@@ -215,8 +213,7 @@ def _once(read: Any, *, body: bytes, sender: Sender, key: str, now: datetime) ->
     if not key:
         answer, delta = _row(read(), sender=sender, now=now)
         if delta is not None:
-            with _write_turn():
-                delta.save(force_insert=True)
+            delta_log.append(delta)
         return answer
     digest = hashlib.sha256(body).digest()
     if (earlier := _replay(sender, key, digest)) is not None:
@@ -228,7 +225,7 @@ def _once(read: Any, *, body: bytes, sender: Sender, key: str, now: datetime) ->
         token_id=sender.token_id or 0, key=key, digest=digest, answer=answer.body(), received_at=now
     )
     try:
-        with _write_turn(), transaction.atomic():
+        with delta_log.write_turn(), transaction.atomic():
             receipt.save(force_insert=True)
             if delta is not None:
                 delta.save(force_insert=True)
@@ -259,20 +256,6 @@ def _replay(sender: Sender, key: str, digest: bytes) -> Answer | None:
     given = receipt.answer
     rejected = [Rejection(**item) for item in given["rejected"]]
     return Answer(given["accepted"], rejected, given["rejected_count"], is_replay=True)
-
-
-@contextmanager
-def _write_turn() -> Iterator[None]:
-    """Let threads queue for SQLite's one writer: its own waiting is sleeps of up to 100 ms."""
-    if connection.vendor != "sqlite":
-        yield
-        return
-    if not _sqlite_writer.acquire(timeout=_WAIT_FOR_TURN_S):
-        raise Unavailable("Too many batches are waiting. Nothing was stored.")
-    try:
-        yield
-    finally:
-        _sqlite_writer.release()
 
 
 @contextmanager

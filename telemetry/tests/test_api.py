@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +12,13 @@ from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
 
+from accounts.models import ApiToken, User
 from catalog.models import Service
 from telemetry import http_body
 from telemetry.models import TelemetryDelta
+from telemetry.services import delta_log
 from telemetry.tests.builders import event, make_service, report
+from telemetry.tests.conftest import client_of
 
 URL = "/api/v1/telemetry/requests"
 Post = Callable[..., Any]
@@ -241,9 +245,9 @@ def test_a_chunked_body_has_the_same_limit(sender: Client, service: Service) -> 
 
 
 @pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
-def test_only_post_is_answered(sender: Client, method: str) -> None:
+def test_only_post_is_answered(alice: User, method: str) -> None:
     """Anything else is 405, as a problem document."""
-    response = getattr(sender, method)(URL)
+    response = getattr(client_of(alice, "ingest", "read"), method)(URL)
     assert response.status_code == 405
     assert response.json()["code"] == "method_not_allowed"
 
@@ -280,7 +284,7 @@ def test_a_silent_database_is_503_and_never_2xx(
     def down(*_: Any, **__: Any) -> None:
         raise OperationalError("the disk is full")
 
-    monkeypatch.setattr(TelemetryDelta, "save", down)
+    monkeypatch.setattr(delta_log, "append", down)
     response = post([event()])
     assert response.status_code == 503
     assert response["Retry-After"]
@@ -364,7 +368,32 @@ def test_freshness_reports_have_their_own_address(post: Post) -> None:
     assert response.json()["rejected"][0]["field"] == "age_s"
 
 
-def test_no_token_no_answer(client: Client, db: None) -> None:
-    """Who doesn't say who they are learns nothing."""
-    response = client.post(URL, b"[]", content_type="application/json")
-    assert response.status_code in (401, 403)
+def test_without_a_token_nothing_is_taken(client: Client, service: Service) -> None:
+    """Who doesn't say who they are is asked to."""
+    response = client.post(URL, [event()], content_type="application/json")
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"]
+
+
+def test_an_expired_token_is_unknown(sender: Client, service: Service) -> None:
+    """Expiry counts from the next request on."""
+    ApiToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    response = sender.post(URL, [event()], content_type="application/json")
+    assert response.status_code == 401
+
+
+def test_a_token_of_another_scope_is_refused(alice: User, service: Service) -> None:
+    """Reading is not sending."""
+    response = client_of(alice, "read").post(URL, [event()], content_type="application/json")
+    assert response.status_code == 403
+
+
+def test_another_team_s_private_service_is_as_unknown_as_none(
+    sender: Client, service: Service
+) -> None:
+    """A token learns of no service that its owner may not see."""
+    Service.objects.update(is_private=True)
+    hidden = sender.post(URL, [event()], content_type="application/json")
+    missing = sender.post(URL, [event(service="nobody")], content_type="application/json")
+    assert hidden.status_code == 404
+    assert {**hidden.json(), "id": ""} == {**missing.json(), "id": ""}

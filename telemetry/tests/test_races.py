@@ -128,3 +128,19 @@ def test_a_key_used_by_two_requests_at_once_stores_one_batch(service: Service) -
     assert [answer.accepted for answer in answers] == [1, 1, 1, 1]
     assert sum(not answer.is_replay for answer in answers) == 1
     assert TelemetryDelta.objects.count() == 1
+
+
+def test_batches_that_arrive_at_once_are_all_stored(service: Service) -> None:
+    """Whoever commits for others commits all of them, and each is there when it is answered."""
+
+    def send(_: int) -> int:
+        try:
+            for _ in range(10):
+                ingest.store_batch([event()], now=NOW)
+            return 10
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(6) as pool:
+        answered = sum(pool.map(send, range(6)))
+    assert TelemetryDelta.objects.count() == answered
