@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.urls import Resolver404, get_script_prefix, resolve
+from django.urls import Resolver404, get_script_prefix, get_urlconf, resolve
 
 Count = Callable[[AbstractBaseUser | AnonymousUser], int | None]
 
@@ -83,11 +84,15 @@ def count(path: str, provider: Count) -> None:
     _COUNTS[path] = provider
 
 
-@lru_cache(maxsize=64)
 def exists(path: str) -> bool:
     """Return whether the portal answers at `path`."""
+    return _resolves(path, get_urlconf() or settings.ROOT_URLCONF)
+
+
+@lru_cache(maxsize=128)
+def _resolves(path: str, urlconf: str) -> bool:
     try:
-        resolve(path)
+        resolve(path, urlconf)
     except Resolver404:
         return False
     return True

@@ -3,10 +3,12 @@
 import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.core.paginator import Paginator
 from django.template import Context, Template
@@ -219,3 +221,14 @@ def test_number_sets_thousands_apart() -> None:
     """Large counts are readable; None is no data."""
     assert number(1_234_567) == "1,234,567"
     assert number(None) == "no data"
+
+
+def test_every_component_is_documented() -> None:
+    """Each file in components/ names its parameters, and the guide to the pages lists it."""
+    guide = (Path(settings.BASE_DIR) / "docs" / "ui.md").read_text()
+    for path in (Path(settings.BASE_DIR) / "templates" / "components").glob("*.html"):
+        source = path.read_text()
+        assert source[:200].count("{#") == 1, path.name
+        tag = re.search(r"Tags?: (\w+)", source)
+        name = tag.group(1) if tag else path.stem
+        assert re.search(rf"\b{name}\b", guide), name
