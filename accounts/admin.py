@@ -8,7 +8,7 @@ from django.contrib.auth.admin import UserAdmin
 from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from accounts.models import ApiToken, User
 from accounts.services import users
@@ -23,7 +23,7 @@ admin.site.site_url = "/"
 
 
 @admin.register(User)
-class PortalUserAdmin(UserAdmin):  # type: ignore[type-arg]
+class PortalUserAdmin(UserAdmin[User]):
     """People. They are deactivated, not deleted, so that the audit keeps its sense."""
 
     list_display = ("username", "email", "first_name", "last_name", "role", "is_active", "teams")
@@ -63,9 +63,9 @@ class PortalUserAdmin(UserAdmin):  # type: ignore[type-arg]
                 return super().changeform_view(request, *args, **kwargs)
         except DomainError as error:
             messages.error(request, error.message)
-            return HttpResponse(status=303, headers={"Location": request.get_full_path()})
+            return HttpResponseRedirect(request.get_full_path())
 
-    def save_model(self, request: HttpRequest, obj: User, form: ModelForm, change: bool) -> None:  # type: ignore[type-arg]
+    def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
         """Create or change through the services."""
         given = form.cleaned_data
         fields = {name: given[name] for name in users.FIELDS if name in given}
@@ -100,7 +100,7 @@ class PortalUserAdmin(UserAdmin):  # type: ignore[type-arg]
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
     """Everyone's tokens: never the secret, only what it is called and whether it is in use."""
 
     list_display = (
