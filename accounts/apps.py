@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.utils.module_loading import import_string
 
 
 class AccountsConfig(AppConfig):
@@ -11,5 +12,7 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        """Let the API's description know how callers identify themselves."""
+        """Describe callers to the API's schema, and begin to tell sign-ins in the audit."""
+        # Named, not imported: what they need is not loaded yet when this file is.
         import_module("accounts.schema")
+        import_string("accounts.sign_in_audit.connect")()

@@ -1,12 +1,20 @@
-"""Sign-in where nothing else is said."""
+"""Sign-in where nothing else is said, and the second factor where a role needs it."""
 
+from collections.abc import Callable
 from typing import Any
 
+from allauth.mfa.adapter import get_adapter
+from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 
 from accounts.access import ask_to_sign_in
+from accounts.models import User
+from core.errors import Forbidden
+from core.problems import problem_response, wants_json
 
 
 class SignInMiddleware(LoginRequiredMiddleware):
@@ -25,3 +33,31 @@ class SignInMiddleware(LoginRequiredMiddleware):
     ) -> HttpResponseBase:
         """Send people to sign in and tell programs what is missing."""
         return ask_to_sign_in(request, self.get_login_url(view_func))
+
+
+class SecondFactorMiddleware:
+    """Whoever has a role of `MFA_REQUIRED_ROLES` sets up a second factor before anything else.
+
+    Tokens are not asked: they are a factor of their own, made by somebody who had both.
+    """
+
+    OPEN = ("/accounts/2fa/", "/accounts/logout/", "/accounts/reauthenticate/")
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Send people to set up a second factor; tell programs so."""
+        if not self._lacks_it(request):
+            return self.get_response(request)
+        if wants_json(request):
+            return problem_response(Forbidden("Your role needs a second factor; set one up."))
+        messages.warning(request, "Your role needs a second factor. Set one up to go on.")
+        return redirect("mfa_activate_totp")
+
+    def _lacks_it(self, request: HttpRequest) -> bool:
+        user = request.user
+        if not settings.MFA_REQUIRED_ROLES or request.path_info.startswith(self.OPEN):
+            return False
+        required = isinstance(user, User) and user.role in settings.MFA_REQUIRED_ROLES
+        return required and not get_adapter().is_mfa_enabled(user)

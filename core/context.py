@@ -25,8 +25,8 @@ def portal(request: HttpRequest) -> dict[str, Any]:
 
 def _account_links() -> list[nav.Link]:
     entries = (
-        nav.Entry("Profile", "/profile/", "user"),
-        nav.Entry("API tokens", "/tokens/", "key-round"),
+        nav.Entry("Profile", "/accounts/", "user"),
+        nav.Entry("API tokens", "/accounts/tokens/", "key-round"),
         nav.Entry("Sign-in security", "/accounts/2fa/", "shield-check"),
     )
     return [

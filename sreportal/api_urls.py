@@ -3,11 +3,13 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
+import accounts.api
 import catalog.api
 import incidents.api
 import slo.api
 
 router = SimpleRouter()
+accounts.api.register(router)
 catalog.api.register(router)
 incidents.api.register(router)
 slo.api.register(router)

@@ -91,9 +91,9 @@ def data_dir() -> Path:
 
 def private_value(name: str, file_name: str) -> str:
     """Return a secret from the environment, else one kept (and made once) in the data folder."""
-    given = str(read(name))
+    given = read(name)
     if given:
-        return given
+        return str(given)
     path = data_dir() / file_name
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -21,7 +21,9 @@ DATA_DIR = env.data_dir()
 DEBUG = env.read("DEBUG")
 SECRET_KEY = env.private_value("SECRET_KEY", "secret_key")
 TOKEN_PEPPER = env.private_value("TOKEN_PEPPER", "token_pepper")
-ENCRYPTION_KEYS = env.read("ENCRYPTION_KEYS")
+ENCRYPTION_KEYS = env.read("ENCRYPTION_KEYS") or [
+    env.private_value("ENCRYPTION_KEYS", "encryption_key")
+]
 
 PORT = env.read("PORT")
 BIND = env.read("BIND")
@@ -104,6 +106,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.middleware.SecondFactorMiddleware",
     "core.middleware.DomainErrorMiddleware",
 ]
 
@@ -169,8 +172,8 @@ CACHES = {
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
+    "accounts.backends.RoleBackend",
 ]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
@@ -193,6 +196,27 @@ ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_UNIQUE_EMAIL = True
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[SRE Portal] "
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if HTTPS else "http"
+# Per address, and per account: five wrong passwords lock an account for five minutes.
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip,5/5m/key",
+    "reset_password": "20/m/ip,5/m/key",
+    "reset_password_from_key": "20/m/ip",
+    "reauthenticate": "10/m/user",
+    "change_password": "5/m/user",
+}
+ALLAUTH_TRUSTED_PROXY_COUNT = NUM_PROXIES
+# Admins make the accounts, so addresses are theirs to vouch for.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_ADAPTER = "accounts.adapters.SecondFactorAdapter"
+MFA_TOTP_ISSUER = "SRE Portal"
+# One step of 30 s to either side, for phones whose clock is off.
+MFA_TOTP_TOLERANCE = 1
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_REQUIRED_ROLES = env.read("MFA_REQUIRED_ROLES")
 OIDC_ISSUER = env.read("OIDC_ISSUER")

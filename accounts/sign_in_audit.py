@@ -1,0 +1,50 @@
+"""Signing in, failing to, signing out and changing passwords are told in the audit."""
+
+from typing import Any
+
+from allauth.account.signals import password_changed, password_reset, password_set, user_logged_in
+from allauth.mfa.signals import authenticator_added, authenticator_removed
+from django.contrib.auth.signals import user_logged_out, user_login_failed
+from django.db import transaction
+from django.db.models import Q
+
+from accounts.models import User
+from core import audit, clock
+
+# The account of nobody is not named: people type passwords into the name field.
+_NOBODY = "unknown account"
+
+
+def connect() -> None:
+    """Listen to what Django and django-allauth tell; called once, when the app is ready."""
+    acts = {
+        user_logged_in: "user.signed_in",
+        user_logged_out: "user.signed_out",
+        password_changed: "user.password_changed",
+        password_reset: "user.password_reset",
+        password_set: "user.password_set",
+        authenticator_added: "user.second_factor_added",
+        authenticator_removed: "user.second_factor_removed",
+    }
+    for signal, act in acts.items():
+        signal.connect(_teller(act), weak=False, dispatch_uid=act)
+    user_login_failed.connect(_tell_failure, dispatch_uid="user.sign_in_failed")
+
+
+def _teller(act: str) -> Any:
+    def tell(user: User | None = None, **_facts: Any) -> None:
+        if user is not None:
+            with transaction.atomic():
+                audit.record(act=act, subject=user, actor=user, now=clock.now())
+
+    return tell
+
+
+def _tell_failure(credentials: dict[str, Any], **_facts: Any) -> None:
+    names = [credentials[key] for key in ("username", "email") if credentials.get(key)]
+    named = [Q(username__iexact=name) | Q(email__iexact=name) for name in names]
+    user = User.objects.filter(named[0]).first() if named else None
+    with transaction.atomic():
+        audit.record(
+            act="user.sign_in_failed", subject=user or _NOBODY, actor="anonymous", now=clock.now()
+        )
