@@ -5,7 +5,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.clock import now
 from sreportal.diagnosis import Verdict, examine
@@ -24,10 +24,15 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         parser.add_argument("--json", action="store_true", help="print one JSON object")
+        parser.add_argument("--only", help="look at this alone, e.g. worker (for health checks)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Examine and print."""
         findings = examine(now=now())
+        if options["only"]:
+            findings = [finding for finding in findings if finding.name == options["only"]]
+            if not findings:
+                raise CommandError(f"Nothing is called {options['only']!r}.", returncode=2)
         well = all(finding.verdict is not Verdict.WRONG for finding in findings)
         if options["json"]:
             body = {"ok": well, "findings": [asdict(finding) for finding in findings]}
