@@ -65,7 +65,9 @@ class PortalUserAdmin(UserAdmin[User]):
             messages.error(request, error.message)
             return HttpResponseRedirect(request.get_full_path())
 
-    def save_model(self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool) -> None:
+    def save_model(
+        self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool
+    ) -> None:
         """Create or change through the services."""
         given = form.cleaned_data
         fields = {name: given[name] for name in users.FIELDS if name in given}

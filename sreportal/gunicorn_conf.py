@@ -11,9 +11,9 @@ from django.conf import settings
 from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 from gunicorn.glogging import Logger
+from gunicorn.util import import_app
 from gunicorn.workers.base import Worker
 
-from core.process import web_started
 from sreportal.supervisor.forks import die_with_parent
 
 
@@ -57,4 +57,5 @@ def post_fork(_server: Arbiter, worker: Worker) -> None:
 
 def post_worker_init(_worker: Any) -> None:
     """Start what every web process runs beside requests."""
-    web_started()
+    # By name: its models are loaded with the application, which is later than this file.
+    import_app("core.process:web_started")()

@@ -1,19 +1,21 @@
-"""Connects what may not know each other: defaults to bootstrap, reporters to web processes.
-
-The system checks register themselves when they are imported here.
-"""
+"""Connects what may not know each other: defaults to bootstrap, reporters to web processes."""
 
 from functools import partial
 
+from django.core.checks import Tags, register
+
 from core import bootstrap, demo, process
 from slo.services.defaults import ensure_defaults
-from sreportal import reporting
+from sreportal import checks, reporting
 from users_api import demo_faults
 from users_api.services.people import delete_persons_of_domain
 
 
 def connect() -> None:
     """Register the hooks; nothing runs yet. Needs models, so it is called from `ready()`."""
+    register(checks.check_exposure, Tags.security)
+    register(checks.check_storage, Tags.database)
+    register(checks.check_deployment, Tags.security, deploy=True)
     bootstrap.register(ensure_defaults)
     process.on_web_start(reporting.start)
     demo_faults.is_enabled = demo.is_on
