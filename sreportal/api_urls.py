@@ -3,11 +3,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-<<<<<<< HEAD
 import accounts.api
-=======
-import accounts.schema  # noqa: F401 tells the description how callers sign in
->>>>>>> platform
 import catalog.api
 import incidents.api
 import slo.api
