@@ -26,7 +26,15 @@ admin.site.site_url = "/"
 class PortalUserAdmin(UserAdmin[User]):
     """People. They are deactivated, not deleted, so that the audit keeps its sense."""
 
-    list_display = ("username", "email", "first_name", "last_name", "role", "is_active", "team_names")
+    list_display = (
+        "username",
+        "email",
+        "first_name",
+        "last_name",
+        "role",
+        "is_active",
+        "team_names",
+    )
     list_filter = ("role", "is_active")
     filter_horizontal = ()
     readonly_fields = ("team_names", "last_login", "date_joined")
