@@ -1,6 +1,6 @@
 """`POST /api/v1/telemetry/requests` and `/freshness`."""
 
-from typing import Any
+from typing import Any, cast
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers, status
@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenAuthentication
+from accounts.models import User
 from core import clock
 from core.errors import InvalidInput
 from core.problems import CONTENT_TYPE, problem
@@ -33,7 +34,9 @@ class RejectionSerializer(serializers.Serializer[Any]):
     """One element that was not kept."""
 
     index = serializers.IntegerField(help_text="Position in the array, from 0.")
-    field = serializers.CharField(help_text="Which field is wrong; empty for the element itself.")
+    field = serializers.CharField(  # type: ignore[assignment] the wire name shadows a base attribute
+        help_text="Which field is wrong; empty for the element itself."
+    )
     error = serializers.CharField()
 
 
@@ -148,7 +151,7 @@ class FreshnessView(IngestView):
 def _sender(request: Request) -> Sender:
     # A checked token is kept for seconds in this process; what its owner may see, as long with it.
     known = vars(request.auth).setdefault("_known_services", {})
-    return Sender(token_id=request.auth.pk, user=request.user, known=known)
+    return Sender(token_id=request.auth.pk, user=cast("User", request.user), known=known)
 
 
 def _idempotency_key(request: Request) -> str:
