@@ -34,9 +34,7 @@ class RejectionSerializer(serializers.Serializer[Any]):
     """One element that was not kept."""
 
     index = serializers.IntegerField(help_text="Position in the array, from 0.")
-    field = serializers.CharField(  # type: ignore[assignment] the wire name shadows a base attribute
-        help_text="Which field is wrong; empty for the element itself."
-    )
+    field = serializers.CharField(help_text="Which field is wrong; empty for the element itself.")
     error = serializers.CharField()
 
 
@@ -65,7 +63,7 @@ class FreshnessEventSerializer(serializers.Serializer[Any]):
     """How old the data of one source was."""
 
     service = serializers.CharField(help_text="Slug of the service.")
-    source = serializers.CharField(max_length=200)
+    source = serializers.CharField(max_length=200)  # type: ignore[assignment]
     age_s = serializers.FloatField(min_value=0)
     timestamp = serializers.CharField(
         required=False, help_text="RFC 3339 with a zone, or seconds since 1970; left out: now."
