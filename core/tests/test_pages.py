@@ -140,3 +140,12 @@ def test_server_error_page_needs_nothing() -> None:
 def test_csrf_page_renders(rf: RequestFactory) -> None:
     """The page of an expired form says that nothing was changed."""
     assert "Nothing was changed" in get_template("403_csrf.html").render({}, rf.get("/"))
+
+
+def test_menu_leads_to_what_is_ones_own(client: Client) -> None:
+    """Profile, tokens and sign-in security are one step away on every page."""
+    client.force_login(person())
+    body = client.get("/show").content.decode()
+    menu = body[body.index('id="user-menu"') :]
+    for address in ("/accounts/", "/accounts/tokens/", "/accounts/2fa/"):
+        assert f'href="{address}"' in menu
