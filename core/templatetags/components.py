@@ -144,9 +144,12 @@ def strip(bars: Sequence[charts.Bar], label: str, ends: bool = True) -> dict[str
 
 
 @register.inclusion_tag("components/budget_bar.html")
-def budget_bar(used: float | None, label: str = "Error budget used") -> dict[str, Any]:
-    """Show how much of a budget is used: `used` is a fraction, above 1 when overspent."""
-    return {"meter": charts.meter(None if used == "" else used), "label": label}
+def budget_bar(used: float | str | None, label: str = "Error budget used") -> dict[str, Any]:
+    """Show how much of a budget is used: `used` is a fraction, above 1 when overspent.
+
+    An attribute that is missing reaches a tag as "", and is no data.
+    """
+    return {"meter": charts.meter(None if isinstance(used, str) else used), "label": label}
 
 
 @register.inclusion_tag("components/field.html")
