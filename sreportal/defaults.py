@@ -7,12 +7,14 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
 
-from accounts.models import User
+from accounts.models import ApiToken, User
 from accounts.roles import Role
+from accounts.services.tokens import create_token, revoke_token
 from core import bootstrap
 from sreportal.schedule import SCHEDULE, Tick
 
 WRITTEN = "sreportal-every-s"
+DEMONSTRATION = "Demonstration traffic"
 
 
 @transaction.atomic
@@ -27,6 +29,23 @@ def create_first_admin() -> str | None:
     password = secrets.token_urlsafe(12)
     User.objects.create_superuser("admin", "", password, role=Role.ADMIN)
     return password
+
+
+@transaction.atomic
+def demonstration_token(*, now: datetime) -> str:
+    """Make the token of this start's demonstration traffic and revoke those of earlier starts.
+
+    Returns:
+        The token, owned by the first active admin; "" when there is none.
+    """
+    owner = User.objects.filter(role=Role.ADMIN, is_active=True).order_by("pk").first()
+    if owner is None:
+        return ""
+    for earlier in ApiToken.objects.filter(name=DEMONSTRATION, revoked_at=None):
+        revoke_token(earlier, now=now, actor="portal")
+    scopes = ["read", "write"]
+    _, token = create_token(user=owner, name=DEMONSTRATION, scopes=scopes, now=now, actor="portal")
+    return token
 
 
 @transaction.atomic

@@ -90,6 +90,8 @@ def check_database(_now: datetime) -> CheckResult:
 
 def check_broker(_now: datetime) -> CheckResult:
     """Reach the broker. Without it evaluations wait, but intake, escalation and pages go on."""
+    if settings.FILE_BROKER:
+        return CheckResult(Status.HEALTHY, "messages go through files")
     started = time.monotonic()
     try:
         _greet_broker()

@@ -147,13 +147,24 @@ def valkey(program: Path) -> Program:
     )
 
 
-def demo_traffic(listener: socket.socket) -> Program:
-    """Return the generator of demonstration traffic; it ends when its switch is removed."""
+def demo_traffic(listener: socket.socket, token: str) -> Program:
+    """Return the generator of demonstration traffic; it ends when its switch is removed.
+
+    Args:
+        listener: The socket that the web server answers on.
+        token: API token that it sends, or "" where nobody asks for one.
+    """
     address, port = listener.getsockname()[:2]
     host = "127.0.0.1" if address == "0.0.0.0" else address  # noqa: S104
     # -I: the script's own folder has a `celery` and a `settings` that nobody there means.
     arguments = ("-I", "-S", str(DEMO_SCRIPT), host, str(port), str(settings.DEMO_SWITCH))
-    run = replace_by(sys.executable, *arguments)
+    become = replace_by(sys.executable, *arguments)
+
+    def run() -> None:
+        # By the environment: a command line can be read by everybody on the machine.
+        os.environ["DEMO_TOKEN"] = token
+        become()
+
     return Program("demo", run, may_finish=True)
 
 

@@ -8,7 +8,7 @@ from celery import current_app
 from django.core.management import call_command
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 
-from accounts.models import User
+from accounts.models import ApiToken, User
 from accounts.roles import Role
 from core import bootstrap
 from sreportal import defaults
@@ -113,3 +113,18 @@ def test_creators_run_once_each_in_order(monkeypatch: pytest.MonkeyPatch) -> Non
         bootstrap.register(creator)
     bootstrap.run(now=NOW)
     assert made == ["first at 12:00", "second"]
+
+
+def test_demonstration_token_is_new_at_every_start() -> None:
+    """Where the Users API asks for a token, the generator has one, and only the newest works."""
+    defaults.create_first_admin()
+    first = defaults.demonstration_token(now=NOW)
+    second = defaults.demonstration_token(now=NOW)
+    assert first.startswith("srp_")
+    assert first != second
+    assert ApiToken.objects.filter(revoked_at=None).count() == 1
+
+
+def test_no_admin_no_demonstration_token() -> None:
+    """Nobody owns a token that nobody made."""
+    assert defaults.demonstration_token(now=NOW) == ""

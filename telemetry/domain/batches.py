@@ -72,6 +72,11 @@ class Rejection:
     error: str
     is_unknown_service: bool = False
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong, beginning with the field: readers of the text alone must find it."""
+        return f"{self.field}: {self.error}" if self.field else self.error
+
 
 @dataclass
 class Batch:

@@ -74,7 +74,7 @@ class Answer:
     def body(self) -> dict[str, Any]:
         """Return the JSON that senders see."""
         listed = [
-            {"index": item.index, "field": item.field, "error": item.error}
+            {"index": item.index, "field": item.field, "error": item.sentence}
             for item in self.rejected
         ]
         return {

@@ -49,6 +49,7 @@ class Portal:
         self._say = supervisor.say
         self._run_folder = Path(settings.DATA_DIR) / "run"
         self._demo_is_on = False
+        self._demo_token = ""
 
     def run(self) -> None:
         """Bring everything up, say where it is, and stay."""
@@ -63,7 +64,7 @@ class Portal:
         self._announce(password)
         if self._demo_is_on:
             settings.DEMO_SWITCH.touch()
-            self._supervisor.start(programs.demo_traffic(listener))
+            self._supervisor.start(programs.demo_traffic(listener, self._demo_token))
         self._supervisor.run()
 
     def _start_broker(self) -> None:
@@ -88,6 +89,8 @@ class Portal:
         started_at = now()
         password = defaults.apply(now=started_at)
         self._demo_is_on = demo.settle(now=started_at)
+        if self._demo_is_on and not settings.USERS_API_ANONYMOUS:
+            self._demo_token = defaults.demonstration_token(now=started_at)
         if preparation.collect_static_files():
             self._say("Static files collected.")
         return password
