@@ -10,8 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from accounts.access import requires
-from accounts.models import User
+from accounts.access import requires, signed_in
 from accounts.roles import Role
 from core.clock import floor_minute, now
 from core.htmx import render_page
@@ -37,8 +36,7 @@ RANGES = {"3h": timedelta(hours=3), "1d": timedelta(days=1), "7d": timedelta(day
 @requires(Role.VIEWER)
 def slo_list(request: HttpRequest) -> HttpResponse:
     """Show all SLOs with state, budget and burn; filter, search, sort."""
-    assert isinstance(request.user, User)
-    found = filtered(Slo.objects.visible_to(request.user), request)
+    found = filtered(Slo.objects.visible_to(signed_in(request)), request)
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     slos = list(page.object_list)
     end = floor_minute(now())
@@ -83,8 +81,9 @@ def filtered(slos: QuerySet[Slo], request: HttpRequest) -> "QuerySet[Slo]":
 @requires(Role.VIEWER)
 def slo_detail(request: HttpRequest, slug: str) -> HttpResponse:
     """Show one SLO: budget, burn rates, charts, versions, alerts, and where each figure is from."""
-    assert isinstance(request.user, User)
-    slos = Slo.objects.visible_to(request.user).select_related("sli__service__owner", "status")
+    slos = Slo.objects.visible_to(signed_in(request)).select_related(
+        "sli__service__owner", "status"
+    )
     slo = get_object_or_404(slos.prefetch_related("versions__created_by"), slug=slug)
     status: SloStatus | None = getattr(slo, "status", None)
     end = status.watermark if status else floor_minute(now())

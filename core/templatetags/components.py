@@ -4,7 +4,7 @@ Each draws the template of its name in `templates/components/`. `docs/ui.md` sho
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from django import template
 from django.core.paginator import Page
@@ -144,7 +144,9 @@ def strip(bars: Sequence[charts.Bar], label: str, ends: bool = True) -> dict[str
 
 
 @register.inclusion_tag("components/budget_bar.html")
-def budget_bar(used: float | None, label: str = "Error budget used") -> dict[str, Any]:
+def budget_bar(
+    used: float | Literal[""] | None, label: str = "Error budget used"
+) -> dict[str, Any]:
     """Show how much of a budget is used: `used` is a fraction, above 1 when overspent."""
     return {"meter": charts.meter(None if used == "" else used), "label": label}
 

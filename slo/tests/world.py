@@ -92,10 +92,12 @@ class World:
         self.minute += MINUTE
         return result
 
-    def run(self, minutes: int, good: int = 0, **served: int) -> None:
+    def run(
+        self, minutes: int, good: int = 0, *, errors: int = 0, missing: int = 0, slow: int = 0
+    ) -> None:
         """Serve the same in each of `minutes` minutes, with a tick after each."""
         for _ in range(minutes):
-            self.serve(good, **served)
+            self.serve(good, errors=errors, missing=missing, slow=slow)
             self.tick()
 
     def slo(self, kind: str) -> Slo:
