@@ -15,7 +15,7 @@ AWAY := SREPORTAL_DATA=$(VENV)/check DATABASE_URL= REDIS_URL=
 # $(call step,NAME,COMMAND): name it, run it, stop at a failure, tell the seconds.
 step = @printf '\n== %s\n' '$(1)'; begin=$$(date +%s); $(2) && printf '   %s s\n' $$(($$(date +%s) - begin))
 
-.PHONY: help run test check lint types contracts templates migrations suite sqlite browser coverage format lock clean
+.PHONY: help run test scenarios check lint types contracts templates migrations suite sqlite browser coverage format lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,7 +25,8 @@ $(VENV)/.run: requirements.txt
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing: on Debian or Ubuntu run 'apt install python3-venv'." >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked dependencies (once)…" >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@# Python compiles what it imports; all that is installed would take longer than the start.
+	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
@@ -38,7 +39,11 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 run: $(VENV)/.run ## Start the portal: broker, web, worker, beat; prints the address
 	@exec $(BIN)/python manage.py up
 
-test: check sqlite browser suite ## Prove it all: check, then every test
+# The scenarios mostly wait for minutes to pass, so they run beside everything else.
+test: $(VENV)/.dev ## Prove it all: check, then every test
+	@$(MAKE) --no-print-directory scenarios > $(VENV)/scenarios.log 2>&1 & scenarios=$$!; \
+	$(MAKE) --no-print-directory check sqlite browser suite; code=$$?; \
+	wait $$scenarios || code=1; cat $(VENV)/scenarios.log; exit $$code
 
 check: $(VENV)/.dev lint types contracts templates migrations ## What needs no test run: style, types, layers
 
@@ -61,18 +66,22 @@ migrations: $(VENV)/.dev ## Models match their migrations; the settings pass Dja
 
 suite: $(VENV)/.dev ## The tests, on PostgreSQL
 	@printf '\n== tests on PostgreSQL\n'
-	@$(BIN)/python -m pytest --quiet -n $(WORKERS) -m 'not browser'
+	@$(BIN)/python -m pytest --quiet -n $(WORKERS) -m 'not browser and not scenario'
 
 sqlite: $(VENV)/.dev ## The part of the tests that also holds on SQLite
 	@printf '\n== tests on SQLite\n'
 	@$(BIN)/python -m pytest --quiet -n $(WORKERS) --database=sqlite -m both_databases
+
+scenarios: $(VENV)/.dev ## Real processes on a real clock; about eight minutes
+	@printf '\n== scenarios: real processes, real minutes\n'
+	@$(BIN)/python -m pytest --quiet -n 2 -o faulthandler_timeout=0 -m scenario tests/scenarios
 
 browser: $(VENV)/.dev ## The tests in a real browser; pictures go to test-results
 	@printf '\n== tests in the browser\n'
 	@$(BIN)/python -m pytest --quiet -m browser tests/browser
 
 coverage: $(VENV)/.dev ## Branch coverage of the arithmetic and the policy
-	@$(BIN)/coverage run -m pytest --quiet -m 'not browser'
+	@$(BIN)/coverage run -m pytest --quiet -m 'not browser and not scenario'
 	@$(BIN)/coverage report
 
 format: $(VENV)/.dev ## Rewrite code and templates in the house style

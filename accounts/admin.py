@@ -26,13 +26,21 @@ admin.site.site_url = "/"
 class PortalUserAdmin(UserAdmin[User]):
     """People. They are deactivated, not deleted, so that the audit keeps its sense."""
 
-    list_display = ("username", "email", "first_name", "last_name", "role", "is_active", "teams")
+    list_display = (
+        "username",
+        "email",
+        "first_name",
+        "last_name",
+        "role",
+        "is_active",
+        "team_names",
+    )
     list_filter = ("role", "is_active")
     filter_horizontal = ()
-    readonly_fields = ("teams", "last_login", "date_joined")
+    readonly_fields = ("team_names", "last_login", "date_joined")
     fieldsets = (
         (None, {"fields": ("username", "password")}),
-        ("Person", {"fields": ("first_name", "last_name", "email", "timezone", "teams")}),
+        ("Person", {"fields": ("first_name", "last_name", "email", "timezone", "team_names")}),
         ("Access", {"fields": ("role", "is_active")}),
         ("Dates", {"fields": ("last_login", "date_joined")}),
     )
@@ -48,7 +56,7 @@ class PortalUserAdmin(UserAdmin[User]):
         return super().get_queryset(request).prefetch_related("teams")
 
     @admin.display(description="teams")
-    def teams(self, user: User) -> str:
+    def team_names(self, user: User) -> str:
         """Return the names of a person's teams; they are edited at the team."""
         return ", ".join(str(team) for team in user.teams.all()) or "none"
 

@@ -12,14 +12,13 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.serializers import BaseSerializer
 
-from accounts import schema
 from accounts.models import ApiToken, User
 from accounts.roles import Role
 from accounts.services.users import change_user, create_user
 from core import clock
 from core.api import StrictFieldsMixin, StrictOrderingFilter
 
-__all__ = ["UserViewSet", "register", "schema"]
+__all__ = ["UserViewSet", "register"]
 
 
 class UserSerializer(serializers.ModelSerializer[User]):

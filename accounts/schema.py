@@ -9,7 +9,7 @@ from accounts.authentication import PortalSessionAuthentication, TokenAuthentica
 __all__ = ["SessionScheme", "TokenScheme"]
 
 
-class TokenScheme(OpenApiAuthenticationExtension):
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the API's schema describes tokens."""
 
     target_class = TokenAuthentication
@@ -24,7 +24,7 @@ class TokenScheme(OpenApiAuthenticationExtension):
         }
 
 
-class SessionScheme(OpenApiAuthenticationExtension):
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the API's schema describes sessions."""
 
     target_class = PortalSessionAuthentication

@@ -10,7 +10,7 @@ from core.middleware import current_request_id
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
-    """Return the portal's own facts for `base.html`; the navigation is computed when used."""
+    """Return the portal's own facts for `base.html`; what needs work or a query waits until it is used."""
     user = getattr(request, "user", None)
     return {
         "portal_embedded": settings.EMBEDDED,

@@ -7,7 +7,7 @@ from django_celery_beat.schedulers import DatabaseScheduler
 from core.process import HEARTBEAT_S, sign_of_life
 
 
-class PortalScheduler(DatabaseScheduler):  # type: ignore[misc]
+class PortalScheduler(DatabaseScheduler):
     """Reads the schedule from the database; its heartbeat says that it still ticks."""
 
     _beat_at = float("-inf")

@@ -49,7 +49,7 @@ def sync_schedule(schedule: tuple[Tick, ...] = SCHEDULE) -> None:
 
 def _write(tick: Tick, row: PeriodicTask | None) -> bool:
     """Create or update the row of one tick, and return whether that changed anything."""
-    wanted = {"task": tick.task, "description": tick.reason}
+    wanted: dict[str, str | int] = {"task": tick.task, "description": tick.reason}
     if row is None or not _was_edited(row):
         interval, _ = IntervalSchedule.objects.get_or_create(
             every=tick.every_s, period=IntervalSchedule.SECONDS
@@ -61,7 +61,8 @@ def _write(tick: Tick, row: PeriodicTask | None) -> bool:
             "headers": json.dumps({WRITTEN: tick.every_s}),
         }
     if row is None:
-        return PeriodicTask.objects.get_or_create(name=tick.name, defaults=wanted)[1]
+        _, created = PeriodicTask.objects.get_or_create(name=tick.name, defaults=wanted)
+        return bool(created)
     if all(getattr(row, name) == value for name, value in wanted.items()):
         return False
     PeriodicTask.objects.filter(pk=row.pk).update(**wanted)
@@ -70,7 +71,7 @@ def _write(tick: Tick, row: PeriodicTask | None) -> bool:
 
 def _was_edited(row: PeriodicTask) -> bool:
     written = timedelta(seconds=json.loads(row.headers)[WRITTEN])
-    return row.interval is None or row.interval.schedule.run_every != written
+    return row.interval is None or bool(row.interval.schedule.run_every != written)
 
 
 def apply(*, now: datetime) -> str | None:

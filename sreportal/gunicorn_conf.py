@@ -17,7 +17,7 @@ from gunicorn.workers.base import Worker
 from sreportal.supervisor.forks import die_with_parent
 
 
-class PortalLogger(Logger):  # type: ignore[misc]
+class PortalLogger(Logger):
     """Hands gunicorn's messages to the portal's log, instead of a second format of its own."""
 
     def setup(self, cfg: Config) -> None:

@@ -1,10 +1,11 @@
 """Telemetry in the admin: to be read, but for the bounds of a service."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin
 from django.http import HttpRequest
 
+from accounts.models import User
 from core import clock
 from telemetry.models import Series, ServiceTelemetry, TelemetryDelta
 from telemetry.services import bounds
@@ -47,7 +48,9 @@ class ServiceTelemetryAdmin(ReadOnlyAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, _form: Any, _change: bool) -> None:
         """Change the bounds the way everything else does."""
-        bounds.set_own_bounds(obj.pk, obj.own_bounds_ms, now=clock.now(), actor=request.user)
+        bounds.set_own_bounds(
+            obj.pk, obj.own_bounds_ms, now=clock.now(), actor=cast("User", request.user)
+        )
 
 
 @admin.register(TelemetryDelta)

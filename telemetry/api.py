@@ -1,6 +1,6 @@
 """`POST /api/v1/telemetry/requests` and `/freshness`."""
 
-from typing import Any
+from typing import Any, cast
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers, status
@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenAuthentication
+from accounts.models import User
 from core import clock
 from core.errors import InvalidInput
 from core.problems import CONTENT_TYPE, problem
@@ -62,7 +63,7 @@ class FreshnessEventSerializer(serializers.Serializer[Any]):
     """How old the data of one source was."""
 
     service = serializers.CharField(help_text="Slug of the service.")
-    source = serializers.CharField(max_length=200)
+    source = serializers.CharField(max_length=200)  # type: ignore[assignment]
     age_s = serializers.FloatField(min_value=0)
     timestamp = serializers.CharField(
         required=False, help_text="RFC 3339 with a zone, or seconds since 1970; left out: now."
@@ -148,7 +149,7 @@ class FreshnessView(IngestView):
 def _sender(request: Request) -> Sender:
     # A checked token is kept for seconds in this process; what its owner may see, as long with it.
     known = vars(request.auth).setdefault("_known_services", {})
-    return Sender(token_id=request.auth.pk, user=request.user, known=known)
+    return Sender(token_id=request.auth.pk, user=cast("User", request.user), known=known)
 
 
 def _idempotency_key(request: Request) -> str:

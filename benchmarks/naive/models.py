@@ -13,6 +13,8 @@ class RequestRow(models.Model):
     duration_ms = models.FloatField()
     timestamp = models.DateTimeField()
 
+    objects: models.Manager["RequestRow"] = models.Manager()
+
     class Meta:
         app_label = "naive"
 

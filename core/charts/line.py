@@ -2,8 +2,7 @@
 
 import itertools
 import math
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -290,17 +289,6 @@ def _band_spans(bands: Sequence[Band], frame: _Frame) -> Iterable[Span]:
         yield Span(left, width, band.label, band.tone)
 
 
-def _lookup(points: Sequence[Point]) -> Callable[[datetime], float | None]:
-    instants = [at for at, _ in points]
-
-    def value(at: datetime) -> float | None:
-        index = bisect_left(instants, at)
-        found = index < len(instants) and instants[index] == at
-        return points[index][1] if found else None
-
-    return value
-
-
 def _written_time(at: datetime, tz: tzinfo) -> str:
     local = at.astimezone(tz)
     return f"{ticks.day_label(local.date())}, {local:%H:%M}"
@@ -309,7 +297,7 @@ def _written_time(at: datetime, tz: tzinfo) -> str:
 def _table(lines: Sequence[Sequence[Point]], unit: str, tz: tzinfo) -> tuple[tuple[Row, ...], str]:
     instants = [at for at, _ in _known(lines)]
     every = max(1, math.ceil(len(instants) / TABLE_ROWS))
-    lookups = [_lookup(points) for points in lines]
+    lookups = [dict(points).get for points in lines]
     rows = tuple(
         Row(_written_time(at, tz), tuple(ticks.written(value(at), unit) for value in lookups))
         for at in instants[::every]
@@ -341,7 +329,7 @@ def _data(
     frame: _Frame,
 ) -> dict[str, object]:
     instants = [at for at, _ in _known(lines)]
-    lookups = [_lookup(points) for points in lines]
+    lookups = [dict(points).get for points in lines]
     return {
         "t": [int(at.timestamp()) for at in instants],
         "from": int(frame.start.timestamp()),

@@ -154,9 +154,9 @@ def budget_bar(
 @register.inclusion_tag("components/field.html")
 def field(bound: BoundField) -> dict[str, Any]:
     """Draw a form field: label, widget, hint, errors, tied together for screen readers."""
-    described = [f"{bound.id_for_label}_hint"] if bound.help_text else []
+    described = [f"{bound.auto_id}_hint"] if bound.help_text else []
     if bound.errors:
-        described.append(f"{bound.id_for_label}_errors")
+        described.append(f"{bound.auto_id}_errors")
     attributes: dict[str, str | bool] = {}
     if described:
         attributes["aria-describedby"] = " ".join(described)

@@ -37,6 +37,11 @@ class TargetForm(forms.Form):
     target = forms.DecimalField(max_value=100, help_text="Percent, below 100.")
     window = forms.ChoiceField(choices=[("30d", "30 days"), ("7d", "7 days")])
     notes = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), required=False)
+    tell = forms.MultipleChoiceField(
+        choices=[("mail", "By email"), ("chat", "In the chat")],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="At least one.",
+    )
     page = forms.BooleanField(label="Page the team", required=False)
 
 

@@ -114,6 +114,13 @@ def test_field_ties_errors_to_its_input() -> None:
     assert 'aria-describedby="id_target_hint id_target_errors"' in body
 
 
+def test_choices_of_one_field_are_a_group() -> None:
+    """Checkboxes that belong together share a legend, and their hint has an id of its own."""
+    body = draw("{% field form.tell %}", form=TargetForm())
+    assert "<legend>Tell</legend>" in body
+    assert 'id="id_tell_hint"' in body
+
+
 def test_pages_keep_the_filters(rf: RequestFactory) -> None:
     """Links to other pages keep the query parameters in force."""
     page = Paginator(range(120), 50).page(2)

@@ -52,7 +52,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 def person(*, staff: bool = False) -> User:
     """Return a stored person."""
-    role = Role.MANAGER if staff else Role.VIEWER
+    role = Role.ADMIN if staff else Role.VIEWER
     return User.objects.create_user("alice", "alice@example.org", role=role)
 
 
@@ -93,7 +93,15 @@ def test_staff_see_the_admin(client: Client) -> None:
     client.force_login(person(staff=True))
     body = client.get("/show").content.decode()
     assert 'href="/admin/"' in body
-    assert "Remove demo" in body
+    assert re.search(r'<form action="/demo/remove" method="post">.*Remove demo', body, re.DOTALL)
+
+
+def test_only_admins_can_remove_the_demo(client: Client) -> None:
+    """Everybody is told that the figures are made up; the button is the admins'."""
+    client.force_login(person())
+    body = client.get("/show").content.decode()
+    assert "Demo traffic is on" in body
+    assert "Remove demo" not in body
 
 
 def test_refusal_says_what_and_escapes(client: Client) -> None:
@@ -132,3 +140,12 @@ def test_server_error_page_needs_nothing() -> None:
 def test_csrf_page_renders(rf: RequestFactory) -> None:
     """The page of an expired form says that nothing was changed."""
     assert "Nothing was changed" in get_template("403_csrf.html").render({}, rf.get("/"))
+
+
+def test_menu_leads_to_what_is_ones_own(client: Client) -> None:
+    """Profile, tokens and sign-in security are one step away on every page."""
+    client.force_login(person())
+    body = client.get("/show").content.decode()
+    menu = body[body.index('id="user-menu"') :]
+    for address in ("/accounts/", "/accounts/tokens/", "/accounts/2fa/"):
+        assert f'href="{address}"' in menu

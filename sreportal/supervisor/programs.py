@@ -53,7 +53,7 @@ class Program:
     may_finish: bool = False
 
 
-class _Web(BaseApplication):  # type: ignore[misc]
+class _Web(BaseApplication):
     """Gunicorn around the application that is already loaded, on a socket that is already open."""
 
     def __init__(self, listener: socket.socket) -> None:
@@ -91,6 +91,13 @@ def _marker(name: str) -> Path:
     return Path(settings.DATA_DIR) / "run" / f"{name}.ready"
 
 
+def _leave(marker: Path) -> None:
+    """Write this process's id in one step: who reads it never sees half."""
+    draft = marker.with_suffix(".new")
+    draft.write_text(str(os.getpid()))
+    draft.replace(marker)
+
+
 def _celery(name: str, ready: signals.Signal, arguments: list[str]) -> Program:
     marker = _marker(name)
 
@@ -100,7 +107,7 @@ def _celery(name: str, ready: signals.Signal, arguments: list[str]) -> Program:
     def run() -> None:
         # Messages are JSON: nothing in them runs, whoever the worker runs as.
         warnings.simplefilter("ignore", SecurityWarning)
-        ready.connect(lambda **_: marker.write_text(str(os.getpid())), weak=False)
+        ready.connect(lambda **_: _leave(marker), weak=False)
         celery_app.start(argv=arguments)
 
     return Program(name, run, is_ready)

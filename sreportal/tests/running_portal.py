@@ -76,7 +76,7 @@ class RunningPortal:
 
     def descendants(self) -> list[psutil.Process]:
         """Return all processes below the supervisor."""
-        return psutil.Process(self.pid).children(recursive=True)
+        return list(psutil.Process(self.pid).children(recursive=True))
 
     def child_on(self, listening_port: int) -> psutil.Process:
         """Return the first child that listens on a port: gunicorn's master."""

@@ -2,8 +2,13 @@
 
 import itertools
 import random
+import subprocess
+import sys
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 
 import pytest
 from django.test import Client, override_settings
@@ -13,6 +18,7 @@ from accounts.roles import Role
 from core import demo
 from core.models import AuditEntry
 from sreportal import demo_traffic
+from sreportal.tests.running_portal import wait_until
 from users_api.models import Person
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -84,3 +90,43 @@ def test_faults_come_early_and_then_rarely(monkeypatch: pytest.MonkeyPatch) -> N
     pauses = [b - a for a, b in itertools.pairwise(seconds) if b - a > 60]
     assert pauses
     assert all(880 < pause < 1230 for pause in pauses)
+
+
+class UsersApi(BaseHTTPRequestHandler):
+    """Answers the generator and remembers what it asked for."""
+
+    seen: ClassVar[list[str]] = []
+
+    def answer(self) -> None:
+        """Answer any method: a list for GET, a person with an id otherwise."""
+        self.seen.append(f"{self.command} {self.path} {self.headers.get('X-Demo-Fault')}")
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = b'{"results": []}' if self.command == "GET" else b'{"id": 7}'
+        self.send_response(201 if self.command == "POST" else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815 the base class asks for them
+
+    def log_request(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_generator_uses_the_api_until_its_switch_goes(tmp_path: Path) -> None:
+    """It runs on the bare standard library, asks for persons and ends well when switched off."""
+    switch = tmp_path / "switch"
+    switch.touch()
+    with ThreadingHTTPServer(("127.0.0.1", 0), UsersApi) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        script = str(demo_traffic.__file__)
+        arguments = ["127.0.0.1", str(server.server_port), str(switch)]
+        generator = subprocess.Popen([sys.executable, "-I", "-S", script, *arguments])
+        try:
+            wait_until(lambda: len(UsersApi.seen) >= 3, within_s=15)
+            switch.unlink()
+            assert generator.wait(5) == 0
+        finally:
+            generator.kill()
+            server.shutdown()
+    assert all(" /api/users" in line for line in UsersApi.seen)

@@ -10,6 +10,16 @@ from functools import lru_cache
 
 from sre.slo_sli import DEFAULT_AGE_BOUNDS_S, DEFAULT_BOUNDS_MS
 
+__all__ = [
+    "DEFAULT_BOUNDS_MS",
+    "FRESHNESS_BOUNDS_S",
+    "count_by_bound",
+    "fold",
+    "full_bounds",
+    "own_bounds",
+    "quantile",
+]
+
 FRESHNESS_BOUNDS_S = DEFAULT_AGE_BOUNDS_S
 MAX_OWN_BOUNDS = 10
 MAX_BOUND_MS = 3_600_000

@@ -300,8 +300,10 @@ def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 def _note_services(delta: Delta) -> None:
     events: dict[int, list[int]] = defaultdict(list)
     covers: dict[int, list[int]] = defaultdict(list)
-    for key in [*(row.key for row in delta.requests), *(row.key for row in delta.freshness)]:
-        events[key.service_id].append(key.minute)
+    for requests in delta.requests:
+        events[requests.key.service_id].append(requests.key.minute)
+    for reports in delta.freshness:
+        events[reports.key.service_id].append(reports.key.minute)
     for service_id, minute in delta.covers:
         covers[service_id].append(minute)
     services = events.keys() | covers.keys()

@@ -23,10 +23,10 @@ def test_minutes_older_than_the_retention_go_in_chunks(
     for ago in range(7):
         at = (NOW - ago * MINUTE).timestamp()
         ingest.store_batch([event(timestamp=at)], now=NOW)
-        receiver.mark_alive(minute(ago))
-    compaction.compact(NOW)
+        receiver.mark_alive(now=minute(ago))
+    compaction.compact(now=NOW)
     settings.TELEMETRY_RETENTION = timedelta(minutes=3)
-    assert retention.purge(minute()) > 0
+    assert retention.purge(now=minute()) > 0
     left = queries.counts([service.pk], minute(60), NOW)
     assert [row.minute for row in left] == [minute(3), minute(2), minute(1), minute()]
     assert ReceiverMinute.objects.count() == 4
@@ -37,9 +37,9 @@ def test_receipts_go_after_two_days() -> None:
     make_service()
     body = b'[{"service":"users-api","endpoint":"/","status":200,"duration_ms":1}]'
     ingest.store_body(body, now=NOW, key="k-1")
-    retention.purge(NOW + timedelta(hours=47))
+    retention.purge(now=NOW + timedelta(hours=47))
     assert BatchReceipt.objects.exists()
-    retention.purge(NOW + timedelta(hours=49))
+    retention.purge(now=NOW + timedelta(hours=49))
     assert not BatchReceipt.objects.exists()
 
 

@@ -1,0 +1,1 @@
+"""Promises of the README, kept by real processes on a real clock."""
