@@ -7,5 +7,6 @@ from slo import views
 app_name = "slo"
 urlpatterns = [
     path("", views.slo_list, name="list"),
+    path("panels/service/<slug:slug>/", views.service_panel, name="service-panel"),
     path("<slug:slug>/", views.slo_detail, name="slo"),
 ]

@@ -7,11 +7,12 @@ from django.core.paginator import Paginator
 from django.db.models import ExpressionWrapper, F, FloatField, Q, QuerySet, Value
 from django.db.models.functions import Cast, NullIf
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from accounts.access import requires, signed_in
 from accounts.roles import Role
+from catalog.models import Service
 from core.clock import floor_minute, now
 from core.htmx import render_page
 from incidents.models import Alert
@@ -75,6 +76,25 @@ def filtered(slos: QuerySet[Slo], request: HttpRequest) -> "QuerySet[Slo]":
     allowed = NullIf(Cast("status__allowed", FloatField()), Value(0.0))
     spent = ExpressionWrapper(Cast(bad, FloatField()) / allowed, output_field=FloatField())
     return slos.annotate(spent=spent).order_by(F("spent").desc(nulls_last=True), "slug")
+
+
+@require_safe
+@requires(Role.VIEWER)
+def service_panel(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show the objectives of one service, for its page."""
+    assert isinstance(request.user, User)
+    service = get_object_or_404(Service.objects.visible_to(request.user), slug=slug)
+    slos = list(
+        Slo.objects.filter(sli__service=service)
+        .select_related("sli__service", "status")
+        .prefetch_related("versions")
+    )
+    end = floor_minute(now())
+    recent = charts.recent_errors(
+        slos, SliceReader(), Window(end - timedelta(days=1), end), timedelta(hours=1)
+    )
+    rows = [{"slo": slo, "recent": recent[slo.pk]} for slo in slos]
+    return render(request, "slo/service_panel.html", {"rows": rows, "service": service})
 
 
 @require_safe

@@ -27,3 +27,11 @@ def rate(value: float | Literal[""] | None) -> str:
 def words(name: str) -> str:
     """Show an identifier as words: circuit_breakers → Circuit breakers, slos → SLOs."""
     return {"slos": "SLOs"}.get(name, name.replace("_", " ").capitalize())
+
+
+@register.filter
+def act_words(act: str) -> str:
+    """Show an audited act as words: slo.objective_changed → SLO objective changed."""
+    known = {"slo": "SLO", "sli": "SLI", "api_token": "API token", "mfa": "Second factor"}
+    thing, _, what = act.partition(".")
+    return f"{known.get(thing, words(thing))} {what.replace('_', ' ')}".strip()

@@ -68,9 +68,7 @@ def test_worker_and_beat_die_for_three_minutes(production: Production) -> None:
     assert any("burns its error budget" in row["title"] for row in alerts.values())
 
     admin.set_target("users-api-latency", "0.5")
-    await_figures(
-        lambda: visitor.slo("latency"), lambda row: row["objective"] == 0.5, within_s=75
-    )
+    await_figures(lambda: visitor.slo("latency"), lambda row: row["objective"] == 0.5, within_s=75)
 
     before = visitor.slo("availability")["watermark"]
     production.kill("worker", "beat")

@@ -98,9 +98,7 @@ class Admin:
 
     def __init__(self, base: str, password: str) -> None:
         self._base = base
-        self._opener = urllib.request.build_opener(
-            urllib.request.HTTPCookieProcessor(CookieJar())
-        )
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
         form = self._form("/accounts/login/")
         self._post("/accounts/login/", form | {"login": "admin", "password": password})
 
@@ -125,10 +123,14 @@ class Admin:
             is_off = attributes.get("type") in {"checkbox", "radio"} and " checked" not in tag
             if "name" in attributes and not is_off and attributes.get("type") != "submit":
                 fields[attributes["name"]] = attributes.get("value", "on")
-        for name, options in re.findall(r'<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>', html, re.S):
+        for name, options in re.findall(
+            r'<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>', html, re.DOTALL
+        ):
             chosen = re.search(r'value="([^"]*)"[^>]*selected', options)
             fields[name] = chosen[1] if chosen else ""
-        for name, text in re.findall(r'<textarea[^>]*name="([^"]+)"[^>]*>(.*?)</textarea>', html, re.S):
+        for name, text in re.findall(
+            r'<textarea[^>]*name="([^"]+)"[^>]*>(.*?)</textarea>', html, re.DOTALL
+        ):
             fields[name] = text.strip()
         fields.pop("_addanother", None)
         return fields
