@@ -82,8 +82,7 @@ def filtered(slos: QuerySet[Slo], request: HttpRequest) -> "QuerySet[Slo]":
 @requires(Role.VIEWER)
 def service_panel(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the objectives of one service, for its page."""
-    assert isinstance(request.user, User)
-    service = get_object_or_404(Service.objects.visible_to(request.user), slug=slug)
+    service = get_object_or_404(Service.objects.visible_to(signed_in(request)), slug=slug)
     slos = list(
         Slo.objects.filter(sli__service=service)
         .select_related("sli__service", "status")
