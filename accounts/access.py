@@ -13,6 +13,7 @@ from typing import Any
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
+from rest_framework.request import Request
 
 from accounts.authentication import authenticate, given_token
 from accounts.models import User
@@ -74,6 +75,17 @@ def public(reason: str) -> Callable[[View], View]:
         return view
 
     return decorate
+
+
+def signed_in(request: HttpRequest | Request) -> User:
+    """Return who asks; for views, admin pages and API operations that strangers do not reach.
+
+    Raises:
+        NotAuthenticated: Nobody is signed in and no token was sent.
+    """
+    if not isinstance(request.user, User):
+        raise NotAuthenticated("Sign in first.")
+    return request.user
 
 
 def ask_to_sign_in(request: HttpRequest, login_url: str = "account_login") -> HttpResponseBase:

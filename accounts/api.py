@@ -34,6 +34,7 @@ class UserSerializer(serializers.ModelSerializer[User]):
 class MeSerializer(UserSerializer):
     """What people see of themselves."""
 
+    email = serializers.CharField(read_only=True, help_text="Empty when nobody has said it.")
     scopes = serializers.SerializerMethodField(help_text="Of the token in use; null in a session.")
 
     class Meta:

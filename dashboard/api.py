@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.access import signed_in
 from core.clock import now
 from dashboard import health, metrics, queries
 
@@ -61,9 +62,8 @@ class DashboardView(APIView):
     @extend_schema(operation_id="sre_dashboard", responses=DashboardSerializer)
     def get(self, request: Request) -> Response:
         """Return objectives, alerts, breakers and capacity in one document."""
-        at = now()
-        slos = queries.objectives(request.user)
-        alerts = queries.firing_alerts(request.user)
+        at, user = now(), signed_in(request)
+        slos, alerts = queries.objectives(user), queries.firing_alerts(user)
         fresh = queries.freshness(now=at)
         return Response(
             {
@@ -74,7 +74,7 @@ class DashboardView(APIView):
                 "alerts": [queries.alert_json(alert) for alert in alerts],
                 "incidents": [],
                 "circuit_breakers": queries.breakers(now=at),
-                "capacity": queries.capacity(request.user, now=at),
+                "capacity": queries.capacity(user, now=at),
             }
         )
 
@@ -85,7 +85,8 @@ class AlertsView(APIView):
     @extend_schema(operation_id="sre_alerts", responses=AlertsSerializer)
     def get(self, request: Request) -> Response:
         """Return the alerts that are firing now, the worst first."""
-        alerts = [queries.alert_json(alert) for alert in queries.firing_alerts(request.user)]
+        firing = queries.firing_alerts(signed_in(request))
+        alerts = [queries.alert_json(alert) for alert in firing]
         return Response({"count": len(alerts), "alerts": alerts})
 
 
@@ -106,7 +107,7 @@ class CapacityView(APIView):
     @extend_schema(operation_id="sre_capacity", responses=CapacitySerializer)
     def get(self, request: Request) -> Response:
         """Return utilisation, p95 and recommendations per service."""
-        return Response({"services": queries.capacity(request.user, now=now())})
+        return Response({"services": queries.capacity(signed_in(request), now=now())})
 
 
 class HealthView(APIView):
@@ -118,7 +119,7 @@ class HealthView(APIView):
     )
     def get(self, request: Request) -> Response:
         """Return the state of each component; 503 when the whole is critical."""
-        body = health.report(request.user, now=now())
+        body = health.report(signed_in(request), now=now())
         return Response(body, status=503 if body["status"] == "critical" else 200)
 
 
@@ -136,9 +137,10 @@ class MetricsView(APIView):
     )
     def get(self, request: Request) -> HttpResponse:
         """Return gauges as Prometheus text, or JSON when `Accept` or `?format=json` asks for it."""
+        user = signed_in(request)
         collector = metrics.PortalCollector(
-            queries.objectives(request.user),
-            queries.firing_alerts(request.user),
+            queries.objectives(user),
+            queries.firing_alerts(user),
             queries.breakers(now=now()),
         )
         if wants_json(request):

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from accounts.access import requires
+from accounts.access import requires, signed_in
 from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Service
@@ -68,12 +69,12 @@ class Overview:
 @requires(Role.VIEWER)
 def overview(request: HttpRequest) -> HttpResponse:
     """Show what needs somebody now, and how everything else stands."""
-    assert isinstance(request.user, User)
-    seen = Overview.read(request.user)
+    user = signed_in(request)
+    seen = Overview.read(user)
     shown = request.GET.get("range", "3h")
     length, step = RANGES.get(shown, RANGES["3h"])
     end = floor_minute(seen.at)
-    services = list(Service.objects.visible_to(request.user).order_by("tier", "slug")[:20])
+    services = list(Service.objects.visible_to(user).order_by("tier", "slug")[:20])
     troubled = [slo for slo in seen.slos if needs_somebody(slo)]
     context = {
         **seen.context(),
@@ -93,13 +94,13 @@ def overview(request: HttpRequest) -> HttpResponse:
 @requires(Role.VIEWER)
 def dashboard_ui(request: HttpRequest) -> HttpResponse:
     """Show the operations guide's six key metrics on one page."""
-    assert isinstance(request.user, User)
-    seen = Overview.read(request.user)
+    user = signed_in(request)
+    seen = Overview.read(user)
     context = {
         **seen.context(),
-        "health": health.report(request.user, now=seen.at),
+        "health": health.report(user, now=seen.at),
         "breakers": telemetry.breakers(now=seen.at),
-        "capacity": queries.capacity(request.user, now=seen.at),
+        "capacity": queries.capacity(user, now=seen.at),
     }
     return render_page(request, "dashboard/sre.html", context, partial="live")
 
@@ -150,19 +151,13 @@ def sentence(slo: Slo) -> str:
 def figures(seen: Overview, services: list[Service]) -> dict[str, Any]:
     """Return the four figures on top: each names the SLO or service it is from."""
     kinds = {slo.sli.kind: slo for slo in reversed(seen.slos) if queries.status_of(slo)}
-    lowest = min(
-        (slo for slo in seen.slos if budget_left(slo) is not None), key=budget_left, default=None
-    )
+    lefts = [(left, slo) for slo in seen.slos if (left := budget_left(slo)) is not None]
+    lowest = min(lefts, key=itemgetter(0), default=(None, None))[1]
+    by_pk = {service.pk: service for service in services}
     quarter = seen.at - timedelta(minutes=15)
-    slowest = max(
-        (
-            (found[0.95], service)
-            for service in services
-            if (found := telemetry.latency_percentiles(service.pk, quarter, seen.at, [0.95]))
-        ),
-        key=lambda pair: pair[0],
-        default=None,
-    )
+    measured = telemetry.latency_percentiles_by_service(by_pk, quarter, seen.at, [0.95])
+    p95s = [(found[0.95], by_pk[pk]) for pk, found in measured.items()]
+    slowest = max(p95s, key=itemgetter(0), default=None)
     return {"availability": kinds.get("availability"), "lowest": lowest, "slowest": slowest}
 
 

@@ -4,14 +4,18 @@ from django.db.models import QuerySet
 from rest_framework import serializers, viewsets
 from rest_framework.routers import SimpleRouter
 
+from accounts.access import signed_in
 from accounts.roles import Role
+from catalog.models import Service
 from incidents.models import Alert
 
 
 class AlertSerializer(serializers.ModelSerializer[Alert]):
     """One condition, from when it began to hold until it ended."""
 
-    service = serializers.SlugRelatedField(slug_field="slug", read_only=True)
+    service: serializers.SlugRelatedField[Service] = serializers.SlugRelatedField(
+        slug_field="slug", read_only=True
+    )
 
     class Meta:
         model = Alert
@@ -45,7 +49,7 @@ class AlertViewSet(viewsets.ReadOnlyModelViewSet[Alert]):
 
     def get_queryset(self) -> QuerySet[Alert]:
         """Only of services the caller may know of."""
-        return Alert.objects.visible_to(self.request.user).select_related("service")
+        return Alert.objects.visible_to(signed_in(self.request)).select_related("service")
 
 
 def register(router: SimpleRouter) -> None:

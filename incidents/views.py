@@ -4,8 +4,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from accounts.access import requires
-from accounts.models import User
+from accounts.access import requires, signed_in
 from accounts.roles import Role
 from core.htmx import render_page
 from incidents.models import Alert, Severity
@@ -17,10 +16,9 @@ PAGE_SIZE = 50
 @requires(Role.VIEWER)
 def alert_list(request: HttpRequest) -> HttpResponse:
     """Show alerts, firing ones unless asked otherwise, newest first."""
-    assert isinstance(request.user, User)
     state = request.GET.get("state", "firing")
     severity = request.GET.get("severity", "")
-    alerts = Alert.objects.visible_to(request.user).select_related("service")
+    alerts = Alert.objects.visible_to(signed_in(request)).select_related("service")
     if state in Alert.State.values:
         alerts = alerts.filter(state=state)
     if severity in Severity.values:

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.forms import ModelForm
 from django.http import HttpRequest
 
+from accounts.access import signed_in
 from core.clock import now
 from core.errors import InvalidInput
 from slo.models import Sli, Slo, SloVersion
@@ -61,7 +62,7 @@ class VersionInline(admin.TabularInline):
     """Every target there was; read only."""
 
     model = SloVersion
-    fields = readonly_fields = ["objective", "effective_from", "created_by", "reason"]
+    fields = readonly_fields = ("objective", "effective_from", "created_by", "reason")
     extra = 0
     can_delete = False
 
@@ -111,14 +112,14 @@ class SloAdmin(admin.ModelAdmin):
         fields = dict(form.cleaned_data)
         if change:
             stored = Slo.objects.get(pk=obj.pk)
-            objectives.change_slo(slo=stored, actor=request.user, now=now(), fields=fields)
+            objectives.change_slo(slo=stored, actor=signed_in(request), now=now(), fields=fields)
             return
         fields.pop("reason")
-        obj.pk = objectives.create_slo(actor=request.user, now=now(), **fields).pk
+        obj.pk = objectives.create_slo(actor=signed_in(request), now=now(), **fields).pk
 
     def delete_model(self, request: HttpRequest, obj: Slo) -> None:
         """Delete through the service."""
-        objectives.delete_slo(slo=obj, actor=request.user, now=now())
+        objectives.delete_slo(slo=obj, actor=signed_in(request), now=now())
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         """Delete each through the service."""
@@ -146,15 +147,15 @@ class SliAdmin(admin.ModelAdmin):
         if change:
             stored = Sli.objects.get(pk=obj.pk)
             objectives.change_sli(
-                sli=stored, actor=request.user, now=now(), fields=dict(form.cleaned_data)
+                sli=stored, actor=signed_in(request), now=now(), fields=dict(form.cleaned_data)
             )
             return
-        made = objectives.create_sli(actor=request.user, now=now(), **form.cleaned_data)
+        made = objectives.create_sli(actor=signed_in(request), now=now(), **form.cleaned_data)
         obj.pk, obj.slot = made.pk, made.slot
 
     def delete_model(self, request: HttpRequest, obj: Sli) -> None:
         """Delete through the service."""
-        objectives.delete_sli(sli=obj, actor=request.user, now=now())
+        objectives.delete_sli(sli=obj, actor=signed_in(request), now=now())
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         """Delete each through the service."""

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
+from accounts.access import signed_in
 from accounts.roles import Role
 from catalog.models import Service
 from core.clock import now
@@ -192,13 +193,13 @@ class SliViewSet(viewsets.ModelViewSet[Sli]):
 
     def get_queryset(self) -> QuerySet[Sli]:
         """Only of services the caller may know of."""
-        visible = Service.objects.visible_to(self.request.user).values("pk")
+        visible = Service.objects.visible_to(signed_in(self.request)).values("pk")
         return Sli.objects.filter(service__in=visible).select_related("service")
 
     def perform_destroy(self, instance: Sli) -> None:
         """Refuse while an SLO needs it."""
         try:
-            objectives.delete_sli(sli=instance, actor=self.request.user, now=now())
+            objectives.delete_sli(sli=instance, actor=signed_in(self.request), now=now())
         except ProtectedError as error:
             raise Conflict("An SLO uses this SLI; delete the SLO first.", field="slug") from error
 
@@ -217,14 +218,14 @@ class SloViewSet(viewsets.ModelViewSet[Slo]):
     def get_queryset(self) -> QuerySet[Slo]:
         """Only of services the caller may know of."""
         return (
-            Slo.objects.visible_to(self.request.user)
+            Slo.objects.visible_to(signed_in(self.request))
             .select_related("sli__service", "status")
             .prefetch_related("versions")
         )
 
     def perform_destroy(self, instance: Slo) -> None:
         """Delete through the service, which writes the audit."""
-        objectives.delete_slo(slo=instance, actor=self.request.user, now=now())
+        objectives.delete_slo(slo=instance, actor=signed_in(self.request), now=now())
 
     @extend_schema(responses=VersionSerializer(many=True))
     @action(detail=True, pagination_class=None, filter_backends=[])

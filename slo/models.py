@@ -18,7 +18,8 @@ from catalog.models import SLUG, Service
 from core.models import TimestampedModel
 from slo.domain.state import State
 from slo.domain.windows import Period, Version
-from telemetry.queries import FRESHNESS_BOUNDS_S, bounds_ms
+from telemetry.domain.buckets import FRESHNESS_BOUNDS_S
+from telemetry.queries import bounds_ms
 
 if TYPE_CHECKING:
     from accounts.models import User

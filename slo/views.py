@@ -10,8 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
-from accounts.access import requires
-from accounts.models import User
+from accounts.access import requires, signed_in
 from accounts.roles import Role
 from catalog.models import Service
 from core.clock import floor_minute, now
@@ -38,8 +37,7 @@ RANGES = {"3h": timedelta(hours=3), "1d": timedelta(days=1), "7d": timedelta(day
 @requires(Role.VIEWER)
 def slo_list(request: HttpRequest) -> HttpResponse:
     """Show all SLOs with state, budget and burn; filter, search, sort."""
-    assert isinstance(request.user, User)
-    found = filtered(Slo.objects.visible_to(request.user), request)
+    found = filtered(Slo.objects.visible_to(signed_in(request)), request)
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     slos = list(page.object_list)
     end = floor_minute(now())
@@ -84,8 +82,7 @@ def filtered(slos: QuerySet[Slo], request: HttpRequest) -> "QuerySet[Slo]":
 @requires(Role.VIEWER)
 def service_panel(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the objectives of one service, for its page."""
-    assert isinstance(request.user, User)
-    service = get_object_or_404(Service.objects.visible_to(request.user), slug=slug)
+    service = get_object_or_404(Service.objects.visible_to(signed_in(request)), slug=slug)
     slos = list(
         Slo.objects.filter(sli__service=service)
         .select_related("sli__service", "status")
@@ -103,8 +100,9 @@ def service_panel(request: HttpRequest, slug: str) -> HttpResponse:
 @requires(Role.VIEWER)
 def slo_detail(request: HttpRequest, slug: str) -> HttpResponse:
     """Show one SLO: budget, burn rates, charts, versions, alerts, and where each figure is from."""
-    assert isinstance(request.user, User)
-    slos = Slo.objects.visible_to(request.user).select_related("sli__service__owner", "status")
+    slos = Slo.objects.visible_to(signed_in(request)).select_related(
+        "sli__service__owner", "status"
+    )
     slo = get_object_or_404(slos.prefetch_related("versions__created_by"), slug=slug)
     status: SloStatus | None = getattr(slo, "status", None)
     end = status.watermark if status else floor_minute(now())

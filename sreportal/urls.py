@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from sreportal.views import remove_demo
+from sreportal.views import favicon, remove_demo
 
 urlpatterns = [
     path("", include("dashboard.urls")),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("capacity/", include("capacity.urls")),
     path("chaos/", include("chaos.urls")),
     path("accounts/", include("allauth.urls")),
+    path("favicon.ico", favicon, name="favicon"),
     path("demo/remove", remove_demo, name="demo-remove"),
     path("admin/", admin.site.urls),
     path("api/v1/", include("sreportal.api_urls")),

@@ -168,6 +168,23 @@ def latency_percentiles(
     return _percentiles(counts([service_id], start, end), quantiles)
 
 
+def latency_percentiles_by_service(
+    service_ids: Iterable[int], start: datetime, end: datetime, quantiles: Sequence[float]
+) -> dict[int, dict[float, float]]:
+    """Return estimated durations (ms) by service and quantile; services without requests lack.
+
+    One query however many services: for pages and reports that list them all.
+    """
+    by_service: dict[int, list[MinuteRow]] = defaultdict(list)
+    for row in counts(service_ids, start, end):
+        by_service[row.service_id].append(row)
+    return {
+        service_id: estimates
+        for service_id, rows in by_service.items()
+        if (estimates := _percentiles(rows, quantiles))
+    }
+
+
 def percentile_series(
     service_ids: Iterable[int],
     start: datetime,

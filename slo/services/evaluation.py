@@ -257,8 +257,10 @@ def previous_state(slo: Slo) -> State:
 
 def to_row(figures: Figures, *, now: datetime) -> SloStatus:
     """Return the status row of `figures`; `state_since` stays while the state does."""
-    before = getattr(figures.slo, "status", None)
-    same = before is not None and before.state == figures.state
+    before: SloStatus | None = getattr(figures.slo, "status", None)
+    state_since = figures.watermark
+    if before is not None and before.state == figures.state:
+        state_since = before.state_since
     return SloStatus(
         slo=figures.slo,
         watermark=figures.watermark,
@@ -280,5 +282,5 @@ def to_row(figures: Figures, *, now: datetime) -> SloStatus:
             for name, counts in figures.burn_counts.items()
         },
         state=figures.state,
-        state_since=before.state_since if same else figures.watermark,
+        state_since=state_since,
     )

@@ -11,6 +11,7 @@ from slo.domain.blocks import GAP, Slice
 from slo.domain.request_slis import RequestRule, freshness_slice
 from slo.models import Sli
 from telemetry import queries
+from telemetry.domain.buckets import FRESHNESS_BOUNDS_S
 from telemetry.services import compaction
 
 log = structlog.get_logger(__name__)
@@ -104,7 +105,7 @@ def _freshness(sli: Sli, minute: datetime, rows: Sequence[queries.FreshnessRow])
         silent_for = (minute - last).total_seconds() if last else None
     return freshness_slice(
         threshold_s=sli.threshold_s or 0,
-        bounds_s=queries.FRESHNESS_BOUNDS_S,
+        bounds_s=FRESHNESS_BOUNDS_S,
         buckets=[sum(column) for column in zip(*(row.buckets for row in mine), strict=True)],
         silent_for_s=silent_for,
         grace_s=sli.silence_grace_s,

@@ -1,6 +1,7 @@
 """How SLO figures are written."""
 
 from decimal import Decimal
+from typing import Literal
 
 from django import template
 
@@ -14,8 +15,8 @@ def target(objective: Decimal) -> str:
 
 
 @register.filter
-def rate(value: float | None) -> str:
-    """Show a burn rate with three significant digits: 14.4 ×; None is no data."""
+def rate(value: float | Literal[""] | None) -> str:
+    """Show a burn rate with three significant digits: 14.4 ×; None, or what a template lacks, is no data."""
     if value is None or value == "":
         return "no data"
     shown = f"{value:.0f}" if value >= 100 else f"{value:.3g}"

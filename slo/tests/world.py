@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from catalog.models import Service
+from incidents.services.intake import AlertSignal, receive
 from slo.models import Sli, Slo, SloStatus
 from slo.services import defaults, evaluation, objectives
 from slo.services.evaluation import TickResult
@@ -34,6 +35,7 @@ class World:
         slow: int = 0,
         age_s: float | None = 1,
         at: datetime | None = None,
+        service: Service | None = None,
     ) -> None:
         """Answer requests in one minute: fast 200s, 503s, 404s and 200s of a second."""
         minute = at or self.minute
@@ -48,7 +50,7 @@ class World:
             if count
         ]
         report = {
-            "service": self.service.slug,
+            "service": (service or self.service).slug,
             "reporter": "test",
             "covers": [{"minute": minute.isoformat()}],
             "bounds_ms": list(BOUNDS),
@@ -92,11 +94,24 @@ class World:
         self.minute += MINUTE
         return result
 
-    def run(self, minutes: int, good: int = 0, **served: int) -> None:
+    def run(
+        self, minutes: int, good: int = 0, *, errors: int = 0, missing: int = 0, slow: int = 0
+    ) -> None:
         """Serve the same in each of `minutes` minutes, with a tick after each."""
         for _ in range(minutes):
-            self.serve(good, **served)
+            self.serve(good, errors=errors, missing=missing, slow=slow)
             self.tick()
+
+    def add_services(self, count: int) -> None:
+        """Add services with an availability SLO, an alert and requests in the current minute."""
+        for _ in range(count):
+            number = Service.objects.count()
+            service = Service.objects.create(slug=f"service-{number}", name=f"Service {number}")
+            self.custom(f"slo-{number}", "0.99", service=service)
+            self.serve(90, errors=10, service=service)
+            signal = AlertSignal("test", f"a-{number}", True, title="Disk full", service=service)
+            receive(signal, now=self.minute)
+        self.tick()
 
     def slo(self, kind: str) -> Slo:
         """Return one of the four SLOs: availability, latency, success, freshness."""
@@ -108,13 +123,8 @@ class World:
 
     def custom(self, slug: str, objective: str, **sli: object) -> Slo:
         """Make one more SLO on the service."""
-        made = objectives.create_sli(
-            slug=slug,
-            service=self.service,
-            actor="test",
-            now=NOON,
-            **{"kind": Sli.Kind.SUCCESS} | sli,
-        )
+        defaults = {"kind": Sli.Kind.SUCCESS, "service": self.service}
+        made = objectives.create_sli(slug=slug, actor="test", now=NOON, **defaults | sli)
         return objectives.create_slo(
             sli=made, slug=slug, name=slug, objective=Decimal(objective), actor="test", now=NOON
         )

@@ -20,7 +20,9 @@ def blocks(document: str, language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_python_example_runs(document: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_python_example_runs(
+    document: str, monkeypatch: pytest.MonkeyPatch, sli_calculator: SliCalculator
+) -> None:
     """Read from top to bottom, as a reader would try them, without a portal around."""
     monkeypatch.delenv("SRE_PORTAL_URL", raising=False)
     examples = blocks(document, "python")

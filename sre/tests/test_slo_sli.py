@@ -17,7 +17,6 @@ from sre.slo_sli import (
     SliCalculator,
     SliError,
     UndeclaredBoundError,
-    sli_calculator,
 )
 
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -39,7 +38,7 @@ def calculator(**options: Any) -> SliCalculator:
     return SliCalculator(clock=Clock(), **options)
 
 
-def test_documented_calls_answer_percentages() -> None:
+def test_documented_calls_answer_percentages(sli_calculator: SliCalculator) -> None:
     """The operations guide's example works on the module's own calculator."""
     before = datetime.now(UTC)
     sli_calculator.record_request("api_users", 200, 150.5)

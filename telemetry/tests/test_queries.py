@@ -1,5 +1,7 @@
 """What others read of telemetry."""
 
+from typing import Any
+
 import pytest
 
 from catalog.models import Service
@@ -73,6 +75,23 @@ def test_percentiles_are_interpolated_in_their_bucket(service: Service) -> None:
     compaction.compact(now=NOW)
     found = queries.latency_percentiles(service.pk, minute(), NOW, [0.5, 0.95])
     assert found == {0.5: 100.0, 0.95: 195.0}
+
+
+def test_percentiles_of_many_services_are_one_query(
+    service: Service, django_assert_num_queries: Any
+) -> None:
+    """Each service has its own estimates; one that was not asked lacks, it is not 0 ms."""
+    slow, idle = make_service("billing"), make_service("idle")
+    ingest.store_batch(
+        [event(duration_ms=90), event(service="billing", duration_ms=190)] * 50, now=NOW
+    )
+    compaction.compact(now=NOW)
+    pks = [service.pk, slow.pk, idle.pk]
+    with django_assert_num_queries(1):
+        found = queries.latency_percentiles_by_service(pks, minute(), NOW, [0.5])
+    alone = {pk: queries.latency_percentiles(pk, minute(), NOW, [0.5]) for pk in pks}
+    assert found == {pk: estimates for pk, estimates in alone.items() if estimates}
+    assert found.keys() == {service.pk, slow.pk}
 
 
 def test_counts_end_before_their_end(service: Service) -> None:
