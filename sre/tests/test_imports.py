@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-MODULES = "sre.slo_sli, sre.circuit_breaker, sre.http, sre.reporting, sre.burn_rate"
+MODULES = "sre.slo_sli, sre.circuit_breaker, sre.http, sre.reporting, sre.burn_rate, sre.capacity_planning"
 FRAMEWORKS = ["django", "flask", "celery", "rest_framework", "boto3", "numpy"]
 
 
