@@ -9,7 +9,7 @@ from accounts.authentication import PortalSessionAuthentication, TokenAuthentica
 __all__ = ["SessionScheme", "TokenScheme"]
 
 
-class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class TokenScheme(OpenApiAuthenticationExtension):
     """How the API's schema describes tokens."""
 
     target_class = TokenAuthentication
@@ -24,7 +24,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
         }
 
 
-class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class SessionScheme(OpenApiAuthenticationExtension):
     """How the API's schema describes sessions."""
 
     target_class = PortalSessionAuthentication

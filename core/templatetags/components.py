@@ -4,7 +4,7 @@ Each draws the template of its name in `templates/components/`. `docs/ui.md` sho
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from django import template
 from django.core.paginator import Page

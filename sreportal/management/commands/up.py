@@ -99,7 +99,7 @@ class Portal:
         """Load what all share, leave nothing open that they must not, and no garbage to copy."""
         programs.load_shared_code()
         connections.close_all()
-        kombu.pools.reset()  # type: ignore[no-untyped-call]
+        kombu.pools.reset()
         gc.collect()
         gc.freeze()
 
