@@ -127,9 +127,7 @@ def _broker() -> list[Finding]:
     if settings.FILE_BROKER:
         return [Finding("broker", Verdict.NOTE, "Messages go through files; ticks repair losses.")]
     began = time.monotonic()
-    client: Any = Connection(
-        settings.CELERY_BROKER_URL, transport_options={"socket_timeout": 2}
-    )
+    client: Any = Connection(settings.CELERY_BROKER_URL, transport_options={"socket_timeout": 2})
     try:
         with client:
             client.ensure_connection(max_retries=1, interval_start=0, timeout=3)

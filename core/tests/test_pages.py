@@ -100,7 +100,7 @@ def test_only_admins_can_remove_the_demo(client: Client) -> None:
     """Everybody is told that the figures are made up; the button is the admins'."""
     client.force_login(person())
     body = client.get("/show").content.decode()
-    assert "Demo traffic is on" in body
+    assert "Demonstration traffic is on" in body
     assert "Remove demo" not in body
 
 

@@ -254,7 +254,10 @@ def _replay(sender: Sender, key: str, digest: bytes) -> Answer | None:
     if bytes(receipt.digest) != digest:
         raise Conflict("This key was used for another body.", field="Idempotency-Key")
     given = receipt.answer
-    rejected = [Rejection(**item) for item in given["rejected"]]
+    rejected = [
+        Rejection(item["index"], item["field"], item["error"].removeprefix(f"{item['field']}: "))
+        for item in given["rejected"]
+    ]
     return Answer(given["accepted"], rejected, given["rejected_count"], is_replay=True)
 
 
