@@ -161,7 +161,7 @@ def test_operations_page_has_every_tick() -> None:
     """The table of what runs when is the schedule."""
     text = (BASE_DIR / "docs/operations.md").read_text()
     for tick in SCHEDULE:
-        assert f"| {tick.name} | {tick.every_s} s | {tick.reason} |" in text
+        assert f"| {tick.name} | `{tick.task}` | {tick.every_s} s | {tick.reason} |" in text
 
 
 def test_web_server_reads_its_configuration(tmp_path: Path) -> None:
