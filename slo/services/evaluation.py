@@ -15,6 +15,7 @@ from django.db import transaction
 
 from core import ticks
 from core.clock import floor_minute
+from slo import sources
 from slo.domain import burn_alerts
 from slo.domain.blocks import Block
 from slo.domain.counts import Counts, Judged, burn_rate, error_budget
@@ -82,9 +83,9 @@ def evaluate_slot(slot: datetime, *, now: datetime) -> bool:
     claimed = ticks.claim(JOB, slot, now=now)
     if claimed is None:
         return False
-    slis = list(Sli.objects.select_related("service"))
+    slis = list(Sli.objects.select_related("service", "source"))
     trailing = [slot - MINUTE * step for step in range(TRAILING, -1, -1)]
-    slices.write(source.measure(slis, trailing))
+    slices.write(sources.measure(slis, trailing))
     evaluated = refresh_statuses(watermark=slot + MINUTE, now=now)
     ticks.finish(claimed, now=now, slis=len(slis), slos=evaluated)
     return True
@@ -96,10 +97,10 @@ def remeasure(minutes: Sequence[datetime], *, watermark: datetime, now: datetime
     Returns:
         How many of them changed.
     """
-    slis = list(Sli.objects.select_related("service")) if minutes else []
+    slis = list(Sli.objects.select_related("service", "source")) if minutes else []
     changed = 0
     for chunk in (minutes[i : i + 60] for i in range(0, len(minutes), 60)):
-        changed += slices.write(source.measure(slis, chunk))
+        changed += slices.write(sources.measure(slis, chunk))
     if changed:
         refresh_statuses(watermark=watermark, now=now)
         log.info("late_data_measured", minutes=changed)

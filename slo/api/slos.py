@@ -1,93 +1,23 @@
-"""`/api/v1/slis/` and `/api/v1/slos/`."""
+"""`/api/v1/slos/`."""
 
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import ProtectedError, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.routers import SimpleRouter
 
 from accounts.access import signed_in
 from accounts.roles import Role
 from catalog.models import Service
 from core.clock import now
-from core.errors import Conflict, InvalidInput
+from core.errors import InvalidInput
+from slo.api.fields import KnownFieldsMixin
 from slo.models import Sli, Slo, SloVersion
 from slo.services import objectives
-
-
-class KnownFieldsMixin(serializers.Serializer[Any]):
-    """Refuses fields that do not exist, by name, instead of dropping them silently."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Check the names before the values."""
-        if isinstance(data, dict):
-            unknown = sorted(set(data) - set(self.fields))
-            if unknown:
-                raise serializers.ValidationError({name: ["Unknown field."] for name in unknown})
-        return super().to_internal_value(data)
-
-
-class SliSerializer(KnownFieldsMixin, serializers.ModelSerializer[Sli]):
-    """What is counted."""
-
-    service = serializers.SlugRelatedField(slug_field="slug", queryset=Service.objects.all())
-    excluded_statuses = serializers.ListField(
-        child=serializers.IntegerField(min_value=100, max_value=599), required=False
-    )
-
-    class Meta:
-        model = Sli
-        fields = [
-            "slug",
-            "service",
-            "kind",
-            "description",
-            "endpoint",
-            "error_from",
-            "excluded_statuses",
-            "threshold_ms",
-            "only_successful",
-            "freshness_source",
-            "threshold_s",
-            "silence_grace_s",
-            "data_since",
-        ]
-        read_only_fields = ["data_since"]
-
-    def validate_service(self, service: Service) -> Service:
-        """A service the caller may not know of does not exist for them."""
-        user = self.context["request"].user
-        if not Service.objects.visible_to(user).filter(pk=service.pk).exists():
-            raise serializers.ValidationError(f"Object with slug={service.slug} does not exist.")
-        return service
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Check what spans fields by the model's own rules."""
-        draft = Sli(slot=0)
-        for field in Sli._meta.fields:
-            if self.instance is not None:
-                setattr(draft, field.attname, getattr(self.instance, field.attname))
-        for name, value in attrs.items():
-            setattr(draft, name, value)
-        draft.clean()
-        return attrs
-
-    def create(self, validated_data: dict[str, Any]) -> Sli:
-        """Create through the service, which gives it a column."""
-        return objectives.create_sli(
-            actor=self.context["request"].user, now=now(), **validated_data
-        )
-
-    def update(self, instance: Sli, validated_data: dict[str, Any]) -> Sli:
-        """Change through the service, which writes the audit."""
-        return objectives.change_sli(
-            sli=instance, actor=self.context["request"].user, now=now(), fields=validated_data
-        )
 
 
 class StatusSerializer(serializers.Serializer[Any]):
@@ -180,30 +110,6 @@ class SloSerializer(KnownFieldsMixin, serializers.ModelSerializer[Slo]):
         )
 
 
-class SliViewSet(viewsets.ModelViewSet[Sli]):
-    """What is counted."""
-
-    queryset = Sli.objects.none()
-    serializer_class = SliSerializer
-    lookup_field = "slug"
-    read_role = Role.VIEWER
-    write_role = Role.MANAGER
-    filterset_fields = ["kind", "service__slug"]
-    search_fields = ["slug", "description"]
-
-    def get_queryset(self) -> QuerySet[Sli]:
-        """Only of services the caller may know of."""
-        visible = Service.objects.visible_to(signed_in(self.request)).values("pk")
-        return Sli.objects.filter(service__in=visible).select_related("service")
-
-    def perform_destroy(self, instance: Sli) -> None:
-        """Refuse while an SLO needs it."""
-        try:
-            objectives.delete_sli(sli=instance, actor=signed_in(self.request), now=now())
-        except ProtectedError as error:
-            raise Conflict("An SLO uses this SLI; delete the SLO first.", field="slug") from error
-
-
 class SloViewSet(viewsets.ModelViewSet[Slo]):
     """Promises and how they are kept."""
 
@@ -232,9 +138,3 @@ class SloViewSet(viewsets.ModelViewSet[Slo]):
     def versions(self, request: Request, slug: str) -> Response:
         """Return every objective this SLO had, oldest first."""
         return Response(VersionSerializer(self.get_object().versions.all(), many=True).data)
-
-
-def register(router: SimpleRouter) -> None:
-    """Add the resources of this app."""
-    router.register("slis", SliViewSet, basename="sli")
-    router.register("slos", SloViewSet, basename="slo")

@@ -1,0 +1,48 @@
+"""Admin of SLIs: what is counted."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.forms import ModelForm
+from django.http import HttpRequest
+
+from accounts.access import signed_in
+from core.clock import now
+from slo.models import Sli
+from slo.services import objectives
+
+
+@admin.register(Sli)
+class SliAdmin(admin.ModelAdmin):
+    """What is counted."""
+
+    list_display = ["slug", "service", "kind", "threshold_ms", "data_since"]
+    list_filter = ["kind", "service"]
+    search_fields = ["slug", "service__name"]
+    readonly_fields = ["data_since"]
+    fieldsets = [
+        (None, {"fields": ["slug", "service", "kind", "description", "data_since"]}),
+        ("Requests", {"fields": ["endpoint", "error_from", "excluded_statuses"]}),
+        ("Latency", {"fields": ["threshold_ms", "only_successful"]}),
+        ("Freshness", {"fields": ["freshness_source", "threshold_s", "silence_grace_s"]}),
+    ]
+
+    def save_model(self, request: HttpRequest, obj: Sli, form: ModelForm, change: bool) -> None:
+        """Create or change through the services."""
+        if change:
+            stored = Sli.objects.get(pk=obj.pk)
+            objectives.change_sli(
+                sli=stored, actor=signed_in(request), now=now(), fields=dict(form.cleaned_data)
+            )
+            return
+        made = objectives.create_sli(actor=signed_in(request), now=now(), **form.cleaned_data)
+        obj.pk, obj.slot = made.pk, made.slot
+
+    def delete_model(self, request: HttpRequest, obj: Sli) -> None:
+        """Delete through the service."""
+        objectives.delete_sli(sli=obj, actor=signed_in(request), now=now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Delete each through the service."""
+        for sli in queryset:
+            self.delete_model(request, sli)

@@ -1,0 +1,20 @@
+"""SLIs, objectives with their versions, the packed slices and the newest figures."""
+
+from slo.models.objective import BEGINNING, Slo, SloVersion, validate_timezone
+from slo.models.sli import CompositeMember, Sli, latency_hint
+from slo.models.slices import SliceBlock
+from slo.models.source import Source
+from slo.models.status import SloStatus
+
+__all__ = [
+    "BEGINNING",
+    "CompositeMember",
+    "Sli",
+    "SliceBlock",
+    "Slo",
+    "SloStatus",
+    "SloVersion",
+    "Source",
+    "latency_hint",
+    "validate_timezone",
+]
