@@ -3,10 +3,13 @@
 from celery import shared_task
 
 from core.clock import now
-from slo.services import evaluation
+from slo.services import evaluation, rules
 
 
 @shared_task(name="slo.evaluate", ignore_result=True, expires=60)
 def evaluate() -> None:
-    """Beat tick: evaluate every closed minute that was not evaluated yet."""
-    evaluation.tick(now=now())
+    """Beat tick: evaluate every closed minute not evaluated yet, and the rules for the newest."""
+    at = now()
+    done = evaluation.tick(now=at)
+    if done.slots:
+        rules.evaluate(end=done.slots[-1] + evaluation.MINUTE, now=at)

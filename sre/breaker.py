@@ -107,7 +107,9 @@ class Snapshot(TypedDict):
     """One breaker as `CircuitBreakerManager.get_all_states` shows it.
 
     `failure_rate` is the fraction of failures among the last `calls` finished
-    calls of the current state, None before any.
+    calls of the current state, None before any. `failed_total` counts failures
+    since the breaker was made, `slow_total` calls that took too long (only the
+    database's breaker times its calls).
     """
 
     state: str
@@ -116,6 +118,8 @@ class Snapshot(TypedDict):
     failures: int
     consecutive_failures: int
     rejected: int
+    failed_total: int
+    slow_total: int
     since: datetime
     retry_after: float | None
     generation: int
@@ -225,6 +229,8 @@ class CircuitBreaker:
         self._lock = threading.Lock()
         self._listeners: list[Listener] = []
         self._rejected = 0
+        self._failed_total = 0
+        self._slow_total = 0
         self._consecutive = 0
         self._phase = self._new_phase(State.CLOSED, generation=0)
 
@@ -305,6 +311,8 @@ class CircuitBreaker:
                 failures=phase.failures,
                 consecutive_failures=self._consecutive,
                 rejected=self._rejected,
+                failed_total=self._failed_total,
+                slow_total=self._slow_total,
                 since=datetime.fromtimestamp(phase.since, UTC),
                 retry_after=self._retry_after(phase),
                 generation=phase.generation,
@@ -347,6 +355,7 @@ class CircuitBreaker:
     def _settle(self, phase: Phase, outcome: Outcome) -> None:
         transition = None
         with self._lock:
+            self._failed_total += outcome is Outcome.FAILURE
             if phase is not self._phase or phase.state is State.DISABLED:
                 return
             if outcome is Outcome.NOTHING:

@@ -12,6 +12,7 @@ How a breaker decides is described in `sre.breaker`.
 import functools
 import inspect
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast
 from weakref import WeakValueDictionary
@@ -157,11 +158,17 @@ class DatabaseCircuitBreaker(CircuitBreaker):
     A violated constraint or a missing row is an answer, so it neither opens nor
     closes the circuit; a refused connection, a timeout or an error of unknown
     kind is a failure. The kinds are recognised by name, whatever the driver.
+
+    Args:
+        name: Unique name, shown to people.
+        slow_query_s: A query that takes longer is counted as slow.
+        options: Keywords of `CircuitBreaker`.
     """
 
-    def __init__(self, name: str, **options: Unpack[Options]) -> None:
+    def __init__(self, name: str, *, slow_query_s: float = 1.0, **options: Unpack[Options]) -> None:
         options.setdefault("is_failure", is_database_failure)
         super().__init__(name, **options)
+        self._slow_query_s = slow_query_s
 
     def execute_query(self, query: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """Return `query(*args, **kwargs)`, or reject while the circuit is open.
@@ -171,7 +178,13 @@ class DatabaseCircuitBreaker(CircuitBreaker):
         Raises:
             CircuitOpenError: Without querying, while the circuit is open.
         """
-        return self.call(query, *args, **kwargs)
+        started = time.perf_counter()
+        try:
+            return self.call(query, *args, **kwargs)
+        finally:
+            if time.perf_counter() - started > self._slow_query_s:
+                with self._lock:
+                    self._slow_total += 1
 
 
 def is_database_failure(error: Exception) -> bool:

@@ -230,6 +230,8 @@ class CircuitBreakerState(models.Model):
     state = models.CharField(max_length=20)
     failure_rate = models.FloatField(null=True, help_text="Share of failed calls; null: no calls.")
     calls = models.PositiveIntegerField()
+    failed_total = models.BigIntegerField(default=0, help_text="Failures since it was made.")
+    slow_total = models.BigIntegerField(default=0, help_text="Slow calls since it was made.")
     since = models.DateTimeField(null=True, help_text="When it entered its state.")
     reported_at = models.DateTimeField(db_index=True)
 
@@ -249,3 +251,23 @@ class CircuitBreakerState(models.Model):
         return {"closed": "ok", "half_open": "warn", "open": "bad", "forced_open": "bad"}.get(
             self.state, "none"
         )
+
+
+class BreakerMinute(models.Model):
+    """Failed and slow calls behind one service's circuit breaker in one minute."""
+
+    service = models.CharField(max_length=63, help_text="Slug of the service that owns it.")
+    name = models.CharField(max_length=200)
+    minute = models.DateTimeField(db_index=True)
+    failed = models.BigIntegerField()
+    slow = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["service", "name", "minute"], name="telemetry_breaker_minute_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service} {self.name} {self.minute:%Y-%m-%d %H:%M}"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
 import msgspec
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
 from telemetry.domain.buckets import (
     DEFAULT_BOUNDS_MS,
@@ -17,6 +17,7 @@ from telemetry.domain.buckets import (
 )
 from telemetry.domain.deltas import add_counts, unpack
 from telemetry.models import (
+    BreakerMinute,
     CircuitBreakerState,
     CoveredMinute,
     DirtyMinute,
@@ -266,3 +267,10 @@ def breakers(*, now: datetime) -> list[CircuitBreakerState]:
     """Return every circuit breaker of the processes that reported within the last minute."""
     recent = CircuitBreakerState.objects.filter(reported_at__gte=now - MINUTE)
     return list(recent.order_by("service", "name", "instance"))
+
+
+def breaker_counts(start: datetime, end: datetime) -> dict[tuple[str, str], tuple[int, int]]:
+    """Return (failed, slow) calls in [start, end) by (service slug, breaker name)."""
+    rows = BreakerMinute.objects.filter(minute__gte=start, minute__lt=end)
+    summed = rows.values_list("service", "name").annotate(Sum("failed"), Sum("slow"))
+    return {(service, name): (failed, slow) for service, name, failed, slow in summed}

@@ -34,6 +34,7 @@ STATES: dict[str, tuple[str, str]] = {
     "exhausted": (_BAD, "Exhausted"),
     "breached": (_BAD, "Breached"),
     "firing": (_BAD, "Firing"),
+    "fine": (_OK, "Fine"),
     "down": (_BAD, "Down"),
     "failed": (_BAD, "Failed"),
     "open": (_BAD, "Open"),

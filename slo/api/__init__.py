@@ -2,6 +2,7 @@
 
 from rest_framework.routers import SimpleRouter
 
+from slo.api.rules import ThresholdRuleViewSet
 from slo.api.slis import SliViewSet
 from slo.api.slos import SloViewSet
 
@@ -10,3 +11,4 @@ def register(router: SimpleRouter) -> None:
     """Add the resources of this app."""
     router.register("slis", SliViewSet, basename="sli")
     router.register("slos", SloViewSet, basename="slo")
+    router.register("threshold-rules", ThresholdRuleViewSet, basename="threshold-rule")

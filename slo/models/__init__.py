@@ -1,6 +1,7 @@
 """SLIs, objectives with their versions, the packed slices and the newest figures."""
 
 from slo.models.objective import BEGINNING, Slo, SloVersion, validate_timezone
+from slo.models.rules import ThresholdRule
 from slo.models.sli import CompositeMember, Sli, latency_hint
 from slo.models.slices import SliceBlock
 from slo.models.source import Source
@@ -15,6 +16,7 @@ __all__ = [
     "SloStatus",
     "SloVersion",
     "Source",
+    "ThresholdRule",
     "latency_hint",
     "validate_timezone",
 ]

@@ -551,6 +551,8 @@ def test_the_snapshot_tells_what_an_operator_asks() -> None:
         "failures": 0,
         "consecutive_failures": 3,
         "rejected": 1,
+        "failed_total": 5,
+        "slow_total": 0,
         "since": datetime.fromtimestamp(1000, UTC),
         "retry_after": 40.0,
         "generation": 1,
@@ -582,3 +584,15 @@ def test_it_is_open_exactly_when_the_last_failures_in_a_row_say_so(
         else:
             row, opened_at = 0, None
         assert not expected_rejection
+
+
+def test_a_slow_query_is_counted_and_a_failed_one_twice_over() -> None:
+    """The database's breaker counts calls beyond its limit, whether or not they fail."""
+    guarded = DatabaseCircuitBreaker("timed", slow_query_s=0.0)
+    guarded.execute_query(int)
+    with pytest.raises(ZeroDivisionError):
+        guarded.execute_query(lambda: 1 / 0)
+    quick = DatabaseCircuitBreaker("quick", slow_query_s=60.0)
+    quick.execute_query(int)
+    assert (guarded.snapshot()["slow_total"], guarded.snapshot()["failed_total"]) == (2, 1)
+    assert quick.snapshot()["slow_total"] == 0

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 
 from telemetry.models import (
     BatchReceipt,
+    BreakerMinute,
     CoveredMinute,
     DirtyMinute,
     MinuteCount,
@@ -31,6 +32,7 @@ def purge(*, now: datetime) -> int:
     before = now - settings.TELEMETRY_RETENTION
     gone = _delete(BatchReceipt.objects.filter(received_at__lt=now - RECEIPTS_KEPT))
     gone += _delete(ReceiverMinute.objects.filter(minute__lt=before))
+    gone += _delete(BreakerMinute.objects.filter(minute__lt=before))
     for service_id in ServiceTelemetry.objects.values_list("pk", flat=True):
         # By service, because that is how the minutes are indexed.
         for model in _OF_SERVICES:

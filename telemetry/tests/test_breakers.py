@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from telemetry import queries
-from telemetry.models import CircuitBreakerState
+from telemetry.models import BreakerMinute, CircuitBreakerState
 from telemetry.services.breakers import publish
 from telemetry.tests.builders import NOW
 
@@ -14,7 +14,8 @@ pytestmark = pytest.mark.django_db
 
 
 def state(name: str = "closed", **changes: Any) -> dict[str, Any]:
-    return {"state": name, "failure_rate": None, "calls": 0, "since": NOW} | changes
+    counts = {"calls": 0, "failed_total": 0, "slow_total": 0}
+    return {"state": name, "failure_rate": None, "since": NOW} | counts | changes
 
 
 def test_last_word_of_a_process_counts() -> None:
@@ -33,3 +34,16 @@ def test_silent_process_is_not_quoted() -> None:
     assert queries.breakers(now=later) == []
     publish({}, service="users-api", instance="web:2", now=NOW + timedelta(hours=2))
     assert CircuitBreakerState.objects.count() == 0
+
+
+def test_failures_and_slow_calls_are_added_to_the_minute_they_were_told_in() -> None:
+    """Totals of a process only grow, so what is new since its last word happened since then."""
+    say = {"service": "users-api", "instance": "web:1"}
+    publish({"db": state(failed_total=2, slow_total=1)}, now=NOW, **say)
+    publish({"db": state(failed_total=2, slow_total=1)}, now=NOW, **say)
+    publish({"db": state(failed_total=5, slow_total=1)}, now=NOW + timedelta(minutes=1), **say)
+    publish({"db": state(failed_total=3)}, service="users-api", instance="web:2", now=NOW)
+    counts = BreakerMinute.objects.order_by("minute").values_list("failed", "slow")
+    assert list(counts) == [(5, 1), (3, 0)]
+    seen = queries.breaker_counts(NOW - timedelta(minutes=1), NOW + timedelta(minutes=2))
+    assert seen == {("users-api", "db"): (8, 1)}

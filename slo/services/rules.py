@@ -1,0 +1,140 @@
+"""Evaluating and editing threshold rules."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.urls import reverse
+
+from catalog.models import Service
+from core import audit
+from incidents.models import Alert, Severity
+from incidents.services import intake
+from incidents.services.intake import AlertSignal
+from slo.domain.rules import Metric, Reading, Verdict, shown, verdict
+from slo.models import ThresholdRule
+from slo.services import readings
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+SOURCE = "rule"
+NOTHING = Reading(None)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one rule says of one service."""
+
+    rule: ThresholdRule
+    service: Service
+    reading: Reading
+    verdict: Verdict
+
+    @property
+    def key(self) -> str:
+        """Identity of the alert."""
+        return f"{self.rule.slug}:{self.service.slug}"
+
+    @property
+    def sentence(self) -> str:
+        """The figure and its threshold, in words."""
+        metric = Metric(self.rule.metric)
+        limit = shown(metric, self.rule.threshold)
+        if self.reading.value is None:
+            return f"no data; {self.rule.comparison} {limit} would fire"
+        value = shown(metric, self.reading.value)
+        about = f" ({self.reading.subject})" if self.reading.subject else ""
+        minutes = self.rule.window_minutes
+        return f"{value}{about} in {minutes} min; {self.rule.comparison} {limit} fires"
+
+
+def find(rules: Sequence[ThresholdRule], *, end: datetime) -> list[Finding]:
+    """Return what each rule says of each service it watches, over windows that end at `end`."""
+    services = list(Service.objects.order_by("slug"))
+    findings = []
+    for rule in rules:
+        watched = [s for s in services if rule.service_id in {None, s.pk}]
+        found = readings.read(rule, watched, end=end)
+        findings += [
+            Finding(rule, service, reading, verdict(rule.condition, reading))
+            for service in watched
+            for reading in [found.get(service.pk, NOTHING)]
+        ]
+    return findings
+
+
+def evaluate(*, end: datetime, now: datetime) -> list[Finding]:
+    """Open and resolve the alerts of all enabled rules; return the findings that fire.
+
+    A rule without data changes nothing: an alert that fires goes on until a figure says otherwise.
+    Alerts of rules that were switched off or deleted end.
+    """
+    findings = find(list(ThresholdRule.objects.filter(is_enabled=True)), end=end)
+    still_open = set(
+        Alert.objects.firing().filter(source=SOURCE).values_list("dedup_key", flat=True)
+    )
+    for finding in findings:
+        if finding.verdict is Verdict.FIRING:
+            intake.receive(_signal(finding, end), now=now)
+        elif finding.verdict is Verdict.FINE and finding.key in still_open:
+            intake.receive(AlertSignal(SOURCE, finding.key, firing=False), now=now)
+    for key in still_open - {finding.key for finding in findings}:
+        intake.receive(AlertSignal(SOURCE, key, firing=False), now=now)
+    return [finding for finding in findings if finding.verdict is Verdict.FIRING]
+
+
+def _signal(finding: Finding, end: datetime) -> AlertSignal:
+    rule = finding.rule
+    value = finding.reading.value
+    return AlertSignal(
+        source=SOURCE,
+        dedup_key=finding.key,
+        firing=True,
+        severity=Severity(rule.severity),
+        title=f"{finding.service.name}: {rule.name[:1].lower()}{rule.name[1:]}",
+        service=finding.service,
+        detail=f"{finding.sentence[:1].upper()}{finding.sentence[1:]}.",
+        url=reverse("slo:rules"),
+        facts={
+            "rule": rule.slug,
+            "value": None if value is None else float(value),
+            "threshold": float(rule.threshold),
+            "events": finding.reading.events,
+            "window_minutes": rule.window_minutes,
+            "watermark": end.isoformat(),
+        },
+    )
+
+
+@transaction.atomic
+def save_rule(
+    rule: ThresholdRule, *, actor: "User | str | None", now: datetime, fields: dict[str, Any]
+) -> ThresholdRule:
+    """Create or change a rule.
+
+    Raises:
+        ValidationError: With the messages by field.
+    """
+    is_new = rule.pk is None
+    changes = {}
+    for name, value in fields.items():
+        before = getattr(rule, name)
+        if before != value:
+            changes[name] = [str(before), str(value)]
+            setattr(rule, name, value)
+    rule.full_clean()
+    if is_new or changes:
+        rule.save()
+        act = "slo.rule_created" if is_new else "slo.rule_changed"
+        audit.record(act=act, subject=rule, actor=actor, now=now, changes=changes)
+    return rule
+
+
+@transaction.atomic
+def delete_rule(rule: ThresholdRule, *, actor: "User | str | None", now: datetime) -> None:
+    """Delete a rule; its alerts end at the next tick."""
+    audit.record(act="slo.rule_deleted", subject=rule, actor=actor, now=now)
+    rule.delete()
