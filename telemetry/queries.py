@@ -274,3 +274,15 @@ def breaker_counts(start: datetime, end: datetime) -> dict[tuple[str, str], tupl
     rows = BreakerMinute.objects.filter(minute__gte=start, minute__lt=end)
     summed = rows.values_list("service", "name").annotate(Sum("failed"), Sum("slow"))
     return {(service, name): (failed, slow) for service, name, failed, slow in summed}
+
+
+def request_minutes(service_id: int, start: datetime, end: datetime) -> set[datetime]:
+    """Return the minutes of [start, end) in which the service answered requests."""
+    return _minutes(MinuteCount.objects.filter(service_id=service_id), start, end)
+
+
+def report_minutes(service_id: int, source: str, start: datetime, end: datetime) -> set[datetime]:
+    """Return the minutes of [start, end) in which the freshness of `source` was reported."""
+    return _minutes(
+        MinuteFreshness.objects.filter(service_id=service_id, source=source), start, end
+    )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -11,8 +11,9 @@ from django.http import HttpRequest
 from accounts.access import signed_in
 from core.clock import now
 from core.errors import InvalidInput
+from slo.domain.lint import Level
 from slo.models import Slo, SloVersion
-from slo.services import objectives
+from slo.services import linting, objectives
 
 
 class SloForm(forms.ModelForm):
@@ -113,9 +114,18 @@ class SloAdmin(admin.ModelAdmin):
         if change:
             stored = Slo.objects.get(pk=obj.pk)
             objectives.change_slo(slo=stored, actor=signed_in(request), now=now(), fields=fields)
-            return
-        fields.pop("reason")
-        obj.pk = objectives.create_slo(actor=signed_in(request), now=now(), **fields).pk
+        else:
+            fields.pop("reason")
+            obj.pk = objectives.create_slo(actor=signed_in(request), now=now(), **fields).pk
+        self._say_findings(request, obj.pk)
+
+    def _say_findings(self, request: HttpRequest, pk: int) -> None:
+        """Say what the linter makes of what was saved; it is saved all the same."""
+        slos = Slo.objects.select_related("sli__service").prefetch_related("versions")
+        for report in linting.check([slos.get(pk=pk)], now=now()):
+            for finding in report.findings:
+                level = messages.INFO if finding.level is Level.NOTE else messages.WARNING
+                messages.add_message(request, level, finding.message)
 
     def delete_model(self, request: HttpRequest, obj: Slo) -> None:
         """Delete through the service."""

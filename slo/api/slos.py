@@ -17,7 +17,7 @@ from core.clock import now
 from core.errors import InvalidInput
 from slo.api.fields import KnownFieldsMixin
 from slo.models import Sli, Slo, SloVersion
-from slo.services import objectives
+from slo.services import linting, objectives
 
 
 class StatusSerializer(serializers.Serializer[Any]):
@@ -44,6 +44,15 @@ class VersionSerializer(serializers.ModelSerializer[SloVersion]):
     class Meta:
         model = SloVersion
         fields = ["objective", "effective_from", "created_at", "reason"]
+
+
+class FindingSerializer(serializers.Serializer[Any]):
+    """One thing the linter has to say."""
+
+    code = serializers.CharField(help_text="Stable name of the check.")
+    level = serializers.ChoiceField(["error", "warning", "note"])
+    field = serializers.CharField(help_text="Which field to look at.")
+    message = serializers.CharField()
 
 
 class SloSerializer(KnownFieldsMixin, serializers.ModelSerializer[Slo]):
@@ -138,3 +147,10 @@ class SloViewSet(viewsets.ModelViewSet[Slo]):
     def versions(self, request: Request, slug: str) -> Response:
         """Return every objective this SLO had, oldest first."""
         return Response(VersionSerializer(self.get_object().versions.all(), many=True).data)
+
+    @extend_schema(responses=FindingSerializer(many=True))
+    @action(detail=True, pagination_class=None, filter_backends=[])
+    def lint(self, request: Request, slug: str) -> Response:
+        """Return what is wrong with this SLO, the worst first; an empty list when nothing is."""
+        reports = linting.check([self.get_object()], now=now())
+        return Response(FindingSerializer(reports[0].findings, many=True).data)

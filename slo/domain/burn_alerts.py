@@ -64,8 +64,8 @@ def tiers_for(
 ) -> list[Tier]:
     """Return the tiers of an objective over `period`, fastest first.
 
-    A threshold above 0.9 / (1 − objective) is switched off: no outage can reach it. One at or
-    below 1 is lifted to 1: it would alert while the objective is met.
+    A threshold above 0.9 / (1 − objective) is switched off: no outage can reach it. One below 1
+    is lifted to 1: it would alert while the objective is met.
     """
     ceiling = REACHABLE / allowed_ratio(objective)
     tiers = []
@@ -75,7 +75,7 @@ def tiers_for(
         if threshold > ceiling:
             note = f"off: no outage burns {float(threshold):g} times too fast at this objective"
             tiers.append(Tier(share, short, threshold, note, enabled=False))
-        elif threshold <= 1:
+        elif threshold < 1:
             note = f"lifted from {float(threshold):.3g}: below 1 the objective is still met"
             tiers.append(Tier(share, short, Fraction(1), note))
         else:
