@@ -143,7 +143,8 @@ def test_health_is_503_when_critical(api: Client, world: World) -> None:
 def test_open_breakers_are_counted(api: Client, world: World) -> None:
     """Each breaker is listed with its process; the open ones are counted."""
     now = world.minute + LAG - MINUTE
-    state = {"state": "open", "failure_rate": 1.0, "calls": 5, "since": now}
+    counts = {"calls": 5, "failed_total": 5, "slow_total": 0}
+    state = {"state": "open", "failure_rate": 1.0, "since": now, **counts}
     breakers.publish({"db": state}, service="users-api", instance="web:1", now=now)
     body = get(api, "circuit-breakers")
     assert body["open"] == 1
