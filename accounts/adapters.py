@@ -1,18 +1,16 @@
 """How sign-in behaves."""
 
+from smtplib import SMTPException
 from typing import Any
 
+import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
-from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
-from allauth.socialaccount.models import SocialLogin
-from django.db import transaction
 from django.http import HttpRequest
 
-from accounts.models import User
-from accounts.roles import Role
-from core import audit, clock
 from core.encryption import decrypt, encrypt
+
+log = structlog.get_logger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -22,22 +20,15 @@ class AccountAdapter(DefaultAccountAdapter):
         """Refuse self-made accounts."""
         return False
 
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """Send, or log why not: a mail server that is away must not undo what the mail tells of.
 
-class SocialAccountAdapter(DefaultSocialAccountAdapter):
-    """The issuer decides who signs in; whoever is new begins as a viewer."""
-
-    def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
-        """Trust the issuer, which an admin configured."""
-        return True
-
-    @transaction.atomic
-    def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> User:
-        """Keep a new person, whatever role the issuer may claim."""
-        sociallogin.user.role = Role.VIEWER
-        user: User = super().save_user(request, sociallogin, form)
-        changes = {"username": user.username, "role": user.role, "by": "single sign-on"}
-        audit.record(act="user.created", subject=user, actor=user, now=clock.now(), changes=changes)
-        return user
+        Nor may it tell, by an error, that an address has an account.
+        """
+        try:
+            super().send_mail(template_prefix, email, context)
+        except (OSError, SMTPException) as error:
+            log.error("mail not sent", mail=template_prefix, error=str(error))
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):

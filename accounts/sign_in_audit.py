@@ -4,6 +4,8 @@ from typing import Any
 
 from allauth.account.signals import password_changed, password_reset, password_set, user_logged_in
 from allauth.mfa.signals import authenticator_added, authenticator_removed
+from allauth.socialaccount.models import SocialAccount, SocialLogin
+from allauth.socialaccount.signals import social_account_added, social_account_removed
 from django.contrib.auth.signals import user_logged_out, user_login_failed
 from django.db import transaction
 from django.db.models import Q
@@ -28,16 +30,32 @@ def connect() -> None:
     }
     for signal, act in acts.items():
         signal.connect(_teller(act), weak=False, dispatch_uid=act)
+    social_account_added.connect(_tell_connected, dispatch_uid="user.single_sign_on_connected")
+    social_account_removed.connect(_tell_parted, dispatch_uid="user.single_sign_on_disconnected")
     user_login_failed.connect(_tell_failure, dispatch_uid="user.sign_in_failed")
 
 
 def _teller(act: str) -> Any:
-    def tell(user: User | None = None, **_facts: Any) -> None:
+    def tell(user: User | None = None, **facts: Any) -> None:
         if user is not None:
-            with transaction.atomic():
-                audit.record(act=act, subject=user, actor=user, now=clock.now())
+            _tell(act, user, {"by": "single sign-on"} if facts.get("sociallogin") else {})
 
     return tell
+
+
+def _tell_connected(sociallogin: SocialLogin, **_facts: Any) -> None:
+    subject = {"subject": sociallogin.account.uid, "by": "own session"}
+    _tell("user.single_sign_on_connected", sociallogin.user, subject)
+
+
+def _tell_parted(socialaccount: SocialAccount, **_facts: Any) -> None:
+    subject = {"subject": socialaccount.uid}
+    _tell("user.single_sign_on_disconnected", socialaccount.user, subject)
+
+
+def _tell(act: str, user: User, changes: dict[str, str]) -> None:
+    with transaction.atomic():
+        audit.record(act=act, subject=user, actor=user, now=clock.now(), changes=changes)
 
 
 def _tell_failure(credentials: dict[str, Any], **_facts: Any) -> None:

@@ -9,6 +9,7 @@ import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
 
+from accounts import oidc
 from core.logs import logging_config
 from sreportal import env
 
@@ -79,7 +80,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.socialaccount",
-    "allauth.socialaccount.providers.openid_connect",
+    "accounts.oidc",
     "django_celery_beat",
     "django_filters",
     "django_htmx",
@@ -191,7 +192,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "accounts.adapters.AccountAdapter"
-SOCIALACCOUNT_ADAPTER = "accounts.adapters.SocialAccountAdapter"
+SOCIALACCOUNT_ADAPTER = "accounts.oidc.adapters.SocialAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -220,22 +221,11 @@ MFA_TOTP_TOLERANCE = 1
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_REQUIRED_ROLES = env.read("MFA_REQUIRED_ROLES")
 OIDC_ISSUER = env.read("OIDC_ISSUER")
-SOCIALACCOUNT_PROVIDERS = (
-    {
-        "openid_connect": {
-            "APPS": [
-                {
-                    "provider_id": "oidc",
-                    "name": env.read("OIDC_NAME"),
-                    "client_id": env.read("OIDC_CLIENT_ID"),
-                    "secret": env.read("OIDC_CLIENT_SECRET"),
-                    "settings": {"server_url": OIDC_ISSUER},
-                }
-            ]
-        }
-    }
-    if OIDC_ISSUER
-    else {}
+SOCIALACCOUNT_PROVIDERS = oidc.providers(
+    issuer=OIDC_ISSUER,
+    name=env.read("OIDC_NAME"),
+    client_id=env.read("OIDC_CLIENT_ID"),
+    secret=env.read("OIDC_CLIENT_SECRET"),
 )
 
 SESSION_COOKIE_AGE = 14 * 24 * 3600

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
@@ -74,6 +75,9 @@ def change_user(
     if "is_active" in changes and not stored.is_active:
         end_sessions(stored)
         ApiToken.objects.filter(user=stored, revoked_at=None).update(revoked_at=now)
+    if "email" in changes:
+        # What django-allauth noted of an earlier address would still reset the password.
+        EmailAddress.objects.filter(user=stored).exclude(email__iexact=stored.email).delete()
     audit.record(act="user.changed", subject=stored, actor=actor, now=now, changes=changes)
     transaction.on_commit(forget_tokens)
     return stored
