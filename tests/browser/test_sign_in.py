@@ -6,8 +6,11 @@ from typing import Literal
 
 import pytest
 from playwright.sync_api import Page, expect
+from pytest_django.fixtures import Settings
 
+from accounts import oidc
 from accounts.models import User
+from accounts.tests.openid_issuer import CLIENT_ID, CLIENT_SECRET, running_issuer
 from tests.browser.conftest import Visits
 
 pytestmark = pytest.mark.browser
@@ -36,3 +39,17 @@ def test_sign_in_with_a_password(portal_page: Visits, screen: Literal["desktop",
     page.press("input[name=password]", "Enter")
     page.wait_for_url(f"{portal_page.address}/")
     expect(page.get_by_role("main")).to_be_visible()
+
+
+def test_sign_in_through_the_issuer(portal_page: Visits, settings: Settings) -> None:
+    """The strict policy lets the browser leave for the issuer and come back signed in."""
+    with running_issuer() as issuer:
+        issuer.person = {"sub": "7", "email": "alice@example.com", "email_verified": True}
+        settings.SOCIALACCOUNT_PROVIDERS = oidc.providers(
+            issuer=issuer.address, name="Company", client_id=CLIENT_ID, secret=CLIENT_SECRET
+        )
+        page = portal_page()
+        page.goto("/accounts/login/?next=/accounts/")
+        page.get_by_role("button", name="Company").click()
+        page.wait_for_url(f"{portal_page.address}/accounts/")
+    expect(page.get_by_role("main")).to_contain_text("alice@example.com")
