@@ -6,9 +6,11 @@ from typing import Any
 import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
+from cryptography.fernet import InvalidToken
 from django.http import HttpRequest
 
 from core.encryption import decrypt, encrypt
+from core.errors import Conflict
 
 log = structlog.get_logger(__name__)
 
@@ -39,5 +41,16 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         return encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        """Return what was stored."""
-        return decrypt(encrypted_text)
+        """Return what was stored.
+
+        Raises:
+            Conflict: None of the portal's keys opens it.
+        """
+        try:
+            return decrypt(encrypted_text)
+        except InvalidToken as error:
+            log.error("a second factor is encrypted with a key that is not in ENCRYPTION_KEYS")
+            raise Conflict(
+                "This second factor cannot be read any more. Use another one, or ask an admin to"
+                " remove it."
+            ) from error

@@ -12,7 +12,8 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        """Describe callers to the API's schema, and begin to tell sign-ins in the audit."""
+        """Describe callers to the API's schema, tell sign-ins, and name what is encrypted."""
         # Named, not imported: what they need is not loaded yet when this file is.
         import_module("accounts.schema")
         import_string("accounts.sign_in_audit.connect")()
+        import_string("accounts.second_factors.register_columns")()

@@ -8,10 +8,10 @@ import base64
 import hashlib
 from functools import lru_cache
 
-from cryptography.fernet import Fernet, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
-__all__ = ["decrypt", "encrypt"]
+__all__ = ["decrypt", "encrypt", "is_current", "reencrypt"]
 
 
 def encrypt(text: str) -> str:
@@ -26,6 +26,24 @@ def decrypt(encrypted: str) -> str:
         cryptography.fernet.InvalidToken: No listed key fits, or the text was tampered with.
     """
     return _box(tuple(settings.ENCRYPTION_KEYS)).decrypt(encrypted.encode()).decode()
+
+
+def is_current(encrypted: str) -> bool:
+    """Return whether the newest key alone opens it."""
+    try:
+        _box(tuple(settings.ENCRYPTION_KEYS[:1])).decrypt(encrypted.encode())
+    except InvalidToken:
+        return False
+    return True
+
+
+def reencrypt(encrypted: str) -> str:
+    """Return the same text encrypted with the newest key.
+
+    Raises:
+        cryptography.fernet.InvalidToken: No listed key fits, or the text was tampered with.
+    """
+    return _box(tuple(settings.ENCRYPTION_KEYS)).rotate(encrypted.encode()).decode()
 
 
 @lru_cache(maxsize=4)
