@@ -7,8 +7,10 @@ import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from cryptography.fernet import InvalidToken
+from django.db.models import Q
 from django.http import HttpRequest
 
+from accounts.models import User
 from core.encryption import decrypt, encrypt
 from core.errors import Conflict
 
@@ -21,6 +23,14 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Refuse self-made accounts."""
         return False
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        # Failures count for the account: its address, and other names of this server, are not five
+        # more tries each.
+        name = str(credentials.get("email") or credentials.get("username") or "")
+        owner = User.objects.filter(Q(username__iexact=name) | Q(email__iexact=name))
+        key = owner.order_by("pk").values_list("pk", flat=True).first()
+        return f"name:{name.lower()}" if key is None else f"user:{key}"
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send, or log why not: a mail server that is away must not undo what the mail tells of.

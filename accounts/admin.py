@@ -1,10 +1,15 @@
 """Admin of people and their tokens. All changes go through the services."""
 
+from collections.abc import Callable
 from typing import Any
 
 from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
@@ -12,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from accounts.models import ApiToken, User
 from accounts.services import users
+from accounts.services.credentials import disconnect_identity, remove_second_factor
 from accounts.services.tokens import revoke_token
 from core import audit, clock
 from core.errors import DomainError
@@ -20,6 +26,9 @@ from core.errors import DomainError
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.site_header = admin.site.site_title = "SRE Portal"
 admin.site.site_url = "/"
+# What others register: issuers and groups would be ways in beside the settings and the roles, and
+# the rest would be changed past the services and their audit.
+admin.site.unregister([Authenticator, EmailAddress, Group, SocialAccount, SocialApp, SocialToken])
 
 
 @admin.register(User)
@@ -143,6 +152,49 @@ class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
         for token in queryset.select_related("user"):
             revoke_token(token, now=clock.now(), actor=_me(request))
         self.message_user(request, "The selected tokens are revoked.")
+
+
+class _CredentialAdmin(admin.ModelAdmin[Any]):
+    """By which people sign in: seen without what is secret, removed through a service."""
+
+    remove: Callable[..., None]
+    list_select_related = ("user",)
+    search_fields = ("user__username", "user__email")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """People set up their own."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nothing is changed by hand."""
+        return False
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Remove one."""
+        type(self).remove(obj, now=clock.now(), actor=_me(request))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Remove those selected; one may go with another."""
+        for row in queryset.select_related("user"):
+            if queryset.model._default_manager.filter(pk=row.pk).exists():
+                self.delete_model(request, row)
+
+
+@admin.register(Authenticator)
+class SecondFactorAdmin(_CredentialAdmin):
+    """Second factors, for when somebody lost theirs."""
+
+    remove = staticmethod(remove_second_factor)
+    list_display = fields = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+
+
+@admin.register(SocialAccount)
+class IdentityAdmin(_CredentialAdmin):
+    """Who is who at the issuer of single sign-on."""
+
+    remove = staticmethod(disconnect_identity)
+    list_display = fields = ("user", "uid", "date_joined", "last_login")
 
 
 def _me(request: HttpRequest) -> User:

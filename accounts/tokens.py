@@ -2,9 +2,11 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 
 PREFIX = "srp"
+_LOOKUP = re.compile(r"[0-9a-f]{10}")
 
 
 def new_token() -> tuple[str, str]:
@@ -17,7 +19,7 @@ def lookup_of(token: str) -> str | None:
     """Return the part by which a token's row is found, or None when it is not one of ours."""
     prefix, _, rest = token.partition("_")
     lookup, _, secret = rest.partition("_")
-    well_formed = prefix == PREFIX and len(lookup) == 10 and bool(secret) and token.isascii()
+    well_formed = prefix == PREFIX and bool(_LOOKUP.fullmatch(lookup)) and bool(secret)
     return lookup if well_formed else None
 
 

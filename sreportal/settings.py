@@ -168,6 +168,8 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "core_cache",
+        # Beyond this, entries are dropped that still count: a flood of names would lift lock-outs.
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
     }
 }
 

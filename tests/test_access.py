@@ -140,3 +140,38 @@ def test_no_api_view_lets_in_whoever_is_signed_in() -> None:
     for address, pattern in ADDRESSES:
         permissions = getattr(getattr(pattern.callback, "cls", None), "permission_classes", ())
         assert IsAuthenticated not in permissions, address
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+@pytest.mark.parametrize("who", ["anonymous", "viewer", "read token"])
+def test_nobody_changes_anything_without_the_right(who: str, method: str) -> None:
+    """The unknown are sent to sign in; viewers and tokens that read get no further than a refusal."""
+    authentication.forget_tokens()
+    client = Client(raise_request_exception=False)
+    headers = {}
+    if who == "viewer":
+        client.force_login(person("viewer", Role.VIEWER))
+    elif who == "read token":
+        headers = bearer(token_of(person("root", Role.ADMIN), Scope.READ)[1])
+    wrong = []
+    for address, pattern in ADDRESSES:
+        access = access_of(address, pattern)
+        if access is None or access.role is None or "logout" in address:
+            continue
+        own = who == "viewer" and access.role is Role.VIEWER and not is_api(pattern)
+        answer = getattr(client, method)(f"/{address}", headers=headers)
+        # What is asked for does not exist, so 404 is no answer to somebody without the right.
+        right = {401, 403, 405} if is_api(pattern) else {302, 401, 403, 404, 405}
+        if not own and answer.status_code not in right:
+            wrong.append((address, answer.status_code))
+        if answer.status_code == 302 and who != "viewer" and "login" not in answer["Location"]:
+            wrong.append((address, answer["Location"]))
+        if answer.status_code >= 500:
+            wrong.append((address, answer.status_code))
+    assert wrong == []
+
+
+def is_api(pattern: URLPattern) -> bool:
+    """Return whether a pattern leads to an operation of the API."""
+    return getattr(pattern.callback, "cls", None) is not None

@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.access import public
+from accounts.oidc import PROVIDER_ID
 from accounts.oidc.flow import IssuerAdapter
 
 __all__ = ["callback", "login"]
@@ -60,6 +61,8 @@ def _carried(view: Any, request: HttpRequest, provider_id: str) -> HttpResponse:
 
 
 def _provider(request: HttpRequest, provider_id: str) -> Any:
+    if provider_id != PROVIDER_ID:
+        raise Http404
     try:
         return IssuerAdapter(request, provider_id).get_provider()
     except SocialApp.DoesNotExist as error:

@@ -133,7 +133,9 @@ class Issuer:
         Raises:
             ValueError: Unknown client or code, another redirect address, or a wrong verifier.
         """
-        client, _, secret = base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
+        client, _, secret = (
+            base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")
+        )
         if (unquote_plus(client), unquote_plus(secret)) != (CLIENT_ID, CLIENT_SECRET):
             raise ValueError("invalid_client")
         asked = self._codes.pop(form["code"], None)

@@ -341,7 +341,14 @@ def test_description_of_another_issuer_is_refused(
 )
 @pytest.mark.parametrize(
     "answer",
-    [(500, b"{}"), (302, b""), (200, b"<html>"), (200, b"[]"), (200, b"\xff"), (200, b"x" * 300_000)],
+    [
+        (500, b"{}"),
+        (302, b""),
+        (200, b"<html>"),
+        (200, b"[]"),
+        (200, b"\xff"),
+        (200, b"x" * 300_000),
+    ],
     ids=lambda answer: f"{answer[0]}-{answer[1][:6]!r}",
 )
 def test_issuer_that_answers_nonsense_is_a_page(
@@ -452,7 +459,8 @@ def test_link_does_not_change_what_is_asked_of_the_issuer(client: Client, issuer
 
 
 @pytest.mark.parametrize(
-    ("given", "place"), [("/slo/", "/slo/"), ("https://evil.example/", "/"), ("//evil.example", "/")]
+    ("given", "place"),
+    [("/slo/", "/slo/"), ("https://evil.example/", "/"), ("//evil.example", "/")],
 )
 def test_way_back_stays_in_the_portal(
     client: Client, issuer: Issuer, given: str, place: str
