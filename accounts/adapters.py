@@ -40,7 +40,7 @@ class AccountAdapter(DefaultAccountAdapter):
         try:
             super().send_mail(template_prefix, email, context)
         except (OSError, SMTPException) as error:
-            log.error("mail not sent", mail=template_prefix, error=str(error))
+            log.warning("mail not sent", mail=template_prefix, error=str(error))
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):
@@ -59,7 +59,7 @@ class SecondFactorAdapter(DefaultMFAAdapter):
         try:
             return decrypt(encrypted_text)
         except InvalidToken as error:
-            log.error("a second factor is encrypted with a key that is not in ENCRYPTION_KEYS")
+            log.warning("a second factor is encrypted with a key that is not in ENCRYPTION_KEYS")
             raise Conflict(
                 "This second factor cannot be read any more. Use another one, or ask an admin to"
                 " remove it."

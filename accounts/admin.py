@@ -1,6 +1,7 @@
 """Admin of people and their tokens. All changes go through the services."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from allauth.account.decorators import secure_admin_login
@@ -26,8 +27,10 @@ from core.errors import DomainError
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.site_header = admin.site.site_title = "SRE Portal"
 admin.site.site_url = "/"
-# What others register: issuers and groups would be ways in beside the settings and the roles, and
-# the rest would be changed past the services and their audit.
+# What django-allauth and Django register: issuers and groups would be ways in beside the settings
+# and the roles, and the rest would be changed past the services and their audit.
+for _app in ("account", "mfa", "socialaccount"):
+    import_module(f"allauth.{_app}.admin")
 admin.site.unregister([Authenticator, EmailAddress, Group, SocialAccount, SocialApp, SocialToken])
 
 

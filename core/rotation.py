@@ -8,6 +8,7 @@ next, and a run after a complete one writes nothing.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from cryptography.fernet import InvalidToken
@@ -77,7 +78,8 @@ def rotate(
     reports = []
     for column in registered() if columns is None else columns:
         report, after = ColumnReport(column.name), None
-        while (after := _batch(column, report, after, batch, look_only, now)) is not None:
+        step = partial(_batch, column, report, size=batch, look_only=look_only, now=now)
+        while (after := step(after)) is not None:
             on_batch(report)
         reports.append(report)
     return reports
@@ -88,6 +90,7 @@ def _batch(
     column: SealedColumn,
     report: ColumnReport,
     after: Any,
+    *,
     size: int,
     look_only: bool,
     now: datetime,
@@ -100,7 +103,7 @@ def _batch(
         rows = rows.select_for_update()
     found, before = list(rows[:size]), report.rotated
     for key, value in found:
-        _row(model, column, report, key, value, look_only)
+        _row(model, column, report, key, value, look_only=look_only)
     if report.rotated > before and not look_only:
         changes = {"values": report.rotated - before, "up_to_row": found[-1][0]}
         audit.record(
@@ -115,6 +118,7 @@ def _row(
     report: ColumnReport,
     key: Any,
     value: Any,
+    *,
     look_only: bool,
 ) -> None:
     rotated, unreadable = report.rotated, report.unreadable
