@@ -26,8 +26,12 @@ _ALGORITHMS = {
     "OKP": ["EdDSA"],
 }
 _LEEWAY_S = 30
+# What PyJWT says of a token or key set that does not hold, and what it trips over in a hostile one:
+# endless numbers for times, members of the wrong type, nesting without end.
+_UNUSABLE = (jwt.PyJWTError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 _LONGEST_SUBJECT = 191  # what django-allauth stores; the specification allows 255
+_LONGEST_ADDRESS = 254
 _LONGEST_CLAIM = 150
 
 
@@ -107,15 +111,16 @@ class Issuer:
                 leeway=_LEEWAY_S,
                 options={"require": ["iss", "aud", "exp", "iat", "sub"]},
             )
-        except jwt.PyJWTError as error:
+        except _UNUSABLE as error:
             raise IssuerError(f"The ID token does not hold: {error}.") from error
-        if not hmac.compare_digest(str(claims.get("nonce", "")).encode(), nonce.encode()):
+        said = str(claims.get("nonce", "")).encode(errors="replace")
+        if not hmac.compare_digest(said, nonce.encode()):
             raise IssuerError("The ID token was not made for this sign-in (nonce).")
         several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
         if (several or "azp" in claims) and claims.get("azp") != self.client_id:
             raise IssuerError("The ID token was made for another client (azp).")
-        if not 0 < len(_text(claims["sub"], _LONGEST_SUBJECT + 1)) <= _LONGEST_SUBJECT:
-            raise IssuerError(f"The subject is empty or longer than {_LONGEST_SUBJECT} characters.")
+        if not _is_clean(claims["sub"], _LONGEST_SUBJECT):
+            raise IssuerError(f"The subject is empty, unfit or over {_LONGEST_SUBJECT} characters.")
         return claims
 
     def person(self, access_token: str, claims: dict[str, Any]) -> dict[str, Any]:
@@ -134,8 +139,8 @@ class Issuer:
         names = ("preferred_username", "name", "given_name", "family_name")
         return {
             "sub": claims["sub"],
-            # An address cut short would be somebody else's.
-            "email": _text(said.get("email"), 255) if _fits(said.get("email")) else "",
+            # An address cut short or tidied up would be somebody else's.
+            "email": said["email"] if _is_clean(said.get("email"), _LONGEST_ADDRESS) else "",
             # Some issuers send the word instead of the value.
             "email_verified": said.get("email_verified") is True
             or said.get("email_verified") == "true",
@@ -144,7 +149,10 @@ class Issuer:
 
     def _is_safe(self, endpoint: object) -> bool:
         allowed = {"https", urlsplit(self.address).scheme}
-        return isinstance(endpoint, str) and urlsplit(endpoint).scheme in allowed
+        try:
+            return isinstance(endpoint, str) and urlsplit(endpoint).scheme in allowed
+        except ValueError:
+            return False
 
     def _key_of(self, id_token: str) -> jwt.PyJWK:
         kid = jwt.get_unverified_header(id_token).get("kid")
@@ -161,9 +169,12 @@ class Issuer:
 
 
 def _text(value: object, longest: int) -> str:
-    # PostgreSQL stores no NUL.
-    return value.replace("\0", "")[:longest].strip() if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    # PostgreSQL stores neither NUL nor half a surrogate pair.
+    storable = value.replace("\0", "").encode(errors="ignore").decode()
+    return storable[:longest].strip()
 
 
-def _fits(address: object) -> bool:
-    return isinstance(address, str) and len(address) <= 254
+def _is_clean(value: object, longest: int) -> bool:
+    return bool(value) and value == _text(value, longest)

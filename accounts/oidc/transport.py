@@ -7,7 +7,7 @@ are allowed here: an issuer inside the company is the rule.
 import json
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from threading import Timer
 from time import monotonic
@@ -41,7 +41,7 @@ def fetch_json(
         raise IssuerError(f"{parts.hostname}{parts.path} answered {status}.")
     try:
         answer = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise IssuerError(f"{parts.hostname}{parts.path} answered no JSON.") from error
     if not isinstance(answer, dict):
         raise IssuerError(f"{parts.hostname}{parts.path} answered no JSON object.")
@@ -79,7 +79,8 @@ def _cut_off(connected: socket.socket, *, at: float) -> Iterator[None]:
     # Timeouts of sockets count from byte to byte; only closing from outside ends a trickle.
     def cut() -> None:
         # Not the TLS socket's own `shutdown`, which would take its state away from the reader.
-        socket.socket.shutdown(connected, socket.SHUT_RDWR)
+        with suppress(OSError):  # the exchange may have ended just now
+            socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
     watchdog = Timer(max(at - monotonic(), 0), cut)
     watchdog.daemon = True

@@ -44,9 +44,9 @@ def admit(attempt: SocialLogin, *, now: datetime) -> User | None:
     if not address:
         raise SignInRefused(_UNVERIFIED)
     owner = User.objects.filter(email__iexact=address).first()
-    if owner is not None:
+    if owner is not None and _same(owner.email, address):
         return _connect(attempt, owner, now=now)
-    if EmailAddress.objects.filter(email__iexact=address).exists():
+    if owner is not None or EmailAddress.objects.filter(email__iexact=address).exists():
         raise SignInRefused(_ANOTHERS)
     return None
 
@@ -68,6 +68,12 @@ def _connect(attempt: SocialLogin, owner: User, *, now: datetime) -> User:
         changes={"subject": attempt.account.uid, "by": "verified address"},
     )
     return owner
+
+
+def _same(one: str, other: str) -> bool:
+    # Databases take some letters for capitals of others: dotless i for i, so that the address of a
+    # stranger would find somebody's account. Capitals are ignored within ASCII only.
+    return one == other or (one.isascii() and other.isascii() and one.lower() == other.lower())
 
 
 def _refuse_the_deactivated(user: User) -> None:

@@ -1,6 +1,7 @@
 """Signing in through an OpenID Connect issuer that really answers."""
 
 import html
+import math
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from allauth.mfa.totp.internal.auth import TOTP
 from allauth.socialaccount.models import SocialAccount, SocialToken
 from django.core import mail
 from django.core.cache import cache
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from pytest_django.fixtures import Settings
@@ -97,7 +99,8 @@ def sign_in(client: Client) -> HttpResponse:
 
 def who(client: Client) -> User | None:
     """Return who is signed in."""
-    return User.objects.filter(pk=client.session.get("_auth_user_id")).first()
+    key = client.session.get("_auth_user_id")
+    return User.objects.get(pk=key) if key else None
 
 
 def acts() -> list[str]:
@@ -105,7 +108,7 @@ def acts() -> list[str]:
     return list(AuditEntry.objects.order_by("seq").values_list("act", flat=True))
 
 
-def assert_refused(client: Client, answer: HttpResponse, words: str) -> None:
+def assert_refused(client: Client, answer: Any, words: str) -> None:
     """Nobody is signed in, the page says why, and shows nothing of the exchange."""
     body = answer.content.decode()
     assert answer.status_code == 401
@@ -214,6 +217,20 @@ def test_address_given_to_somebody_new_does_not_hand_over_the_account(
     assert refusal.changes["by"] == "single sign-on"
 
 
+def test_address_that_looks_like_somebodys_is_another(client: Client, issuer: Issuer) -> None:
+    """A database for which dotless i is a small I does not hand over the account of who has it."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                'ALTER TABLE accounts_user ALTER COLUMN email TYPE varchar(254) COLLATE "und-x-icu"'
+            )
+    alice = person(role=Role.ADMIN)
+    User.objects.update(email="al\u0131ce@example.com")
+    sign_in(client)
+    assert who(client) != alice
+    assert not SocialAccount.objects.filter(user=alice).exists()
+
+
 def test_address_that_was_somebodys_opens_nothing(client: Client, issuer: Issuer) -> None:
     """When an admin changes an address, the old one neither signs in nor resets a password."""
     sign_in(client)
@@ -264,6 +281,12 @@ def changed(**values: Any) -> Callable[[dict[str, Any]], dict[str, Any]]:
         {"sub": None},
         {"sub": ""},
         {"sub": "x" * 192},
+        {"sub": "7\0"},
+        {"sub": "\ud800"},
+        {"nonce": "\ud800"},
+        {"exp": math.inf},
+        {"iat": math.inf},
+        {"nbf": math.inf},
     ],
     ids=str,
 )
@@ -279,7 +302,7 @@ def test_id_token_for_another_purpose_is_refused(
 
 def unsigned(claims: dict[str, Any]) -> str:
     """Return an ID token that nobody signed."""
-    return jwt.encode(claims, None, "none", headers={"kid": "signs"})
+    return jwt.encode(claims, "", "none", headers={"kid": "signs"})
 
 
 def signed_with_what_is_public(claims: dict[str, Any]) -> str:
@@ -325,6 +348,7 @@ def test_userinfo_of_another_subject_is_refused(client: Client, issuer: Issuer) 
         {"authorization_endpoint": "javascript:alert(1)"},
         {"jwks_uri": 7},
         {"userinfo_endpoint": "file:///etc/passwd"},
+        {"token_endpoint": "https://["},
     ],
     ids=str,
 )
@@ -348,6 +372,9 @@ def test_description_of_another_issuer_is_refused(
         (200, b"[]"),
         (200, b"\xff"),
         (200, b"x" * 300_000),
+        (200, b"[" * 200_000),
+        (200, b'{"keys": 7}'),
+        (200, b'{"keys": [7, {"kty": "RSA", "n": 7, "e": []}]}'),
     ],
     ids=lambda answer: f"{answer[0]}-{answer[1][:6]!r}",
 )
@@ -403,15 +430,16 @@ def test_claims_of_odd_shape_are_a_page_or_a_person(client: Client, issuer: Issu
     issuer.person |= {
         "preferred_username": ["x"],
         "name": {"a": 1},
-        "given_name": "A\0" + "l" * 500,
+        "given_name": "A\0\ud800" + "l" * 500,
         "family_name": 7,
     }
     sign_in(client)
     alice = User.objects.get()
     assert len(alice.first_name) <= 150
     assert "\0" not in alice.first_name
-    for wrong in ({"email": 7}, {"email": "a" * 300 + "@example.com"}, {"email": "no address"}):
-        issuer.person |= {"sub": "issuer-9", **wrong}
+    wrong = (7, "a" * 300 + "@example.com", "no address", "al\0ice@example.com", "\ud800@x.example")
+    for address in wrong:
+        issuer.person |= {"sub": "issuer-9", "email": address}
         stranger = Client()
         assert_refused(stranger, sign_in(stranger), "does not confirm")
 
