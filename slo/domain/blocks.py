@@ -1,19 +1,34 @@
-"""Slices packed by time: one block holds the counts of all SLIs for one minute, hour or day.
+"""Slices packed by time: one block holds the counters of all SLIs over one span.
 
-One SLI's column is its `slot`. Minutes add up to hours and hours to days, exactly, so a window is
-the sum of a few blocks whatever its length and whatever the traffic.
+One SLI's column is its `slot`. Counters only add up, whatever the span, so the difference of two
+prefixes is a window, and it costs the same for an hour and a year, a hundred events and a million.
 """
 
+import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 Counter = NDArray[np.int64]
-_ROWS = 4
 MINUTE, HOUR, DAY = 1, 60, 1440
+ORIGIN = datetime(1970, 1, 1, tzinfo=UTC)
+# A share of a minute's events is kept in millionths, rounded down.
+MILLIONTHS = 1_000_000
+# Objectives and slice targets have eight decimals, so they are whole numbers of this unit.
+UNITS = 10**8
+
+GOOD, TOTAL, MEASURED, EVALUATED, ACTIVE, MET, RATED = range(7)
+COUNTERS = 7
+
+_MAGIC = 2
+_HEADER = struct.Struct("<BBI")
+_DEFLATED = 1
+# Deflating shorter rows, or rows that hardly shrink, costs more than it saves.
+_WORTH_DEFLATING = 4096
 
 
 def start_of(minutes: int, at: datetime) -> datetime:
@@ -25,63 +40,135 @@ def start_of(minutes: int, at: datetime) -> datetime:
     return at.replace(second=0, microsecond=0)
 
 
-@dataclass
+def minute_number(at: datetime) -> int:
+    """Return how many whole minutes lie between 1970 and `at`."""
+    return (at - ORIGIN) // timedelta(minutes=1)
+
+
+@dataclass(frozen=True, eq=False)
 class Block:
-    """Counts of all SLIs over one span; arrays are indexed by slot and equally long.
+    """Counters of all SLIs over one span.
 
     Args:
-        good: Good events.
-        total: Valid events.
-        measured: Minutes measured, on time or late.
-        evaluated: Minutes looked at; those not measured are gaps.
+        counters: A row per counter, a column per slot: good and valid events, minutes measured
+            (on time or late), minutes looked at (those not measured are gaps), minutes with
+            events ("active"), those that met the SLI's slice target, and the sum of the active
+            minutes' good shares in millionths.
     """
 
-    good: Counter
-    total: Counter
-    measured: Counter
-    evaluated: Counter
+    counters: Counter
 
     @classmethod
     def empty(cls, slots: int) -> "Block":
         """Return a block of zeros for `slots` SLIs."""
-        return cls(*(np.zeros(slots, dtype=np.int64) for _ in range(_ROWS)))
+        return cls(np.zeros((COUNTERS, slots), dtype=np.int64))
 
     @classmethod
     def unpack(cls, data: bytes) -> "Block":
-        """Return the block that `pack` made."""
-        flat = np.frombuffer(zlib.decompress(data), dtype="<i8")
-        return cls(*(row.astype(np.int64) for row in flat.reshape(_ROWS, -1)))
+        """Return the block that `pack` made.
+
+        Raises:
+            ValueError: If `data` is of another format.
+        """
+        magic, flags, slots = _HEADER.unpack_from(data)
+        if magic != _MAGIC:
+            raise ValueError(f"block has format {magic}, this version reads {_MAGIC}: migrate")
+        body = data[_HEADER.size :]
+        if flags & _DEFLATED:
+            body = zlib.decompress(body)
+        counters = np.empty((COUNTERS, slots), dtype=np.int64)
+        at = COUNTERS
+        for row, width in enumerate(body[:COUNTERS]):
+            count = slots if width else 1
+            counters[row] = np.frombuffer(body, f"<u{width or 8}", count, at)
+            at += count * (width or 8)
+        _complement(counters)
+        return cls(counters)
 
     def pack(self) -> bytes:
-        """Return the block as bytes: little-endian 64-bit counters, deflated."""
-        return zlib.compress(self._matrix().astype("<i8").tobytes(), 1)
+        """Return the block as bytes: each counter in the fewest bytes that hold its largest value.
 
-    def _matrix(self) -> Counter:
-        return np.stack([self.good, self.total, self.measured, self.evaluated])
+        What is mostly zero is kept instead of what is mostly large: bad events for good ones,
+        missed minutes for met ones, lost shares for shares.
+        """
+        kept = self.counters.copy()
+        _complement(kept)
+        widths, parts = bytearray(), []
+        for row in kept:
+            width = _width(row)
+            widths.append(width)
+            parts.append((row if width else row[:1]).astype(f"<u{width or 8}").tobytes())
+        body = bytes(widths) + b"".join(parts)
+        flags = 0
+        if len(body) >= _WORTH_DEFLATING:
+            deflated = zlib.compress(body, 1)
+            if len(deflated) < len(body) * 0.9:
+                body, flags = deflated, _DEFLATED
+        return _HEADER.pack(_MAGIC, flags, self.slots) + body
+
+    @property
+    def slots(self) -> int:
+        """How many SLIs it has room for."""
+        return int(self.counters.shape[1])
+
+    @property
+    def good(self) -> Counter:
+        """Good events by slot."""
+        return self.counters[GOOD]
+
+    @property
+    def total(self) -> Counter:
+        """Valid events by slot."""
+        return self.counters[TOTAL]
+
+    @property
+    def measured(self) -> Counter:
+        """Minutes measured by slot."""
+        return self.counters[MEASURED]
+
+    @property
+    def evaluated(self) -> Counter:
+        """Minutes looked at by slot."""
+        return self.counters[EVALUATED]
 
     def widened(self, slots: int) -> "Block":
         """Return the block with room for at least `slots` SLIs."""
-        missing = slots - len(self.good)
-        if missing <= 0:
-            return self
-        return Block(*np.pad(self._matrix(), ((0, 0), (0, missing))))
+        missing = slots - self.slots
+        return Block(np.pad(self.counters, ((0, 0), (0, missing)))) if missing > 0 else self
 
     def plus(self, other: "Block") -> "Block":
         """Return the sum, as wide as the wider of the two."""
-        slots = max(len(self.good), len(other.good))
-        return Block(*(self.widened(slots)._matrix() + other.widened(slots)._matrix()))
+        slots = max(self.slots, other.slots)
+        return Block(self.widened(slots).counters + other.widened(slots).counters)
 
     def minus(self, other: "Block") -> "Block":
         """Return the difference, as wide as the wider of the two."""
-        slots = max(len(self.good), len(other.good))
-        return Block(*(self.widened(slots)._matrix() - other.widened(slots)._matrix()))
+        slots = max(self.slots, other.slots)
+        return Block(self.widened(slots).counters - other.widened(slots).counters)
 
     def is_zero(self) -> bool:
         """Return whether nothing is counted."""
-        return not self._matrix().any()
+        return not self.counters.any()
 
 
-@dataclass(frozen=True)
+def _complement(counters: Counter) -> None:
+    """Swap good for bad, met for missed and shares for lost shares, or back."""
+    counters[GOOD] = counters[TOTAL] - counters[GOOD]
+    counters[MET] = counters[ACTIVE] - counters[MET]
+    counters[RATED] = counters[ACTIVE] * MILLIONTHS - counters[RATED]
+
+
+def _width(row: Counter) -> int:
+    """Return how many bytes a value takes; 0 for a row that is the same everywhere."""
+    if not len(row):
+        return 1
+    largest = int(row.max())
+    if largest == int(row.min()):
+        return 0
+    return next(width for width in (1, 2, 4, 8) if largest < 1 << (8 * width))
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """One SLI, one minute: counts, or a gap when it could not be measured.
 
@@ -105,12 +192,31 @@ class Slice:
 GAP = Slice(measured=False)
 
 
-def with_slices(block: Block, slices: dict[int, Slice]) -> Block:
-    """Return the minute block with the given slots overwritten: writing twice changes nothing."""
-    changed = block.widened(max(slices, default=-1) + 1).plus(Block.empty(0))
-    for slot, value in slices.items():
-        changed.good[slot] = value.good
-        changed.total[slot] = value.total
-        changed.measured[slot] = int(value.measured)
-        changed.evaluated[slot] = 1
-    return changed
+def with_slices(minute: Block, slices: Mapping[int, Slice], targets: Mapping[int, int]) -> Block:
+    """Return the minute's block with the given slots overwritten: writing twice changes nothing.
+
+    Args:
+        minute: Counters of one minute.
+        slices: What was measured, by slot.
+        targets: Share of good events from which a minute is met, by slot, in 1e-8.
+    """
+    if not slices:
+        return minute
+    slots = np.fromiter(slices, dtype=np.int64, count=len(slices))
+    changed = minute.widened(int(slots.max()) + 1).counters.copy()
+    values = np.array([(s.good, s.total, s.measured) for s in slices.values()], dtype=np.int64).T
+    good, total, measured = values
+    wanted = np.array([targets.get(slot, UNITS) for slot in slices], dtype=np.int64)
+    active = total > 0
+    changed[:, slots] = np.stack(
+        [
+            good,
+            total,
+            measured,
+            np.ones_like(good),
+            active,
+            active & (good * UNITS >= wanted * total),
+            np.where(active, good * MILLIONTHS // np.maximum(total, 1), 0),
+        ]
+    )
+    return Block(changed)
