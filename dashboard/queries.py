@@ -11,9 +11,11 @@ from django.db.models import Max
 from capacity.queries import utilisation
 from core.models import JobSlot
 from incidents.models import Alert
+from slo.domain.figures import Figures
 from slo.domain.state import State
 from slo.domain.windows import BURN_WINDOWS
-from slo.models import Slo, SloStatus
+from slo.models import Slo
+from slo.queries import figures
 from slo.services.evaluation import JOB
 from telemetry import queries as telemetry
 
@@ -48,17 +50,19 @@ def freshness(*, now: datetime) -> Freshness:
 
 def objectives(user: "User") -> list[Slo]:
     """Return the SLOs that `user` may see, with what their rows show."""
-    return list(
-        Slo.objects.visible_to(user)
-        .enabled()
-        .select_related("sli__service__owner", "status")
-        .prefetch_related("versions")
+    return figures.attach(
+        list(
+            Slo.objects.visible_to(user)
+            .enabled()
+            .select_related("sli__service__owner")
+            .prefetch_related("versions")
+        )
     )
 
 
-def status_of(slo: Slo) -> SloStatus | None:
+def status_of(slo: Slo) -> Figures | None:
     """Return the newest figures of an SLO, None before its first evaluation."""
-    return getattr(slo, "status", None)
+    return slo.status
 
 
 def objective_json(slo: Slo) -> dict[str, Any]:
@@ -72,7 +76,7 @@ def objective_json(slo: Slo) -> dict[str, Any]:
         "kind": slo.sli.kind,
         "objective": float(slo.objective),
         "window": slo.window_name,
-        "method": "occurrences",
+        "method": slo.method,
         "good": status.good if status else 0,
         "total": status.total if status else 0,
         "sli": status.sli if status else None,

@@ -20,7 +20,7 @@ from dashboard import health, queries
 from incidents.models import Alert
 from slo.charts import recent_errors
 from slo.domain.windows import Window
-from slo.models import Slo, SloStatus
+from slo.models import Slo
 from slo.queries import SliceReader
 from telemetry import queries as telemetry
 
@@ -138,7 +138,9 @@ def summary(seen: Overview, troubled: list[Slo]) -> str:
 
 def sentence(slo: Slo) -> str:
     """Say how one SLO is in trouble."""
-    status: SloStatus = slo.status
+    status = slo.status
+    if status is None:
+        return f"{slo.name} was not evaluated yet."
     if status.state == "exhausted":
         return f"{slo.name} has spent its error budget of {slo.window_name}."
     rate = status.burn_1h

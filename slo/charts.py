@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from core.charts import Axis, Chart, Series, Threshold, line_chart
 from slo.domain.counts import Judged, error_budget
+from slo.domain.plans import Method
 from slo.domain.windows import Version, Window, split_by_version
 from slo.models import Slo
 from slo.queries import SliceReader, counts_of
@@ -36,7 +37,9 @@ def sli_chart(slo: Slo, reader: SliceReader, window: Window) -> Chart:
     step = step_for(window)
     points = [
         (start, float(counts.ratio) if counts.ratio is not None else None)
-        for start, counts in reader.series(slo.sli.slot, aligned(window, step), step)
+        for start, counts in reader.series(
+            slo.sli.slot, aligned(window, step), step, Method(slo.method)
+        )
     ]
     objective = float(slo.objective)
     worst = min((value for _, value in points if value is not None), default=objective)
@@ -57,7 +60,7 @@ def budget_chart(slo: Slo, reader: SliceReader, window: Window) -> Chart:
     """
     step = step_for(window)
     # Not aligned: the first and the last step must be the window's own, to the minute.
-    pieces = reader.series(slo.sli.slot, window, step)
+    pieces = reader.series(slo.sli.slot, window, step, Method(slo.method))
     versions = [version.as_domain() for version in slo.versions.all()]
     allowed = float(error_budget(judge(slo, reader, window, versions)).allowed)
     points = []
@@ -81,7 +84,7 @@ def judge(slo: Slo, reader: SliceReader, window: Window, versions: list[Version]
     sums = reader.sums([part for _, part in parts])
     slot = slo.sli.slot
     return [
-        Judged(objective, counts_of(block, slot))
+        Judged(objective, counts_of(block, slot, Method(slo.method)))
         for (objective, _), block in zip(parts, sums, strict=True)
     ]
 
@@ -98,6 +101,6 @@ def recent_errors(
     blocks = reader.sums([Window(start, min(start + step, window.end)) for start in starts])
     found: dict[int, list[float | None]] = {}
     for slo in slos:
-        ratios = [counts_of(block, slo.sli.slot).ratio for block in blocks]
+        ratios = [counts_of(block, slo.sli.slot, Method(slo.method)).ratio for block in blocks]
         found[slo.pk] = [float(ratio) if ratio is not None else None for ratio in ratios]
     return found

@@ -4,8 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import ExpressionWrapper, F, FloatField, Q, QuerySet, Value
-from django.db.models.functions import Cast, NullIf
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
@@ -18,10 +17,12 @@ from core.htmx import render_page
 from incidents.models import Alert
 from slo import charts
 from slo.domain.burn_alerts import Tier, tiers_for
+from slo.domain.figures import Figures
+from slo.domain.judging import NAMES
 from slo.domain.windows import BURN_WINDOWS, Window
-from slo.models import Slo, SloStatus
-from slo.queries import SliceReader
-from slo.services.alerting import NAMES, SOURCE
+from slo.models import Slo
+from slo.queries import SliceReader, figures
+from slo.services.alerting import SOURCE, unit_of
 from slo.services.evaluation import slo_window
 
 PAGE_SIZE = 50
@@ -38,8 +39,8 @@ RANGES = {"3h": timedelta(hours=3), "1d": timedelta(days=1), "7d": timedelta(day
 def slo_list(request: HttpRequest) -> HttpResponse:
     """Show all SLOs with state, budget and burn; filter, search, sort."""
     found = filtered(Slo.objects.visible_to(signed_in(request)), request)
-    page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
-    slos = list(page.object_list)
+    page = Paginator(ordered(found, request), PAGE_SIZE).get_page(request.GET.get("page"))
+    slos = figures.attach(in_order(list(page.object_list)))
     end = floor_minute(now())
     recent = charts.recent_errors(
         slos, SliceReader(), Window(end - timedelta(days=1), end), timedelta(hours=1)
@@ -56,8 +57,7 @@ def slo_list(request: HttpRequest) -> HttpResponse:
 
 
 def filtered(slos: QuerySet[Slo], request: HttpRequest) -> "QuerySet[Slo]":
-    """Apply the list's query parameters: q, state, sort."""
-    slos = slos.select_related("sli__service__owner", "status").prefetch_related("versions")
+    """Apply the list's query parameters: q, state."""
     if words := request.GET.get("q", "").strip():
         slos = slos.filter(
             Q(slug__icontains=words)
@@ -66,16 +66,25 @@ def filtered(slos: QuerySet[Slo], request: HttpRequest) -> "QuerySet[Slo]":
         )
     state = request.GET.get("state", "")
     if state == "no_data":
-        slos = slos.filter(Q(status=None) | Q(status__state="no_data"))
-    elif state:
-        slos = slos.filter(status__state=state)
-    if request.GET.get("sort") in {"slug", "service"}:
-        return slos.order_by(*SORTS[request.GET["sort"]])
-    # Least budget first: what needs somebody is on top; what has no figures comes last.
-    bad = F("status__total") - F("status__good")
-    allowed = NullIf(Cast("status__allowed", FloatField()), Value(0.0))
-    spent = ExpressionWrapper(Cast(bad, FloatField()) / allowed, output_field=FloatField())
-    return slos.annotate(spent=spent).order_by(F("spent").desc(nulls_last=True), "slug")
+        return slos.filter(Q(standing=None) | Q(standing__state="no_data"))
+    return slos.filter(standing__state=state) if state else slos
+
+
+def ordered(slos: QuerySet[Slo], request: HttpRequest) -> list[int]:
+    """Return the ids of the list in the order that its `sort` asks for.
+
+    Else the least budget comes first: what needs somebody is on top; what has no figures is last.
+    """
+    sort = request.GET.get("sort", "")
+    pks = list(slos.order_by(*SORTS.get(sort, ("slug",))).values_list("pk", flat=True))
+    return pks if sort in SORTS else figures.by_budget_spent(pks)
+
+
+def in_order(pks: list[int]) -> list[Slo]:
+    """Return the SLOs of a page with what their rows show, in the order of `pks`."""
+    slos = Slo.objects.select_related("sli__service__owner").prefetch_related("versions")
+    found = slos.in_bulk(pks)
+    return [found[pk] for pk in pks if pk in found]
 
 
 @require_safe
@@ -83,10 +92,12 @@ def filtered(slos: QuerySet[Slo], request: HttpRequest) -> "QuerySet[Slo]":
 def service_panel(request: HttpRequest, slug: str) -> HttpResponse:
     """Show the objectives of one service, for its page."""
     service = get_object_or_404(Service.objects.visible_to(signed_in(request)), slug=slug)
-    slos = list(
-        Slo.objects.filter(sli__service=service)
-        .select_related("sli__service", "status")
-        .prefetch_related("versions")
+    slos = figures.attach(
+        list(
+            Slo.objects.filter(sli__service=service)
+            .select_related("sli__service")
+            .prefetch_related("versions")
+        )
     )
     end = floor_minute(now())
     recent = charts.recent_errors(
@@ -100,11 +111,9 @@ def service_panel(request: HttpRequest, slug: str) -> HttpResponse:
 @requires(Role.VIEWER)
 def slo_detail(request: HttpRequest, slug: str) -> HttpResponse:
     """Show one SLO: budget, burn rates, charts, versions, alerts, and where each figure is from."""
-    slos = Slo.objects.visible_to(signed_in(request)).select_related(
-        "sli__service__owner", "status"
-    )
+    slos = Slo.objects.visible_to(signed_in(request)).select_related("sli__service__owner")
     slo = get_object_or_404(slos.prefetch_related("versions__created_by"), slug=slug)
-    status: SloStatus | None = getattr(slo, "status", None)
+    status = slo.status = figures.of(slo)
     end = status.watermark if status else floor_minute(now())
     shown = request.GET.get("range", "3h")
     reader = SliceReader()
@@ -136,7 +145,7 @@ def since_data(slo: Slo, window: Window) -> Window:
     return Window(max(window.start, since), window.end) if since and since < window.end else window
 
 
-def burn_rows(slo: Slo, status: SloStatus | None) -> list[dict[str, Any]]:
+def burn_rows(slo: Slo, status: Figures | None) -> list[dict[str, Any]]:
     """Return a row per burn window: rate, counts and the tier that watches it."""
     tiers = tiers_for(slo.objective, slo.period)
     rows = []
@@ -147,7 +156,7 @@ def burn_rows(slo: Slo, status: SloStatus | None) -> list[dict[str, Any]]:
     return rows
 
 
-def tier_text(window: str, tiers: list[Tier]) -> str:
+def tier_text(window: str, tiers: tuple[Tier, ...]) -> str:
     """Say at which rate this window takes part in an alert."""
     for tier in tiers:
         role = {NAMES[tier.share.long]: "long", NAMES[tier.short]: "short"}.get(window)
@@ -176,7 +185,7 @@ def excluded(slo: Slo) -> str:
     return f"requests answered with {statuses}" if statuses else ""
 
 
-def figure_notes(slo: Slo, status: SloStatus | None) -> dict[str, str]:
+def figure_notes(slo: Slo, status: Figures | None) -> dict[str, str]:
     """Return the words under the figures on top."""
     notes = {
         "sli_label": f"{slo.sli.get_kind_display().split(':')[0]} ({slo.window_name})",
@@ -189,6 +198,6 @@ def figure_notes(slo: Slo, status: SloStatus | None) -> dict[str, str]:
     if status is None:
         return notes | {"state_note": "not evaluated yet"}
     notes["state_note"] = f"since {status.state_since:%-d %b, %H:%M} UTC"
-    notes["counts_note"] = f"{status.good:,} of {status.total:,} good"
-    notes["budget_note"] = f"{status.bad:,} bad of {float(status.allowed):,.1f} allowed"
+    notes["counts_note"] = f"{status.good:,} of {status.total:,} {unit_of(status)} good"
+    notes["budget_note"] = f"{status.bad:,} bad of {status.allowed:,.1f} allowed"
     return notes

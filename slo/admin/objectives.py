@@ -38,6 +38,7 @@ class SloForm(forms.ModelForm):
             "sli",
             "objective",
             "reason",
+            "method",
             "window_kind",
             "window_days",
             "calendar_period",
@@ -84,7 +85,7 @@ class SloAdmin(admin.ModelAdmin):
     inlines = [VersionInline]
     list_display = ["name", "service", "target", "window_name", "state", "is_enabled"]
     list_filter = ["is_enabled", "sli__kind", "sli__service"]
-    list_select_related = ["sli__service", "status"]
+    list_select_related = ["sli__service", "standing"]
     search_fields = ["slug", "name", "sli__service__name"]
     prepopulated_fields = {"slug": ["name"]}
 
@@ -102,11 +103,11 @@ class SloAdmin(admin.ModelAdmin):
         """Return the target in force, in percent."""
         return f"{(slo.objective * 100).normalize():f} %"
 
-    @admin.display(ordering="status__state")
+    @admin.display(ordering="standing__state")
     def state(self, slo: Slo) -> str:
         """Return the state after the last evaluation."""
-        status = getattr(slo, "status", None)
-        return status.state.replace("_", " ") if status else "no data"
+        standing = getattr(slo, "standing", None)
+        return standing.state.replace("_", " ") if standing else "no data"
 
     def save_model(self, request: HttpRequest, obj: Slo, form: ModelForm, change: bool) -> None:
         """Create or change through the services."""

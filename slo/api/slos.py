@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import django_filters
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, viewsets
@@ -16,7 +17,9 @@ from catalog.models import Service
 from core.clock import now
 from core.errors import InvalidInput
 from slo.api.fields import KnownFieldsMixin
+from slo.domain.state import State
 from slo.models import Sli, Slo, SloVersion
+from slo.queries import figures
 from slo.services import linting, objectives
 
 
@@ -76,6 +79,7 @@ class SloSerializer(KnownFieldsMixin, serializers.ModelSerializer[Slo]):
             "service",
             "objective",
             "reason",
+            "method",
             "window_kind",
             "window_days",
             "calendar_period",
@@ -88,8 +92,7 @@ class SloSerializer(KnownFieldsMixin, serializers.ModelSerializer[Slo]):
     @extend_schema_field(StatusSerializer(allow_null=True))
     def get_status(self, slo: Slo) -> dict[str, Any] | None:
         """Return the newest figures, null before the first evaluation."""
-        status = getattr(slo, "status", None)
-        return dict(StatusSerializer(status).data) if status else None
+        return dict(StatusSerializer(slo.status).data) if slo.status else None
 
     def validate_objective(self, value: Decimal) -> Decimal:
         """Refuse 0 and 100 % with the reason."""
@@ -114,9 +117,23 @@ class SloSerializer(KnownFieldsMixin, serializers.ModelSerializer[Slo]):
 
     def update(self, instance: Slo, validated_data: dict[str, Any]) -> Slo:
         """Change; another objective becomes a new version from now on."""
-        return objectives.change_slo(
+        changed = objectives.change_slo(
             slo=instance, actor=self.context["request"].user, now=now(), fields=validated_data
         )
+        changed.status = instance.status
+        return changed
+
+
+class SloFilter(django_filters.FilterSet):
+    """Keeps SLOs by state, kind, service."""
+
+    status__state = django_filters.ChoiceFilter(
+        field_name="standing__state", choices=[(state.value, state.value) for state in State]
+    )
+
+    class Meta:
+        model = Slo
+        fields = ["sli__kind", "sli__service__slug", "is_enabled", "method"]
 
 
 class SloViewSet(viewsets.ModelViewSet[Slo]):
@@ -127,16 +144,27 @@ class SloViewSet(viewsets.ModelViewSet[Slo]):
     lookup_field = "slug"
     read_role = Role.VIEWER
     write_role = Role.MANAGER
-    filterset_fields = ["sli__kind", "sli__service__slug", "is_enabled", "status__state"]
+    filterset_class = SloFilter
     search_fields = ["slug", "name", "description", "sli__service__slug"]
 
     def get_queryset(self) -> QuerySet[Slo]:
         """Only of services the caller may know of."""
         return (
             Slo.objects.visible_to(signed_in(self.request))
-            .select_related("sli__service", "status")
+            .select_related("sli__service")
             .prefetch_related("versions")
         )
+
+    def get_object(self) -> Slo:
+        """Return one SLO with its newest figures."""
+        slo = super().get_object()
+        slo.status = figures.of(slo)
+        return slo
+
+    def paginate_queryset(self, queryset: Any) -> list[Any] | None:
+        """Return a page of SLOs with their newest figures."""
+        page = super().paginate_queryset(queryset)
+        return None if page is None else figures.attach(page)
 
     def perform_destroy(self, instance: Slo) -> None:
         """Delete through the service, which writes the audit."""

@@ -4,14 +4,14 @@ One SLI's column is its `slot`. Counters only add up, whatever the span, so the 
 prefixes is a window, and it costs the same for an hour and a year, a hundred events and a million.
 """
 
-import struct
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
+
+from slo.domain import packing
 
 Counter = NDArray[np.int64]
 MINUTE, HOUR, DAY = 1, 60, 1440
@@ -24,11 +24,7 @@ UNITS = 10**8
 GOOD, TOTAL, MEASURED, EVALUATED, ACTIVE, MET, RATED = range(7)
 COUNTERS = 7
 
-_MAGIC = 2
-_HEADER = struct.Struct("<BBI")
-_DEFLATED = 1
-# Deflating shorter rows, or rows that hardly shrink, costs more than it saves.
-_WORTH_DEFLATING = 4096
+_FORMAT = 2
 
 
 def start_of(minutes: int, at: datetime) -> datetime:
@@ -70,41 +66,19 @@ class Block:
         Raises:
             ValueError: If `data` is of another format.
         """
-        magic, flags, slots = _HEADER.unpack_from(data)
-        if magic != _MAGIC:
-            raise ValueError(f"block has format {magic}, this version reads {_MAGIC}: migrate")
-        body = data[_HEADER.size :]
-        if flags & _DEFLATED:
-            body = zlib.decompress(body)
-        counters = np.empty((COUNTERS, slots), dtype=np.int64)
-        at = COUNTERS
-        for row, width in enumerate(body[:COUNTERS]):
-            count = slots if width else 1
-            counters[row] = np.frombuffer(body, f"<u{width or 8}", count, at)
-            at += count * (width or 8)
+        counters = np.stack(packing.unpack(_FORMAT, data))
         _complement(counters)
         return cls(counters)
 
     def pack(self) -> bytes:
-        """Return the block as bytes: each counter in the fewest bytes that hold its largest value.
+        """Return the block as bytes.
 
         What is mostly zero is kept instead of what is mostly large: bad events for good ones,
         missed minutes for met ones, lost shares for shares.
         """
         kept = self.counters.copy()
         _complement(kept)
-        widths, parts = bytearray(), []
-        for row in kept:
-            width = _width(row)
-            widths.append(width)
-            parts.append((row if width else row[:1]).astype(f"<u{width or 8}").tobytes())
-        body = bytes(widths) + b"".join(parts)
-        flags = 0
-        if len(body) >= _WORTH_DEFLATING:
-            deflated = zlib.compress(body, 1)
-            if len(deflated) < len(body) * 0.9:
-                body, flags = deflated, _DEFLATED
-        return _HEADER.pack(_MAGIC, flags, self.slots) + body
+        return packing.pack(_FORMAT, list(kept))
 
     @property
     def slots(self) -> int:
@@ -114,22 +88,26 @@ class Block:
     @property
     def good(self) -> Counter:
         """Good events by slot."""
-        return self.counters[GOOD]
+        return self._row(GOOD)
 
     @property
     def total(self) -> Counter:
         """Valid events by slot."""
-        return self.counters[TOTAL]
+        return self._row(TOTAL)
 
     @property
     def measured(self) -> Counter:
         """Minutes measured by slot."""
-        return self.counters[MEASURED]
+        return self._row(MEASURED)
 
     @property
     def evaluated(self) -> Counter:
         """Minutes looked at by slot."""
-        return self.counters[EVALUATED]
+        return self._row(EVALUATED)
+
+    def _row(self, counter: int) -> Counter:
+        row: Counter = self.counters[counter]
+        return row
 
     def widened(self, slots: int) -> "Block":
         """Return the block with room for at least `slots` SLIs."""
@@ -156,16 +134,6 @@ def _complement(counters: Counter) -> None:
     counters[GOOD] = counters[TOTAL] - counters[GOOD]
     counters[MET] = counters[ACTIVE] - counters[MET]
     counters[RATED] = counters[ACTIVE] * MILLIONTHS - counters[RATED]
-
-
-def _width(row: Counter) -> int:
-    """Return how many bytes a value takes; 0 for a row that is the same everywhere."""
-    if not len(row):
-        return 1
-    largest = int(row.max())
-    if largest == int(row.min()):
-        return 0
-    return next(width for width in (1, 2, 4, 8) if largest < 1 << (8 * width))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from math import exp, lgamma, log, log1p
 
-from slo.domain.counts import Judged, allowed_ratio, burn_rate, error_budget
+from slo.domain.counts import Judged, allowed_ratio, error_budget
 
 REACHABLE = Fraction(9, 10)
 SIGNIFICANCE = 0.05
@@ -59,9 +60,10 @@ class Tier:
     enabled: bool = True
 
 
+@lru_cache(maxsize=4096)
 def tiers_for(
     objective: Decimal, period: timedelta, shares: tuple[Share, ...] = DEFAULT_SHARES
-) -> list[Tier]:
+) -> tuple[Tier, ...]:
     """Return the tiers of an objective over `period`, fastest first.
 
     A threshold above 0.9 / (1 − objective) is switched off: no outage can reach it. One below 1
@@ -80,7 +82,7 @@ def tiers_for(
             tiers.append(Tier(share, short, Fraction(1), note))
         else:
             tiers.append(Tier(share, short, threshold))
-    return tiers
+    return tuple(tiers)
 
 
 def is_significant(*, bad: int, total: int, bad_ratio: Fraction) -> bool:
@@ -110,23 +112,62 @@ def _log_probability(count: int, total: int, share: float) -> float:
     return ways + count * log(share) + (total - count) * log1p(-share)
 
 
-def holds(tier: Tier, *, long: list[Judged], short: list[Judged], minimum_events: int = 1) -> bool:
+@dataclass(frozen=True)
+class Spending:
+    """What a window spent of what it was allowed, and how much evidence there is.
+
+    Args:
+        bad: Bad events.
+        allowed: Bad events allowed, in the same unit; 0 is no data.
+        events: Valid events, for the SLO's minimum.
+        trials: Events, or minutes, that may each be bad by chance; 0 leaves out the binomial gate.
+        unit: How much of `bad` is one bad trial.
+    """
+
+    bad: Fraction
+    allowed: Fraction
+    events: int
+    trials: int
+    unit: int = 1
+
+    @property
+    def rate(self) -> Fraction | None:
+        """The burn rate; None without data."""
+        return self.bad / self.allowed if self.allowed else None
+
+    @classmethod
+    def of(cls, parts: list[Judged]) -> "Spending":
+        """Return the spending of a window that counts events, judged in parts."""
+        budget = error_budget(parts)
+        total = sum(part.counts.total for part in parts)
+        return cls(Fraction(budget.bad), budget.allowed, total, total)
+
+
+def reaches(tier: Tier, *, long: Spending, short: Spending, minimum_events: int) -> bool:
     """Return whether both windows burn at least as fast as the tier's threshold; a tie counts.
 
     Args:
         tier: The tier; a switched-off one never holds.
-        long: Counts of the long window by objective in force.
+        long: Spending of the long window.
         short: The same for the short window.
         minimum_events: Fewest events in the long window that can decide anything.
     """
-    long_rate, short_rate = burn_rate(long), burn_rate(short)
+    long_rate, short_rate = long.rate, short.rate
     if not tier.enabled or long_rate is None or short_rate is None:
         return False
     if long_rate < tier.threshold or short_rate < tier.threshold:
         return False
-    total = sum(part.counts.total for part in long)
-    if total < minimum_events:
+    if long.events < minimum_events:
         return False
-    budget = error_budget(long)
-    bad_ratio = tier.threshold * budget.allowed / total
-    return is_significant(bad=budget.bad, total=total, bad_ratio=bad_ratio)
+    if not long.trials:
+        return True
+    # The share of trials that would be bad at exactly the threshold.
+    ratio = tier.threshold * long.allowed / (long.trials * long.unit)
+    return is_significant(bad=int(long.bad // long.unit), total=long.trials, bad_ratio=ratio)
+
+
+def holds(tier: Tier, *, long: list[Judged], short: list[Judged], minimum_events: int = 1) -> bool:
+    """Return whether `tier` holds for windows that count events; see `reaches`."""
+    return reaches(
+        tier, long=Spending.of(long), short=Spending.of(short), minimum_events=minimum_events
+    )

@@ -112,7 +112,7 @@ def split_by_version(window: Window, versions: list[Version]) -> list[tuple[Deci
     parts: list[tuple[Decimal, Window]] = []
     start = window.start
     for current, following in zip(versions, [*versions[1:], None], strict=True):
-        border = _ceil_minute(following.effective_from) if following else window.end
+        border = ceil_minute(following.effective_from) if following else window.end
         end = min(max(border, start), window.end)
         if end > start:
             parts.append((current.objective, Window(start, end)))
@@ -120,6 +120,7 @@ def split_by_version(window: Window, versions: list[Version]) -> list[tuple[Deci
     return parts
 
 
-def _ceil_minute(at: datetime) -> datetime:
+def ceil_minute(at: datetime) -> datetime:
+    """Return the first minute border at or after `at`."""
     floor = at.replace(second=0, microsecond=0)
     return floor if floor == at else floor + timedelta(minutes=1)

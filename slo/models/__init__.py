@@ -5,17 +5,19 @@ from slo.models.rules import ThresholdRule
 from slo.models.sli import CompositeMember, Sli, latency_hint
 from slo.models.slices import SliceBlock
 from slo.models.source import Source
-from slo.models.status import SloStatus
+from slo.models.status import Round, SloStatus, StateChange
 
 __all__ = [
     "BEGINNING",
     "CompositeMember",
+    "Round",
     "Sli",
     "SliceBlock",
     "Slo",
     "SloStatus",
     "SloVersion",
     "Source",
+    "StateChange",
     "ThresholdRule",
     "latency_hint",
     "validate_timezone",

@@ -15,6 +15,8 @@ from django.urls import reverse
 from accounts.roles import Role
 from catalog.models import SLUG, Service
 from core.models import TimestampedModel
+from slo.domain.figures import Figures
+from slo.domain.plans import WindowRule
 from slo.domain.windows import Period, Version
 from slo.models.sli import Sli
 
@@ -90,6 +92,9 @@ class Slo(TimestampedModel):
     )
     is_enabled = models.BooleanField(default=True)
 
+    # The newest figures, set by `slo.queries.figures.attach`; None before the first evaluation.
+    status: "Figures | None" = None
+
     objects = SloQuerySet.as_manager()
 
     class Meta:
@@ -109,12 +114,16 @@ class Slo(TimestampedModel):
         return list(self.versions.all())[-1].objective
 
     @property
+    def window_rule(self) -> WindowRule:
+        """Its window, as the pure code knows it, ending at the watermark."""
+        rolls = self.window_kind == self.WindowKind.ROLLING
+        days, zone = (self.window_days, "") if rolls else (0, self.timezone)
+        return WindowRule(days, Period(self.calendar_period), zone, timedelta())
+
+    @property
     def period(self) -> timedelta:
         """Nominal length of the window, by which burn thresholds are scaled."""
-        if self.window_kind == self.WindowKind.ROLLING:
-            return timedelta(days=self.window_days)
-        days = {"day": 1, "week": 7, "month": 30, "quarter": 90, "year": 365}
-        return timedelta(days=days[self.calendar_period])
+        return self.window_rule.length
 
     @property
     def window_name(self) -> str:

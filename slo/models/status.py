@@ -1,31 +1,37 @@
-"""What is known of each objective now."""
-
-from decimal import Decimal
+"""What is known of objectives: the figures of each minute, each one's state, and how it changed."""
 
 from django.db import models
 
+from slo.domain.figures import Round as Figures
 from slo.domain.state import State
 from slo.models.objective import Slo
 
+STATES = [(state.value, state.value) for state in State]
+
+
+class Round(models.Model):
+    """The figures of all SLOs at one watermark, packed (`slo.domain.figures`)."""
+
+    watermark = models.DateTimeField(unique=True, help_text="All before it was counted.")
+    evaluated_at = models.DateTimeField(db_index=True)
+    data = models.BinaryField()
+
+    class Meta:
+        ordering = ["-watermark"]
+
+    def __str__(self) -> str:
+        return f"{self.watermark:%Y-%m-%d %H:%M}"
+
+    def figures(self) -> Figures:
+        """Return what is packed in it."""
+        return Figures.unpack(self.watermark, bytes(self.data))
+
 
 class SloStatus(models.Model):
-    """The newest figures of an SLO, each with the counts it comes from."""
+    """The state of an SLO after its last evaluation; its figures are in the newest round."""
 
-    slo = models.OneToOneField(Slo, on_delete=models.CASCADE, related_name="status")
-    watermark = models.DateTimeField(help_text="End of the window: all before it was counted.")
-    evaluated_at = models.DateTimeField()
-    window_start = models.DateTimeField()
-    good = models.BigIntegerField()
-    total = models.BigIntegerField()
-    measured_minutes = models.PositiveIntegerField()
-    expected_minutes = models.PositiveIntegerField()
-    allowed = models.DecimalField(
-        max_digits=30, decimal_places=9, help_text="Bad events the objectives allow in the window."
-    )
-    burn = models.JSONField(
-        default=dict, help_text="Per burn window: good, total, measured, and the rate or null."
-    )
-    state = models.CharField(max_length=10, choices=[(s.value, s.value) for s in State])
+    slo = models.OneToOneField(Slo, on_delete=models.CASCADE, related_name="standing")
+    state = models.CharField(max_length=10, choices=STATES)
     state_since = models.DateTimeField()
 
     class Meta:
@@ -35,38 +41,22 @@ class SloStatus(models.Model):
     def __str__(self) -> str:
         return f"{self.slo_id}: {self.state}"
 
-    @property
-    def bad(self) -> int:
-        """Bad events in the window."""
-        return self.total - self.good
 
-    @property
-    def sli(self) -> float | None:
-        """Share of good events; None without events."""
-        return self.good / self.total if self.total else None
+class StateChange(models.Model):
+    """One change of an SLO's state, with the figures that decided it. Never changed."""
 
-    @property
-    def budget_remaining(self) -> float | None:
-        """Share of the budget left, signed; None without events."""
-        return float(1 - Decimal(self.bad) / self.allowed) if self.allowed else None
+    slo = models.ForeignKey(Slo, on_delete=models.CASCADE, related_name="state_changes")
+    at = models.DateTimeField(help_text="Watermark of the minute that decided.")
+    before = models.CharField(max_length=10, choices=STATES)
+    after = models.CharField(max_length=10, choices=STATES)
+    window = models.CharField(
+        max_length=3, blank=True, help_text="Long window of the burn alert that held; empty: none."
+    )
+    figures = models.JSONField(default=dict, help_text="Counts and what was left of the budget.")
 
-    @property
-    def coverage(self) -> float | None:
-        """Share of expected minutes that were measured; None when none were expected."""
-        return self.measured_minutes / self.expected_minutes if self.expected_minutes else None
+    class Meta:
+        ordering = ["-at", "-pk"]
+        indexes = [models.Index(fields=["slo", "-at"], name="slo_state_change_by_slo")]
 
-    @property
-    def budget_used(self) -> float | None:
-        """Share of the budget spent, above 1 when overspent; None without events."""
-        left = self.budget_remaining
-        return None if left is None else 1 - left
-
-    def burn_rate(self, window: str) -> float | None:
-        """Return the burn rate of one of the burn windows, None without events in it."""
-        rate: float | None = self.burn.get(window, {}).get("rate")
-        return rate
-
-    @property
-    def burn_1h(self) -> float | None:
-        """Burn rate of the last hour."""
-        return self.burn_rate("1h")
+    def __str__(self) -> str:
+        return f"{self.slo_id}: {self.before} → {self.after}"

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
-from slo.domain.blocks import HOUR, MINUTE, Block, start_of
+from slo.domain.blocks import HOUR, MEASURED, MINUTE, Block, start_of
 from slo.domain.counts import Counts
+from slo.domain.judging import COLUMNS
+from slo.domain.plans import Method
 from slo.domain.prefixes import Probe, probes, spans
 from slo.domain.windows import Window
 from slo.models import SliceBlock
@@ -60,9 +63,7 @@ class SliceReader:
 
     def sums(self, windows: Sequence[Window]) -> list[Block]:
         """Return the sum of each window, all SLIs at once."""
-        before = self.prefixes(
-            [edge for window in windows for edge in (window.start, window.end)]
-        )
+        before = self.prefixes([edge for window in windows for edge in (window.start, window.end)])
         return [
             before[start_of(MINUTE, window.end)].minus(before[start_of(MINUTE, window.start)])
             if window.start < window.end
@@ -84,7 +85,13 @@ class SliceReader:
             if start >= window.start
         }
 
-    def series(self, slot: int, window: Window, step: timedelta) -> list[tuple[datetime, Counts]]:
+    def series(
+        self,
+        slot: int,
+        window: Window,
+        step: timedelta,
+        method: Method = Method.OCCURRENCES,
+    ) -> list[tuple[datetime, Counts]]:
         """Return the counts of one SLI in steps of `step` over `window`, oldest first."""
         starts = []
         at = window.start
@@ -93,7 +100,7 @@ class SliceReader:
             at += step
         parts = [Window(start, min(start + step, window.end)) for start in starts]
         return [
-            (start, counts_of(block, slot))
+            (start, counts_of(block, slot, method))
             for start, block in zip(starts, self.sums(parts), strict=True)
         ]
 
@@ -102,7 +109,7 @@ def _newest(chunk: Sequence[Probe]) -> list[tuple[int, bytes]]:
     table = connection.ops.quote_name(SliceBlock._meta.db_table)
     values = ", ".join(["(%s, %s, %s, %s)"] * len(chunk))
     adapt = connection.ops.adapt_datetimefield_value
-    parameters: list[object] = []
+    parameters: list[Any] = []
     for number, probe in enumerate(chunk):
         parameters += [number, probe.resolution, adapt(probe.low), adapt(probe.high)]
     with connection.cursor() as cursor:
@@ -110,11 +117,16 @@ def _newest(chunk: Sequence[Probe]) -> list[tuple[int, bytes]]:
         return list(cursor.fetchall())
 
 
-def counts_of(block: Block, slot: int) -> Counts:
-    """Return one SLI's counts of a summed block; zeros when it is narrower than the slot."""
+def counts_of(block: Block, slot: int, method: Method = Method.OCCURRENCES) -> Counts:
+    """Return one SLI's counts of a summed block; zeros when it is narrower than the slot.
+
+    They are in the method's unit: events, minutes, or millionths of minutes.
+    """
     if slot >= block.slots:
         return Counts()
-    return Counts(int(block.good[slot]), int(block.total[slot]), int(block.measured[slot]))
+    good, total, unit = COLUMNS[method]
+    column = block.counters[:, slot]
+    return Counts(int(column[good]), int(column[total]) * unit, int(column[MEASURED]))
 
 
 def gaps(reader: SliceReader, slot: int, window: Window) -> list[Window]:

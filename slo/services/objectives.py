@@ -144,7 +144,7 @@ def change_slo(
         audit.record(act="slo.changed", subject=slo, actor=actor, now=now, changes=changes)
     if objective is not None:
         set_objective(slo=slo, objective=objective, actor=actor, now=now, reason=reason)
-    return Slo.objects.select_related("sli__service", "status").get(pk=slo.pk)
+    return Slo.objects.select_related("sli__service").get(pk=slo.pk)
 
 
 @transaction.atomic

@@ -5,7 +5,9 @@ from decimal import Decimal
 
 from catalog.models import Service
 from incidents.services.intake import AlertSignal, receive
-from slo.models import Sli, Slo, SloStatus
+from slo.domain.figures import Figures
+from slo.models import Sli, Slo
+from slo.queries import figures
 from slo.services import defaults, evaluation, objectives
 from slo.services.evaluation import TickResult
 from telemetry.domain.buckets import FRESHNESS_BOUNDS_S, full_bounds
@@ -117,9 +119,11 @@ class World:
         """Return one of the four SLOs: availability, latency, success, freshness."""
         return Slo.objects.select_related("sli__service").get(slug=f"users-api-{kind}")
 
-    def status(self, kind: str = "availability") -> SloStatus:
+    def status(self, kind: str = "availability") -> Figures:
         """Return the newest figures of one of the four SLOs."""
-        return SloStatus.objects.get(slo__slug=f"users-api-{kind}")
+        found = figures.of(self.slo(kind))
+        assert found is not None
+        return found
 
     def custom(self, slug: str, objective: str, **sli: object) -> Slo:
         """Make one more SLO on the service."""

@@ -1,0 +1,70 @@
+"""Columns of counters as few bytes: each in the narrowest whole numbers that hold it."""
+
+import struct
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Column = NDArray[np.int64]
+
+_HEADER = struct.Struct("<BBH")
+_COLUMN = struct.Struct("<BI")
+_DEFLATED = 1
+# Deflating shorter rows, or rows that hardly shrink, costs more than it saves.
+_WORTH_DEFLATING = 4096
+
+
+def pack(magic: int, columns: Sequence[Column]) -> bytes:
+    """Return columns of numbers ≥ 0 as bytes that begin with `magic`, deflated where that pays."""
+    head, parts = [], []
+    for column in columns:
+        width = _width(column)
+        head.append(_COLUMN.pack(width, len(column)))
+        kept = column if width else column[:1]
+        parts.append(kept.astype(f"<u{width or 8}").tobytes())
+    body = b"".join([*head, *parts])
+    flags = 0
+    if len(body) >= _WORTH_DEFLATING:
+        deflated = zlib.compress(body, 1)
+        if len(deflated) < len(body) * 0.9:
+            body, flags = deflated, _DEFLATED
+    return _HEADER.pack(magic, flags, len(columns)) + body
+
+
+def unpack(magic: int, data: bytes) -> list[Column]:
+    """Return the columns that `pack` made with the same `magic`.
+
+    Raises:
+        ValueError: If `data` is of another format.
+    """
+    found, flags, count = _HEADER.unpack_from(data)
+    if found != magic:
+        raise ValueError(f"packed as format {found}, this version reads {magic}: run migrate")
+    body = data[_HEADER.size :]
+    if flags & _DEFLATED:
+        body = zlib.decompress(body)
+    at = count * _COLUMN.size
+    columns = []
+    for number in range(count):
+        width, length = _COLUMN.unpack_from(body, number * _COLUMN.size)
+        kept = length if width else min(length, 1)
+        values = np.frombuffer(body, f"<u{width or 8}", kept, at)
+        at += kept * (width or 8)
+        column = np.empty(length, dtype=np.int64)
+        column[:] = values if width or length else 0
+        columns.append(column)
+    return columns
+
+
+def _width(column: Column) -> int:
+    """Return how many bytes a value takes; 0 for a column that is the same everywhere."""
+    if not len(column):
+        return 1
+    largest, smallest = int(column.max()), int(column.min())
+    if smallest < 0:
+        raise ValueError(f"only numbers from 0 on are packed, got {smallest}")
+    if largest == smallest:
+        return 0
+    return next(width for width in (1, 2, 4, 8) if largest < 1 << (8 * width))

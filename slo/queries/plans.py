@@ -1,0 +1,99 @@
+"""Reading what judging needs of all SLOs, in a few queries for any number of them."""
+
+from collections import defaultdict
+from datetime import timedelta
+from typing import Any
+
+from slo.domain.plans import Member, Method, Plan, WindowRule
+from slo.domain.state import State
+from slo.domain.windows import Period, Version
+from slo.models import CompositeMember, Sli, Slo, SloVersion
+from slo.queries import adjustments
+
+_FIELDS = (
+    "pk",
+    "sli_id",
+    "sli__slot",
+    "sli__kind",
+    "method",
+    "window_kind",
+    "window_days",
+    "calendar_period",
+    "timezone",
+    "sli__source__delay_minutes",
+    "minimum_events",
+    "sli__data_since",
+    "is_enabled",
+    "standing__state",
+    "standing__state_since",
+)
+
+
+def load() -> list[Plan]:
+    """Return the plans of all enabled SLOs, by id; members of composites are linked, not listed.
+
+    A composite's windows end when the data of its latest member is in.
+    """
+    versions = _versions()
+    adjusted = adjustments.adjusted_slos()
+    rules: dict[tuple[Any, ...], WindowRule] = {}
+    plans: dict[int, Plan] = {}
+    composites: dict[int, list[Plan]] = defaultdict(list)
+    for row in Slo.objects.order_by("pk").values_list(*_FIELDS):
+        pk, sli, slot, kind, method, *window, minimum, since, enabled, state, begun = row
+        key = tuple(window)
+        if key not in rules:
+            rules[key] = _rule(*key)
+        plan = Plan(
+            pk=pk,
+            slot=slot,
+            method=Method(method),
+            rule=rules[key],
+            versions=versions[pk],
+            minimum_events=minimum,
+            data_since=since,
+            state=State(state) if state else State.NO_DATA,
+            state_since=begun,
+            is_enabled=enabled,
+            is_composite=kind == Sli.Kind.COMPOSITE,
+            is_adjusted=pk in adjusted,
+        )
+        plans[pk] = plan
+        if plan.is_composite:
+            composites[sli].append(plan)
+    if composites:
+        _link_members(composites, plans)
+    return [plan for plan in plans.values() if plan.is_enabled]
+
+
+def _rule(kind: str, days: int, period: str, zone: str, delay_minutes: int | None) -> WindowRule:
+    rolls = kind == Slo.WindowKind.ROLLING
+    delay = timedelta(minutes=delay_minutes or 0)
+    return WindowRule(days if rolls else 0, Period(period), "" if rolls else zone, delay)
+
+
+def _versions() -> dict[int, tuple[Version, ...]]:
+    """Return every SLO's versions, oldest first; those with the same one share it."""
+    found: dict[int, list[Version]] = defaultdict(list)
+    known: dict[tuple[Any, Any], Version] = {}
+    rows = SloVersion.objects.order_by("effective_from", "pk")
+    for slo, objective, since in rows.values_list("slo_id", "objective", "effective_from"):
+        key = (objective, since)
+        if key not in known:
+            known[key] = Version(objective, since)
+        found[slo].append(known[key])
+    return {slo: tuple(versions) for slo, versions in found.items()}
+
+
+def _link_members(composites: dict[int, list[Plan]], plans: dict[int, Plan]) -> None:
+    members: dict[int, list[Member]] = defaultdict(list)
+    rows = CompositeMember.objects.order_by("pk").values_list("sli_id", "slo_id", "weight")
+    for sli, slo, weight in rows:
+        members[sli].append(Member(plans[slo], weight))
+    for sli, owners in composites.items():
+        for plan in owners:
+            plan.members = tuple(members[sli])
+    for owners in composites.values():
+        for plan in owners:
+            latest = max((leaf.rule.delay for leaf in plan.leaves()), default=timedelta())
+            plan.rule = plan.rule._replace(delay=latest)
