@@ -1,6 +1,9 @@
 """SLIs, objectives with their versions, the packed slices and the newest figures."""
 
+from slo.models.annotations import Annotation
+from slo.models.corrections import Correction, SliceAdjustment
 from slo.models.objective import BEGINNING, Slo, SloVersion, validate_timezone
+from slo.models.policy import BudgetPolicy, FreezeOverride
 from slo.models.rules import ThresholdRule
 from slo.models.sli import CompositeMember, Sli, latency_hint
 from slo.models.slices import SliceBlock
@@ -9,9 +12,14 @@ from slo.models.status import Round, SloStatus, StateChange
 
 __all__ = [
     "BEGINNING",
+    "Annotation",
+    "BudgetPolicy",
     "CompositeMember",
+    "Correction",
+    "FreezeOverride",
     "Round",
     "Sli",
+    "SliceAdjustment",
     "SliceBlock",
     "Slo",
     "SloStatus",

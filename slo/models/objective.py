@@ -87,6 +87,14 @@ class Slo(TimestampedModel):
         validators=[validate_timezone],
         help_text="IANA zone whose midnights border calendar windows.",
     )
+    policy = models.ForeignKey(
+        "slo.BudgetPolicy",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="slos",
+        help_text="What follows from the state of its budget; empty is the standard policy.",
+    )
     minimum_events = models.PositiveIntegerField(
         default=10, help_text="Fewest events in a long window that may raise a burn alert."
     )

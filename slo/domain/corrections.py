@@ -1,0 +1,165 @@
+"""Corrections: intervals whose counts should not be judged as they were measured."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from dateutil.rrule import rrule, rrulestr
+
+from slo.domain.blocks import Slice
+from slo.domain.windows import Window
+
+MINUTE = timedelta(minutes=1)
+MAX_OCCURRENCES = 20_000
+
+
+class Mode(StrEnum):
+    """What becomes of a corrected minute. Where corrections overlap, the first named wins."""
+
+    EXCLUDE = "exclude"
+    COUNT_AS_GOOD = "count_as_good"
+    CAP = "cap"
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One interval, or a repeating one, and what is done to its minutes.
+
+    Args:
+        mode: What is done.
+        start: Begin of the first occurrence, aware.
+        end: Its end; a minute that it only touches is corrected whole.
+        rule: RFC 5545 RRULE without DTSTART (`FREQ=WEEKLY;BYDAY=SU`); empty for once.
+        zone: IANA zone whose wall clock the rule follows.
+        cap: Mode CAP: greatest share of a minute's events that counts as bad.
+        cancelled_at: Occurrences that begin from here on do not happen; None: all do.
+    """
+
+    mode: Mode
+    start: datetime
+    end: datetime
+    rule: str = ""
+    zone: str = "UTC"
+    cap: Fraction = Fraction(0)
+    cancelled_at: datetime | None = None
+
+
+def parse_rule(text: str, *, start: datetime, zone: str) -> rrule:
+    """Return the rule as local wall clock times from `start` on.
+
+    Raises:
+        ValueError: In words for people, when it is no RRULE or repeats more often than hourly.
+    """
+    upper = text.upper()
+    if any(word in upper for word in ("\n", "DTSTART", "RDATE", "EXDATE", "EXRULE", "RRULE:")):
+        raise ValueError("Give the rule alone, e.g. FREQ=WEEKLY;BYDAY=SU.")
+    if "SECONDLY" in upper or "MINUTELY" in upper:
+        raise ValueError("Repeat hourly at most.")
+    local = start.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    try:
+        parsed = rrulestr(_local_until(text, zone), dtstart=local)
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise ValueError(f"Is no RRULE: {error}.") from error
+    assert isinstance(parsed, rrule)
+    return parsed
+
+
+def _local_until(text: str, zone: str) -> str:
+    """Return the rule with a UTC UNTIL as local time: its other times have no zone."""
+    parts = []
+    for part in text.split(";"):
+        name, _, value = part.partition("=")
+        if name.strip().upper() == "UNTIL" and value.strip().upper().endswith("Z"):
+            until = datetime.strptime(value.strip().upper(), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+            value = until.astimezone(ZoneInfo(zone)).strftime("%Y%m%dT%H%M%S")
+        parts.append(f"{name}={value}" if value else name)
+    return ";".join(parts)
+
+
+def occurrences(correction: Correction, window: Window) -> list[Window]:
+    """Return the parts of `window` that the correction covers, in whole minutes, oldest first.
+
+    A repetition keeps its length in elapsed time and its begin on the local wall clock, so an
+    hour's maintenance at 02:00 is an hour on the days of 23 and 25 hours too.
+    """
+    length = correction.end - correction.start
+    found = []
+    for start in _starts(correction, window.start - length, window.end):
+        if correction.cancelled_at is not None and start >= correction.cancelled_at:
+            continue
+        end = start + length
+        if correction.cancelled_at is not None:
+            end = min(end, correction.cancelled_at)
+        clipped = Window(max(_floor(start), window.start), min(_ceil(end), window.end))
+        if clipped.end > clipped.start:
+            found.append(clipped)
+    return found
+
+
+def _starts(correction: Correction, after: datetime, before: datetime) -> Iterable[datetime]:
+    if not correction.rule:
+        return [correction.start] if after <= correction.start < before else []
+    zone = ZoneInfo(correction.zone)
+    rule = parse_rule(correction.rule, start=correction.start, zone=correction.zone)
+    # A day of slack on both sides: local and absolute order differ around changes of the clock.
+    day = timedelta(days=1)
+    first = (after - day).astimezone(zone).replace(tzinfo=None)
+    last = (before + day).astimezone(zone).replace(tzinfo=None)
+    starts = []
+    for local in rule.xafter(first, count=MAX_OCCURRENCES, inc=True):
+        if local > last:
+            break
+        start = local.replace(tzinfo=zone).astimezone(UTC)
+        if after <= start < before:
+            starts.append(start)
+    return starts
+
+
+def _floor(at: datetime) -> datetime:
+    return at.replace(second=0, microsecond=0)
+
+
+def _ceil(at: datetime) -> datetime:
+    floor = _floor(at)
+    return floor if floor == at else floor + MINUTE
+
+
+def by_minute(
+    corrections: Sequence[Correction], window: Window
+) -> dict[datetime, tuple[Mode, Fraction]]:
+    """Return what is done to each corrected minute of `window`: the mode that wins and its cap."""
+    order = list(Mode)
+    found: dict[datetime, tuple[Mode, Fraction]] = {}
+    for correction in corrections:
+        for part in occurrences(correction, window):
+            at = part.start
+            while at < part.end:
+                found[at] = _stronger(found.get(at), (correction.mode, correction.cap), order)
+                at += MINUTE
+    return found
+
+
+def _stronger(
+    known: tuple[Mode, Fraction] | None, new: tuple[Mode, Fraction], order: list[Mode]
+) -> tuple[Mode, Fraction]:
+    if known is None:
+        return new
+    # Between two caps the one that forgives more wins.
+    return min(known, new, key=lambda item: (order.index(item[0]), item[1]))
+
+
+def corrected(measured: Slice, mode: Mode, cap: Fraction) -> Slice | None:
+    """Return a minute as it is judged, or None when it leaves the window altogether.
+
+    A gap stays a gap: nobody knows what could be forgiven. A capped share is rounded down to
+    whole events.
+    """
+    if mode is Mode.EXCLUDE:
+        return None
+    if not measured.measured or mode is Mode.COUNT_AS_GOOD:
+        return Slice(measured.total, measured.total, measured.measured)
+    most = int(cap * measured.total)
+    return Slice(max(measured.good, measured.total - most), measured.total)

@@ -1,0 +1,56 @@
+"""Writing down what happened to a service."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db import transaction
+
+from catalog.models import Service
+from core import audit
+from slo.models import Annotation
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+
+@transaction.atomic
+def annotate(
+    *,
+    service: Service,
+    kind: str,
+    title: str,
+    starts_at: datetime,
+    actor: "User | str | None",
+    now: datetime,
+    ends_at: datetime | None = None,
+    url: str = "",
+    key: str = "",
+) -> Annotation:
+    """Write down a happening; with a `key` known for the service, change the one there is.
+
+    Raises:
+        ValidationError: With the messages by field.
+    """
+    known = Annotation.objects.select_for_update().filter(service=service, key=key).exclude(key="")
+    row = known.first() or Annotation(service=service, key=key)
+    is_new = row.pk is None
+    row.kind, row.title, row.url = kind, title, url
+    row.starts_at, row.ends_at = starts_at, ends_at
+    row.full_clean(validate_unique=is_new)
+    row.save()
+    act = "slo.annotated" if is_new else "slo.annotation_changed"
+    audit.record(act=act, subject=row, actor=actor, now=now, changes={"title": title})
+    return row
+
+
+@transaction.atomic
+def remove(row: Annotation, *, actor: "User | str | None", now: datetime) -> None:
+    """Remove an annotation; the audit keeps that it was there."""
+    audit.record(
+        act="slo.annotation_removed",
+        subject=row,
+        actor=actor,
+        now=now,
+        changes={"title": row.title},
+    )
+    row.delete()
