@@ -1,15 +1,16 @@
 """Corrections: intervals whose counts should not be judged as they were measured."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrule, rrulestr
 
-from slo.domain.blocks import Slice
+from slo.domain.blocks import MILLIONTHS, UNITS, Slice
 from slo.domain.windows import Window
 
 MINUTE = timedelta(minutes=1)
@@ -45,6 +46,58 @@ class Correction:
     zone: str = "UTC"
     cap: Fraction = Fraction(0)
     cancelled_at: datetime | None = None
+
+
+class Delta(NamedTuple):
+    """What corrections add to the counts of a minute or a window; mostly negative.
+
+    Args:
+        good: Good events.
+        total: Valid events.
+        measured: Measured minutes.
+        expected: Minutes that should have been measured.
+        active: Minutes with events.
+        met: Of those, minutes that reached the slice target.
+        rated: Sum of the minutes' good shares, in millionths.
+    """
+
+    good: int = 0
+    total: int = 0
+    measured: int = 0
+    expected: int = 0
+    active: int = 0
+    met: int = 0
+    rated: int = 0
+
+    def plus(self, other: "Delta") -> "Delta":
+        """Return the sum."""
+        return Delta(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def minus(self, other: "Delta") -> "Delta":
+        """Return the difference."""
+        return Delta(*(a - b for a, b in zip(self, other, strict=True)))
+
+
+def counted(value: Slice | None, *, target: int, expected: bool) -> Delta:
+    """Return what one minute counts for; nothing when it is left out altogether.
+
+    Args:
+        value: The minute, or None when excluded.
+        target: Share of good events from which it is met, in 1e-8.
+        expected: Whether it lies after the SLI's first data.
+    """
+    if value is None:
+        return Delta()
+    good, total = value.good, value.total
+    return Delta(
+        good=good,
+        total=total,
+        measured=int(value.measured),
+        expected=int(expected),
+        active=int(total > 0),
+        met=int(total > 0 and good * UNITS >= target * total),
+        rated=good * MILLIONTHS // total if total else 0,
+    )
 
 
 def parse_rule(text: str, *, start: datetime, zone: str) -> rrule:
@@ -127,28 +180,37 @@ def _ceil(at: datetime) -> datetime:
     return floor if floor == at else floor + MINUTE
 
 
-def by_minute(
-    corrections: Sequence[Correction], window: Window
-) -> dict[datetime, tuple[Mode, Fraction]]:
+Treatment = tuple[Mode, Fraction]
+
+
+def by_minute(corrections: Sequence[Correction], window: Window) -> dict[datetime, Treatment]:
     """Return what is done to each corrected minute of `window`: the mode that wins and its cap."""
-    order = list(Mode)
-    found: dict[datetime, tuple[Mode, Fraction]] = {}
+    found: dict[datetime, Treatment] = {}
     for correction in corrections:
+        mine = (correction.mode, correction.cap)
         for part in occurrences(correction, window):
             at = part.start
             while at < part.end:
-                found[at] = _stronger(found.get(at), (correction.mode, correction.cap), order)
+                found[at] = _stronger(found.get(at), mine)
                 at += MINUTE
     return found
 
 
-def _stronger(
-    known: tuple[Mode, Fraction] | None, new: tuple[Mode, Fraction], order: list[Mode]
-) -> tuple[Mode, Fraction]:
+def overlaid(
+    below: Mapping[datetime, Treatment], above: Mapping[datetime, Treatment]
+) -> dict[datetime, Treatment]:
+    """Return both together; where they meet, the mode that wins."""
+    return {**below, **{at: _stronger(below.get(at), mine) for at, mine in above.items()}}
+
+
+def _stronger(known: Treatment | None, new: Treatment) -> Treatment:
     if known is None:
         return new
     # Between two caps the one that forgives more wins.
-    return min(known, new, key=lambda item: (order.index(item[0]), item[1]))
+    return min(known, new, key=lambda item: (_ORDER.index(item[0]), item[1]))
+
+
+_ORDER = list(Mode)
 
 
 def corrected(measured: Slice, mode: Mode, cap: Fraction) -> Slice | None:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from typing import NamedTuple
 
 from slo.domain.blocks import ACTIVE, GOOD, MEASURED, MET, MILLIONTHS, RATED, TOTAL, UNITS, Block
 from slo.domain.burn_alerts import Spending, Tier, reaches, tiers_for
+from slo.domain.corrections import Delta
 from slo.domain.counts import Counts
 from slo.domain.plans import WINDOWS, Method, Plan, allowed_units
 from slo.domain.state import MINIMUM_COVERAGE, coverage
@@ -24,7 +26,7 @@ COLUMNS = {
     Method.RATIO_OF_SLICES: (RATED, ACTIVE, MILLIONTHS),
 }
 NAMES = {length: name for name, length in BURN_WINDOWS.items()}
-Deltas = Mapping[tuple[int, Window], Counts]
+Deltas = Mapping[tuple[int, Window], Delta]
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Reading:
 
     Args:
         prefixes: What was counted before each edge.
-        deltas: What corrections add, by SLO and window, in the unit of the SLO's method.
+        deltas: What corrections add, by SLO and window or part of one.
     """
 
     def __init__(self, prefixes: Mapping[datetime, Block], deltas: Deltas) -> None:
@@ -107,12 +109,39 @@ class Reading:
             return [0] * len(block.counters)
         return [int(value) for value in block.counters[:, slot]]
 
-    def counts(self, plan: Plan, window: Window) -> tuple[Counts, int]:
-        """Return what an SLO counts in its method's unit, corrected, and how many valid events."""
-        counters = self.counters(plan.slot, window)
+    def counted(self, plan: Plan, window: Window) -> "Counted":
+        """Return what an SLO counts over `window`, as corrected."""
+        delta = self.deltas.get((plan.pk, window), _NOTHING)
+        counters = plus(self.counters(plan.slot, window), delta)
         good, total, unit = COLUMNS[plan.method]
-        counts = Counts(counters[good], counters[total] * unit, counters[MEASURED])
-        return counts + self.deltas.get((plan.pk, window), Counts()), counters[TOTAL]
+        return Counted(
+            Counts(counters[good], counters[total] * unit, counters[MEASURED]),
+            counters[TOTAL],
+            expected_minutes(plan.data_since, window) + delta.expected,
+        )
+
+
+class Counted(NamedTuple):
+    """What one SLO counts over one window.
+
+    Args:
+        counts: In the unit of its method.
+        events: Valid events, whatever the method.
+        expected: Minutes that should have been measured.
+    """
+
+    counts: Counts
+    events: int
+    expected: int
+
+
+_NOTHING = Delta()
+
+
+def plus(counters: Sequence[int], delta: Delta) -> list[int]:
+    """Return all counters, in their order, as corrected."""
+    added = [delta.good, delta.total, delta.measured, 0, delta.active, delta.met, delta.rated]
+    return [count + more for count, more in zip(counters, added, strict=True)]
 
 
 def expected_minutes(since: datetime | None, window: Window) -> int:
@@ -127,17 +156,18 @@ def judge(plan: Plan, window: Window, reading: Reading) -> Judgement:
     parts = split_by_version(window, list(plan.versions))
     if plan.is_composite:
         return _judge_composite(plan, window, parts, reading)
-    counts, events, allowed = Counts(), 0, 0
+    counts, events, expected, allowed = Counts(), 0, 0, 0
     for objective, part in parts:
-        found, valid = reading.counts(plan, part)
-        counts, events = counts + found, events + valid
-        allowed += allowed_units(objective) * found.total
+        found = reading.counted(plan, part)
+        counts, events = counts + found.counts, events + found.events
+        expected += found.expected
+        allowed += allowed_units(objective) * found.counts.total
     unit = COLUMNS[plan.method][2]
     return Judgement(
         good=counts.good,
         total=counts.total,
         measured=counts.measured,
-        expected=expected_minutes(plan.data_since, window),
+        expected=expected,
         bad=Fraction(counts.bad),
         allowed=Fraction(allowed, UNITS),
         events=events,
@@ -164,8 +194,7 @@ class _Share:
 
 def _share(plan: Plan, window: Window, reading: Reading) -> _Share:
     if not plan.is_composite:
-        counts, events = reading.counts(plan, window)
-        expected = expected_minutes(plan.data_since, window)
+        counts, events, expected = reading.counted(plan, window)
         lacking = () if counts.total else (plan.pk,)
         return _Share(counts.ratio, events, counts.measured, expected, lacking)
     shares = [(_share(m.plan, window, reading), m.weight) for m in plan.members]
@@ -197,7 +226,7 @@ def _judge_composite(
     allowed = sum(
         (
             allowed_units(objective)
-            * sum(reading.counters(leaf.slot, part)[TOTAL] for leaf in plan.leaves())
+            * sum(reading.counted(leaf, part).events for leaf in plan.leaves())
             for objective, part in parts
         )
     )

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from slo.domain.blocks import UNITS
-from slo.domain.state import State
+from slo.domain.state import STANDARD, State, StatePolicy
 from slo.domain.windows import (
     BURN_WINDOWS,
     Period,
@@ -93,6 +93,7 @@ class Plan:
         is_composite: Whether its SLI is the weighted mean of `members`.
         members: Of a composite SLI.
         is_adjusted: Whether corrections change its counts.
+        policy: Where its states begin and end.
     """
 
     pk: int
@@ -108,6 +109,7 @@ class Plan:
     is_composite: bool = False
     members: tuple[Member, ...] = ()
     is_adjusted: bool = False
+    policy: StatePolicy = STANDARD
 
     def objective_at(self, end: datetime) -> Decimal:
         """Return the objective that judges the last minute before `end`."""

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from slo.domain.blocks import COUNTERS, MEASURED, TOTAL, UNITS, Block, minute_number
 from slo.domain.burn_alerts import DEFAULT_SHARES, Tier, Urgency, tiers_for
 from slo.domain.figures import METHODS, STATES, Ints, Round
-from slo.domain.judging import COLUMNS, NAMES, Deltas, Judgement, Reading, decide, judge
+from slo.domain.judging import COLUMNS, NAMES, Deltas, Judgement, Reading, decide, judge, plus
 from slo.domain.plans import OWN, WINDOWS, Plan, WindowRule, allowed_units
-from slo.domain.state import AT_RISK_BELOW, HEALTHY_FROM, MINIMUM_COVERAGE, State, next_state
+from slo.domain.state import MINIMUM_COVERAGE, State, StatePolicy, next_state
 from slo.domain.windows import Window, split_by_version
 
 Bools = NDArray[np.bool_]
@@ -29,8 +29,6 @@ Floats = NDArray[np.float64]
 BAND = 1e-9
 LONG = [WINDOWS.index(NAMES[share.long]) for share in DEFAULT_SHARES]
 SHORT = [WINDOWS.index(NAMES[share.long / 12]) for share in DEFAULT_SHARES]
-# Shares of the budget spent at which a state may begin or end.
-BORDERS = [float(1 - left) for left in (Fraction(0), AT_RISK_BELOW, HEALTHY_FROM)]
 
 RuleWindows = dict[WindowRule, tuple[Window, ...]]
 
@@ -94,6 +92,8 @@ def evaluate(
             found = [judge(plan, window, reading) for window in windows[plan.rule]]
             exact[plan.pk] = found
             decided.put(number, _decide_one(plan, objectives[number], found))
+            if delta := reading.deltas.get((plan.pk, windows[plan.rule][OWN])):
+                sums.own[number] = plus(sums.own[number].tolist(), delta)
     ends = [windows[plan.rule][OWN].end for plan in plans]
     return Round(
         watermark=watermark,
@@ -275,7 +275,8 @@ def _decide_many(plans: Sequence[Plan], objectives: Sequence[Decimal], sums: _Su
     states = _states(plans, spent[:, OWN], known[:, OWN])
     frozen: Bools = np.logical_not(known_tiers.all(axis=1))
     decided = _Decided(states, np.zeros(len(plans), dtype=np.int64), frozen)
-    unclear = burning.any(axis=1) | (known[:, OWN] & _is_near(spent[:, OWN]))
+    near = _is_near(spent[:, OWN], _borders(plans))
+    unclear = burning.any(axis=1) | (known[:, OWN] & near)
     for row in np.flatnonzero(unclear).tolist():
         found = [sums.judgement(row, window) for window in range(len(WINDOWS))]
         decided.put(row, _decide_one(plans[row], objectives[row], found))
@@ -300,21 +301,39 @@ def _thresholds(plans: Sequence[Plan], objectives: Sequence[Decimal]) -> Floats:
 
 def _states(plans: Sequence[Plan], spent: Floats, known: Bools) -> Ints:
     """Return the states that follow from the budget, for SLOs of which no paging tier holds."""
+    was_exhausted = np.array([plan.state is State.EXHAUSTED for plan in plans], dtype=np.bool_)
     was_at_risk = np.array([plan.state is State.AT_RISK for plan in plans], dtype=np.bool_)
-    exhausted, at_risk, still = BORDERS
+    borders = _borders(plans)
+    at_risk, still, recovered = borders[:, 1], borders[:, 2], borders[:, 3]
     with np.errstate(invalid="ignore"):
-        risky = (spent > at_risk) | (was_at_risk & (spent > still))
+        exhausted = (spent >= 1) | (was_exhausted & (spent >= recovered))
+        risky = (spent > at_risk) | ((was_at_risk | was_exhausted) & (spent > still))
         chosen: Ints = np.select(
-            [~known, spent >= exhausted, risky],
+            [~known, exhausted, risky],
             [STATES.index(s) for s in (State.NO_DATA, State.EXHAUSTED, State.AT_RISK)],
             STATES.index(State.HEALTHY),
         ).astype(np.int64)
     return chosen
 
 
-def _is_near(spent: Floats) -> Bools:
+def _borders(plans: Sequence[Plan]) -> Floats:
+    """Return the shares of the budget spent at which each SLO's states may begin or end."""
+    known: dict[StatePolicy, tuple[float, ...]] = {}
+    for plan in plans:
+        if plan.policy not in known:
+            left = (
+                plan.policy.at_risk_below,
+                plan.policy.healthy_from,
+                plan.policy.recovered_above,
+            )
+            known[plan.policy] = (1.0, *(float(1 - share) for share in left))
+    rows = [known[plan.policy] for plan in plans]
+    return np.array(rows, dtype=np.float64).reshape(len(plans), 4)
+
+
+def _is_near(spent: Floats, borders: Floats) -> Bools:
     """Return where a share spent is too close to a border for floating point."""
-    near: Bools = (np.abs(spent[:, None] - np.array(BORDERS)) <= BAND).any(axis=1)
+    near: Bools = (np.abs(spent[:, None] - borders) <= BAND).any(axis=1)
     return near
 
 
@@ -325,5 +344,6 @@ def _decide_one(plan: Plan, objective: Decimal, found: Sequence[Judgement]) -> D
         remaining=found[OWN].remaining,
         covered=found[OWN].covered,
         burns_fast=tier is not None and tier.share.urgency is Urgency.PAGE,
+        policy=plan.policy,
     )
     return Decision(tier, frozen, state)

@@ -1,9 +1,5 @@
 """Corrections of an objective's counts, and what they change minute by minute."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
-from datetime import timedelta
 from fractions import Fraction
 
 from django.conf import settings
@@ -14,11 +10,7 @@ from django.db.models import Q
 from catalog.models import Service
 from core.models import TimestampedModel
 from slo.domain import corrections as domain
-from slo.domain.windows import Window
 from slo.models.objective import Slo, validate_timezone
-
-MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
 
 
 class Correction(TimestampedModel):
@@ -127,56 +119,6 @@ class Correction(TimestampedModel):
         )
 
 
-@dataclass(frozen=True)
-class Delta:
-    """What corrections add to the counts of a window; mostly negative.
-
-    Args:
-        good: Good events.
-        total: Valid events.
-        measured: Measured minutes.
-        expected: Minutes that should have been measured.
-        active: Minutes with events.
-        met: Of those, minutes that reached the slice target.
-        rated: Sum of the minutes' good shares, in millionths.
-    """
-
-    good: int = 0
-    total: int = 0
-    measured: int = 0
-    expected: int = 0
-    active: int = 0
-    met: int = 0
-    rated: int = 0
-
-    def __add__(self, other: "Delta") -> "Delta":
-        return Delta(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
-
-
-class SliceAdjustmentQuerySet(models.QuerySet["SliceAdjustment"]):
-    """Reads of adjustments."""
-
-    def sums(
-        self, slo_ids: Iterable[int], windows: Sequence[Window]
-    ) -> dict[tuple[int, Window], Delta]:
-        """Return what corrections add to each SLO's window; what they leave alone is absent.
-
-        One query however many SLOs and windows.
-        """
-        if not windows:
-            return {}
-        first, last = min(w.start for w in windows), max(w.end for w in windows)
-        rows = self.filter(slo__in=list(slo_ids), hour__gt=first - HOUR, hour__lt=last)
-        found: dict[tuple[int, Window], Delta] = defaultdict(Delta)
-        for slo_id, hour, minutes in rows.values_list("slo_id", "hour", "minutes"):
-            for offset, *counts in minutes:
-                at = hour + MINUTE * offset
-                for window in windows:
-                    if window.start <= at < window.end:
-                        found[slo_id, window] += Delta(*counts)
-        return dict(found)
-
-
 class SliceAdjustment(models.Model):
     """What corrections change in one hour of one SLO, minute by minute.
 
@@ -186,10 +128,8 @@ class SliceAdjustment(models.Model):
     slo = models.ForeignKey(Slo, on_delete=models.CASCADE, related_name="+")
     hour = models.DateTimeField()
     minutes = models.JSONField(
-        help_text="Rows of minute, good, total, measured, expected, active, met, rated."
+        help_text="Rows of minute of the hour, then the fields of a Delta in their order."
     )
-
-    objects = SliceAdjustmentQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["slo", "hour"], name="slo_adjustment_once")]

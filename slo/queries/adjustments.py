@@ -3,24 +3,66 @@
 An SLO with corrections is judged by itself, exactly; all others never ask here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 
-from slo.domain.counts import Counts
+import numpy as np
+from numpy.typing import NDArray
+
+from slo.domain.blocks import minute_number
+from slo.domain.corrections import Delta
 from slo.domain.plans import Plan
 from slo.domain.windows import Window
+from slo.models import SliceAdjustment
+
+HOUR = timedelta(hours=1)
 
 
 def adjusted_slos() -> frozenset[int]:
-    """Return the ids of SLOs that have corrections."""
-    return frozenset()
+    """Return the ids of SLOs that have corrections which changed something."""
+    return frozenset(SliceAdjustment.objects.values_list("slo_id", flat=True).distinct())
 
 
-def sums(wanted: Mapping[int, tuple[Plan, Sequence[Window]]]) -> dict[tuple[int, Window], Counts]:
+def sums(wanted: Mapping[int, tuple[Plan, Sequence[Window]]]) -> dict[tuple[int, Window], Delta]:
     """Return what corrections add to windows, by SLO id and window; nothing where they do not.
 
     Args:
         wanted: The plan of each SLO with corrections, by id, and the windows it is judged over:
-            whole ones, and the parts of those in which its objective changed. Counts are in the
-            unit of the plan's method (`slo.domain.judging.COLUMNS`).
+            whole ones, and the parts of those in which its objective changed.
     """
-    return {}
+    return of({pk: windows for pk, (_, windows) in wanted.items()})
+
+
+def of(wanted: Mapping[int, Sequence[Window]]) -> dict[tuple[int, Window], Delta]:
+    """Return what corrections add to each SLO's windows: one query for all."""
+    every = [window for windows in wanted.values() for window in windows]
+    if not every:
+        return {}
+    first, last = min(w.start for w in every), max(w.end for w in every)
+    rows: dict[int, list[NDArray[np.int64]]] = defaultdict(list)
+    found = SliceAdjustment.objects.filter(
+        slo__in=list(wanted), hour__gt=first - HOUR, hour__lt=last
+    ).order_by("slo_id", "hour")
+    for slo, hour, minutes in found.values_list("slo_id", "hour", "minutes"):
+        part = np.array(minutes, dtype=np.int64)
+        part[:, 0] += minute_number(hour)
+        rows[slo].append(part)
+    deltas: dict[tuple[int, Window], Delta] = {}
+    for slo, parts in rows.items():
+        deltas |= {(slo, window): delta for window, delta in _sums(parts, wanted[slo])}
+    return deltas
+
+
+def _sums(
+    parts: Sequence[NDArray[np.int64]], windows: Iterable[Window]
+) -> Iterable[tuple[Window, Delta]]:
+    """Yield the windows in which something is added: the difference of two running sums."""
+    minutes = np.concatenate(parts)
+    at, zero = minutes[:, 0], np.zeros((1, minutes.shape[1] - 1), dtype=np.int64)
+    running = np.concatenate([zero, np.cumsum(minutes[:, 1:], axis=0)])
+    for window in windows:
+        edges = np.searchsorted(at, [minute_number(window.start), minute_number(window.end)])
+        delta = Delta(*(running[edges[1]] - running[edges[0]]).tolist())
+        if any(delta):
+            yield window, delta

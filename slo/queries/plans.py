@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from slo.domain.plans import Member, Method, Plan, WindowRule
-from slo.domain.state import State
+from slo.domain.state import STANDARD, State, StatePolicy
 from slo.domain.windows import Period, Version
-from slo.models import CompositeMember, Sli, Slo, SloVersion
+from slo.models import BudgetPolicy, CompositeMember, Sli, Slo, SloVersion
 from slo.queries import adjustments
 
 _FIELDS = (
@@ -26,21 +26,24 @@ _FIELDS = (
     "is_enabled",
     "standing__state",
     "standing__state_since",
+    "policy_id",
 )
 
 
-def load() -> list[Plan]:
-    """Return the plans of all enabled SLOs, by id; members of composites are linked, not listed.
+def load(*, disabled: bool = False) -> list[Plan]:
+    """Return the plans of all enabled SLOs, or of all, by id; members of composites are linked, not listed.
 
     A composite's windows end when the data of its latest member is in.
     """
     versions = _versions()
     adjusted = adjustments.adjusted_slos()
+    policies: dict[int | None, StatePolicy] = {None: STANDARD}
+    policies |= {row.pk: row.as_domain() for row in BudgetPolicy.objects.all()}
     rules: dict[tuple[Any, ...], WindowRule] = {}
     plans: dict[int, Plan] = {}
     composites: dict[int, list[Plan]] = defaultdict(list)
     for row in Slo.objects.order_by("pk").values_list(*_FIELDS):
-        pk, sli, slot, kind, method, *window, minimum, since, enabled, state, begun = row
+        pk, sli, slot, kind, method, *window, minimum, since, enabled, state, begun, policy = row
         key = tuple(window)
         if key not in rules:
             rules[key] = _rule(*key)
@@ -57,13 +60,14 @@ def load() -> list[Plan]:
             is_enabled=enabled,
             is_composite=kind == Sli.Kind.COMPOSITE,
             is_adjusted=pk in adjusted,
+            policy=policies[policy],
         )
         plans[pk] = plan
         if plan.is_composite:
             composites[sli].append(plan)
     if composites:
         _link_members(composites, plans)
-    return [plan for plan in plans.values() if plan.is_enabled]
+    return [plan for plan in plans.values() if plan.is_enabled or disabled]
 
 
 def _rule(kind: str, days: int, period: str, zone: str, delay_minutes: int | None) -> WindowRule:

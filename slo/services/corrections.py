@@ -1,22 +1,26 @@
 """Making and ending corrections; what they change in a budget is shown before and after."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 
 from core import audit
 from core.clock import floor_minute
 from core.errors import Conflict
-from slo.domain.corrections import by_minute, occurrences
-from slo.domain.counts import Budget, Counts, Judged, error_budget
-from slo.domain.windows import Window, split_by_version
-from slo.models import Correction, Delta, SliceAdjustment, Slo
-from slo.queries import SliceReader, counts_of
+from slo.domain.corrections import Delta, by_minute, occurrences, overlaid
+from slo.domain.judging import Judgement, Reading, judge
+from slo.domain.plans import OWN, Plan
+from slo.domain.rounds import pieces
+from slo.domain.windows import Window
+from slo.models import Correction, Sli, Slo
+from slo.queries import SliceReader, plans
 from slo.services import adjustments
-from slo.services.evaluation import slo_window
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -29,18 +33,14 @@ class Effect:
     Args:
         slo: The objective.
         window: Its window now.
-        before: Counts without the correction, with every other one.
-        after: Counts with it.
-        budget_before: Budget without it.
-        budget_after: Budget with it.
+        before: Judgement without the correction, with every other one.
+        after: Judgement with it.
     """
 
     slo: Slo
     window: Window
-    before: Counts
-    after: Counts
-    budget_before: Budget
-    budget_after: Budget
+    before: Judgement
+    after: Judgement
 
 
 @transaction.atomic
@@ -83,6 +83,8 @@ def draft(*, actor: "User | str | None", **fields: Any) -> Correction:
     created_by = None if isinstance(actor, str) else actor
     correction = Correction(created_by=created_by, **fields)
     correction.full_clean()
+    if correction.slo is not None and correction.slo.sli.kind == Sli.Kind.COMPOSITE:
+        raise ValidationError({"slo": "Is made of other objectives: correct those."})
     return correction
 
 
@@ -112,10 +114,9 @@ def cancel(
 
 def concerned(correction: Correction) -> list[Slo]:
     """Return the objectives whose counts a correction changes."""
-    slos = Slo.objects.select_related("sli__service", "sli__source").prefetch_related("versions")
     if correction.slo_id:
-        return list(slos.filter(pk=correction.slo_id))
-    return list(slos.filter(sli__service=correction.service_id))
+        return adjustments.correctable(Q(pk=correction.slo_id))
+    return adjustments.correctable(Q(sli__service=correction.service_id))
 
 
 def _judge_anew(correction: Correction, *, now: datetime) -> None:
@@ -123,62 +124,46 @@ def _judge_anew(correction: Correction, *, now: datetime) -> None:
     if correction.starts_at >= end:
         return
     covered = Window(floor_minute(correction.starts_at), end)
-    as_if_running = correction.as_domain()
     # What it covered before it was cancelled must be judged anew as well.
-    whole = occurrences(
-        type(as_if_running)(**{**vars(as_if_running), "cancelled_at": None}), covered
-    )
-    for slo in concerned(correction):
-        for part in whole:
-            adjustments.refresh(slo, part, forget=True)
+    whole = occurrences(replace(correction.as_domain(), cancelled_at=None), covered)
+    slos = concerned(correction)
+    for part in whole:
+        adjustments.refresh(slos, part, forget=True)
 
 
 def preview(correction: Correction, *, now: datetime) -> list[Effect]:
     """Return what a correction, saved or not, does to each objective it concerns."""
+    slos = {slo.pk: slo for slo in concerned(correction)}
+    judged = [plan for plan in plans.load() if plan.pk in slos]
+    windows = {plan.pk: plan.rule.windows(floor_minute(now))[OWN] for plan in judged}
+    if not windows:
+        return []
+    first, last = min(w.start for w in windows.values()), max(w.end for w in windows.values())
+    others = adjustments.modes_of(slos.values(), Window(first, last), without=correction)
+    mine = by_minute([correction.as_domain()], Window(first, last))
+    with_it = {slo: overlaid(modes, mine) for slo, modes in others.items()}
+    before, after = adjustments.changes(others), adjustments.changes(with_it)
     reader = SliceReader()
-    return [_effect(slo, correction, reader, now=now) for slo in concerned(correction)]
-
-
-def _effect(slo: Slo, correction: Correction, reader: SliceReader, *, now: datetime) -> Effect:
-    window = slo_window(slo, end=floor_minute(now))
-    others = [row for row in adjustments.corrections_of(slo, end=window.end) if row != correction]
-    before = _judge(slo, others, window, reader)
-    after = _judge(slo, [*others, correction], window, reader)
-    return Effect(
-        slo, window, _total(before), _total(after), error_budget(before), error_budget(after)
-    )
+    return [
+        Effect(
+            slos[plan.pk],
+            windows[plan.pk],
+            _judge(plan, windows[plan.pk], before[slos[plan.pk]], reader),
+            _judge(plan, windows[plan.pk], after[slos[plan.pk]], reader),
+        )
+        for plan in judged
+    ]
 
 
 def _judge(
-    slo: Slo, rows: Sequence[Correction], window: Window, reader: SliceReader
-) -> list[Judged]:
-    modes = by_minute([row.as_domain() for row in rows], window)
-    added = adjustments.changes(slo, modes, reader)
-    versions = [version.as_domain() for version in slo.versions.all()]
-    parts = split_by_version(window, versions)
-    sums = reader.sums([part for _, part in parts])
-    judged = []
-    for (objective, part), block in zip(parts, sums, strict=True):
-        delta = sum((value for at, value in added.items() if part.start <= at < part.end), Delta())
-        judged.append(Judged(objective, plus(counts_of(block, slo.sli.slot), delta)))
-    return judged
-
-
-def plus(counts: Counts, delta: Delta) -> Counts:
-    """Return counts as corrected."""
-    return Counts(
-        counts.good + delta.good, counts.total + delta.total, counts.measured + delta.measured
-    )
-
-
-def _total(parts: Sequence[Judged]) -> Counts:
-    return sum((part.counts for part in parts), Counts())
-
-
-def corrected_counts(slo: Slo, windows: Sequence[Window], reader: SliceReader) -> list[Counts]:
-    """Return the counts of each window as judged, corrections included."""
-    deltas = SliceAdjustment.objects.sums([slo.pk], windows)
-    return [
-        plus(counts_of(block, slo.sli.slot), deltas.get((slo.pk, window), Delta()))
-        for window, block in zip(windows, reader.sums(windows), strict=True)
-    ]
+    plan: Plan, window: Window, changed: Mapping[datetime, Delta], reader: SliceReader
+) -> Judgement:
+    parts = pieces(plan, [window])
+    prefixes = reader.prefixes([at for part in parts for at in (part.start, part.end)])
+    deltas = {
+        (plan.pk, part): reduce(
+            Delta.plus, (d for at, d in changed.items() if part.start <= at < part.end), Delta()
+        )
+        for part in parts
+    }
+    return judge(plan, window, Reading(prefixes, deltas))

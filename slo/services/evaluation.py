@@ -21,7 +21,7 @@ from slo.domain.plans import Plan
 from slo.domain.windows import Window
 from slo.models import Round, Sli, Slo, SloStatus, StateChange
 from slo.queries import plans, rounds
-from slo.services import alerting, slices
+from slo.services import adjustments, alerting, slices
 from slo.sources import telemetry as source
 
 log = structlog.get_logger(__name__)
@@ -76,6 +76,7 @@ def evaluate_slot(slot: datetime, *, now: datetime) -> bool:
     slis = list(Sli.objects.select_related("service", "source"))
     trailing = [slot - MINUTE * step for step in range(TRAILING, -1, -1)]
     slices.write(sources.measure(slis, trailing))
+    adjustments.follow(trailing)
     evaluated = refresh_statuses(watermark=slot + MINUTE, now=now)
     ticks.finish(claimed, now=now, slis=len(slis), slos=evaluated)
     return True
@@ -91,6 +92,7 @@ def remeasure(minutes: Sequence[datetime], *, watermark: datetime, now: datetime
     changed = 0
     for chunk in (minutes[i : i + 60] for i in range(0, len(minutes), 60)):
         changed += slices.write(sources.measure(slis, chunk))
+        adjustments.follow(chunk)
     if changed:
         refresh_statuses(watermark=watermark, now=now)
         log.info("late_data_measured", minutes=changed)

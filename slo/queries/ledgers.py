@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from fractions import Fraction
 
 from django.db.models import Q
 
+from core.errors import Conflict
 from incidents.models import Alert
-from slo.domain.counts import Counts, Judged, error_budget
+from slo.domain.judging import Judgement, Reading, judge
 from slo.domain.ledger import Cause, Entry, Happening, ledger, responsible
-from slo.domain.windows import Window, split_by_version
+from slo.domain.plans import OWN
+from slo.domain.rounds import pieces
+from slo.domain.windows import Window
 from slo.models import Annotation, Slo
-from slo.queries import SliceReader
-from slo.services.corrections import corrected_counts
+from slo.queries import SliceReader, adjustments, plans
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The lines of a window, which add up to its counts."""
+    """The lines of a window, which add up to its counts.
+
+    Args:
+        window: The SLO's own.
+        judgement: Of the whole window.
+        rows: What took something, the greatest first, and the unattributed rest last.
+    """
 
     window: Window
-    counts: Counts
-    allowed: Fraction
+    judgement: Judgement
     rows: list[Row]
 
 
@@ -44,31 +50,35 @@ class _Source:
     url: str
 
 
-def of(slo: Slo, window: Window, reader: SliceReader) -> Ledger:
-    """Return what took the budget of `window`.
+def of(slo: Slo, watermark: datetime) -> Ledger:
+    """Return what took the budget of the window that ends at `watermark`.
 
     Args:
-        slo: With `sli` loaded and `versions` prefetched.
-        window: Usually the SLO's own.
-        reader: Its blocks are used again.
+        slo: With `sli` loaded.
+        watermark: End of the last measured minute; before it by the delay of the SLO's source.
+
+    Raises:
+        Conflict: The SLO is a composite: its members' budgets are spent, each with a ledger.
     """
+    plan = next(plan for plan in plans.load(disabled=True) if plan.pk == slo.pk)
+    if plan.is_composite:
+        raise Conflict("A composite has no events of its own: see the ledgers of its members.")
+    window = plan.rule.windows(watermark)[OWN]
     found = {source.happening.key: source for source in happenings(slo, window)}
     cut = responsible([source.happening for source in found.values()], window)
-    counts = corrected_counts(slo, [part for _, part in cut], reader)
-    budget = error_budget(judged(slo, window, reader))
+    parts = [*pieces(plan, [window]), *(part for _, part in cut)]
+    reading = Reading(
+        SliceReader().prefixes([at for part in parts for at in (part.start, part.end)]),
+        adjustments.of({plan.pk: parts}) if plan.is_adjusted else {},
+    )
+    judgement = judge(plan, window, reading)
+    counts = [reading.counted(plan, part).counts for _, part in cut]
     rows = [
         _row(found.get(entry.key or ""), entry)
-        for entry in ledger(cut, counts, allowed=budget.allowed)
+        for entry in ledger(cut, counts, allowed=judgement.allowed)
         if entry.key is None or entry.counts.bad
     ]
-    return Ledger(window, sum(counts, Counts()), budget.allowed, rows)
-
-
-def judged(slo: Slo, window: Window, reader: SliceReader) -> list[Judged]:
-    """Return the corrected counts of a window by the objective that was in force."""
-    parts = split_by_version(window, [version.as_domain() for version in slo.versions.all()])
-    counts = corrected_counts(slo, [part for _, part in parts], reader)
-    return [Judged(objective, one) for (objective, _), one in zip(parts, counts, strict=True)]
+    return Ledger(window, judgement, rows)
 
 
 def happenings(slo: Slo, window: Window) -> list[_Source]:
