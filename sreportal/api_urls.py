@@ -16,4 +16,5 @@ slo.api.register(router)
 
 urlpatterns = [
     path("", include(router.urls)),
+    *slo.api.addresses(),
 ]

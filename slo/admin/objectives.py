@@ -43,6 +43,7 @@ class SloForm(forms.ModelForm):
             "window_days",
             "calendar_period",
             "timezone",
+            "policy",
             "minimum_events",
             "is_enabled",
         ]

@@ -1,7 +1,11 @@
 """REST resources of the SLO engine."""
 
+from django.urls import URLPattern, path
 from rest_framework.routers import SimpleRouter
 
+from slo.api.annotations import AnnotationViewSet
+from slo.api.corrections import CorrectionViewSet
+from slo.api.policies import BudgetPolicyViewSet, FreezeOverrideViewSet, FreezeView
 from slo.api.rules import ThresholdRuleViewSet
 from slo.api.slis import SliViewSet
 from slo.api.slos import SloViewSet
@@ -9,6 +13,15 @@ from slo.api.slos import SloViewSet
 
 def register(router: SimpleRouter) -> None:
     """Add the resources of this app."""
+    router.register("annotations", AnnotationViewSet, basename="annotation")
+    router.register("budget-policies", BudgetPolicyViewSet, basename="budget-policy")
+    router.register("corrections", CorrectionViewSet, basename="correction")
+    router.register("freeze-overrides", FreezeOverrideViewSet, basename="freeze-override")
     router.register("slis", SliViewSet, basename="sli")
     router.register("slos", SloViewSet, basename="slo")
     router.register("threshold-rules", ThresholdRuleViewSet, basename="threshold-rule")
+
+
+def addresses() -> list[URLPattern]:
+    """Return what is no resource of its own."""
+    return [path("services/<slug:slug>/freeze", FreezeView.as_view(), name="service-freeze")]

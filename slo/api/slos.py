@@ -15,11 +15,12 @@ from accounts.access import signed_in
 from accounts.roles import Role
 from catalog.models import Service
 from core.clock import now
-from core.errors import InvalidInput
+from core.errors import Conflict, InvalidInput
 from slo.api.fields import KnownFieldsMixin
+from slo.api.ledger import LedgerSerializer, as_json
 from slo.domain.state import State
-from slo.models import Sli, Slo, SloVersion
-from slo.queries import figures
+from slo.models import BudgetPolicy, Sli, Slo, SloVersion
+from slo.queries import figures, ledgers
 from slo.services import linting, objectives
 
 
@@ -64,6 +65,13 @@ class SloSerializer(KnownFieldsMixin, serializers.ModelSerializer[Slo]):
     sli = serializers.SlugRelatedField(slug_field="slug", queryset=Sli.objects.all())
     service = serializers.CharField(source="sli.service.slug", read_only=True)
     objective = serializers.DecimalField(max_digits=9, decimal_places=8)
+    policy = serializers.SlugRelatedField(
+        slug_field="slug",
+        queryset=BudgetPolicy.objects.all(),
+        allow_null=True,
+        required=False,
+        help_text="What follows from the state of its budget; null is the standard policy.",
+    )
     reason = serializers.CharField(
         required=False, write_only=True, max_length=300, help_text="Why the objective changes."
     )
@@ -84,6 +92,7 @@ class SloSerializer(KnownFieldsMixin, serializers.ModelSerializer[Slo]):
             "window_days",
             "calendar_period",
             "timezone",
+            "policy",
             "minimum_events",
             "is_enabled",
             "status",
@@ -151,7 +160,7 @@ class SloViewSet(viewsets.ModelViewSet[Slo]):
         """Only of services the caller may know of."""
         return (
             Slo.objects.visible_to(signed_in(self.request))
-            .select_related("sli__service")
+            .select_related("sli__service", "policy")
             .prefetch_related("versions")
         )
 
@@ -175,6 +184,16 @@ class SloViewSet(viewsets.ModelViewSet[Slo]):
     def versions(self, request: Request, slug: str) -> Response:
         """Return every objective this SLO had, oldest first."""
         return Response(VersionSerializer(self.get_object().versions.all(), many=True).data)
+
+    @extend_schema(responses=LedgerSerializer)
+    @action(detail=True, pagination_class=None, filter_backends=[])
+    def ledger(self, request: Request, slug: str) -> Response:
+        """Return what took how much of the budget of the present window."""
+        slo = self.get_object()
+        if slo.status is None:
+            raise Conflict("This objective was not evaluated yet.")
+        found = ledgers.of(slo, slo.status.round.watermark)
+        return Response(as_json(found))
 
     @extend_schema(responses=FindingSerializer(many=True))
     @action(detail=True, pagination_class=None, filter_backends=[])

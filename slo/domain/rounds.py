@@ -333,7 +333,7 @@ def _borders(plans: Sequence[Plan]) -> Floats:
 
 def _is_near(spent: Floats, borders: Floats) -> Bools:
     """Return where a share spent is too close to a border for floating point."""
-    near: Bools = (np.abs(spent[:, None] - borders) <= BAND).any(axis=1)
+    near: Bools = np.any(np.abs(spent[:, None] - borders) <= BAND, axis=1)
     return near
 
 

@@ -9,7 +9,7 @@ from core.errors import Conflict
 from incidents.models import Alert
 from slo.domain.judging import Judgement, Reading, judge
 from slo.domain.ledger import Cause, Entry, Happening, ledger, responsible
-from slo.domain.plans import OWN
+from slo.domain.plans import OWN, Method
 from slo.domain.rounds import pieces
 from slo.domain.windows import Window
 from slo.models import Annotation, Slo
@@ -35,11 +35,13 @@ class Ledger:
     Args:
         window: The SLO's own.
         judgement: Of the whole window.
+        unit: What is counted: `events`, or `minutes` by the methods that count slices.
         rows: What took something, the greatest first, and the unattributed rest last.
     """
 
     window: Window
     judgement: Judgement
+    unit: str
     rows: list[Row]
 
 
@@ -78,7 +80,8 @@ def of(slo: Slo, watermark: datetime) -> Ledger:
         for entry in ledger(cut, counts, allowed=judgement.allowed)
         if entry.key is None or entry.counts.bad
     ]
-    return Ledger(window, judgement, rows)
+    unit = "events" if plan.method is Method.OCCURRENCES else "minutes"
+    return Ledger(window, judgement, unit, rows)
 
 
 def happenings(slo: Slo, window: Window) -> list[_Source]:

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+import numpy as np
 from django.db.models import Q
 from django.urls import reverse
 
@@ -13,10 +14,11 @@ from slo.domain.figures import STATES, Figures, Round
 from slo.domain.judging import NAMES
 from slo.domain.plans import Method
 from slo.domain.state import State
-from slo.models import Slo
+from slo.models import BudgetPolicy, Slo
 
 SOURCE = "slo"
-BURN, BUDGET = "burn", "budget"
+BURN, BUDGET, AT_RISK = "burn", "budget", "at-risk"
+STANDARD = BudgetPolicy()
 # A firing alert says its newest figures so often; in between it only speaks when they matter.
 REPEAT = timedelta(minutes=5)
 
@@ -24,17 +26,19 @@ REPEAT = timedelta(minutes=5)
 def announce(found: Round, *, now: datetime) -> None:
     """Open, refresh or resolve burn alerts and exhausted-budget alerts: those that need it."""
     firing = {alert.dedup_key: alert for alert in Alert.objects.firing().filter(source=SOURCE)}
-    speaking = (found.tiers > 0) | (found.states == STATES.index(State.EXHAUSTED))
+    spent = [STATES.index(State.EXHAUSTED), STATES.index(State.AT_RISK)]
+    speaking = (found.tiers > 0) | np.isin(found.states, spent)
     if not firing and not speaking.any():
         return
     slugs = {key.rpartition(":")[0] for key in firing}
     concerned = Q(pk__in=found.ids[speaking].tolist()) | Q(slug__in=slugs)
-    slos = Slo.objects.filter(concerned).select_related("sli__service")
+    slos = Slo.objects.filter(concerned).select_related("sli__service", "policy")
     for slo in slos.prefetch_related("versions"):
         figures = found.get(slo.pk)
         if figures is not None:
             _announce_burn(slo, figures, firing.get(f"{slo.slug}:{BURN}"), now=now)
-            _announce_budget(slo, figures, firing.get(f"{slo.slug}:{BUDGET}"), now=now)
+            for kind in _BUDGET_ALERTS:
+                _announce_budget(slo, figures, kind, firing.get(f"{slo.slug}:{kind}"), now=now)
 
 
 def _announce_burn(slo: Slo, figures: Figures, open_: Alert | None, *, now: datetime) -> None:
@@ -73,11 +77,16 @@ def _announce_burn(slo: Slo, figures: Figures, open_: Alert | None, *, now: date
     intake.receive(signal, now=now)
 
 
-def _announce_budget(slo: Slo, figures: Figures, open_: Alert | None, *, now: datetime) -> None:
-    key = f"{slo.slug}:{BUDGET}"
+def _announce_budget(
+    slo: Slo, figures: Figures, kind: str, open_: Alert | None, *, now: datetime
+) -> None:
+    """Raise once what the policy asks for, as long as the state lasts; lack of data ends nothing."""
+    key, (state, severity_, words) = f"{slo.slug}:{kind}", _BUDGET_ALERTS[kind]
+    policy = slo.policy or STANDARD
+    asked = policy.pages_when_exhausted if kind == BUDGET else policy.tickets_when_at_risk
     if figures.state is State.NO_DATA:
         return
-    if figures.state is not State.EXHAUSTED:
+    if figures.state is not state or not asked:
         if open_ is not None:
             intake.receive(AlertSignal(SOURCE, key, firing=False), now=now)
         return
@@ -87,8 +96,8 @@ def _announce_budget(slo: Slo, figures: Figures, open_: Alert | None, *, now: da
         source=SOURCE,
         dedup_key=key,
         firing=True,
-        severity=Severity.P1,
-        title=f"{slo.name}: the error budget is exhausted",
+        severity=severity_,
+        title=f"{slo.name}: the error budget is {words}",
         service=slo.sli.service,
         detail=budget_left(slo, figures),
         url=reverse("slo:slo", args=[slo.slug]),
@@ -99,6 +108,13 @@ def _announce_budget(slo: Slo, figures: Figures, open_: Alert | None, *, now: da
         },
     )
     intake.receive(signal, now=now)
+
+
+# What each alert on a budget is raised for.
+_BUDGET_ALERTS = {
+    BUDGET: (State.EXHAUSTED, Severity.P1, "exhausted"),
+    AT_RISK: (State.AT_RISK, Severity.P3, "at risk"),
+}
 
 
 def _is_due(alert: Alert, *, now: datetime) -> bool:

@@ -25,18 +25,19 @@ def annotate(
     ends_at: datetime | None = None,
     url: str = "",
     key: str = "",
+    known: Annotation | None = None,
 ) -> Annotation:
-    """Write down a happening; with a `key` known for the service, change the one there is.
+    """Write down a happening, or change one: `known`, or that with the same `key`.
 
     Raises:
         ValidationError: With the messages by field.
     """
-    known = Annotation.objects.select_for_update().filter(service=service, key=key).exclude(key="")
-    row = known.first() or Annotation(service=service, key=key)
+    same = Annotation.objects.select_for_update().filter(service=service, key=key).exclude(key="")
+    row = known or same.first() or Annotation()
     is_new = row.pk is None
-    row.kind, row.title, row.url = kind, title, url
+    row.service, row.key, row.kind, row.title, row.url = service, key, kind, title, url
     row.starts_at, row.ends_at = starts_at, ends_at
-    row.full_clean(validate_unique=is_new)
+    row.full_clean()
     row.save()
     act = "slo.annotated" if is_new else "slo.annotation_changed"
     audit.record(act=act, subject=row, actor=actor, now=now, changes={"title": title})
