@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.db import models
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -120,6 +121,7 @@ class AnnotationAdmin(admin.ModelAdmin):
     list_select_related = ["service"]
     search_fields = ["title", "service__slug"]
     date_hierarchy = "starts_at"
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
 
     def save_model(
         self, request: HttpRequest, obj: Annotation, form: ModelForm, change: bool
