@@ -5,12 +5,22 @@ An SLO with corrections is judged by itself, exactly; all others never ask here.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slo.domain.blocks import minute_number
+from slo.domain.blocks import (
+    ACTIVE,
+    COUNTERS,
+    GOOD,
+    MEASURED,
+    MET,
+    RATED,
+    TOTAL,
+    minute_number,
+)
 from slo.domain.corrections import Delta
 from slo.domain.plans import Plan
 from slo.domain.windows import Window
@@ -66,3 +76,36 @@ def _sums(
         delta = Delta(*(running[edges[1]] - running[edges[0]]).tolist())
         if any(delta):
             yield window, delta
+
+
+@dataclass(frozen=True)
+class Running:
+    """What corrections add to everything before some instants.
+
+    Args:
+        counters: A row an instant, a column a counter of a block.
+        expected: Minutes that should have been measured.
+    """
+
+    counters: NDArray[np.int64]
+    expected: NDArray[np.int64]
+
+
+def before(slo: int, instants: Sequence[datetime]) -> Running:
+    """Return what corrections add to one SLO's counters before each instant."""
+    parts = [np.zeros((0, 1 + len(Delta._fields)), dtype=np.int64)]
+    rows = SliceAdjustment.objects.filter(slo=slo).order_by("hour")
+    for hour, minutes in rows.values_list("hour", "minutes"):
+        part = np.array(minutes, dtype=np.int64)
+        part[:, 0] += minute_number(hour)
+        parts.append(part)
+    minutes = np.concatenate(parts)
+    zero = np.zeros((1, len(Delta._fields)), dtype=np.int64)
+    running = np.concatenate([zero, np.cumsum(minutes[:, 1:], axis=0)])
+    found = running[np.searchsorted(minutes[:, 0], [minute_number(at) for at in instants])]
+    counters = np.zeros((len(instants), COUNTERS), dtype=np.int64)
+    by_counter = {GOOD: "good", TOTAL: "total", MEASURED: "measured"}
+    by_counter |= {ACTIVE: "active", MET: "met", RATED: "rated"}
+    for counter, name in by_counter.items():
+        counters[:, counter] = found[:, Delta._fields.index(name)]
+    return Running(counters, found[:, Delta._fields.index("expected")])
