@@ -6,14 +6,18 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 from accounts.access import signed_in
 from core.clock import now
-from core.errors import InvalidInput
+from core.errors import Conflict, InvalidInput
 from slo.domain.lint import Level
 from slo.models import Slo, SloVersion
+from slo.previewing import comparison, comparison_chart
+from slo.queries import figures, previews
 from slo.services import linting, objectives
+
+PREVIEW = "_preview"
 
 
 class SloForm(forms.ModelForm):
@@ -53,6 +57,15 @@ class SloForm(forms.ModelForm):
         if self.instance.pk:
             self.initial["objective"] = self.instance.objective.normalize()
 
+    @property
+    def is_preview(self) -> bool:
+        """Whether the change is only looked at."""
+        return PREVIEW in self.data
+
+    def is_valid(self) -> bool:
+        """A preview is never saved, however right it is."""
+        return super().is_valid() and not self.is_preview
+
     def clean_objective(self) -> Any:
         """Refuse 0 and 100 % with the reason."""
         try:
@@ -83,6 +96,7 @@ class SloAdmin(admin.ModelAdmin):
     """Targets."""
 
     form = SloForm
+    change_form_template = "slo/admin_change_form.html"
     inlines = [VersionInline]
     list_display = ["name", "service", "target", "window_name", "state", "is_enabled"]
     list_filter = ["is_enabled", "sli__kind", "sli__service"]
@@ -109,6 +123,15 @@ class SloAdmin(admin.ModelAdmin):
         """Return the state after the last evaluation."""
         standing = getattr(slo, "standing", None)
         return standing.state.replace("_", " ") if standing else "no data"
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Show what the change would have meant above the form, whose fields stay as typed."""
+        form = context["adminform"].form
+        if request.method == "POST" and form.is_preview and not form.errors:
+            context["preview"] = preview_of(form)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Slo, form: ModelForm, change: bool) -> None:
         """Create or change through the services."""
@@ -137,3 +160,23 @@ class SloAdmin(admin.ModelAdmin):
         """Delete each through the service."""
         for slo in queryset:
             self.delete_model(request, slo)
+
+
+def preview_of(form: SloForm) -> dict[str, Any]:
+    """Return what the page shows of a change that is not saved, or why it cannot be shown."""
+    stored = Slo.objects.filter(pk=form.instance.pk).select_related("sli").first()
+    status = figures.of(stored) if stored else None
+    if stored is None or status is None:
+        return {"refusal": "There is nothing to judge again before the first evaluation."}
+    objective = form.cleaned_data["objective"]
+    try:
+        found = previews.of(stored, form.instance, objective, watermark=status.round.watermark)
+    except Conflict as error:
+        return {"refusal": error.message}
+    (report,) = linting.check([form.instance], now=now(), objective=objective)
+    return {
+        "period": found.period,
+        "rows": comparison(found),
+        "chart": comparison_chart(found),
+        "findings": report.findings,
+    }

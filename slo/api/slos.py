@@ -13,14 +13,17 @@ from rest_framework.response import Response
 
 from accounts.access import signed_in
 from accounts.roles import Role
+from accounts.scopes import Scope
 from catalog.models import Service
 from core.clock import now
 from core.errors import Conflict, InvalidInput
 from slo.api.fields import KnownFieldsMixin
+from slo.api.findings import FindingSerializer
 from slo.api.ledger import LedgerSerializer, as_json
+from slo.api.previews import PreviewSerializer, ProposalSerializer, as_preview
 from slo.domain.state import State
 from slo.models import BudgetPolicy, Sli, Slo, SloVersion
-from slo.queries import figures, ledgers
+from slo.queries import figures, ledgers, previews
 from slo.services import linting, objectives
 
 
@@ -48,15 +51,6 @@ class VersionSerializer(serializers.ModelSerializer[SloVersion]):
     class Meta:
         model = SloVersion
         fields = ["objective", "effective_from", "created_at", "reason"]
-
-
-class FindingSerializer(serializers.Serializer[Any]):
-    """One thing the linter has to say."""
-
-    code = serializers.CharField(help_text="Stable name of the check.")
-    level = serializers.ChoiceField(["error", "warning", "note"])
-    field = serializers.CharField(help_text="Which field to look at.")
-    message = serializers.CharField()
 
 
 class SloSerializer(KnownFieldsMixin, serializers.ModelSerializer[Slo]):
@@ -153,6 +147,7 @@ class SloViewSet(viewsets.ModelViewSet[Slo]):
     lookup_field = "slug"
     read_role = Role.VIEWER
     write_role = Role.MANAGER
+    write_scope = Scope.WRITE
     filterset_class = SloFilter
     search_fields = ["slug", "name", "description", "sli__service__slug"]
 
@@ -184,6 +179,25 @@ class SloViewSet(viewsets.ModelViewSet[Slo]):
     def versions(self, request: Request, slug: str) -> Response:
         """Return every objective this SLO had, oldest first."""
         return Response(VersionSerializer(self.get_object().versions.all(), many=True).data)
+
+    @extend_schema(request=ProposalSerializer, responses=PreviewSerializer)
+    @action(detail=True, methods=["post"], write_role=Role.VIEWER, write_scope=Scope.READ)
+    def preview(self, request: Request, slug: str) -> Response:
+        """Return what a change would have meant for the last 90 days; nothing is changed."""
+        slo, changed = self.get_object(), self.get_object()
+        proposal = ProposalSerializer(data=request.data)
+        proposal.is_valid(raise_exception=True)
+        fields = dict(proposal.validated_data)
+        objective = objectives.check_objective(fields.pop("objective", slo.objective))
+        for name, value in fields.items():
+            setattr(changed, name, value)
+        changed.full_clean()
+        if slo.status is None:
+            raise Conflict("This objective was not evaluated yet.")
+        watermark = slo.status.round.watermark
+        found = previews.of(slo, changed, objective, watermark=watermark)
+        (report,) = linting.check([changed], now=now(), objective=objective)
+        return Response(as_preview(found, report.findings))
 
     @extend_schema(responses=LedgerSerializer)
     @action(detail=True, pagination_class=None, filter_backends=[])

@@ -238,8 +238,9 @@ def _candidates(
     known = np.ones(len(grid), dtype=np.bool_)
     tiers = [tiers_for(objective, plan.rule.length) for objective in objectives]
     for same in zip(*tiers, strict=True):
-        least = min((float(t.threshold) for t in same if t.enabled), default=np.inf)
-        may = np.ones(len(grid), dtype=np.bool_)
+        enabled = [float(tier.threshold) for tier in same if tier.enabled]
+        least = min(enabled, default=0.0)
+        may = np.full(len(grid), bool(enabled))
         for length in (same[0].share.long, same[0].short):
             assert NAMES[length]
             spent, all_ = _over(bad, length), _over(everything, length)

@@ -78,8 +78,9 @@ def _period(end: datetime) -> Period:
         .values_list("resolution")
         .annotate(first=Min("start"))
     )
-    kept = first.get(MINUTE, end)
-    if first.get(HOUR, kept) >= start_of(HOUR, kept):
+    kept: datetime = first.get(MINUTE) or end
+    hour: datetime = first.get(HOUR) or kept
+    if hour >= start_of(HOUR, kept):
         # Nothing was forgotten: before the first minute there was nothing.
         kept -= LONGEST + timedelta(hours=1)
     return Period(start_of(HOUR, end - timedelta(days=DAYS)), end, kept)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 
 from core.clock import floor_minute
@@ -46,12 +47,13 @@ class Report:
     findings: list[Finding]
 
 
-def check(slos: Sequence[Slo], *, now: datetime) -> list[Report]:
+def check(slos: Sequence[Slo], *, now: datetime, objective: Decimal | None = None) -> list[Report]:
     """Return the findings of each objective; those without any have an empty list.
 
     Args:
         slos: With `sli` loaded and `versions` prefetched.
         now: Instant at which the data ends.
+        objective: Proposed for all of them, instead of their own.
     """
     end = floor_minute(now)
     reader = SliceReader()
@@ -66,7 +68,7 @@ def check(slos: Sequence[Slo], *, now: datetime) -> list[Report]:
         sli = slo.sli
         day = counts_of(sums[DAY], sli.slot)
         facts = Facts(
-            objective=slo.objective,
+            objective=slo.objective if objective is None else objective,
             period=slo.period,
             minimum_events=slo.minimum_events,
             window=_known(counts_of(sums[slo.period], sli.slot)),

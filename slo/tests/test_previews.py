@@ -3,11 +3,16 @@
 import random
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.test import Client
 
+from accounts.roles import Role
+from accounts.tests.cast import person
 from slo.domain.blocks import Slice
 from slo.domain.burn_alerts import Urgency
+from slo.domain.state import State
 from slo.models import Correction, Slo
 from slo.queries import figures, previews
 from slo.queries.previews import Preview
@@ -66,9 +71,10 @@ def test_a_replay_finds_the_alerts_that_the_ticks_found(world: World, seed: int)
         pages += now is Urgency.PAGE and before is not Urgency.PAGE
         tickets += now is Urgency.TICKET and before is None
         before = now
-    replayed = preview(slo, end).present
+    replayed, newest = preview(slo, end).present, figures.of(slo)
     assert (replayed.pages, replayed.tickets) == (pages, tickets)
-    assert replayed.hours[-1].judgement == found.own
+    assert newest is not None
+    assert replayed.hours[-1].judgement == newest.own
 
 
 def test_a_stricter_objective_leaves_less_and_pages_more(world: World) -> None:
@@ -80,7 +86,7 @@ def test_a_stricter_objective_leaves_less_and_pages_more(world: World) -> None:
     assert (now.good, now.total) == (then.good, then.total) == (41700, 42000)
     assert now.allowed == then.allowed * 10
     assert found.proposed.pages > found.present.pages
-    assert found.proposed.hours_in["exhausted"] > found.present.hours_in["exhausted"]
+    assert found.proposed.hours_in[State.EXHAUSTED] > found.present.hours_in[State.EXHAUSTED]
 
 
 def test_a_replay_counts_versions_and_corrections(world: World) -> None:
@@ -115,5 +121,55 @@ def test_days_of_nothing_are_no_data(world: World) -> None:
     assert days[0] == (NOON - timedelta(days=90) + timedelta(hours=12), None)
     assert days[-1] == (end, 1.0)
     hours = preview(slo, end).present.hours_in
-    assert hours["no_data"] == 90 * 24 - 1
-    assert hours["healthy"] == 1
+    assert hours[State.NO_DATA] == 90 * 24 - 1
+    assert hours[State.HEALTHY] == 1
+
+
+def post(api: Client, slo: Slo, body: dict[str, Any], *, status: int = 200) -> Any:
+    answer = api.post(f"/api/v1/slos/{slo.slug}/preview/", body, content_type="application/json")
+    assert answer.status_code == status, answer.content
+    return answer.json()
+
+
+def test_the_api_previews_and_changes_nothing(world: World) -> None:
+    """A viewer may ask; the answer has both, and what the linter thinks of the change."""
+    slo = world.custom("asked", "0.99")
+    end = write(slo, [Slice(90, 100)] * 60)
+    evaluation.refresh_statuses(watermark=end, now=end)
+    api = Client()
+    api.force_login(person("viewer", Role.VIEWER))
+    found = post(api, slo, {"objective": "0.9", "window_days": 7})
+    assert found["present"]["state"] == "exhausted"
+    assert found["present"]["now"]["budget_remaining"] == pytest.approx(-9)
+    assert found["proposed"]["now"]["budget_remaining"] == pytest.approx(0)
+    assert found["proposed"]["hours_in"]["exhausted"] == 0
+    assert isinstance(found["findings"], list)
+    assert "objective" in str(post(api, slo, {"objective": "1"}, status=400))
+    assert "target" in str(post(api, slo, {"target": "0.9"}, status=400))
+    assert "timezone" in str(post(api, slo, {"timezone": "Mars"}, status=400))
+    stored = Slo.objects.get(pk=slo.pk)
+    assert (stored.objective, stored.window_days) == (Decimal("0.99"), 30)
+
+
+def test_the_admin_previews_before_it_saves(world: World) -> None:
+    """The form stays as typed, with the figures above it; saving is another button."""
+    slo = world.custom("edited", "0.99")
+    end = write(slo, [Slice(90, 100)] * 60)
+    evaluation.refresh_statuses(watermark=end, now=end)
+    admin = Client()
+    admin.force_login(person("root", Role.ADMIN))
+    address = f"/admin/slo/slo/{slo.pk}/change/"
+    page = admin.get(address)
+    form = page.context["adminform"].form
+    fields = {name: form.get_initial_for_field(f, name) or "" for name, f in form.fields.items()}
+    fields |= {"objective": "0.9", "is_enabled": "on", "_preview": "Preview"}
+    fields |= {"versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0"}
+    seen = admin.post(address, fields)
+    assert seen.status_code == 200
+    rows = {row.label: (row.present, row.proposed) for row in seen.context["preview"]["rows"]}
+    assert rows["Budget left now"] == ("−900.0 %", "0.0 %")
+    assert 'value="0.9"' in seen.content.decode()
+    assert Slo.objects.get(pk=slo.pk).objective == Decimal("0.99")
+    fields.pop("_preview")
+    assert admin.post(address, fields | {"_save": "Save"}).status_code == 302
+    assert Slo.objects.get(pk=slo.pk).objective == Decimal("0.9")
