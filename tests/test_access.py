@@ -45,6 +45,8 @@ ELSEWHERE: tuple[tuple[str, Access], ...] = (
 PROGRAMS_ONLY = ("api/users", "api/v1/telemetry/", "v1/metrics")
 # Answers 401 to everybody: it tells that signing in elsewhere failed.
 SAYS_401 = "accounts/3rdparty/login/error/"
+# A POST that only asks: its question is too long for an address.
+ASKS_BY_POST = ("api/v1/slos/987654/preview/",)
 # Where no GET is answered, or the answer is for nobody signed in already.
 REFUSALS = {400, 403, 404, 405}
 _WORD = re.compile(r"%\(\w+\)s")
@@ -160,6 +162,7 @@ def test_nobody_changes_anything_without_the_right(who: str, method: str) -> Non
         if access is None or access.role is None or "logout" in address:
             continue
         own = who == "viewer" and access.role is Role.VIEWER and not is_api(pattern)
+        own = own or (who != "anonymous" and address in ASKS_BY_POST)
         answer = getattr(client, method)(f"/{address}", headers=headers)
         # What is asked for does not exist, so 404 is no answer to somebody without the right.
         right = {401, 403, 405} if is_api(pattern) else {302, 401, 403, 404, 405}
