@@ -1,15 +1,17 @@
 """Samples from CloudWatch: explicit window, every page, gaps left as gaps."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import fmean, median
-from typing import Any
+from typing import Any, TypeVar
 
 from sre import aws
 from sre.aws import UnreadableError
 
 __all__ = ["Metric", "MetricReader", "Samples", "period_for"]
+
+Name = TypeVar("Name", bound=Hashable)
 
 ACTION = "cloudwatch:GetMetricData"
 QUERIES_PER_CALL = 500
@@ -81,7 +83,7 @@ class MetricReader:
     end: datetime
     period_s: int
 
-    def read(self, metrics: Mapping[str, Metric]) -> dict[str, Samples]:
+    def read(self, metrics: Mapping[Name, Metric]) -> dict[Name, Samples]:
         """Return the samples of each metric under its name; what AWS refuses has a reason."""
         names = list(metrics)
         found = {name: Samples(self._expected) for name in names}
@@ -90,9 +92,12 @@ class MetricReader:
             try:
                 aws.read(ACTION, lambda part=part: self._ask(part, metrics, found))  # type: ignore[misc]
             except UnreadableError as error:
-                for name in part:
-                    # What came on earlier pages is not the whole: better unknown than half.
+                # What came on earlier pages is not the whole: better unknown than half. Without a
+                # way to CloudWatch the rest need not be tried.
+                for name in part if error.answered else names[first:]:
                     found[name] = Samples(self._expected, reason=error.reason)
+                if not error.answered:
+                    break
         for name, samples in found.items():
             samples.reason = samples.reason or _silence(metrics[name], samples)
         return found
@@ -102,7 +107,7 @@ class MetricReader:
         return int((self.end - self.start).total_seconds() // self.period_s)
 
     def _ask(
-        self, names: list[str], metrics: Mapping[str, Metric], found: dict[str, Samples]
+        self, names: Sequence[Name], metrics: Mapping[Name, Metric], found: dict[Name, Samples]
     ) -> None:
         by_id = {f"q{index}": name for index, name in enumerate(names)}
         request = {
