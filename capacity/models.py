@@ -37,8 +37,14 @@ class CapacityReport(models.Model):
     window_end = models.DateTimeField()
     cpu = models.FloatField(null=True, help_text="Average, as a fraction of what tasks have.")
     cpu_max = models.FloatField(null=True, help_text="Highest minute, as a fraction.")
+    cpu_recent = models.FloatField(
+        null=True, help_text="Average of the window's last five minutes, as a fraction."
+    )
     memory = models.FloatField(null=True, help_text="Average, as a fraction of what tasks have.")
     memory_max = models.FloatField(null=True, help_text="Highest minute, as a fraction.")
+    memory_recent = models.FloatField(
+        null=True, help_text="Average of the window's last five minutes, as a fraction."
+    )
     connections = models.FloatField(null=True, help_text="Most in use, as a fraction of the limit.")
     connections_in_use = models.FloatField(null=True, help_text="Most at one time (count).")
     connections_limit = models.PositiveIntegerField(

@@ -1,5 +1,6 @@
 """How much of what each service has is used: what AWS said, and what the portal itself measured."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,22 @@ def newest_reports(services: list[Service]) -> dict[int, CapacityReport]:
         service__in=services, pk=Subquery(newest.values("pk")[:1])
     )
     return {report.service_id: report for report in reports}
+
+
+def recent_readings(
+    services: Sequence[Service], start: datetime, end: datetime
+) -> dict[int, list[CapacityReport]]:
+    """Return the readings of [start, end] by service's key, else the newest still quoted then."""
+    earliest = min(start, end - STALE_AFTER)
+    found: dict[int, list[CapacityReport]] = {}
+    for report in CapacityReport.objects.filter(
+        service__in=services, read_at__gte=earliest, read_at__lte=end
+    ).order_by("read_at"):
+        found.setdefault(report.service_id, []).append(report)
+    return {
+        pk: [report for report in reports if report.read_at >= start] or reports[-1:]
+        for pk, reports in found.items()
+    }
 
 
 def utilisation(user: "User", *, now: datetime) -> list[dict[str, Any]]:

@@ -36,6 +36,8 @@ __all__ = [
 ]
 
 P95_TARGET_MS = 200.0
+# Long enough to have samples that came late, short enough to be the present.
+RECENT = timedelta(minutes=5)
 MAX_HOURS = 455 * 24  # CloudWatch forgets after 455 days.
 NO_ECS_SERVICE = "No ECS cluster and service are named."
 
@@ -116,7 +118,8 @@ class CapacityPlanner:
         Returns:
             A dict ready for JSON: `cluster`, `service`, `window` (`start`, `end`, `period_s`);
             `tasks` (`desired`, `running`, `pending`, `cpu_units`, `memory_mib`); `cpu` and
-            `memory` (`average`, `maximum` as fractions), `connections` (`average`, `maximum` in
+            `memory` (`average`, `maximum`, `recent`, the average of the window's last five minutes,
+            as fractions), `connections` (`average`, `maximum` in
             connections, `limit`, `limit_source`, `used` as fraction of the limit), `p95_ms`
             (`median`, `worst` of the periods' percentiles, `over_target` periods), each with
             `samples`, `expected` and `complete`; and `reasons`, a sentence for every figure that
@@ -169,8 +172,8 @@ class CapacityPlanner:
                 "period_s": reader.period_s,
             },
             "tasks": self._tasks(target, reasons),
-            "cpu": _utilisation("cpu", samples, reasons),
-            "memory": _utilisation("memory", samples, reasons),
+            "cpu": _utilisation("cpu", samples, reader.end - RECENT, reasons),
+            "memory": _utilisation("memory", samples, reader.end - RECENT, reasons),
             "connections": self._connections(samples, target, reasons),
             "p95_ms": _response_time(samples, target.load_balancer, reasons),
             "reasons": reasons,
@@ -310,12 +313,16 @@ def _metrics(target: CapacityTarget) -> dict[str, Metric]:
 
 
 def _utilisation(
-    name: str, samples: Mapping[str, Samples], reasons: dict[str, str]
+    name: str, samples: Mapping[str, Samples], recent: datetime, reasons: dict[str, str]
 ) -> dict[str, Any]:
     if f"{name}_average" not in samples:
         reasons[name] = NO_ECS_SERVICE
-        return _nothing("average", "maximum")
-    return _spread(name, samples, 100, reasons)
+        return _nothing("average", "maximum", "recent")
+    present = samples[f"{name}_average"].mean_since(recent)
+    return {
+        **_spread(name, samples, 100, reasons),
+        "recent": present / 100 if present is not None else None,
+    }
 
 
 def _spread(

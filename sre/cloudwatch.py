@@ -45,17 +45,25 @@ class Samples:
     Attributes:
         expected: Periods in the window.
         values: One for each period that has data; missing periods are missing.
+        starts: When the period of each value began.
         reason: Why there are no values, or why they may not be all; empty when neither.
     """
 
     expected: int
     values: list[float] = field(default_factory=list)
+    starts: list[datetime] = field(default_factory=list)
     reason: str = ""
 
     @property
     def mean(self) -> float | None:
         """Return the mean of the periods that have data, None without any."""
         return fmean(self.values) if self.values else None
+
+    def mean_since(self, start: datetime) -> float | None:
+        """Return the mean of the periods that began at `start` or later, None without any."""
+        pairs = zip(self.starts, self.values, strict=False)
+        values = [value for begun, value in pairs if begun >= start]
+        return fmean(values) if values else None
 
     @property
     def median(self) -> float | None:
@@ -122,6 +130,7 @@ class MetricReader:
             for result in page["MetricDataResults"]:
                 samples = found[by_id[result["Id"]]]
                 samples.values.extend(result.get("Values", []))
+                samples.starts.extend(result.get("Timestamps", []))
                 # The last page's word counts: earlier ones are partial by nature.
                 samples.reason = _doubt(result)
 

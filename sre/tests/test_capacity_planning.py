@@ -92,12 +92,13 @@ def service_answer(**fields: Any) -> dict[str, Any]:
 
 
 def test_figures_are_fractions_of_what_the_samples_say(cloud: None) -> None:
-    """Half an hour at 40 % and half at 60 % averages 0.5 with a maximum of 0.6."""
+    """Half an hour at 40 % and half at 60 % averages 0.5, 0.6 at most and of late."""
     publish("CPUUtilization", [40.0] * 30 + [60.0] * 30)
     analysis = planner().analyze_current_capacity("shop", "web", hours=1)
     assert analysis["cpu"] == {
         "average": pytest.approx(0.5),
         "maximum": pytest.approx(0.6),
+        "recent": pytest.approx(0.6),
         "samples": 60,
         "expected": 60,
         "complete": True,
