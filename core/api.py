@@ -7,16 +7,20 @@
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django_filters import IsoDateTimeFilter
+from django_filters.fields import IsoDateTimeField
 from rest_framework import filters, serializers
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from core.errors import InvalidInput
 
-__all__ = ["StrictFieldsMixin", "StrictOrderingFilter"]
+__all__ = ["InstantFilter", "StrictFieldsMixin", "StrictOrderingFilter"]
 
 UNKNOWN = "There is no such field."
 
@@ -73,3 +77,21 @@ class StrictOrderingFilter(filters.OrderingFilter):
     def _own(view: APIView) -> tuple[str, ...] | None:
         own = getattr(view, "ordering", None)
         return (own,) if isinstance(own, str) else tuple(own) if own else None
+
+
+class InstantField(IsoDateTimeField):
+    """An instant in any offset, as UTC: databases refuse offsets that Python takes."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        """Return the instant in UTC."""
+        at = super().to_python(value)
+        try:
+            return at.astimezone(UTC) if at else None
+        except OverflowError as error:
+            raise ValidationError("Use an instant within the calendar.") from error
+
+
+class InstantFilter(IsoDateTimeFilter):
+    """Compares with an instant given as ISO 8601."""
+
+    field_class = InstantField

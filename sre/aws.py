@@ -18,6 +18,18 @@ DENIED = frozenset({
     "AuthorizationErrorException",
     "UnauthorizedOperation",
 })  # fmt: skip
+# Their messages may quote the signed request, session token included.
+BAD_CREDENTIALS = frozenset({
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+})  # fmt: skip
 MAX_PAGES = 200
 
 
@@ -31,12 +43,15 @@ class UnreadableError(Exception):
     Attributes:
         action: The IAM action of the call, e.g. `cloudwatch:GetMetricData`.
         reason: A sentence for people.
+        answered: Whether AWS itself said no to this action; False when the way to it or the
+            credentials fail, as they will for every other action.
     """
 
-    def __init__(self, action: str, reason: str) -> None:
+    def __init__(self, action: str, reason: str, *, answered: bool = True) -> None:
         super().__init__(reason)
         self.action = action
         self.reason = reason
+        self.answered = answered
 
 
 def client(name: str, *, region: str | None = None, endpoint_url: str | None = None) -> Any:
@@ -85,7 +100,9 @@ def read(action: str, call: Callable[[], Any]) -> Any:
     except Exception as error:
         if not _is_from_botocore(error):
             raise
-        raise UnreadableError(action, _sentence(action, error)) from error
+        code = _code(error)
+        answered = code not in BAD_CREDENTIALS if code else _is_argument(error)
+        raise UnreadableError(action, _sentence(action, code, error), answered=answered) from error
 
 
 def pages(ask: Callable[..., dict[str, Any]], request: dict[str, Any], token: str) -> Iterable[Any]:
@@ -110,12 +127,23 @@ def _is_from_botocore(error: Exception) -> bool:
     return any(kind.__module__.split(".")[0] == "botocore" for kind in type(error).__mro__)
 
 
-def _sentence(action: str, error: Exception) -> str:
+def _is_argument(error: Exception) -> bool:
+    # Refused before it was sent: it says nothing of the next call.
+    return type(error).__name__ == "ParamValidationError"
+
+
+def _code(error: Exception) -> str:
     answer = getattr(error, "response", None)
     details = answer.get("Error", {}) if isinstance(answer, dict) else {}
-    code = str(details.get("Code", ""))
+    return str(details.get("Code", ""))
+
+
+def _sentence(action: str, code: str, error: Exception) -> str:
     if code in DENIED:
         return f"{action} was denied; allow this action to the role that reads."
+    if code in BAD_CREDENTIALS:
+        return f"{action} was refused with {code}; check the credentials of whoever reads."
     if code:
-        return f"{action} failed with {code}: {details.get('Message', '')}".rstrip(": ")
+        message = error.response["Error"].get("Message", "")  # type: ignore[attr-defined]
+        return f"{action} failed with {code}: {message}".rstrip(": ")
     return f"{action} could not be asked: {error}"

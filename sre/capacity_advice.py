@@ -5,7 +5,7 @@ The rules see only figures (`CapacityPlanner.analyze_current_capacity`), so they
 tested and replayed without a cloud.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Any, TypedDict
@@ -55,9 +55,19 @@ Analysis = Mapping[str, Any]
 Rule = Callable[[Analysis], Recommendation | None]
 
 
-def recommend(analysis: Analysis) -> list[Recommendation]:
-    """Return what to change, in the order of the guide; empty when all is within its target."""
-    found: Iterable[Recommendation | None] = (rule(analysis) for rule in RULES)
+def recommend(
+    analysis: Analysis, *, figures: Collection[str] | None = None
+) -> list[Recommendation]:
+    """Return what to change, in the order of the guide; empty when all is within its target.
+
+    Args:
+        analysis: As `CapacityPlanner.analyze_current_capacity` returns it.
+        figures: Those of `cpu`, `memory`, `connections`, `p95_ms` to judge; all unless given.
+    """
+    judged = RULES if figures is None else figures
+    found: Iterable[Recommendation | None] = (
+        rule(analysis) for name, rule in RULES.items() if name in judged
+    )
     return [recommendation for recommendation in found if recommendation]
 
 
@@ -193,7 +203,12 @@ def response_time(analysis: Analysis) -> Recommendation | None:
     )
 
 
-RULES: tuple[Rule, ...] = (cpu, memory, connections, response_time)
+RULES: Mapping[str, Rule] = {
+    "cpu": cpu,
+    "memory": memory,
+    "connections": connections,
+    "p95_ms": response_time,
+}
 
 
 def fargate_memory(cpu_units: int | None, needed_mib: float) -> int | None:

@@ -11,10 +11,11 @@ Fractions, never percent. A figure that could not be read is None and `reasons` 
 never zero. Clients are boto3's, made when first needed (`sre.aws` tells why), or passed in.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from sre import aws
 from sre.autoscaling import AutoScalingPolicy, ScalingError, ServiceNotFoundError
@@ -28,13 +29,43 @@ __all__ = [
     "Boto3MissingError",
     "CapacityPlanner",
     "CapacityRecommendations",
+    "CapacityTarget",
     "Recommendation",
     "ScalingError",
     "ServiceNotFoundError",
 ]
 
 P95_TARGET_MS = 200.0
+# Long enough to have samples that came late, short enough to be the present.
+RECENT = timedelta(minutes=5)
 MAX_HOURS = 455 * 24  # CloudWatch forgets after 455 days.
+NO_ECS_SERVICE = "No ECS cluster and service are named."
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class CapacityTarget:
+    """What belongs together and is read together; what is empty is unknown, with that reason.
+
+    Attributes:
+        cluster: Name of the ECS cluster.
+        service: Name of the ECS service.
+        db_instance: RDS instance identifier.
+        load_balancer: As in its ARN, e.g. `app/users/50dc6c495c0c9188`.
+        max_connections: What the database really allows, when known better.
+    """
+
+    cluster: str = ""
+    service: str = ""
+    db_instance: str | None = None
+    load_balancer: str | None = None
+    max_connections: int | None = None
+
+    @property
+    def has_tasks(self) -> bool:
+        """Whether an ECS service is named."""
+        return bool(self.cluster and self.service)
 
 
 class CapacityPlanner:
@@ -61,6 +92,7 @@ class CapacityPlanner:
     ) -> None:
         self._clients = {"cloudwatch": cloudwatch, "ecs": ecs, "rds": rds}
         self._clock = clock or partial(datetime.now, UTC)
+        self._unreachable: dict[str, str] = {}
         self._make = partial(aws.client, region=region, endpoint_url=endpoint_url)
 
     def analyze_current_capacity(
@@ -86,7 +118,8 @@ class CapacityPlanner:
         Returns:
             A dict ready for JSON: `cluster`, `service`, `window` (`start`, `end`, `period_s`);
             `tasks` (`desired`, `running`, `pending`, `cpu_units`, `memory_mib`); `cpu` and
-            `memory` (`average`, `maximum` as fractions), `connections` (`average`, `maximum` in
+            `memory` (`average`, `maximum`, `recent`, the average of the window's last five minutes,
+            as fractions), `connections` (`average`, `maximum` in
             connections, `limit`, `limit_source`, `used` as fraction of the limit), `p95_ms`
             (`median`, `worst` of the periods' percentiles, `over_target` periods), each with
             `samples`, `expected` and `complete`; and `reasons`, a sentence for every figure that
@@ -98,24 +131,51 @@ class CapacityPlanner:
         """
         if not cluster or not service:
             raise ValueError("cluster and service need a name")
+        target = CapacityTarget(cluster, service, db_instance, load_balancer, max_connections)
+        return self.analyze_targets({"": target}, hours=hours)[""]
+
+    def analyze_targets(
+        self, targets: Mapping[Key, CapacityTarget], *, hours: float = 24
+    ) -> dict[Key, dict[str, Any]]:
+        """Return the analysis of each target under its key, the samples of all read together.
+
+        One GetMetricData call holds 500 metrics, of whichever targets; counts and limits are asked
+        per target. A service of AWS that cannot be reached is not tried again for the next target.
+
+        Raises:
+            ValueError: If `hours` is not within CloudWatch's memory.
+            Boto3MissingError: If a client is needed and boto3 is not installed.
+        """
         if not 0.1 <= hours <= MAX_HOURS:
             raise ValueError(f"hours must be between 0.1 and {MAX_HOURS}")
+        self._unreachable.clear()
         reader = self._reader(hours)
-        reasons: dict[str, str] = {}
-        samples = reader.read(_metrics(cluster, service, db_instance, load_balancer))
+        metrics = {key: _metrics(target) for key, target in targets.items()}
+        found = reader.read(
+            {(key, name): metric for key, part in metrics.items() for name, metric in part.items()}
+        )
         return {
-            "cluster": cluster,
-            "service": service,
+            key: self._analysis(target, {name: found[key, name] for name in metrics[key]}, reader)
+            for key, target in targets.items()
+        }
+
+    def _analysis(
+        self, target: CapacityTarget, samples: Mapping[str, Samples], reader: MetricReader
+    ) -> dict[str, Any]:
+        reasons: dict[str, str] = {}
+        return {
+            "cluster": target.cluster,
+            "service": target.service,
             "window": {
                 "start": reader.start.isoformat(),
                 "end": reader.end.isoformat(),
                 "period_s": reader.period_s,
             },
-            "tasks": self._tasks(cluster, service, reasons),
-            "cpu": _utilisation("cpu", samples, reasons),
-            "memory": _utilisation("memory", samples, reasons),
-            "connections": self._connections(samples, db_instance, max_connections, reasons),
-            "p95_ms": _response_time(samples, load_balancer, reasons),
+            "tasks": self._tasks(target, reasons),
+            "cpu": _utilisation("cpu", samples, reader.end - RECENT, reasons),
+            "memory": _utilisation("memory", samples, reader.end - RECENT, reasons),
+            "connections": self._connections(samples, target, reasons),
+            "p95_ms": _response_time(samples, target.load_balancer, reasons),
             "reasons": reasons,
         }
 
@@ -135,12 +195,28 @@ class CapacityPlanner:
         end = datetime.fromtimestamp(now.timestamp() // period_s * period_s, UTC)
         return MetricReader(lambda: self.client("cloudwatch"), end - length, end, period_s)
 
-    def _tasks(self, cluster: str, service: str, reasons: dict[str, str]) -> dict[str, Any]:
-        tasks = dict.fromkeys(("desired", "running", "pending", "cpu_units", "memory_mib"))
+    def _ask(self, name: str, action: str, call: Callable[[Any], Any]) -> Any:
+        """Return what a client answers; one that could not be reached is not tried again."""
+        if name in self._unreachable:
+            raise UnreadableError(action, self._unreachable[name])
         try:
-            found = aws.read(
+            return aws.read(action, lambda: call(self.client(name)))
+        except UnreadableError as error:
+            if not error.answered:
+                self._unreachable[name] = error.reason
+            raise
+
+    def _tasks(self, target: CapacityTarget, reasons: dict[str, str]) -> dict[str, Any]:
+        tasks = dict.fromkeys(("desired", "running", "pending", "cpu_units", "memory_mib"))
+        cluster, service = target.cluster, target.service
+        if not target.has_tasks:
+            reasons["tasks"] = NO_ECS_SERVICE
+            return tasks
+        try:
+            found = self._ask(
+                "ecs",
                 "ecs:DescribeServices",
-                lambda: self.client("ecs").describe_services(cluster=cluster, services=[service]),
+                lambda ecs: ecs.describe_services(cluster=cluster, services=[service]),
             )
             active = [row for row in found["services"] if row.get("status") != "INACTIVE"]
             if not active:
@@ -157,9 +233,10 @@ class CapacityPlanner:
         if not definition:
             return {}
         try:
-            found = aws.read(
+            found = self._ask(
+                "ecs",
                 "ecs:DescribeTaskDefinition",
-                lambda: self.client("ecs").describe_task_definition(taskDefinition=definition),
+                lambda ecs: ecs.describe_task_definition(taskDefinition=definition),
             )["taskDefinition"]
         except UnreadableError as error:
             reasons["task_size"] = error.reason
@@ -167,22 +244,14 @@ class CapacityPlanner:
         return {"cpu_units": _whole(found.get("cpu")), "memory_mib": _whole(found.get("memory"))}
 
     def _connections(
-        self,
-        samples: Mapping[str, Samples],
-        db_instance: str | None,
-        stated: int | None,
-        reasons: dict[str, str],
+        self, samples: Mapping[str, Samples], target: CapacityTarget, reasons: dict[str, str]
     ) -> dict[str, Any]:
-        if not db_instance:
+        if not target.db_instance:
             reasons["connections"] = "No database instance is named."
-            return {
-                **_nothing("average", "maximum"),
-                "limit": None,
-                "limit_source": "",
-                "used": None,
-            }
+            nothing = _nothing("average", "maximum")
+            return {**nothing, "limit": None, "limit_source": "", "used": None}
         figure = _spread("connections", samples, 1, reasons)
-        limit = self._limit(db_instance, stated, reasons)
+        limit = self._limit(target.db_instance, target.max_connections, reasons)
         peak = figure["maximum"]
         used = peak / limit.connections if limit and peak is not None else None
         return {
@@ -198,7 +267,7 @@ class CapacityPlanner:
         if stated:
             return ConnectionLimit(stated, "stated by the caller")
         try:
-            return connection_limit(lambda: self.client("rds"), db_instance)
+            return connection_limit(partial(self._ask, "rds"), db_instance)
         except UnreadableError as error:
             reasons["connection_limit"] = error.reason
             return None
@@ -224,31 +293,36 @@ class CapacityRecommendations:
         return recommend(self._planner.analyze_current_capacity(cluster, service, **options))
 
 
-def _metrics(
-    cluster: str, service: str, db_instance: str | None, load_balancer: str | None
-) -> dict[str, Metric]:
-    ecs = {"ClusterName": cluster, "ServiceName": service}
-    wanted = {
-        "cpu_average": Metric("AWS/ECS", "CPUUtilization", ecs, "Average"),
-        "cpu_maximum": Metric("AWS/ECS", "CPUUtilization", ecs, "Maximum"),
-        "memory_average": Metric("AWS/ECS", "MemoryUtilization", ecs, "Average"),
-        "memory_maximum": Metric("AWS/ECS", "MemoryUtilization", ecs, "Maximum"),
-    }
-    if db_instance:
-        rds = {"DBInstanceIdentifier": db_instance}
+def _metrics(target: CapacityTarget) -> dict[str, Metric]:
+    wanted: dict[str, Metric] = {}
+    if target.has_tasks:
+        ecs = {"ClusterName": target.cluster, "ServiceName": target.service}
+        for figure in ("CPU", "Memory"):
+            for statistic in ("Average", "Maximum"):
+                metric = Metric("AWS/ECS", f"{figure}Utilization", ecs, statistic)
+                wanted[f"{figure.lower()}_{statistic.lower()}"] = metric
+    if target.db_instance:
+        rds = {"DBInstanceIdentifier": target.db_instance}
         for statistic in ("Average", "Maximum"):
             metric = Metric("AWS/RDS", "DatabaseConnections", rds, statistic)
             wanted[f"connections_{statistic.lower()}"] = metric
-    if load_balancer:
-        alb = {"LoadBalancer": load_balancer}
+    if target.load_balancer:
+        alb = {"LoadBalancer": target.load_balancer}
         wanted["p95"] = Metric("AWS/ApplicationELB", "TargetResponseTime", alb, "p95")
     return wanted
 
 
 def _utilisation(
-    name: str, samples: Mapping[str, Samples], reasons: dict[str, str]
+    name: str, samples: Mapping[str, Samples], recent: datetime, reasons: dict[str, str]
 ) -> dict[str, Any]:
-    return _spread(name, samples, 100, reasons)
+    if f"{name}_average" not in samples:
+        reasons[name] = NO_ECS_SERVICE
+        return _nothing("average", "maximum", "recent")
+    present = samples[f"{name}_average"].mean_since(recent)
+    return {
+        **_spread(name, samples, 100, reasons),
+        "recent": present / 100 if present is not None else None,
+    }
 
 
 def _spread(

@@ -1,15 +1,17 @@
 """Samples from CloudWatch: explicit window, every page, gaps left as gaps."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import fmean, median
-from typing import Any
+from typing import Any, TypeVar
 
 from sre import aws
 from sre.aws import UnreadableError
 
 __all__ = ["Metric", "MetricReader", "Samples", "period_for"]
+
+Name = TypeVar("Name", bound=Hashable)
 
 ACTION = "cloudwatch:GetMetricData"
 QUERIES_PER_CALL = 500
@@ -43,17 +45,25 @@ class Samples:
     Attributes:
         expected: Periods in the window.
         values: One for each period that has data; missing periods are missing.
+        starts: When the period of each value began.
         reason: Why there are no values, or why they may not be all; empty when neither.
     """
 
     expected: int
     values: list[float] = field(default_factory=list)
+    starts: list[datetime] = field(default_factory=list)
     reason: str = ""
 
     @property
     def mean(self) -> float | None:
         """Return the mean of the periods that have data, None without any."""
         return fmean(self.values) if self.values else None
+
+    def mean_since(self, start: datetime) -> float | None:
+        """Return the mean of the periods that began at `start` or later, None without any."""
+        pairs = zip(self.starts, self.values, strict=False)
+        values = [value for begun, value in pairs if begun >= start]
+        return fmean(values) if values else None
 
     @property
     def median(self) -> float | None:
@@ -81,7 +91,7 @@ class MetricReader:
     end: datetime
     period_s: int
 
-    def read(self, metrics: Mapping[str, Metric]) -> dict[str, Samples]:
+    def read(self, metrics: Mapping[Name, Metric]) -> dict[Name, Samples]:
         """Return the samples of each metric under its name; what AWS refuses has a reason."""
         names = list(metrics)
         found = {name: Samples(self._expected) for name in names}
@@ -90,9 +100,12 @@ class MetricReader:
             try:
                 aws.read(ACTION, lambda part=part: self._ask(part, metrics, found))  # type: ignore[misc]
             except UnreadableError as error:
-                for name in part:
-                    # What came on earlier pages is not the whole: better unknown than half.
+                # What came on earlier pages is not the whole: better unknown than half. Without a
+                # way to CloudWatch the rest need not be tried.
+                for name in part if error.answered else names[first:]:
                     found[name] = Samples(self._expected, reason=error.reason)
+                if not error.answered:
+                    break
         for name, samples in found.items():
             samples.reason = samples.reason or _silence(metrics[name], samples)
         return found
@@ -102,7 +115,7 @@ class MetricReader:
         return int((self.end - self.start).total_seconds() // self.period_s)
 
     def _ask(
-        self, names: list[str], metrics: Mapping[str, Metric], found: dict[str, Samples]
+        self, names: Sequence[Name], metrics: Mapping[Name, Metric], found: dict[Name, Samples]
     ) -> None:
         by_id = {f"q{index}": name for index, name in enumerate(names)}
         request = {
@@ -117,6 +130,7 @@ class MetricReader:
             for result in page["MetricDataResults"]:
                 samples = found[by_id[result["Id"]]]
                 samples.values.extend(result.get("Values", []))
+                samples.starts.extend(result.get("Timestamps", []))
                 # The last page's word counts: earlier ones are partial by nature.
                 samples.reason = _doubt(result)
 

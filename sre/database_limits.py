@@ -14,6 +14,7 @@ PARAMETERS = "rds:DescribeDBParameters"
 FORMULA = re.compile(r"\{DBInstanceClassMemory/(\d+)\}")
 CEILING = re.compile(r"LEAST\(.*,\s*(\d+)\s*\)")
 GIB = 1024**3
+Ask = Callable[[str, Callable[[Any], Any]], Any]
 # Memory of size `large`, by the letter of the family: burstable, general, memory, extreme.
 LARGE_GIB = {"t": 8, "m": 8, "r": 16, "x": 32}
 SMALLER = {"micro": 1 / 8, "small": 1 / 4, "medium": 1 / 2, "large": 1, "xlarge": 2}
@@ -27,8 +28,8 @@ class ConnectionLimit:
     source: str
 
 
-def connection_limit(client: Callable[[], Any], db_instance: str) -> ConnectionLimit:
-    """Return `max_connections` of an instance.
+def connection_limit(ask: Ask, db_instance: str) -> ConnectionLimit:
+    """Return `max_connections` of an instance; `ask` reads with a client of RDS.
 
     A number in the parameter group is exact. The default is a formula of the memory that the
     engine sees, which AWS tells nobody: the class's nominal memory gives an upper estimate.
@@ -36,15 +37,15 @@ def connection_limit(client: Callable[[], Any], db_instance: str) -> ConnectionL
     Raises:
         UnreadableError: If AWS refuses, or the formula is of another kind.
     """
-    found = aws.read(
+    found = ask(
         "rds:DescribeDBInstances",
-        lambda: client().describe_db_instances(DBInstanceIdentifier=db_instance),
+        lambda rds: rds.describe_db_instances(DBInstanceIdentifier=db_instance),
     )
     instance = found["DBInstances"][0]
     groups = instance.get("DBParameterGroups") or []
     if not groups:
         raise UnreadableError(PARAMETERS, f"{db_instance} names no parameter group.")
-    value = aws.read(PARAMETERS, lambda: _parameter(client(), groups[0]["DBParameterGroupName"]))
+    value = ask(PARAMETERS, lambda rds: _parameter(rds, groups[0]["DBParameterGroupName"]))
     if value.isdigit():
         return ConnectionLimit(int(value), "max_connections of the parameter group")
     return _estimate(value, instance["DBInstanceClass"])

@@ -4,12 +4,14 @@ from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
 import accounts.api
+import capacity.api
 import catalog.api
 import incidents.api
 import slo.api
 
 router = SimpleRouter()
 accounts.api.register(router)
+capacity.api.register(router)
 catalog.api.register(router)
 incidents.api.register(router)
 slo.api.register(router)

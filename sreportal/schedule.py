@@ -43,6 +43,12 @@ SCHEDULE: tuple[Tick, ...] = (
         "Each minute is counted once it is closed; asking four times as often keeps figures young.",
     ),
     Tick(
+        "Read capacity from AWS",
+        "capacity.read",
+        300,
+        "How full services are, for those with AWS identifiers; nothing is asked for the others.",
+    ),
+    Tick(
         "Worker's sign of life",
         "core.worker_heartbeat",
         15,

@@ -314,6 +314,10 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "core.openapi.describe_refusals",
     ],
+    "ENUM_NAME_OVERRIDES": {
+        "CapacityStatusEnum": "capacity.models.VERDICTS",
+        "SystemStatusEnum": ["healthy", "degraded", "critical", "unknown"],
+    },
     "SERVE_PERMISSIONS": ["accounts.permissions.RoleAndScope"],
 }
 

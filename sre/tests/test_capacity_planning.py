@@ -11,7 +11,12 @@ import pytest
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
-from sre.capacity_planning import Boto3MissingError, CapacityPlanner, CapacityRecommendations
+from sre.capacity_planning import (
+    Boto3MissingError,
+    CapacityPlanner,
+    CapacityRecommendations,
+    CapacityTarget,
+)
 from sre.cloudwatch import period_for
 
 NOW = datetime(2026, 5, 3, 12, 0, 30, tzinfo=UTC)
@@ -87,12 +92,13 @@ def service_answer(**fields: Any) -> dict[str, Any]:
 
 
 def test_figures_are_fractions_of_what_the_samples_say(cloud: None) -> None:
-    """Half an hour at 40 % and half at 60 % averages 0.5 with a maximum of 0.6."""
+    """Half an hour at 40 % and half at 60 % averages 0.5, 0.6 at most and of late."""
     publish("CPUUtilization", [40.0] * 30 + [60.0] * 30)
     analysis = planner().analyze_current_capacity("shop", "web", hours=1)
     assert analysis["cpu"] == {
         "average": pytest.approx(0.5),
         "maximum": pytest.approx(0.6),
+        "recent": pytest.approx(0.6),
         "samples": 60,
         "expected": 60,
         "complete": True,
@@ -271,3 +277,26 @@ def test_without_boto3_the_error_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(Boto3MissingError, match="pip install boto3"):
         CapacityPlanner().analyze_current_capacity("shop", "web")
+
+
+def test_many_services_are_read_in_one_call(cloud: None) -> None:
+    """Each target keeps its own figures; what it does not name is unknown, with that reason."""
+    publish("CPUUtilization", [40.0] * 60)
+    asked: list[int] = []
+    cloudwatch = boto3.client("cloudwatch", REGION)
+    cloudwatch.meta.events.register(
+        "before-parameter-build.cloudwatch.GetMetricData",
+        lambda params, **_: asked.append(len(params["MetricDataQueries"])),
+    )
+    targets = {
+        1: CapacityTarget("shop", "web"),
+        2: CapacityTarget("shop", "idle"),
+        3: CapacityTarget(db_instance="users", max_connections=100),
+    }
+    found = planner(cloudwatch=cloudwatch).analyze_targets(targets, hours=1)
+    assert asked == [10]
+    assert found[1]["cpu"]["average"] == pytest.approx(0.4)
+    assert found[2]["cpu"]["average"] is None
+    assert "no service idle" in found[2]["reasons"]["tasks"]
+    assert found[3]["reasons"]["cpu"] == "No ECS cluster and service are named."
+    assert found[3]["connections"]["limit"] == 100
