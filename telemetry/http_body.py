@@ -25,9 +25,7 @@ class Body:
     content_type: str = JSON_TYPE
 
 
-def read_body(
-    request: HttpRequest, *, types: tuple[str, ...] = (JSON_TYPE, *LINES_TYPES)
-) -> Body:
+def read_body(request: HttpRequest, *, types: tuple[str, ...] = (JSON_TYPE, *LINES_TYPES)) -> Body:
     """Return the body of an ingest request whose content type is one of `types`.
 
     Raises:

@@ -71,9 +71,7 @@ class ExportView(APIView):
             (503, JSON_TYPE): _STATUS,
         },
         examples=[
-            OpenApiExample(
-                "One counter", value=_EXAMPLE, request_only=True, media_type=JSON_TYPE
-            )
+            OpenApiExample("One counter", value=_EXAMPLE, request_only=True, media_type=JSON_TYPE)
         ],
     )
     def post(self, request: Request) -> HttpResponseBase:

@@ -60,8 +60,7 @@ def add_requests(rows: Sequence[RequestCount]) -> None:
 
 def _stored_counts(keys: Iterable[Key]) -> Iterator[Any]:
     pairs = {(key[0], key[1]) for key in keys}
-    for part in of_minutes(MinuteCount, pairs, values=_COLUMNS):
-        yield part
+    yield from of_minutes(MinuteCount, pairs, values=_COLUMNS)
 
 
 def _copy(rows: dict[Key, RequestCount]) -> None:

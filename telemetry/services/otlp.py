@@ -61,9 +61,7 @@ class _Resource:
         return name, slug_of(name)
 
 
-def store_metrics(
-    body: bytes, *, now: datetime, is_json: bool = False, sender: Sender
-) -> Taken:
+def store_metrics(body: bytes, *, now: datetime, is_json: bool = False, sender: Sender) -> Taken:
     """Store the points of an ExportMetricsServiceRequest.
 
     The same bytes sent again within 48 hours are counted once: cumulative points by their times,

@@ -74,9 +74,7 @@ def _remembered(wanted: dict[Key, tuple[Target, Attributes]]) -> dict[Key, Write
     }
 
 
-def _loaded(
-    wanted: dict[Key, tuple[Target, Attributes]], *, now: datetime
-) -> dict[Key, Writer]:
+def _loaded(wanted: dict[Key, tuple[Target, Attributes]], *, now: datetime) -> dict[Key, Writer]:
     found: dict[Key, Writer] = {}
     for (service_id, digest), (target, attributes) in wanted.items():
         row = MetricWriter.objects.filter(service_id=service_id, digest=digest).first()

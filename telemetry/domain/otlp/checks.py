@@ -102,7 +102,7 @@ class Checks:
             encoded = [blank if bad else one for one, bad in zip(encoded, unfit, strict=True)]
         cells = np.frombuffer(b"".join(encoded), "<u8").reshape(-1, width)
         limits = counts.astype(np.uint64)
-        wrong = (cells > limits[:, None]).any(axis=1)
+        wrong: NDArray[np.bool_] = np.asarray((cells > limits[:, None]).any(axis=1))
         safe = np.where(wrong[:, None], np.uint64(0), cells).astype(np.int64)
         wrong |= safe.sum(axis=1) != counts
         if (wrong & self.ok).any():

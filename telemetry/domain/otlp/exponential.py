@@ -24,9 +24,7 @@ def upper_borders(scale: int, offset: int, count: int) -> "np.typing.NDArray[np.
     return np.exp2(np.clip(exponents, -_LARGEST_EXPONENT, _LARGEST_EXPONENT))
 
 
-def fold_point(
-    point: Any, bounds: Sequence[float], unit: float, count: int
-) -> Int64s | WrongField:
+def fold_point(point: Any, bounds: Sequence[float], unit: float, count: int) -> Int64s | WrongField:
     """Return a point's counts over `bounds`, one more at the end for what is above all of them.
 
     A bucket that spans a bound goes to the upper side of it: slower than it may have been.

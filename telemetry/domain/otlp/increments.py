@@ -141,7 +141,9 @@ def from_cumulative(
     values, sums = _differences(rows, is_first, is_folded=is_folded)
     values[is_first & ~counted] = 0
     sums[is_first & ~counted] = 0.0
-    since = np.where(is_first, np.where(rows.starts > 0, rows.starts, rows.times), _shifted(rows.times))
+    since = np.where(
+        is_first, np.where(rows.starts > 0, rows.starts, rows.times), _shifted(rows.times)
+    )
     return Increments(
         rows.streams[fresh],
         since[fresh],
@@ -177,7 +179,9 @@ def _shifted(column: Int64s) -> Int64s:
     return np.append(column[:1], column[:-1])
 
 
-def _counts_in_full(state: WriterState, rows: Points, firsts: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _counts_in_full(
+    state: WriterState, rows: Points, firsts: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     """Return which first values have all been counted under our eyes.
 
     So it is when the count began after the writer was first heard of, or minutes ago; or when

@@ -185,9 +185,7 @@ def points_of(rows: int, columns: Sequence[tuple[int, bytes]], sums: bytes) -> P
         ValueError: If the columns do not fit each other.
     """
     streams, starts, times, values = (_wide(*column) for column in columns)
-    points = Points(
-        streams, starts, times, values.reshape(rows, -1), np.frombuffer(sums, "<f8")
-    )
+    points = Points(streams, starts, times, values.reshape(rows, -1), np.frombuffer(sums, "<f8"))
     if not len(streams) == len(starts) == len(times) == len(points.sums) == rows:
         raise ValueError("The columns are not equally long.")
     return points

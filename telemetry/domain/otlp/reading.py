@@ -177,10 +177,11 @@ def _read_numbers(metric: _Metric, points: Sequence[Any], reading: Reading) -> N
         scaled = np.where(ok, ints, 0) * 1000 + np.rint(np.where(ok, floats, 0) * 1000).astype(
             np.int64
         )
-        _keep(metric, Family.COUNTER, is_delta, checks, scaled.reshape(-1, 1), floats, reading)
+        values = _Values(Family.COUNTER, is_delta, scaled.reshape(-1, 1), floats)
+        _keep(metric, checks, values, reading)
         return
     none = np.zeros((len(points), 1), np.int64)
-    _keep(metric, Family.GAUGE, True, checks, none, floats + ints, reading)
+    _keep(metric, checks, _Values(Family.GAUGE, True, none, floats + ints), reading)
 
 
 def _read_histogram(metric: _Metric, points: Sequence[Any], reading: Reading) -> None:
@@ -206,7 +207,7 @@ def _read_alike(metric: _Metric, encoded: bytes, points: Sequence[Any], reading:
     family = Family.REQUESTS if metric.is_http else Family.HISTOGRAM
     unit = metric.ms_of_unit if metric.is_http else 1.0
     edges = tuple(round(float(bound) * unit, 6) for bound in bounds)
-    _keep(metric, family, is_delta, checks, cells, sums * unit, reading, edges)
+    _keep(metric, checks, _Values(family, is_delta, cells, sums * unit, edges), reading)
 
 
 def _read_exponential(metric: _Metric, points: Sequence[Any], reading: Reading) -> None:
@@ -224,7 +225,8 @@ def _read_exponential(metric: _Metric, points: Sequence[Any], reading: Reading) 
         elif folded is not None:
             cells[row] = folded
     family = Family.REQUESTS if metric.is_http else Family.HISTOGRAM
-    _keep(metric, family, is_delta, checks, cells, sums * unit, reading, edges, is_folded=True)
+    values = _Values(family, is_delta, cells, sums * unit, edges, is_folded=True)
+    _keep(metric, checks, values, reading)
 
 
 def _checked_times(metric: _Metric, kind: str, points: Sequence[Any]) -> Checks:
@@ -233,29 +235,39 @@ def _checked_times(metric: _Metric, kind: str, points: Sequence[Any]) -> Checks:
     return checks
 
 
-def _keep(
-    metric: _Metric,
-    family: str,
-    is_delta: bool,
-    checks: Checks,
-    values: Any,
-    sums: Any,
-    reading: Reading,
-    bounds: tuple[float, ...] = (),
-    *,
-    is_folded: bool = False,
-) -> None:
+@dataclass(frozen=True)
+class _Values:
+    """What points of one metric hold, one row each; the rest as in `Block`."""
+
+    family: str
+    is_delta: bool
+    cells: Any
+    sums: Any
+    bounds: tuple[float, ...] = ()
+    is_folded: bool = False
+
+
+def _keep(metric: _Metric, checks: Checks, values: _Values, reading: Reading) -> None:
     """Add the rows that passed to the reading, and the others to its rejections."""
-    streams = _streams(metric, family, is_delta, checks)
+    streams = _streams(metric, values.family, values.is_delta, checks)
     for count, where, reason in checks.rejections:
         reading.reject(count, where, reason)
     ok = checks.ok
     if not ok.any():
         return
-    points = Points(streams, checks.starts, checks.at, values, sums)
+    points = Points(streams, checks.starts, checks.at, values.cells, values.sums)
     kept = points if ok.all() else points.take(ok)
     reading.accepted += len(kept)
-    reading.blocks.append(Block(metric.writer.pk, family, is_delta, is_folded, bounds, kept))
+    reading.blocks.append(
+        Block(
+            metric.writer.pk,
+            values.family,
+            values.is_delta,
+            values.is_folded,
+            values.bounds,
+            kept,
+        )
+    )
 
 
 def _streams(metric: _Metric, family: str, is_delta: bool, checks: Checks) -> Any:
@@ -264,10 +276,10 @@ def _streams(metric: _Metric, family: str, is_delta: bool, checks: Checks) -> An
     known = metric.writer.by_bytes.setdefault(key, {})
     join = b"".join
     found = [known.get(join(point.attributes)) for point in checks.points]
-    for row, number in enumerate(found):
+    for row, seen in enumerate(found):
+        number = seen
         if number is None and checks.ok[row]:
-            number = _new_stream(metric, family, is_delta, checks.points[row], known)
-            found[row] = number
+            found[row] = number = _new_stream(metric, family, is_delta, checks.points[row], known)
         if isinstance(number, str):
             where, _, reason = number.partition(": ")
             checks.reject_row(row, where, reason)
@@ -285,7 +297,9 @@ def _new_stream(
         if family == Family.REQUESTS:
             http_request(dict(attributes))
         scope = metric.scope.hex()[:200]
-        stream = Stream(family, metric.message.name, scope, is_delta, metric.message.unit, attributes)
+        stream = Stream(
+            family, metric.message.name, scope, is_delta, metric.message.unit, attributes
+        )
         found = metric.writer.number(stream)
     except WrongField as wrong:
         found = f"{wrong.field}: {wrong.message}"

@@ -116,7 +116,9 @@ def _summed(
         strict=True,
     )
     for code, minute, count, sum_ms, buckets in rows:
-        yield RequestCount(RequestKey(*keys[code], minute, own), count, sum_ms, buckets)
+        service_id, endpoint, method, status = keys[code]
+        key = RequestKey(service_id, endpoint, method, status, minute, own)
+        yield RequestCount(key, count, sum_ms, buckets)
 
 
 @dataclass
@@ -146,21 +148,11 @@ class MetricTally:
         ):
             described = owner.streams[stream]
             for (suffix, more), value in zip(suffixes, row, strict=True):
-                self._count(owner.service_id, described, suffix, more, minute, value)
+                self._count(_counter(owner, described, suffix, more), minute, value)
             if family == Family.HISTOGRAM:
-                self._count(owner.service_id, described, COUNT, (), minute, row[-1])
+                self._count(_counter(owner, described, COUNT), minute, row[-1])
 
-    def _count(
-        self,
-        service_id: int,
-        stream: Stream,
-        suffix: str,
-        more: Attributes,
-        minute: int,
-        value: int,
-    ) -> None:
-        attributes = tuple(sorted((*stream.attributes, *more))) if more else stream.attributes
-        name = SeriesName(service_id, Family.COUNTER, stream.metric + suffix, attributes)
+    def _count(self, name: SeriesName, minute: int, value: int) -> None:
         self.names.add(name)
         if value:
             self._counted[name, minute] = self._counted.get((name, minute), 0) + value
@@ -190,6 +182,11 @@ class MetricTally:
             part = MinuteValues({}, {key_of(name): gauge})
             found.setdefault((name.service_id, minute), MinuteValues({}, {})).add(part)
         return found
+
+
+def _counter(owner: Owner, stream: Stream, suffix: str, more: Attributes = ()) -> SeriesName:
+    attributes = tuple(sorted((*stream.attributes, *more))) if more else stream.attributes
+    return SeriesName(owner.service_id, Family.COUNTER, stream.metric + suffix, attributes)
 
 
 def _suffixes(family: str, bounds: Sequence[float]) -> list[tuple[str, Attributes]]:
