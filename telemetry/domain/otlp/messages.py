@@ -47,6 +47,8 @@ def from_json(body: bytes) -> bytes:
     request = ExportMetricsServiceRequest()
     try:
         text = body.decode()
+        if not text.lstrip().startswith("{"):
+            raise MalformedBody("Is not an OTLP request: Expected a JSON object.")
         json_format.Parse(text, request, ignore_unknown_fields=True, max_recursion_depth=30)
         return request.SerializeToString()
     except UnicodeDecodeError as error:
