@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.metrics.v1.metrics_pb2 import NumberDataPoint
 
+from accounts.models import User
+from accounts.roles import Role
 from slo.domain.blocks import GAP, Slice
 from slo.domain.counter_slis import Counted, counter_slice
 from slo.domain.windows import Window
@@ -17,6 +19,7 @@ from slo.tests.world import MINUTE, NOON, World
 from telemetry.services import otlp
 from telemetry.services.ingest import PORTAL
 from telemetry.services.writers import forget_writers
+from telemetry.tests.conftest import client_of
 from telemetry.tests.otlp import DELTA, counter, export, number
 
 GOOD, BAD, TOTAL = 'jobs{result="ok"}', 'jobs{result="failed"}', "jobs"
@@ -142,3 +145,18 @@ def test_no_slice_has_more_good_events_than_all(good: int, total: int, capped: b
         assert found == GAP
     else:
         assert found == Slice(min(round(good / 1000), round(total / 1000)), round(total / 1000))
+
+
+def test_the_api_makes_ratios_and_names_what_is_wrong(world: World) -> None:
+    """A manager creates one by its two queries; a broken one is told by field and character."""
+    client = client_of(User.objects.create_user("mona", role=Role.MANAGER), "read", "write")
+    given = {"slug": "jobs", "service": "users-api", "kind": "ratio", "good_query": GOOD}
+    made = client.post("/api/v1/slis/", {**given, "total_query": TOTAL}, "application/json")
+    assert made.status_code == 201, made.content
+    assert Sli.objects.get(slug="jobs").good_query == GOOD
+    broken = {**given, "slug": "b", "total_query": "jobs{"}
+    refused = client.post("/api/v1/slis/", broken, "application/json")
+    assert refused.status_code == 400
+    assert "at character 6" in refused.json()["errors"]["total_query"][0]
+    missing = client.post("/api/v1/slis/", {**given, "slug": "c"}, "application/json")
+    assert missing.json()["errors"] == {"total_query": ["Name the counter of all valid events."]}
