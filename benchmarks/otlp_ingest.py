@@ -286,6 +286,7 @@ def measure(minutes: int) -> dict[str, float]:
             if number == WARM_UP + 1:
                 before = cpu_s(*ours), cpu_s(peer)
             at = began + number * 60
+            print(f"minute {number}", file=sys.stderr, flush=True)
             otlp.send(otlp_body(at, number, began))
             merge(merging)
             remote_write.send(remote_write_body(at, number))

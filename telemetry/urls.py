@@ -11,5 +11,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/telemetry/requests", RequestsView.as_view(), name="requests"),
     path("api/v1/telemetry/freshness", FreshnessView.as_view(), name="freshness"),
     path("v1/metrics", ExportView.as_view(), name="otlp-metrics"),
-    path("api/v1/services/<slug>/metrics/", MetricsView.as_view(), name="service-metrics"),
+    path("api/v1/services/<slug:slug>/metrics/", MetricsView.as_view(), name="service-metrics"),
 ]
