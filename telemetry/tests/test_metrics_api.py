@@ -27,9 +27,12 @@ def service() -> Service:
     forget_writers()
     service = make_service()
     now = clock.now()
-    when = {"at": now, "start": now - timedelta(seconds=5)}
-    jobs = [number(2, attributes={"queue": queue, "host": "a"}, **when) for queue in ("x", "y")]
-    request = export(counter(*jobs), gauge(number(7, **when)))
+    start = now - timedelta(seconds=5)
+    jobs = [
+        number(2, at=now, start=start, attributes={"queue": queue, "host": "a"})
+        for queue in ("x", "y")
+    ]
+    request = export(counter(*jobs), gauge(number(7, at=now, start=start)))
     otlp.store_metrics(request.SerializeToString(), now=now, sender=PORTAL)
     compact(now=now)
     return service

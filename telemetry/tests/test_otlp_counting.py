@@ -85,7 +85,7 @@ def test_http_durations_become_request_counts(service: Service) -> None:
 
 def test_older_conventions_are_understood(service: Service) -> None:
     """Senders from before 1.23 say http.target, http.status_code and milliseconds."""
-    old = {"http.method": "GET", "http.target": "/pay?id=7", "http.status_code": 200}
+    old: Attributes = {"http.method": "GET", "http.target": "/pay?id=7", "http.status_code": 200}
     point = durations([0, 2, 1], bounds=[100, 200], attributes=old)
     send(http(point, name="http.server.duration", unit="ms"))
     merge()
