@@ -91,7 +91,7 @@ class IngestView(APIView):
         now = clock.now()
         key = _idempotency_key(request)
         body = read_body(request._request)
-        sender = _sender(request)
+        sender = sender_of(request)
         answer = ingest.store_body(
             body.data, now=now, kind=self.kind, lines=body.lines, sender=sender, key=key
         )
@@ -146,7 +146,8 @@ class FreshnessView(IngestView):
         return self.take(request)
 
 
-def _sender(request: Request) -> Sender:
+def sender_of(request: Request) -> Sender:
+    """Return who reports: the token of a request and its owner."""
     # A checked token is kept for seconds in this process; what its owner may see, as long with it.
     known = vars(request.auth).setdefault("_known_services", {})
     return Sender(token_id=request.auth.pk, user=cast("User", request.user), known=known)

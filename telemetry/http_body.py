@@ -18,14 +18,15 @@ _CHUNK = 256 * 1024
 
 @dataclass(frozen=True)
 class Body:
-    """The unpacked bytes, and whether they are one JSON object a line."""
+    """The unpacked bytes, whether they are one JSON object a line, and what they claim to be."""
 
     data: bytes
     lines: bool
+    content_type: str = JSON_TYPE
 
 
-def read_body(request: HttpRequest) -> Body:
-    """Return the body of an ingest request.
+def read_body(request: HttpRequest, *, types: tuple[str, ...] = (JSON_TYPE, *LINES_TYPES)) -> Body:
+    """Return the body of an ingest request whose content type is one of `types`.
 
     Raises:
         UnsupportedMedia: A content type or encoding that is not read here.
@@ -33,8 +34,8 @@ def read_body(request: HttpRequest) -> Body:
         InvalidInput: Cut short, or not the gzip it claims to be.
     """
     content_type = (request.content_type or "").lower()
-    if content_type != JSON_TYPE and content_type not in LINES_TYPES:
-        raise UnsupportedMedia(f"Send {JSON_TYPE} or {LINES_TYPES[0]}.", field="Content-Type")
+    if content_type not in types:
+        raise UnsupportedMedia(f"Send {types[0]} or {types[1]}.", field="Content-Type")
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower() or "identity"
     if encoding not in ("identity", "gzip"):
         raise UnsupportedMedia("Send gzip or no encoding.", field="Content-Encoding")
@@ -45,7 +46,7 @@ def read_body(request: HttpRequest) -> Body:
     data = _read(request)
     if encoding == "gzip":
         data = _unpack(data)
-    return Body(data, lines=content_type in LINES_TYPES)
+    return Body(data, content_type in LINES_TYPES, content_type)
 
 
 def _read(request: HttpRequest) -> bytes:

@@ -20,8 +20,10 @@ class TelemetryDelta(models.Model):
 
     received_at = models.DateTimeField()
     token_id = models.BigIntegerField(null=True, help_text="API token that sent it, if any.")
-    size = models.PositiveIntegerField(help_text="Bytes of the payload.")
-    payload = models.BinaryField(help_text="telemetry.domain.deltas.Delta as msgpack.")
+    size = models.PositiveIntegerField(help_text="Bytes that merging holds in memory for it.")
+    payload = models.BinaryField(
+        help_text="telemetry.domain.deltas.Delta or telemetry.domain.otlp.points.Block, packed."
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     quarantined_at = models.DateTimeField(null=True)
     error = models.CharField(max_length=500, blank=True)
@@ -215,6 +217,81 @@ class DirtyMinute(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["service", "minute"], name="telemetry_dirty_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service_id} {self.minute:%Y-%m-%d %H:%M}"
+
+
+class MetricWriter(models.Model):
+    """Who sends OTLP metrics: one resource of one service, its streams and what they said last.
+
+    `streams` is appended to by whoever takes in points, `state` is changed by the compactor only.
+    """
+
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="+")
+    digest = models.CharField(max_length=32, help_text="Of the service and resource attributes.")
+    generation = models.CharField(max_length=32, help_text="Random: tells rows of one key apart.")
+    resource = models.JSONField(default=dict, help_text="Attributes of the resource.")
+    streams = models.BinaryField(default=bytes)
+    stream_count = models.PositiveIntegerField(default=0)
+    state = models.BinaryField(default=bytes)
+    bounds = models.JSONField(
+        default=list, help_text="Bounds (ms) of its request durations; null for exponential ones."
+    )
+    last_seen_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["service", "digest"], name="telemetry_writer_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"writer {self.pk} of {self.service_id}"
+
+
+class MetricSeries(models.Model):
+    """One counter or gauge of a service, by name and attributes.
+
+    Beyond the cap of a service, further ones are counted as "(other)".
+    """
+
+    class Kind(models.TextChoices):
+        COUNTER = "counter", "Counter"
+        GAUGE = "gauge", "Gauge"
+
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    name = models.CharField(max_length=220)
+    digest = models.CharField(max_length=32, help_text="Of the attributes.")
+    attributes = models.JSONField(default=dict)
+    first_seen_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "metric series"
+        ordering = ["name", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["service", "kind", "name", "digest"], name="telemetry_metric_series_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MetricMinute(models.Model):
+    """All counters and gauges of one service in one minute; there is one when any was reported."""
+
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="+", db_index=False)
+    minute = models.DateTimeField()
+    data = models.BinaryField(help_text="telemetry.domain.otlp.minutes.MinuteValues, packed.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["service", "minute"], name="telemetry_metric_minute_once"
+            )
         ]
 
     def __str__(self) -> str:

@@ -21,6 +21,7 @@ from telemetry.models import (
     CircuitBreakerState,
     CoveredMinute,
     DirtyMinute,
+    MetricWriter,
     MinuteCount,
     MinuteFreshness,
     ReceiverMinute,
@@ -60,6 +61,17 @@ class FreshnessRow(msgspec.Struct, frozen=True, gc=False):
     count: int
     buckets: tuple[int, ...]
     bounds_s: tuple[int, ...]
+
+
+class BoundsSeen(NamedTuple):
+    """What a service's OTLP request durations are counted over where they come from.
+
+    `bounds_ms` is None for exponential histograms, which have borders of their own: no threshold
+    lies on one but by chance.
+    """
+
+    bounds_ms: tuple[float, ...] | None
+    last_seen_at: datetime
 
 
 class ChangedMinute(NamedTuple):
@@ -252,6 +264,20 @@ def bounds_ms(service_id: int | None) -> tuple[int, ...]:
     """Return the latency bounds (ms) by which a service's requests are counted now."""
     known = ServiceTelemetry.objects.filter(pk=service_id).first()
     return full_bounds(known.own_bounds_ms) if known else DEFAULT_BOUNDS_MS
+
+
+def bounds_seen(service_id: int, *, since: datetime) -> list[BoundsSeen]:
+    """Return the bounds over which a service's requests came in by OTLP since `since`.
+
+    A threshold that is on none of them is not counted exactly: what lies between it and the bound
+    before counts as too slow. Empty for a service that sends none, whose counts are exact.
+    """
+    rows = MetricWriter.objects.filter(service_id=service_id, last_seen_at__gte=since)
+    newest: dict[tuple[float, ...] | None, datetime] = {}
+    for seen, at in rows.order_by("last_seen_at").values_list("bounds", "last_seen_at"):
+        for bounds in seen:
+            newest[None if bounds is None else tuple(bounds)] = at
+    return [BoundsSeen(bounds, at) for bounds, at in newest.items()]
 
 
 def _bounds_ms(own: str) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ class SliAdmin(admin.ModelAdmin):
         (None, {"fields": ["slug", "service", "kind", "description", "data_since"]}),
         ("Requests", {"fields": ["endpoint", "error_from", "excluded_statuses"]}),
         ("Latency", {"fields": ["threshold_ms", "only_successful"]}),
+        ("Ratio and throughput", {"fields": ["good_query", "bad_query", "total_query"]}),
         ("Freshness", {"fields": ["freshness_source", "threshold_s", "silence_grace_s"]}),
     ]
 

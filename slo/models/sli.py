@@ -12,6 +12,8 @@ from catalog.models import SLUG, Service
 from core.models import TimestampedModel
 from slo.models.source import Source
 from telemetry.domain.buckets import FRESHNESS_BOUNDS_S
+from telemetry.domain.selectors import SelectorError
+from telemetry.domain.selectors import parse as parse_selector
 from telemetry.queries import bounds_ms
 
 # What a minute of the portal's own telemetry can be asked for.
@@ -197,6 +199,18 @@ class Sli(TimestampedModel):
             errors["good_query"] = "Name the counter of good events or that of bad ones, not both."
         if not self.total_query:
             errors["total_query"] = "Name the counter of all valid events."
+        return errors | self._selector_errors()
+
+    def _selector_errors(self) -> dict[str, str]:
+        """What is wrong with the queries of own counters; a source judges its own."""
+        errors = {}
+        for name in ("good_query", "bad_query", "total_query") if self.source_id is None else ():
+            query = getattr(self, name)
+            try:
+                if query:
+                    parse_selector(query)
+            except SelectorError as error:
+                errors[name] = f'{error} Write it like jobs.done{{queue="mail"}}.'
         return errors
 
     def _time_slice_errors(self) -> dict[str, str]:

@@ -6,9 +6,8 @@ write lock on SQLite), so adding is a plain read, add and write.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -18,15 +17,17 @@ from catalog.models import Service
 from sre.slo_sli import OTHER_ENDPOINT
 from telemetry.domain import deltas
 from telemetry.domain.deltas import Delta, FreshnessCount, RequestCount
+from telemetry.domain.otlp.points import decode as decode_points
+from telemetry.domain.otlp.points import is_points
 from telemetry.models import (
     CoveredMinute,
     DirtyMinute,
-    MinuteCount,
     MinuteFreshness,
     Series,
     ServiceTelemetry,
     TelemetryDelta,
 )
+from telemetry.services import metric_merging, minute_rows
 
 log = structlog.get_logger(__name__)
 
@@ -35,14 +36,11 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_SERIES = 500
 MAX_ATTEMPTS = 5
 _LOCK = 0x7E1E_0001
-_MINUTES_A_QUERY = 500
 _ROWS_A_QUERY = 500
 _POISON = (
     msgspec.MsgspecError, DataError, IntegrityError, ValueError, TypeError, LookupError,
     OverflowError,
 )  # fmt: skip
-
-T = TypeVar("T")
 
 
 def compact(*, now: datetime, limit: int = LIMIT) -> int:
@@ -85,9 +83,13 @@ def _merge(ids: Sequence[int], *, now: datetime) -> int:
     batches = list(rows.values_list("pk", "payload"))
     if not batches:
         return 0
-    merged = deltas.merge(deltas.decode(bytes(payload)) for _, payload in batches)
+    payloads = [bytes(payload) for _, payload in batches]
+    blocks = [block for row in payloads if is_points(row) for block in decode_points(row)]
+    points = metric_merging.add(blocks, now=now)
+    counts = (deltas.decode(row) for row in payloads if not is_points(row))
+    merged = deltas.merge([*counts, points.delta])
     taken = [pk for pk, _ in batches]
-    _add(merged, version=max(taken), now=now)
+    _add(merged, points.minutes, version=max(taken), now=now)
     TelemetryDelta.objects.filter(pk__in=taken).delete()
     return len(taken)
 
@@ -121,11 +123,14 @@ def _is_only_compactor() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _add(delta: Delta, *, version: int, now: datetime) -> None:
-    """Add one merged delta inside the caller's transaction."""
+def _add(delta: Delta, also: set[tuple[int, int]], *, version: int, now: datetime) -> None:
+    """Add one merged delta inside the caller's transaction.
+
+    `also` are (service id, minute) pairs that changed otherwise.
+    """
     delta = _of_existing_services(delta)
     requests = _capped(delta, now=now)
-    _add_requests(requests)
+    minute_rows.add_requests(requests)
     _add_freshness(_capped_freshness(delta, now=now))
     CoveredMinute.objects.bulk_create(
         [
@@ -136,7 +141,7 @@ def _add(delta: Delta, *, version: int, now: datetime) -> None:
         batch_size=_ROWS_A_QUERY,
     )
     _note_services(delta)
-    _mark_dirty(delta, version=version)
+    _mark_dirty(_touched(delta) | also, version=version)
 
 
 def _of_existing_services(delta: Delta) -> Delta:
@@ -211,56 +216,12 @@ def _beyond_cap(
     return over
 
 
-def _add_requests(rows: list[RequestCount]) -> None:
-    by_key = {
-        (key.service_id, deltas.minute_start(key.minute), key.endpoint, key.method, key.status,
-         ",".join(map(str, key.own_bounds))): row
-        for row in rows
-        for key in (row.key,)
-    }  # fmt: skip
-    for stored in _stored(MinuteCount, ((key[0], key[1]) for key in by_key)):
-        row = by_key.get(
-            (
-                stored.service_id,
-                stored.minute,
-                stored.endpoint,
-                stored.method,
-                stored.status,
-                stored.own_bounds_ms,
-            )
-        )
-        if row is not None:
-            row.count += stored.count
-            row.sum_ms += stored.sum_ms
-            row.buckets = deltas.add_counts(row.buckets, deltas.unpack(bytes(stored.buckets)))
-    MinuteCount.objects.bulk_create(
-        [
-            MinuteCount(
-                service_id=service_id,
-                minute=minute,
-                endpoint=endpoint,
-                method=method,
-                status=status,
-                own_bounds_ms=own,
-                count=row.count,
-                sum_ms=row.sum_ms,
-                buckets=deltas.pack(row.buckets),
-            )
-            for (service_id, minute, endpoint, method, status, own), row in by_key.items()
-        ],
-        update_conflicts=True,
-        unique_fields=["service", "minute", "endpoint", "method", "status", "own_bounds_ms"],
-        update_fields=["count", "sum_ms", "buckets"],
-        batch_size=_ROWS_A_QUERY,
-    )
-
-
 def _add_freshness(rows: list[FreshnessCount]) -> None:
     by_key = {
         (row.key.service_id, deltas.minute_start(row.key.minute), row.key.source): row
         for row in rows
     }
-    for stored in _stored(MinuteFreshness, ((key[0], key[1]) for key in by_key)):
+    for stored in minute_rows.of_minutes(MinuteFreshness, ((key[0], key[1]) for key in by_key)):
         row = by_key.get((stored.service_id, stored.minute, stored.source))
         if row is not None:
             row.count += stored.count
@@ -281,20 +242,6 @@ def _add_freshness(rows: list[FreshnessCount]) -> None:
         update_fields=["count", "buckets"],
         batch_size=_ROWS_A_QUERY,
     )
-
-
-def _stored(model: Any, pairs: Iterable[tuple[int, datetime]]) -> Iterator[Any]:
-    minutes: dict[int, set[datetime]] = defaultdict(set)
-    for service_id, minute in pairs:
-        minutes[service_id].add(minute)
-    for service_id, wanted in minutes.items():
-        for part in _parts(sorted(wanted), _MINUTES_A_QUERY):
-            yield from model.objects.filter(service_id=service_id, minute__in=part)
-
-
-def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def _note_services(delta: Delta) -> None:
@@ -323,11 +270,11 @@ def _given(at: datetime | None) -> list[datetime]:
     return [] if at is None else [at]
 
 
-def _mark_dirty(delta: Delta, *, version: int) -> None:
+def _mark_dirty(pairs: set[tuple[int, int]], *, version: int) -> None:
     DirtyMinute.objects.bulk_create(
         [
             DirtyMinute(service_id=service_id, minute=deltas.minute_start(minute), version=version)
-            for service_id, minute in sorted(_touched(delta))
+            for service_id, minute in sorted(pairs)
         ],
         update_conflicts=True,
         unique_fields=["service", "minute"],

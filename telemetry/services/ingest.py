@@ -135,7 +135,7 @@ def store_body(
         except MalformedBody as error:
             raise InvalidInput(str(error), field="body") from error
 
-    with _database_answers():
+    with database_answers():
         return _once(read, body=body, sender=sender, key=key, now=now)
 
 
@@ -154,7 +154,7 @@ def store_report(
     report: Mapping[str, Any], *, now: datetime, sender: Sender = PORTAL, key: str = ""
 ) -> Answer:
     """Store what a reporter in this process counted; same rules and form as over HTTP."""
-    with _database_answers():
+    with database_answers():
         return _once(
             lambda: _read_report(report, sender=sender, now=now),
             body=msgspec.json.encode(report),
@@ -262,7 +262,8 @@ def _replay(sender: Sender, key: str, digest: bytes) -> Answer | None:
 
 
 @contextmanager
-def _database_answers() -> Iterator[None]:
+def database_answers() -> Iterator[None]:
+    """Say that the portal is away, rather than broken, when its database is."""
     try:
         yield
     except (DatabaseError, InterfaceError) as error:

@@ -11,6 +11,9 @@ from telemetry.models import (
     BreakerMinute,
     CoveredMinute,
     DirtyMinute,
+    MetricMinute,
+    MetricSeries,
+    MetricWriter,
     MinuteCount,
     MinuteFreshness,
     ReceiverMinute,
@@ -19,11 +22,14 @@ from telemetry.models import (
 
 CHUNK = 5_000
 RECEIPTS_KEPT = timedelta(hours=48)
-_OF_SERVICES = (MinuteCount, MinuteFreshness, CoveredMinute, DirtyMinute)
+# A cumulative stream that comes back later than this starts anew: what it counted before is known
+# to nobody. Processes leave a row each, so that it cannot be kept for as long as minutes are.
+WRITERS_KEPT = timedelta(days=7)
+_OF_SERVICES = (MinuteCount, MinuteFreshness, MetricMinute, CoveredMinute, DirtyMinute)
 
 
 def purge(*, now: datetime) -> int:
-    """Delete minutes older than `TELEMETRY_RETENTION` and receipts older than two days.
+    """Delete minutes older than `TELEMETRY_RETENTION`, receipts and writers by their own times.
 
     Returns:
         How many rows went. Each chunk commits by itself, so locks are short and a kill loses
@@ -31,9 +37,12 @@ def purge(*, now: datetime) -> int:
     """
     before = now - settings.TELEMETRY_RETENTION
     gone = _delete(BatchReceipt.objects.filter(received_at__lt=now - RECEIPTS_KEPT))
+    gone += _delete(MetricWriter.objects.filter(last_seen_at__lt=now - WRITERS_KEPT))
     gone += _delete(ReceiverMinute.objects.filter(minute__lt=before))
     gone += _delete(BreakerMinute.objects.filter(minute__lt=before))
-    for service_id in ServiceTelemetry.objects.values_list("pk", flat=True):
+    services = set(ServiceTelemetry.objects.values_list("pk", flat=True))
+    services |= set(MetricSeries.objects.values_list("service_id", flat=True).distinct())
+    for service_id in sorted(services):
         # By service, because that is how the minutes are indexed.
         for model in _OF_SERVICES:
             gone += _delete(model.objects.filter(service_id=service_id, minute__lt=before))

@@ -1,0 +1,233 @@
+"""From what streams count up to what happened in between.
+
+State is what each stream said last. A stream with another start time is another count (a process
+that began anew, or a second one under the same name), so both are told apart by it; without one, a
+value that fell says that counting began at zero again.
+
+Source: OpenTelemetry metrics data model, "Resets and Gaps" and "Sums: Detecting Overlap".
+"""
+
+import zlib
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from telemetry.domain.otlp.points import (
+    Columns,
+    Floats,
+    Int64s,
+    Points,
+    columns_of,
+    points_of,
+)
+
+__all__ = ["Increments", "WriterState", "from_cumulative", "from_deltas", "minute_of_ns"]
+
+NS = 1_000_000_000
+# A first value counts in full when its process began this shortly before: nobody missed anything.
+RECENT_NS = 600 * NS
+# What is between two values of a stream is known to be all there was, unless they are further apart.
+LONGEST_INTERVAL_NS = 600 * NS
+# A count that said nothing for so long while its writer did is over.
+FORGET_NS = 86_400 * NS
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(tuple[int, dict[str, Columns]])
+
+
+@dataclass(frozen=True)
+class Increments:
+    """What happened in intervals; equally long arrays.
+
+    Args:
+        streams: Number of the stream.
+        since, times: Begin and end of the interval, nanoseconds since 1970.
+        values, sums: What was added in it.
+        is_counted: False where only a first value was noted, so that nothing is known before it.
+    """
+
+    streams: Int64s
+    since: Int64s
+    times: Int64s
+    values: Int64s
+    sums: Floats
+    is_counted: NDArray[np.bool_]
+
+    @property
+    def minutes(self) -> Int64s:
+        """The minute that contains the end of each interval; a full minute is its own."""
+        return minute_of_ns(self.times)
+
+    def covered(self) -> set[int]:
+        """Return the minutes through which the writer was alive and seen by us."""
+        last = self.minutes
+        is_near = self.since >= self.times - LONGEST_INTERVAL_NS
+        first = np.minimum(np.where(is_near, self.since // (60 * NS), last), last)
+        ends = np.stack([first, last], axis=1)[self.is_counted]
+        pairs = {(low, high) for low, high in np.unique(ends, axis=0).tolist()}
+        return {minute for low, high in pairs for minute in range(low, high + 1)}
+
+
+class WriterState(msgspec.Struct):
+    """What the cumulative streams of one writer said last, by their kind and bounds.
+
+    Args:
+        known_since: Earliest time of any of its points; 0 before there were any.
+        last: The last point of each stream and start, sorted by both.
+    """
+
+    known_since: int
+    last: dict[str, Points]
+
+    def pack(self) -> bytes:
+        """Return the state as the bytes of a column."""
+        blocks = {name: columns_of(points) for name, points in self.last.items() if len(points)}
+        return zlib.compress(_encoder.encode((self.known_since, blocks)), 1)
+
+    @classmethod
+    def unpack(cls, data: bytes) -> "WriterState":
+        """Return the state that `pack` made bytes of; an empty one of no bytes."""
+        if not data:
+            return cls(0, {})
+        known_since, blocks = _decoder.decode(zlib.decompress(data))
+        return cls(known_since, {name: points_of(*columns) for name, columns in blocks.items()})
+
+    def starts_seen(self) -> tuple[Int64s, Int64s]:
+        """Return the start times of its counts, and a time by which each had been seen."""
+        parts = list(self.last.values())
+        if not parts:
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        return (
+            np.concatenate([part.starts for part in parts]),
+            np.concatenate([part.times for part in parts]),
+        )
+
+
+def minute_of_ns(times: Int64s) -> Int64s:
+    """Return the minute numbers of the instants just before `times`."""
+    return (times - 1) // (60 * NS)
+
+
+def from_deltas(points: Points) -> Increments:
+    """Return points of delta temporality: each says itself what was added since its start."""
+    since = np.where(points.starts > 0, points.starts, points.times)
+    every = np.ones(len(points), bool)
+    return Increments(points.streams, since, points.times, points.values, points.sums, every)
+
+
+def from_cumulative(
+    state: WriterState, group: str, points: Points, *, is_folded: bool = False
+) -> Increments:
+    """Return what was added since each stream's last value, and remember the new ones in `state`.
+
+    Points at or before the last time of their stream and start were counted already: passed over.
+
+    Args:
+        state: Of the writer; changed.
+        group: Kind and bounds of these points.
+        points: In any order.
+        is_folded: Buckets come from exponential ones and may move down when those get wider.
+    """
+    before = state.last.get(group) or Points.empty(points.values.shape[1])
+    rows, is_old = _in_order(before, points)
+    is_first = _begins(rows)
+    fresh = ~is_old
+    first_time = int(points.times.min())
+    state.known_since = min(state.known_since or first_time, first_time)
+    counted = _counts_in_full(state, rows, is_first & fresh)
+    state.last[group] = _last_of_each(rows)
+    values, sums = _differences(rows, is_first, is_folded=is_folded)
+    values[is_first & ~counted] = 0
+    sums[is_first & ~counted] = 0.0
+    since = np.where(
+        is_first, np.where(rows.starts > 0, rows.starts, rows.times), _shifted(rows.times)
+    )
+    return Increments(
+        rows.streams[fresh],
+        since[fresh],
+        rows.times[fresh],
+        values[fresh],
+        sums[fresh],
+        (~is_first | counted)[fresh],
+    )
+
+
+def _in_order(before: Points, points: Points) -> tuple[Points, NDArray[np.bool_]]:
+    """Return remembered and new rows by stream, start and time, without what was seen already."""
+    joined = Points.joined([before, points])
+    is_old = np.arange(len(joined)) < len(before)
+    # Stable, and remembered rows come first: the second of two equal ones is the repetition.
+    order = np.lexsort((joined.times, joined.starts, joined.streams))
+    rows, is_old = joined.take(order), is_old[order]
+    run = np.cumsum(_begins(rows)) - 1
+    remembered = np.full(int(run[-1]) + 1, -1, np.int64)
+    remembered[run[is_old]] = rows.times[is_old]
+    repeats = np.append(False, rows.times[1:] == rows.times[:-1]) & ~_begins(rows)
+    keep = is_old | ((rows.times > remembered[run]) & ~repeats)
+    return rows.take(keep), is_old[keep]
+
+
+def _begins(rows: Points) -> NDArray[np.bool_]:
+    """Return which rows are the first of their stream and start."""
+    same = (rows.streams[1:] == rows.streams[:-1]) & (rows.starts[1:] == rows.starts[:-1])
+    return np.append(True, ~same)[: len(rows)]
+
+
+def _shifted(column: Int64s) -> Int64s:
+    return np.append(column[:1], column[:-1])
+
+
+def _counts_in_full(
+    state: WriterState, rows: Points, firsts: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return which first values have all been counted under our eyes.
+
+    So it is when the count began after the writer was first heard of, or minutes ago; or when
+    another count of the same start was heard of earlier, as this one would have been.
+    """
+    counted = np.zeros(len(rows), bool)
+    if not firsts.any():
+        return counted
+    starts, times = rows.starts[firsts], rows.times[firsts]
+    known_starts, known_times = state.starts_seen()
+    every = np.append(known_starts, rows.starts)
+    at = np.append(known_times, rows.times)
+    unique, inverse = np.unique(every, return_inverse=True)
+    earliest = np.full(len(unique), np.iinfo(np.int64).max)
+    np.minimum.at(earliest, inverse, at)
+    heard_of = earliest[np.searchsorted(unique, starts)] < times
+    in_range = (starts >= state.known_since) | (starts >= times - RECENT_NS) | heard_of
+    counted[firsts] = (starts > 0) & in_range
+    return counted
+
+
+def _differences(
+    rows: Points, is_first: NDArray[np.bool_], *, is_folded: bool
+) -> tuple[Int64s, Floats]:
+    values, sums = rows.values.copy(), rows.sums.copy()
+    values[1:] -= rows.values[:-1]
+    sums[1:] -= rows.sums[:-1]
+    fell = (values < 0).any(axis=1) & ~is_first
+    if is_folded:
+        moved = fell & (values.sum(axis=1) >= 0)
+        values[moved] = _moved_up(values[moved])
+        fell &= ~moved
+    begins = is_first | fell
+    values[begins], sums[begins] = rows.values[begins], rows.sums[begins]
+    return values, np.maximum(sums, 0.0)
+
+
+def _moved_up(values: Int64s) -> Int64s:
+    """Return differences without negative buckets and with the same total, none of them faster."""
+    up_to = np.cumsum(values, axis=1)
+    up_to = np.minimum.accumulate(up_to[:, ::-1], axis=1)[:, ::-1]
+    up_to = np.maximum(up_to, 0)
+    return np.diff(up_to, axis=1, prepend=0)
+
+
+def _last_of_each(rows: Points) -> Points:
+    ends = np.append(_begins(rows)[1:], True)[: len(rows)]
+    newest = int(rows.times.max(initial=0))
+    return rows.take(ends & (rows.times >= newest - FORGET_NS))
