@@ -11,8 +11,8 @@ from sreportal.api_urls import router
 from tests.populated import PopulatedPortal, addresses
 
 MORE = 7
-# Each of these is about somebody's own session or key, or what would go with a row: no lists.
-NO_ROWS = ("/accounts/2fa/", "/accounts/password/", "/accounts/login/", "/health")
+# Each of these is about somebody's own session or key, or what would go with a row, or no row: no lists.
+NO_ROWS = ("/accounts/2fa/", "/accounts/password/", "/accounts/login/", "/health", "/api/schema/")
 OF_ONE_ROW = ("/history/", "/delete/", "/password/")
 LISTS = {f"/api/v1/{prefix}/" for prefix, _, _ in router.registry} | {
     f"/admin/{model._meta.app_label}/{model._meta.model_name}/" for model in admin.site._registry
