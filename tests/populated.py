@@ -11,7 +11,6 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.contrib import admin
-from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import Model
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -30,7 +29,7 @@ from accounts.tests.cast import token_of
 from catalog.models import Dependency, Service, Team
 from core import audit
 from core.models import JobSlot, ProcessHeartbeat
-from slo.models import ThresholdRule
+from slo.models import Annotation, BudgetPolicy, Correction, FreezeOverride, ThresholdRule
 from slo.tests.world import LAG, MINUTE, NOON, World
 from sreportal.api_urls import router
 from telemetry.models import CircuitBreakerState, TelemetryDelta
@@ -76,7 +75,6 @@ class PopulatedPortal:
             user=person, type=Authenticator.Type.WEBAUTHN, data={"name": "Key"}
         )
         SocialAccount.objects.create(user=person, provider="openid_connect", uid=name)
-        Group.objects.create(name=name)
         Person.objects.create(name=f"Ada {number}", email=f"ada{number}@example.com")
         return person
 
@@ -93,6 +91,7 @@ class PopulatedPortal:
             threshold="0.5",
             service=service,
         )
+        _add_decisions(number, service, person)
         CircuitBreakerState.objects.create(
             service=service.slug,
             name="database",
@@ -112,6 +111,21 @@ class PopulatedPortal:
             received_at=NOON, size=1, payload=b"", quarantined_at=self.now, error="no such version"
         )
         audit.record(act="user.changed", subject=person, actor=person, now=self.now)
+
+
+def _add_decisions(number: int, service: Service, person: User) -> None:
+    until = NOON + timedelta(hours=1)
+    Correction.objects.create(service=service, starts_at=NOON, ends_at=until, reason="Maintenance")
+    Annotation.objects.create(service=service, title=f"Release {number}", starts_at=NOON)
+    BudgetPolicy.objects.create(slug=f"policy-{number}", name=f"Policy {number}")
+    FreezeOverride.objects.create(
+        service=service,
+        frozen=True,
+        reason="Release",
+        owner=person,
+        created_at=NOON,
+        expires_at=until,
+    )
 
 
 def _add_schedules(number: int) -> None:
