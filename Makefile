@@ -15,7 +15,7 @@ AWAY := SREPORTAL_DATA=$(VENV)/check DATABASE_URL= REDIS_URL=
 # $(call step,NAME,COMMAND): name it, run it, stop at a failure, tell the seconds.
 step = @printf '\n== %s\n' '$(1)'; begin=$$(date +%s); $(2) && printf '   %s s\n' $$(($$(date +%s) - begin))
 
-.PHONY: help run test scenarios check lint types contracts templates migrations suite sqlite browser coverage format lock clean
+.PHONY: help run test scenarios check lint types contracts templates migrations suite sqlite browser pictures coverage format lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -79,6 +79,10 @@ scenarios: $(VENV)/.dev ## Real processes on a real clock; about eight minutes
 browser: $(VENV)/.dev ## The tests in a real browser; pictures go to test-results
 	@printf '\n== tests in the browser\n'
 	@$(BIN)/python -m pytest --quiet -m browser tests/browser
+
+pictures: $(VENV)/.dev ## Take the README's pictures anew
+	@$(BIN)/python -m pytest --quiet -m browser tests/browser/test_readme_picture.py
+	@for scheme in light dark; do cp test-results/test_readme_picture-$$scheme.png docs/images/overview-$$scheme.png; done
 
 coverage: $(VENV)/.dev ## Branch coverage of the arithmetic and the policy
 	@$(BIN)/coverage run -m pytest --quiet -m 'not browser and not scenario'

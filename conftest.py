@@ -10,9 +10,10 @@ from django.conf import settings
 from django.test import override_settings
 
 from sreportal.celery import app as celery_app
+from tests.populated import populated_portal
 from tests.query_counts import assert_queries
 
-__all__ = ["assert_queries"]
+__all__ = ["assert_queries", "populated_portal"]
 
 
 @pytest.fixture(scope="session", autouse=True)

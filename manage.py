@@ -4,8 +4,19 @@
 import os
 import sys
 
-from django.core.management import execute_from_command_line
+try:
+    from django.core.management import execute_from_command_line
+
+    from sreportal.setting_rules import InvalidSetting
+except ModuleNotFoundError as missing:
+    sys.exit(
+        f"This Python lacks {missing.name}: run 'make run', which installs it, or "
+        ".venv/bin/python manage.py."
+    )
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sreportal.settings")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except InvalidSetting as error:
+        sys.exit(f"{error} docs/configuration.md explains every setting.")

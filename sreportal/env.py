@@ -15,6 +15,8 @@ from typing import Any
 
 import environ
 
+from sreportal.setting_rules import RULES, InvalidSetting, parse
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -64,37 +66,63 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AWS_ENDPOINT_URL", str, "", "Other endpoint for AWS calls, e.g. a simulator."),
 )
 
-_reader = environ.Env()
 environ.Env.read_env(str(BASE_DIR / ".env"))
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
 def read(name: str) -> Any:
-    """Return the value of a declared setting, in its declared type."""
+    """Return the value of a declared setting, in its declared type; empty means the default.
+
+    Raises:
+        InvalidSetting: If the value is not what the setting must be.
+    """
     setting = _BY_NAME[name]
-    if setting.kind is bool:
-        return _reader.bool(name, default=setting.default)
-    if setting.kind is int:
-        return _reader.int(name, default=setting.default)
-    if setting.kind is list:
-        return _reader.list(name, default=setting.default)
-    return _reader.str(name, default=setting.default)
+    text = os.environ.get(name, "")
+    if not text:
+        return setting.default
+    value = parse(name, setting.kind, text)
+    rule = RULES.get(name)
+    if rule is not None and (wanted := rule(value)) is not None:
+        raise InvalidSetting(f"{name} must be {wanted}.")
+    return value
 
 
 def data_dir() -> Path:
-    """Return the data folder, made private to its owner when it does not exist yet."""
+    """Return the data folder, made private to its owner when it does not exist yet.
+
+    Raises:
+        InvalidSetting: If it is no folder, or this account may not write into it.
+    """
     path = Path(read("SREPORTAL_DATA")).expanduser()
     path = path if path.is_absolute() else BASE_DIR / path
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise InvalidSetting(f"SREPORTAL_DATA: {path} cannot be a data folder: {why}.") from None
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise InvalidSetting(f"SREPORTAL_DATA: {path} cannot be written to by this account.")
     return path
 
 
 def private_value(name: str, file_name: str) -> str:
-    """Return a secret from the environment, else one kept (and made once) in the data folder."""
+    """Return a secret from the environment, else one kept (and made once) in the data folder.
+
+    Raises:
+        InvalidSetting: If its file can be neither made nor read.
+    """
     given = read(name)
     if given:
         return str(given)
     path = data_dir() / file_name
+    try:
+        return _kept(path)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise InvalidSetting(f"SREPORTAL_DATA: {path} cannot be used: {why}.") from None
+
+
+def _kept(path: Path) -> str:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

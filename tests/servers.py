@@ -69,7 +69,7 @@ def redis_server() -> Iterator[str]:
     elif _redis_answers("redis://127.0.0.1:6379/0"):
         yield "redis://127.0.0.1:6379/0"
     else:
-        with _throw_away_redis() as url:
+        with throw_away_redis() as url:
             yield url
 
 
@@ -143,7 +143,8 @@ def _throw_away_postgresql() -> Iterator[str]:
 
 
 @contextmanager
-def _throw_away_redis() -> Iterator[str]:
+def throw_away_redis() -> Iterator[str]:
+    """Yield the address of a Redis that nobody shares, for what cannot prefix its keys."""
     with _folder("redis") as folder:
         port = _free_port()
         binary = shutil.which("redis-server") or shutil.which("valkey-server")

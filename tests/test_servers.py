@@ -64,8 +64,8 @@ def test_killed_run_leaves_no_server() -> None:
     """Killing the process that started a server ends the server."""
     program = (
         "import time\n"
-        "from tests.servers import _throw_away_redis\n"
-        "with _throw_away_redis() as url:\n"
+        "from tests.servers import throw_away_redis\n"
+        "with throw_away_redis() as url:\n"
         "    print(url, flush=True)\n"
         "    time.sleep(60)\n"
     )

@@ -1,5 +1,6 @@
 """Evaluating and editing threshold rules."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SOURCE = "rule"
 NOTHING = Reading(None)
+Question = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
@@ -54,16 +56,31 @@ class Finding:
 def find(rules: Sequence[ThresholdRule], *, end: datetime) -> list[Finding]:
     """Return what each rule says of each service it watches, over windows that end at `end`."""
     services = list(Service.objects.order_by("slug"))
-    findings = []
+    # Rules of single services mostly ask the same of each: one question is read once for all.
+    asking: dict[Question, list[ThresholdRule]] = defaultdict(list)
     for rule in rules:
-        watched = [s for s in services if rule.service_id in {None, s.pk}]
-        found = readings.read(rule, watched, end=end)
-        findings += [
-            Finding(rule, service, reading, verdict(rule.condition, reading))
-            for service in watched
-            for reading in [found.get(service.pk, NOTHING)]
-        ]
-    return findings
+        asking[_question(rule)].append(rule)
+    found = {
+        question: readings.read(same[0], _watched(services, same), end=end)
+        for question, same in asking.items()
+    }
+    return [
+        Finding(rule, service, reading, verdict(rule.condition, reading))
+        for rule in rules
+        for service in _watched(services, [rule])
+        for reading in [found[_question(rule)].get(service.pk, NOTHING)]
+    ]
+
+
+def _question(rule: ThresholdRule) -> Question:
+    """Return all that tells the figures of one rule from those of another."""
+    return rule.metric, rule.window_minutes, rule.error_from
+
+
+def _watched(services: Sequence[Service], rules: Sequence[ThresholdRule]) -> list[Service]:
+    """Return the services that any of the rules watches."""
+    keys = {rule.service_id for rule in rules}
+    return [service for service in services if None in keys or service.pk in keys]
 
 
 def evaluate(*, end: datetime, now: datetime) -> list[Finding]:

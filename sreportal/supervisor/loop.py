@@ -55,6 +55,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._close = keep_from_children
         self._output = output or sys.stdout
+        self._asked_to_stop = False
         self._stopping = False
         self._wake_reader, self._wake_writer = os.pipe()
         for end in (self._wake_reader, self._wake_writer):
@@ -72,8 +73,8 @@ class Supervisor:
         self.stop()
 
     def _ask_to_stop(self, *_: object) -> None:
-        if not self._stopping:
-            self._stopping = True
+        if not self._asked_to_stop:
+            self._asked_to_stop = True
             raise Stop
 
     def say(self, text: str, name: str = "portal") -> None:
@@ -123,6 +124,9 @@ class Supervisor:
 
     def _serve(self, *, timeout: float | None) -> None:
         """Wait for output, an ended child, a due restart or `timeout`; then do what is due."""
+        # What the signal's handler raised is lost when the signal came inside a finalizer.
+        if self._asked_to_stop and not self._stopping:
+            raise Stop
         for key, _ in self._selector.select(timeout):
             if key.data is None:
                 os.read(self._wake_reader, 512)
@@ -158,7 +162,7 @@ class Supervisor:
                 self._after_end(child, os.waitstatus_to_exitcode(status))
 
     def _after_end(self, child: Child, code: int) -> None:
-        if self._stopping:
+        if self._stopping or self._asked_to_stop:
             return
         if code == 0 and child.program.may_finish:
             self.say("finished.", child.program.name)

@@ -15,6 +15,9 @@ import psutil
 
 from sreportal.env import BASE_DIR, SETTINGS
 
+# A first start migrates; the machine may do other work at the same time.
+READY_WITHIN_S = 90
+
 
 def free_port() -> int:
     """Return a port that nobody listens on."""
@@ -65,7 +68,10 @@ class RunningPortal:
 
     def wait_until_ready(self) -> "RunningPortal":
         """Return when the address was printed."""
-        wait_until(lambda: "Ready: " in self.output() or self._process.poll() is not None)
+        wait_until(
+            lambda: "Ready: " in self.output() or self._process.poll() is not None,
+            within_s=READY_WITHIN_S,
+        )
         assert self._process.poll() is None, self.output()
         return self
 

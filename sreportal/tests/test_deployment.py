@@ -1,6 +1,8 @@
 """The files that operators start from, held to their rules without any container engine."""
 
+import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from django.core.management import get_commands
 
 from sreportal.env import BASE_DIR, SETTINGS
 from sreportal.schedule import SCHEDULE
@@ -116,6 +119,74 @@ def test_secrets_have_no_default(services: dict[str, dict[str, Any]]) -> None:
     for name in ("SECRET_KEY", "TOKEN_PEPPER", "PORTAL_URL"):
         assert environment[name].startswith(f"${{{name}:?")
     assert ":?" in environment["DATABASE_URL"]
+
+
+def words_of(command: list[str] | str) -> list[list[str]]:
+    """Return the programs that a command starts, each with its arguments."""
+    given = shlex.split(command) if isinstance(command, str) else command
+    if given[:2] != ["sh", "-ec"]:
+        return [given]
+    return [shlex.split(line.removeprefix("exec ")) for line in given[2].splitlines() if line]
+
+
+def commands_of(
+    services: dict[str, dict[str, Any]], dockerfile: list[tuple[str, str]]
+) -> list[list[str]]:
+    """Return every program that a container of the portal's image starts or is asked with."""
+    found = []
+    for service in portal_services(services).values():
+        found += words_of(service["command"]) if "command" in service else []
+        probe = service.get("healthcheck", {}).get("test")
+        found += words_of(probe[1:]) if probe else []
+    texts = [rest for name, rest in dockerfile if name == "CMD"]
+    probes = [rest.partition("CMD ")[2] for name, rest in dockerfile if name == "HEALTHCHECK"]
+    return [*found, *(json.loads(text) for text in texts + probes)]
+
+
+def test_every_command_exists(
+    services: dict[str, dict[str, Any]], dockerfile: list[tuple[str, str]]
+) -> None:
+    """What a container starts or is asked with is a program and, of Django's, a command we have."""
+    commands = commands_of(services, dockerfile)
+    assert {words[0] for words in commands} == {"python", "gunicorn", "celery"}
+    for program in ("gunicorn", "celery"):
+        assert (Path(sys.executable).parent / program).exists()
+    ours = {words[2] for words in commands if words[1] == "manage.py"}
+    assert ours == {"migrate", "createcachetable", "bootstrap", "collectstatic", "doctor"}
+    assert ours <= set(get_commands())
+    celery = {word for words in commands if words[0] == "celery" for word in words}
+    assert {"sreportal", "worker", "beat"} <= celery
+
+
+def test_variables_of_commands_are_passed(services: dict[str, dict[str, Any]]) -> None:
+    """A shell in a container expands only what the container was given."""
+    for name, service in portal_services(services).items():
+        used = set(re.findall(r"\$\$\{?(\w+)", json.dumps(service.get("command", ""))))
+        assert used <= set(service["environment"]), name
+
+
+def test_what_must_last_is_on_a_named_volume(compose: dict[str, Any]) -> None:
+    """Data, database and queue outlive their containers; no volume is declared for nothing."""
+    mounts = [
+        volume for service in compose["services"].values() for volume in service.get("volumes", [])
+    ]
+    assert {mount.partition(":")[0] for mount in mounts} == set(compose["volumes"])
+    assert {"data:/data", "postgres:/var/lib/postgresql/data", "redis:/data"} == set(mounts)
+
+
+def test_no_file_holds_a_secret(
+    services: dict[str, dict[str, Any]], dockerfile: list[tuple[str, str]]
+) -> None:
+    """What is secret comes from outside: never a literal, never part of the image."""
+    secret = re.compile(r"SECRET|PASSWORD|PEPPER|KEY|TOKEN")
+    for name, service in services.items():
+        for variable, value in service["environment"].items() if "environment" in service else ():
+            assert not secret.search(variable) or value.startswith("${"), (name, variable)
+    set_in_image = [rest for name, rest in dockerfile if name in {"ENV", "ARG"}]
+    assert not any(secret.search(rest) for rest in set_in_image)
+    lines = (BASE_DIR / ".env.example").read_text().splitlines()
+    given = [line for line in lines if re.match(r"#\w*(SECRET|PASSWORD|PEPPER|KEYS)\w*=.", line)]
+    assert given == []
 
 
 def test_published_ports_are_loopback(services: dict[str, dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from django.db import connections
 from core import demo
 from core.clock import now
 from sreportal import defaults, env, preparation
-from sreportal.supervisor import broker, programs
+from sreportal.supervisor import broker, programs, servers
 from sreportal.supervisor.claims import CannotStart, DataFolderLock, listen
 from sreportal.supervisor.loop import NotReady, Stop, Supervisor
 
@@ -53,6 +53,7 @@ class Portal:
 
     def run(self) -> None:
         """Bring everything up, say where it is, and stay."""
+        self._require_servers()
         self._run_folder.mkdir(mode=0o700, exist_ok=True)
         self._start_broker()
         password = self._prepare()
@@ -66,6 +67,12 @@ class Portal:
             settings.DEMO_SWITCH.touch()
             self._supervisor.start(programs.demo_traffic(listener, self._demo_token))
         self._supervisor.run()
+
+    def _require_servers(self) -> None:
+        if not settings.EMBEDDED_DATABASE:
+            servers.require_database(env.read("DATABASE_URL"))
+        if not settings.EMBEDDED_BROKER:
+            servers.require_redis(env.read("REDIS_URL"))
 
     def _start_broker(self) -> None:
         if not settings.EMBEDDED_BROKER:

@@ -1,0 +1,112 @@
+"""What the value of a setting must look like, so that a wrong one is a sentence and no stack trace.
+
+A rule takes the value and returns what it must be, or None when it is that. No message carries the
+value of an address or a secret: it may hold a password.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+
+Rule = Callable[[Any], str | None]
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off"}
+
+
+class InvalidSetting(Exception):
+    """A setting that the portal cannot start with; the message is one line that names it."""
+
+
+def parse(name: str, kind: type, text: str) -> Any:
+    """Return `text` as `kind`: int, bool, list (separated by commas) or str.
+
+    Raises:
+        InvalidSetting: If it is no such thing.
+    """
+    if kind is int:
+        try:
+            return int(text)
+        except ValueError:
+            raise InvalidSetting(f"{name} must be a whole number, not {text!r}.") from None
+    if kind is bool:
+        word = text.strip().lower()
+        if word not in TRUE | FALSE:
+            raise InvalidSetting(f"{name} must be 1 or 0, not {text!r}.")
+        return word in TRUE
+    if kind is list:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return text
+
+
+def between(lowest: int, highest: int) -> Rule:
+    """Return a rule for a number."""
+
+    def rule(value: int) -> str | None:
+        if lowest <= value <= highest:
+            return None
+        return f"between {lowest} and {highest}, not {value}"
+
+    return rule
+
+
+def one_of(*choices: str) -> Rule:
+    """Return a rule for a word, or for each word of a list."""
+
+    def rule(value: str | Sequence[str]) -> str | None:
+        words = [value] if isinstance(value, str) else value
+        wrong = [word for word in words if word not in choices]
+        return f"one of {', '.join(choices)}; not {wrong[0]!r}" if wrong else None
+
+    return rule
+
+
+def address(*schemes: str, example: str, needs_host: bool = True) -> Rule:
+    """Return a rule for a URL; empty is left to the setting's own meaning."""
+
+    def rule(value: str) -> str | None:
+        if not value:
+            return None
+        try:
+            parts = urlsplit(value)
+            known = parts.scheme in schemes and (parts.port is None or parts.port > 0)
+            named = bool(parts.hostname) or not needs_host
+        except ValueError:
+            known = named = False
+        return None if known and named else f"an address like {example}"
+
+    return rule
+
+
+RULES: dict[str, Rule] = {
+    "PORT": between(1, 65535),
+    "PORTAL_URL": address("http", "https", example="https://sre.example.org"),
+    # A host may be missing: libpq and the broker reach a unix socket by its path.
+    "DATABASE_URL": address(
+        *("postgres", "postgresql", "pgsql"),
+        example="postgres://user:password@host:5432/name",
+        needs_host=False,
+    ),
+    "REDIS_URL": address(
+        *("redis", "rediss", "redis+socket", "sentinel"),
+        example="redis://host:6379/0",
+        needs_host=False,
+    ),
+    "NUM_PROXIES": between(0, 20),
+    "LOG_LEVEL": one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
+    "LOG_FORMAT": one_of("console", "json"),
+    "DEMO": one_of("auto", "1", "0"),
+    "USERS_API_ANONYMOUS": one_of("auto", "1", "0"),
+    "WEB_THREADS": between(1, 1000),
+    "WEB_WORKERS": between(1, 1000),
+    "WORKER_CONCURRENCY": between(1, 1000),
+    "EMAIL_URL": address(
+        *environ.Env.EMAIL_SCHEMES, example="smtp://user:password@host:587", needs_host=False
+    ),
+    "OIDC_ISSUER": address("http", "https", example="https://login.example.org"),
+    "MFA_REQUIRED_ROLES": one_of("viewer", "responder", "manager", "admin"),
+    "TELEMETRY_RETENTION_DAYS": between(1, 3660),
+    "AWS_ENDPOINT_URL": address("http", "https", example="http://127.0.0.1:5000"),
+}
