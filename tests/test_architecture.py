@@ -84,12 +84,13 @@ def test_state_changes_are_calls_not_model_signals() -> None:
 def test_one_module_talks_http() -> None:
     """Outbound requests pass the checks of `core.http_client`; nothing else opens connections.
 
-    The SDK runs outside the portal, demonstration traffic goes to the portal itself, and the issuer
-    of single sign-on is the operator's own choice, often at a private address.
+    The SDK and the probes of chaos run outside the portal, demonstration traffic goes to the portal
+    itself, and the issuer of single sign-on is the operator's own choice, often at a private address.
     """
     speakers = offenders(lambda path: bool(HTTP_LIBRARIES & set(imported(path))))
     assert set(speakers) <= {
         "accounts/oidc/transport.py",
+        "chaos/probe.py",
         "core/http_client.py",
         "sre/delivery.py",
         "sreportal/demo_traffic.py",

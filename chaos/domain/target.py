@@ -67,7 +67,7 @@ def belongs_to_the_portal(
 ) -> str:
     """Return why an aim is the portal's own store, "" when it is not.
 
-    Hosts of one machine have many names: on loopback the port alone decides.
+    This machine has many names: where the store is on loopback, the port alone decides.
     """
     for host, port in portal_stores(environment):
         local = host in {"localhost", "127.0.0.1", "::1"}

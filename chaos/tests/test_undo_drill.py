@@ -89,7 +89,7 @@ def is_listening(port: int) -> bool:
 
 
 def begin(
-    target: Target, state: Path, name: str, **options: float
+    target: Target, state: Path, name: str, **options: Any
 ) -> tuple[threading.Thread, list[dict[str, Any]]]:
     """Run an experiment in a thread; its journal will be in the list."""
     orchestrator = create_chaos_experiments(target_url=target.url, state_dir=state, **options)
@@ -150,14 +150,19 @@ def test_killed_at_each_step(
     assert ledger.entries(unfinished=True) == ledger.open_runs() == []
 
 
+def wait_until_past(moment: float) -> None:
+    """Wait for a point of the monotonic clock (s)."""
+    eventually(lambda: time.monotonic() > moment)
+
+
 def test_killed_at_any_moment(target: Target, tmp_path: Path, ledger: Ledger) -> None:
-    """Ten runs, each killed a little later than the one before: none leaves a trace."""
-    for number in range(10):
+    """Eight runs, each killed a little later than the one before: none leaves a trace."""
+    for number in range(8):
         thread, journals = begin(target, tmp_path, "network_latency", duration_s=0.2, settle_s=0.5)
         eventually(ledger.open_runs)
         [run] = ledger.open_runs()
-        killed_after = time.monotonic() + number * 0.09
-        eventually(lambda after=killed_after: time.monotonic() > after)
+        killed_after = time.monotonic() + number * 0.12
+        wait_until_past(killed_after)
         for runner in marked(f"--run={run['run_id']}"):
             os.kill(runner, signal.SIGKILL)
         thread.join(10)
@@ -216,7 +221,7 @@ def test_stop_ends_every_experiment(target: Target, tmp_path: Path, ledger: Ledg
     assert (journals[0]["status"], journals[0]["verdict"]) == ("interrupted", "failed")
 
 
-@pytest.mark.parametrize("name", ["network_latency", "memory_leak"])
+@pytest.mark.parametrize("name", ["network_latency"])
 def test_recover_undoes_what_the_dead_left(
     target: Target, tmp_path: Path, ledger: Ledger, name: str
 ) -> None:
@@ -232,7 +237,7 @@ def test_recover_undoes_what_the_dead_left(
     assert recovery.recover(tmp_path) == []
 
 
-@pytest.mark.parametrize("name", ["connection_reset", "cpu_exhaustion"])
+@pytest.mark.parametrize("name", ["cpu_exhaustion"])
 def test_fault_ends_by_itself_when_everybody_is_dead(
     target: Target, tmp_path: Path, ledger: Ledger, name: str
 ) -> None:
