@@ -79,7 +79,9 @@ class Run:
                 name,
                 params=injector.params(self._context),
                 snapshot=injector.snapshot(self._context),
-                ttl_s=self._spec["duration_s"] + self._spec["grace_s"],
+                ttl_s=self._spec["duration_s"]
+                + self._spec["grace_s"]
+                + injector.undoing_s(self._context),
             )
             with self._activity(f"inject {name}"):
                 injector.inject(entry, self._ledger.folder)

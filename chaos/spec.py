@@ -54,7 +54,7 @@ class Spans:
     @property
     def longest_s(self) -> float:
         """Return after how long a run is over, whatever happens."""
-        return self.ttl_s + 2 * self.settle_s + STARTING_S
+        return self.ttl_s + 3 * self.settle_s + STARTING_S
 
 
 LIMITS = {"duration_s": (0.1, 3600), "settle_s": (0.5, 1800), "grace_s": (0.5, 300)}

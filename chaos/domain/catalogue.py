@@ -64,6 +64,20 @@ CATALOGUE: tuple[Experiment, ...] = (
         "The target is steady while the machine's memory fills.",
         {"megabytes": Range(200, 1, 200)},
     ),
+    Experiment(
+        "scaling",
+        "infrastructure",
+        5,
+        "The target is steady with fewer tasks.",
+        {"tasks": Range(1, 1, 10)},
+    ),
+    Experiment(
+        "instance_termination",
+        "infrastructure",
+        6,
+        "The target is steady when a task dies, and the task is replaced.",
+        {},
+    ),
 )
 
 

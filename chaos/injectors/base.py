@@ -71,6 +71,10 @@ class Injector(ABC):
         """Return how things are before, as JSON values."""
         return {}
 
+    def undoing_s(self, context: Context) -> float:
+        """Return how much longer than usual undoing may take (s)."""
+        return 0.0
+
     @abstractmethod
     def inject(self, entry: UndoEntry, folder: Path) -> None:
         """Make the fault; it must be there when this returns."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from chaos.injectors.base import Injector
+from chaos.injectors.ecs import InstanceTermination, Scaling
 from chaos.injectors.exhaustion import CpuExhaustion, MemoryLeak
 from chaos.injectors.network import ConnectionReset, NetworkLatency
 
@@ -13,4 +14,6 @@ INJECTORS: Mapping[str, Injector] = {
     "connection_reset": ConnectionReset(),
     "cpu_exhaustion": CpuExhaustion(),
     "memory_leak": MemoryLeak(),
+    "scaling": Scaling(),
+    "instance_termination": InstanceTermination(),
 }
