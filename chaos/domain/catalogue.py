@@ -78,6 +78,13 @@ CATALOGUE: tuple[Experiment, ...] = (
         "The target is steady when a task dies, and the task is replaced.",
         {},
     ),
+    Experiment(
+        "database_failure",
+        "data",
+        7,
+        "The target is steady while its database fails over.",
+        {},
+    ),
 )
 
 

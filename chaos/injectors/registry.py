@@ -6,6 +6,7 @@ from chaos.injectors.base import Injector
 from chaos.injectors.ecs import InstanceTermination, Scaling
 from chaos.injectors.exhaustion import CpuExhaustion, MemoryLeak
 from chaos.injectors.network import ConnectionReset, NetworkLatency
+from chaos.injectors.rds import DatabaseFailure
 
 __all__ = ["INJECTORS"]
 
@@ -16,4 +17,5 @@ INJECTORS: Mapping[str, Injector] = {
     "memory_leak": MemoryLeak(),
     "scaling": Scaling(),
     "instance_termination": InstanceTermination(),
+    "database_failure": DatabaseFailure(),
 }
