@@ -18,11 +18,12 @@ __all__ = ["main"]
 def main() -> int:
     """Do what the command line asks for; 1 when a fault could not be undone."""
     parser = argparse.ArgumentParser(prog="python -m chaos", allow_abbrev=False)
+    parser.add_argument(
+        "act",
+        choices=("watch", "recover", "stop"),
+        help="undo what dead and hung runs leave, for ever or once; end every experiment now",
+    )
     parser.add_argument("--state-dir", type=Path, default=default_folder())
-    acts = parser.add_subparsers(dest="act", required=True)
-    acts.add_parser("watch", help="undo what dead and hung runs leave, for ever")
-    acts.add_parser("recover", help="undo it once")
-    acts.add_parser("stop", help="end every experiment now")
     given = parser.parse_args()
     if given.act == "watch":
         for undone in watch(given.state_dir, sleep=time.sleep):

@@ -4,6 +4,7 @@ These tests kill real processes with SIGKILL while a real fault is applied, and 
 from outside: in the process table, and by connecting to it.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -21,7 +22,7 @@ from chaos import recovery
 from chaos.chaos_engineering import create_chaos_experiments
 from chaos.domain.states import EntryState
 from chaos.ledger import Ledger, UndoEntry
-from chaos.processes import marked
+from chaos.processes import end_marked, marked
 from chaos.tests.target import Target, eventually, serving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,9 +45,13 @@ def target() -> Iterator[Target]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    """The undo ledger of the test's own state folder."""
-    return Ledger(tmp_path)
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    """The undo ledger of the test's own state folder; whatever fails, nothing stays."""
+    made = Ledger(tmp_path)
+    yield made
+    recovery.stop(tmp_path)
+    for entry in made.entries():
+        end_marked(entry.marker)
 
 
 def applied(ledger: Ledger) -> UndoEntry | None:
@@ -142,12 +147,18 @@ def test_killed_at_each_step(
     thread, journals = begin(target, tmp_path, "network_latency", duration_s=1)
     eventually(lambda: moment(ledger))
     [run] = ledger.open_runs()
-    for runner in marked(f"--run={run['run_id']}"):
-        os.kill(runner, signal.SIGKILL)
+    kill_runner(run["run_id"])
     thread.join(10)
     assert journals[0]["status"] == "interrupted"
     assert outside(run["run_id"]) == []
     assert ledger.entries(unfinished=True) == ledger.open_runs() == []
+
+
+def kill_runner(run_id: str) -> None:
+    """Kill a run's runner if it is still there."""
+    for runner in marked(f"--run={run_id}"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(runner, signal.SIGKILL)
 
 
 def wait_until_past(moment: float) -> None:
@@ -163,8 +174,7 @@ def test_killed_at_any_moment(target: Target, tmp_path: Path, ledger: Ledger) ->
         [run] = ledger.open_runs()
         killed_after = time.monotonic() + number * 0.12
         wait_until_past(killed_after)
-        for runner in marked(f"--run={run['run_id']}"):
-            os.kill(runner, signal.SIGKILL)
+        kill_runner(run["run_id"])
         thread.join(10)
         assert journals[0]["status"] in {"interrupted", "completed"}
         assert outside(run["run_id"]) == []
@@ -185,7 +195,7 @@ def test_watchdog_undoes_what_the_dead_left(target: Target, tmp_path: Path, ledg
         os.kill(caller.pid, signal.SIGKILL)
         os.kill(runner, signal.SIGKILL)
         caller.wait()
-        assert eventually(lambda: not outside(entry.run_id)) < 5
+        assert eventually(lambda: not outside(entry.run_id), within_s=20) < 20
         eventually(lambda: not ledger.open_runs())
         assert [row.state for row in ledger.entries()] == [EntryState.UNDONE]
     finally:
@@ -208,14 +218,12 @@ def test_stop_ends_every_experiment(target: Target, tmp_path: Path, ledger: Ledg
     """The kill switch, from another process: runner and fault are gone, the caller is told."""
     thread, journals = begin(target, tmp_path, "memory_leak", duration_s=30)
     entry, _ = wait_for_fault(ledger)
-    stopped = subprocess.run(
-        [sys.executable, "-m", "chaos", "--state-dir", str(tmp_path), "stop"],
+    subprocess.run(
+        [sys.executable, "-m", "chaos", "stop", "--state-dir", str(tmp_path)],
         cwd=ROOT,
-        capture_output=True,
-        text=True,
+        stdout=subprocess.DEVNULL,
         check=True,
     )
-    assert "memory_leak undone" in stopped.stdout
     assert outside(entry.run_id) == []
     thread.join(10)
     assert (journals[0]["status"], journals[0]["verdict"]) == ("interrupted", "failed")
@@ -276,3 +284,22 @@ def test_recover_leaves_a_living_run_alone(target: Target, tmp_path: Path, ledge
     os.kill(runner, signal.SIGKILL)
     assert caller.wait(10) == 0
     assert marked(entry.marker) == []
+
+
+def test_what_cannot_be_undone_is_said_by_exit_code(tmp_path: Path, ledger: Ledger) -> None:
+    """`recover` exits 1 while a fault stays, and 0 when there is nothing to do."""
+
+    def recover() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "chaos", "recover", "--state-dir", str(tmp_path)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert (recover().returncode, recover().stdout) == (0, "")
+    run_id = ledger.create_run({}, lasts_s=0)
+    ledger.arm(run_id, "unheard_of", params={}, snapshot={}, ttl_s=0)
+    done = recover()
+    assert (done.returncode, f"{run_id} unheard_of failed" in done.stdout) == (1, True)
