@@ -22,7 +22,7 @@ from slo.domain.judging import NAMES
 from slo.domain.windows import BURN_WINDOWS, Window
 from slo.models import Slo
 from slo.queries import SliceReader, figures
-from slo.services.alerting import SOURCE, unit_of
+from slo.services.alerting import SOURCE, in_words, unit_of
 from slo.services.evaluation import slo_window
 
 PAGE_SIZE = 50
@@ -193,11 +193,16 @@ def figure_notes(slo: Slo, status: Figures | None) -> dict[str, str]:
         "counts_note": "",
         "budget_note": "",
         "state_note": "",
+        "pace_note": "1 × spends exactly the budget",
         "state_label": (status.state if status else "no_data").replace("_", " "),
     }
     if status is None:
         return notes | {"state_note": "not evaluated yet"}
     notes["state_note"] = f"since {status.state_since:%-d %b, %H:%M} UTC"
+    if status.lasts is not None and status.lasts:
+        notes["pace_note"] = f"the budget lasts {in_words(status.lasts)} more at this pace"
+    elif status.never_exhausts:
+        notes["pace_note"] = "at this pace the budget lasts"
     notes["counts_note"] = f"{status.good:,} of {status.total:,} {unit_of(status)} good"
     notes["budget_note"] = f"{status.bad:,} bad of {status.allowed:,.1f} allowed"
     return notes

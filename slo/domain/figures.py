@@ -212,6 +212,12 @@ class Figures:
         return _instant(at) if at > EXHAUSTS_NEVER else None
 
     @property
+    def lasts(self) -> timedelta | None:
+        """How long the budget lasts at the pace of the last hour; None is for ever, or not known."""
+        at = self.exhausts_at
+        return None if at is None else at - self.watermark
+
+    @property
     def never_exhausts(self) -> bool:
         """Whether the budget lasts at the pace of the last hour."""
         return int(self.round.exhausts[self.row]) == EXHAUSTS_NEVER
