@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from slo import rule_views, views
+from slo import report_views, rule_views, views
 
 app_name = "slo"
 urlpatterns = [
     path("", views.slo_list, name="list"),
+    path("reports/", report_views.report, name="reports"),
     path("rules/", rule_views.rule_list, name="rules"),
     path("panels/service/<slug:slug>/", views.service_panel, name="service-panel"),
     path("<slug:slug>/", views.slo_detail, name="slo"),

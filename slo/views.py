@@ -1,12 +1,13 @@
 """Pages of SLOs."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
 from accounts.access import requires, signed_in
@@ -19,10 +20,11 @@ from slo import charts
 from slo.domain.burn_alerts import Tier, tiers_for
 from slo.domain.figures import Figures
 from slo.domain.judging import NAMES
+from slo.domain.plans import Method
 from slo.domain.windows import BURN_WINDOWS, Window
-from slo.models import Slo
-from slo.queries import SliceReader, figures
-from slo.services.alerting import SOURCE, unit_of
+from slo.models import CompositeMember, Slo
+from slo.queries import SliceReader, figures, history, ledgers, plans
+from slo.services.alerting import SOURCE, in_words, unit_of
 from slo.services.evaluation import slo_window
 
 PAGE_SIZE = 50
@@ -115,28 +117,75 @@ def slo_detail(request: HttpRequest, slug: str) -> HttpResponse:
     slo = get_object_or_404(slos.prefetch_related("versions__created_by"), slug=slug)
     status = slo.status = figures.of(slo)
     end = status.watermark if status else floor_minute(now())
-    shown = request.GET.get("range", "3h")
-    reader = SliceReader()
-    window = slo_window(slo, end=end)
-    recent = Window(end - RANGES.get(shown, RANGES["3h"]), end)
     context: dict[str, Any] = {
         "slo": slo,
         "status": status,
         "stale_since": end if status and now() - end > timedelta(minutes=3) else None,
         "burn": burn_rows(slo, status),
         "versions": list(slo.versions.all())[::-1],
-        "budget_chart": charts.budget_chart(slo, reader, since_data(slo, window)),
-        "sli_chart": charts.sli_chart(slo, reader, since_data(slo, recent)),
-        "range": shown,
-        "ranges": [(name, name) for name in RANGES],
         "alerts": Alert.objects.filter(
             source=SOURCE, dedup_key__startswith=f"{slo.slug}:"
         ).order_by("-opened_at")[:20],
         "rule": describe(slo),
         "excluded": excluded(slo),
+        "methods": method_rows(slo, status),
+        **drawn(slo, request.GET.get("range", "3h"), end=end),
+        **then(slo, request.GET.get("at", "")),
         **figure_notes(slo, status),
     }
     return render_page(request, "slo/detail.html", context)
+
+
+def drawn(slo: Slo, shown: str, *, end: datetime) -> dict[str, Any]:
+    """Return the charts and the ledger: all that is read from slices."""
+    plan, reader = plans.of(slo), SliceReader()
+    window = slo_window(slo, end=end)
+    recent = Window(end - RANGES.get(shown, RANGES["3h"]), end)
+    happened, lately = charts.marks(slo, window), charts.marks(slo, recent)
+    spent = None if plan.is_composite else ledgers.of(slo, end + plan.rule.delay, plan)
+    return {
+        "range": shown if shown in RANGES else "3h",
+        "ranges": [(name, name) for name in RANGES],
+        "budget_chart": charts.budget_chart(plan, reader, since_data(slo, window), happened),
+        "sli_chart": charts.sli_chart(plan, reader, since_data(slo, recent), lately),
+        "burn_chart": charts.burn_chart(plan, reader, since_data(slo, recent), lately),
+        "ledger": spent,
+        "members": CompositeMember.objects.filter(sli=slo.sli).select_related("slo")
+        if plan.is_composite
+        else [],
+    }
+
+
+def then(slo: Slo, text: str) -> dict[str, Any]:
+    """Return what was known of the SLO at an instant and what is counted for it now."""
+    if not text:
+        return {"at": None, "at_text": ""}
+    at = parse_datetime(text)
+    if at is None:
+        return {"at": None, "at_text": text, "at_error": "Give a time such as 2026-05-03T12:00."}
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    if at > now():
+        return {"at": None, "at_text": text, "at_error": "Nothing is known of the future."}
+    known, counted = history.known_at(at), history.counted_at(at)
+    return {
+        "at": at,
+        "at_text": text,
+        "known": known.get(slo.pk) if known else None,
+        "counted": counted.get(slo.pk),
+    }
+
+
+def method_rows(slo: Slo, status: Figures | None) -> list[dict[str, Any]]:
+    """Return the share of good events by each method, the chosen one marked."""
+    shares = status.by_method if status else dict.fromkeys(Method)
+    return [
+        {
+            "name": Slo.Method(method.value).label.split(":")[0],
+            "share": share,
+            "is_chosen": method.value == slo.method,
+        }
+        for method, share in shares.items()
+    ]
 
 
 def since_data(slo: Slo, window: Window) -> Window:
@@ -193,11 +242,16 @@ def figure_notes(slo: Slo, status: Figures | None) -> dict[str, str]:
         "counts_note": "",
         "budget_note": "",
         "state_note": "",
+        "pace_note": "1 × spends exactly the budget",
         "state_label": (status.state if status else "no_data").replace("_", " "),
     }
     if status is None:
         return notes | {"state_note": "not evaluated yet"}
     notes["state_note"] = f"since {status.state_since:%-d %b, %H:%M} UTC"
+    if status.lasts is not None and status.lasts:
+        notes["pace_note"] = f"the budget lasts {in_words(status.lasts)} more at this pace"
+    elif status.never_exhausts:
+        notes["pace_note"] = "at this pace the budget lasts"
     notes["counts_note"] = f"{status.good:,} of {status.total:,} {unit_of(status)} good"
     notes["budget_note"] = f"{status.bad:,} bad of {status.allowed:,.1f} allowed"
     return notes

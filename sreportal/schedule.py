@@ -43,6 +43,12 @@ SCHEDULE: tuple[Tick, ...] = (
         "Each minute is counted once it is closed; asking four times as often keeps figures young.",
     ),
     Tick(
+        "Forget old slices",
+        "slo.purge",
+        3600,
+        "Minutes are kept for 35 days, hours for 13 months, days for ever; rounds are thinned.",
+    ),
+    Tick(
         "Read capacity from AWS",
         "capacity.read",
         300,

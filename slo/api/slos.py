@@ -41,6 +41,11 @@ class StatusSerializer(serializers.Serializer[Any]):
     measured_minutes = serializers.IntegerField()
     expected_minutes = serializers.IntegerField()
     burn = serializers.DictField()
+    exhausts_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When the budget is spent at the pace of the last hour; null: never, or unknown.",
+    )
+    never_exhausts = serializers.BooleanField()
     state = serializers.CharField()
     state_since = serializers.DateTimeField()
 

@@ -23,8 +23,21 @@ Ints = NDArray[np.int64]
 
 STATES = tuple(State)
 METHODS = tuple(Method)
-_FORMAT = 3
-_BY_SLO = ("ids", "ends", "starts", "allowed", "methods", "states", "since", "tiers", "frozen")
+# Marks in place of a moment: at this pace never, and nobody can tell.
+EXHAUSTS_UNKNOWN, EXHAUSTS_NEVER = 0, 1
+_FORMAT = 4
+_BY_SLO = (
+    "ids",
+    "ends",
+    "starts",
+    "allowed",
+    "methods",
+    "states",
+    "since",
+    "tiers",
+    "frozen",
+    "exhausts",
+)
 _BY_WINDOW = ("good", "total", "measured", "expected")
 
 
@@ -44,6 +57,8 @@ class Round:
         since: When the state began, minutes since 1970.
         tiers: Number of the burn alert's tier from 1 on, fastest first; 0 is none.
         frozen: 1 where lack of data lets no burn alert fire or resolve.
+        exhausts: When the budget is spent if the last hour goes on, minutes since 1970;
+            `EXHAUSTS_NEVER`, `EXHAUSTS_UNKNOWN`.
         good: Good events in the method's unit, by window.
         total: All of them.
         measured: Minutes measured.
@@ -63,6 +78,7 @@ class Round:
     since: Ints
     tiers: Ints
     frozen: Ints
+    exhausts: Ints
     good: Ints
     total: Ints
     measured: Ints
@@ -188,6 +204,23 @@ class Figures:
         """The part of the budget whose burn alert holds; None when none does."""
         number = int(self.round.tiers[self.row])
         return DEFAULT_SHARES[number - 1] if number else None
+
+    @property
+    def exhausts_at(self) -> datetime | None:
+        """When the budget is spent if the last hour goes on; None is never, or not known."""
+        at = int(self.round.exhausts[self.row])
+        return _instant(at) if at > EXHAUSTS_NEVER else None
+
+    @property
+    def lasts(self) -> timedelta | None:
+        """How long the budget lasts at the pace of the last hour; None is for ever, or not known."""
+        at = self.exhausts_at
+        return None if at is None else at - self.watermark
+
+    @property
+    def never_exhausts(self) -> bool:
+        """Whether the budget lasts at the pace of the last hour."""
+        return int(self.round.exhausts[self.row]) == EXHAUSTS_NEVER
 
     @property
     def is_frozen(self) -> bool:

@@ -61,6 +61,15 @@ class WindowRule(NamedTuple):
             return rolling(timedelta(days=self.days), end=end)
         return calendar_window(self.period, end=end, zone=self.zone)
 
+    def next_period(self, at: datetime) -> datetime:
+        """Return when the next calendar window begins, with a whole budget."""
+        day = timedelta(days=1)
+        present = self.own_window(end=at).start
+        later = at + day
+        while self.own_window(end=later).start == present:
+            later += day
+        return self.own_window(end=later).start
+
     def windows(self, watermark: datetime) -> tuple[Window, ...]:
         """Return the windows of `WINDOWS` for a watermark."""
         end = watermark - self.delay

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from slo.domain.blocks import COUNTERS, MEASURED, TOTAL, UNITS, Block, minute_number
 from slo.domain.burn_alerts import DEFAULT_SHARES, Tier, Urgency, tiers_for
-from slo.domain.figures import METHODS, STATES, Ints, Round
+from slo.domain.figures import EXHAUSTS_UNKNOWN, METHODS, STATES, Ints, Round
 from slo.domain.judging import COLUMNS, NAMES, Deltas, Judgement, Reading, decide, judge, plus
 from slo.domain.plans import OWN, WINDOWS, Plan, WindowRule, allowed_units
 from slo.domain.state import MINIMUM_COVERAGE, State, StatePolicy, next_state
@@ -108,6 +108,7 @@ def evaluate(
         since=_since(plans, decided.states, watermark),
         tiers=decided.tiers,
         frozen=decided.frozen.astype(np.int64),
+        exhausts=np.full(len(plans), EXHAUSTS_UNKNOWN, dtype=np.int64),
         good=sums.good,
         total=sums.total,
         measured=sums.measured,

@@ -119,7 +119,7 @@ def _until(policy: BudgetPolicy, status: Figures, plan: Plan) -> datetime | None
     if plan.is_composite:
         return None
     if not plan.rule.days:
-        return next_period(plan, status.watermark)
+        return plan.rule.next_period(status.watermark)
     own = status.own
     left = policy.as_domain().recovered_above
     if BudgetPolicy.Freeze(policy.freeze_when) is BudgetPolicy.Freeze.AT_RISK:
@@ -135,16 +135,6 @@ def _until(policy: BudgetPolicy, status: Figures, plan: Plan) -> datetime | None
     # The burn rate's short window is the first to have no bad event left.
     calm = status.watermark + burning.long / 12
     return calm if budget is None else max(budget, calm)
-
-
-def next_period(plan: Plan, at: datetime) -> datetime:
-    """Return when the next calendar window begins, with a whole budget."""
-    day = timedelta(days=1)
-    present = plan.rule.own_window(end=at).start
-    later = at
-    while plan.rule.own_window(end=later + day).start == present:
-        later += day
-    return plan.rule.own_window(end=later + day).start
 
 
 def _bad_by_hour(plan: Plan, window: Window) -> list[tuple[datetime, Fraction]]:

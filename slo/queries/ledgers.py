@@ -7,12 +7,13 @@ from django.db.models import Q
 
 from core.errors import Conflict
 from incidents.models import Alert
+from slo.domain.corrections import occurrences
 from slo.domain.judging import Judgement, Reading, judge
 from slo.domain.ledger import Cause, Entry, Happening, ledger, responsible
-from slo.domain.plans import OWN, Method
+from slo.domain.plans import OWN, Method, Plan
 from slo.domain.rounds import pieces
 from slo.domain.windows import Window
-from slo.models import Annotation, Slo
+from slo.models import Annotation, Correction, Slo
 from slo.queries import SliceReader, adjustments, plans
 
 
@@ -26,6 +27,12 @@ class Row:
     starts_at: datetime | None
     ends_at: datetime | None
     entry: Entry
+    unit: int = 1
+
+    @property
+    def bad(self) -> float:
+        """Bad events, or minutes by the methods that count slices."""
+        return self.entry.counts.bad / self.unit
 
 
 @dataclass(frozen=True)
@@ -44,25 +51,39 @@ class Ledger:
     unit: str
     rows: list[Row]
 
+    @property
+    def bad(self) -> float:
+        """Bad events of the whole window, in the same unit as the rows'."""
+        return float(self.judgement.bad / self.judgement.unit)
+
+    @property
+    def used(self) -> float | None:
+        """Share of the budget spent; None without one."""
+        rate = self.judgement.burn_rate
+        return None if rate is None else float(rate)
+
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
+    """Something that happened, with its name and address."""
+
     happening: Happening
     title: str
     url: str
 
 
-def of(slo: Slo, watermark: datetime) -> Ledger:
+def of(slo: Slo, watermark: datetime, plan: Plan | None = None) -> Ledger:
     """Return what took the budget of the window that ends at `watermark`.
 
     Args:
         slo: With `sli` loaded.
         watermark: End of the last measured minute; before it by the delay of the SLO's source.
+        plan: Of the SLO, when it is at hand.
 
     Raises:
         Conflict: The SLO is a composite: its members' budgets are spent, each with a ledger.
     """
-    plan = next(plan for plan in plans.load(disabled=True) if plan.pk == slo.pk)
+    plan = plan or plans.of(slo)
     if plan.is_composite:
         raise Conflict("A composite has no events of its own: see the ledgers of its members.")
     window = plan.rule.windows(watermark)[OWN]
@@ -76,7 +97,7 @@ def of(slo: Slo, watermark: datetime) -> Ledger:
     judgement = judge(plan, window, reading)
     counts = [reading.counted(plan, part).counts for _, part in cut]
     rows = [
-        _row(found.get(entry.key or ""), entry)
+        _row(found.get(entry.key or ""), entry, judgement.unit)
         for entry in ledger(cut, counts, allowed=judgement.allowed)
         if entry.key is None or entry.counts.bad
     ]
@@ -84,7 +105,7 @@ def of(slo: Slo, watermark: datetime) -> Ledger:
     return Ledger(window, judgement, unit, rows)
 
 
-def happenings(slo: Slo, window: Window) -> list[_Source]:
+def happenings(slo: Slo, window: Window) -> list[Source]:
     """Return annotations of the service and, as incidents, alerts on it that were not its budget's.
 
     An alert that a burn rate raised is the consequence of the bad events, not their cause.
@@ -98,14 +119,21 @@ def happenings(slo: Slo, window: Window) -> list[_Source]:
     return [*map(_annotation, rows), *map(_alert, alerts[:1000])]
 
 
-def _annotation(row: Annotation) -> _Source:
+def corrected(slo: Slo, window: Window) -> list[tuple[Correction, Window]]:
+    """Return the corrections of the SLO or its service, with the parts of `window` they cover."""
+    mine = Q(slo=slo) | Q(service=slo.sli.service_id)
+    rows = Correction.objects.filter(mine, starts_at__lt=window.end)
+    return [(row, part) for row in rows for part in occurrences(row.as_domain(), window)]
+
+
+def _annotation(row: Annotation) -> Source:
     cause = Cause(row.kind)
     goes_on = row.ends_at is None and cause in {Cause.INCIDENT, Cause.CHAOS}
     happening = Happening(f"annotation:{row.pk}", cause, row.starts_at, row.ends_at, goes_on)
-    return _Source(happening, row.title, row.url)
+    return Source(happening, row.title, row.url)
 
 
-def _alert(alert: Alert) -> _Source:
+def _alert(alert: Alert) -> Source:
     happening = Happening(
         f"alert:{alert.pk}",
         Cause.INCIDENT,
@@ -113,11 +141,11 @@ def _alert(alert: Alert) -> _Source:
         alert.resolved_at,
         alert.resolved_at is None,
     )
-    return _Source(happening, alert.title, alert.url)
+    return Source(happening, alert.title, alert.url)
 
 
-def _row(source: _Source | None, entry: Entry) -> Row:
+def _row(source: Source | None, entry: Entry, unit: int) -> Row:
     if source is None:
-        return Row("unattributed", "", "", None, None, entry)
+        return Row("unattributed", "", "", None, None, entry, unit)
     h = source.happening
-    return Row(h.cause.value, source.title, source.url, h.start, h.end, entry)
+    return Row(h.cause.value, source.title, source.url, h.start, h.end, entry, unit)

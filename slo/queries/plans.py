@@ -70,6 +70,11 @@ def load(*, disabled: bool = False) -> list[Plan]:
     return [plan for plan in plans.values() if plan.is_enabled or disabled]
 
 
+def of(slo: Slo) -> Plan:
+    """Return the plan of one SLO, enabled or not."""
+    return next(plan for plan in load(disabled=True) if plan.pk == slo.pk)
+
+
 def _rule(kind: str, days: int, period: str, zone: str, delay_minutes: int | None) -> WindowRule:
     rolls = kind == Slo.WindowKind.ROLLING
     delay = timedelta(minutes=delay_minutes or 0)

@@ -49,7 +49,7 @@ def of(slo: Slo, changed: Slo, objective: Any, *, watermark: datetime) -> Previe
     Raises:
         Conflict: The SLO is a composite, which has no events of its own to judge again.
     """
-    present = next(plan for plan in plans.load(disabled=True) if plan.pk == slo.pk)
+    present = plans.of(slo)
     if present.is_composite:
         raise Conflict("A composite has no events of its own: preview its members instead.")
     proposed = _proposed(present, changed, objective)

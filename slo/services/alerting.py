@@ -134,8 +134,26 @@ def budget_left(slo: Slo, figures: Figures) -> str:
     left = f"{figures.budget_remaining * 100:.1f}".replace("-", "−")
     return (
         f"{left} % of the budget of {slo.window_name} is left: {figures.bad:,} bad of"
-        f" {figures.allowed:,.1f} allowed {unit_of(figures)}."
+        f" {figures.allowed:,.1f} allowed {unit_of(figures)}.{_how_long(figures)}"
     )
+
+
+def _how_long(figures: Figures) -> str:
+    """Say how long the budget lasts; nothing where it is spent, or nobody can tell."""
+    if figures.state is State.EXHAUSTED:
+        return ""
+    if figures.lasts is not None:
+        return f" At the pace of the last hour it lasts {in_words(figures.lasts)}."
+    return " At the pace of the last hour it lasts." if figures.never_exhausts else ""
+
+
+def in_words(length: timedelta) -> str:
+    """Return a length of time by its two greatest units: 2 d 3 h, 4 h 10 min, 7 min."""
+    minutes = int(length / timedelta(minutes=1))
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {rest} min" if hours else f"{rest} min"
 
 
 def unit_of(figures: Figures) -> str:

@@ -5,6 +5,10 @@ from typing import Literal
 
 from django import template
 
+from slo.domain.figures import Figures
+from slo.domain.state import State
+from slo.services.alerting import in_words
+
 register = template.Library()
 
 
@@ -21,6 +25,18 @@ def rate(value: float | Literal[""] | None) -> str:
         return "no data"
     shown = f"{value:.0f}" if value >= 100 else f"{value:.3g}"
     return f"{shown} ×"
+
+
+@register.simple_tag
+def lasts(status: Figures | None) -> str:
+    """Say how long a budget lasts at the pace of the last hour."""
+    if status is None or status.state == State.NO_DATA:
+        return "no data"
+    if status.state == State.EXHAUSTED:
+        return "spent"
+    if status.lasts is not None:
+        return in_words(status.lasts)
+    return "for ever" if status.never_exhausts else "no data"
 
 
 @register.filter

@@ -1,0 +1,116 @@
+"""When budgets will be spent, of what the portal really counted."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from slo.domain.blocks import Slice
+from slo.models import Correction, Slo
+from slo.queries import figures
+from slo.services import corrections, evaluation, objectives, slices
+from slo.tests.world import MINUTE, NOON, World
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+
+
+@pytest.fixture
+def world() -> World:
+    """Return a portal with the Users API at noon."""
+    return World()
+
+
+def evaluate(slo: Slo, minutes: list[Slice]) -> datetime:
+    """Store minutes from noon on and judge at their end."""
+    slices.write({NOON + MINUTE * n: {slo.sli.slot: s} for n, s in enumerate(minutes)})
+    end = NOON + MINUTE * len(minutes)
+    evaluation.refresh_statuses(watermark=end, now=end)
+    return end
+
+
+def looked_at(minutes: list[Slice], *, days: int, allowed: Fraction) -> int | None:
+    """Return after how many minutes the budget is spent, by the definition."""
+    window = [Slice(0, 0)] * (days * 1440 - len(minutes)) + minutes
+    hour = minutes[-60:]
+    rate = Fraction(sum(s.total for s in hour), len(hour))
+    loss = Fraction(sum(s.total - s.good for s in hour), len(hour))
+    bad, total = sum(s.total - s.good for s in window), sum(s.total for s in window)
+    for number, gone in enumerate(window):
+        if bad + loss * number >= allowed * (total + rate * number) > 0:
+            return number
+        bad, total = bad - (gone.total - gone.good), total - gone.total
+    return None
+
+
+def test_a_burning_budget_says_when_it_is_spent(world: World) -> None:
+    """2 % of 100 a minute fail: the same minute as by looking at each."""
+    slo = world.custom("burning", "0.99")
+    Slo.objects.filter(pk=slo.pk).update(window_days=1)
+    minutes = [Slice(100, 100)] * 300 + [Slice(98, 100)] * 60
+    end = evaluate(slo, minutes)
+    found = figures.of(slo)
+    assert found is not None
+    expected = looked_at(minutes, days=1, allowed=Fraction(1, 100))
+    assert expected
+    assert found.exhausts_at == end + MINUTE * expected
+
+
+def test_a_calm_budget_lasts(world: World) -> None:
+    """Nothing bad in the last hour: never, which is another answer than not knowing."""
+    slo = world.custom("calm", "0.99")
+    evaluate(slo, [Slice(98, 100)] * 10 + [Slice(100, 100)] * 100)
+    found = figures.of(slo)
+    assert found is not None
+    assert (found.exhausts_at, found.never_exhausts) == (None, True)
+
+
+def test_without_traffic_nobody_can_tell(world: World) -> None:
+    """An hour without events has no pace."""
+    slo = world.custom("quiet", "0.99")
+    evaluate(slo, [Slice(98, 100)] * 10 + [Slice(0, 0)] * 61)
+    found = figures.of(slo)
+    assert found is not None
+    assert (found.exhausts_at, found.never_exhausts) == (None, False)
+
+
+def test_versions_and_corrections_are_taken_into_account(world: World) -> None:
+    """A budget judged in parts is asked part by part; an excluded outage spends nothing."""
+    slo = world.custom("parts", "0.9")
+    minutes = [Slice(100, 100)] * 100 + [Slice(0, 100)] * 10 + [Slice(98, 100)] * 70
+    end = evaluate(slo, minutes)
+    objectives.set_objective(
+        slo=slo, objective=Decimal("0.99"), actor="test", now=NOON + MINUTE * 120
+    )
+    corrections.create(
+        actor="test",
+        now=end,
+        slo=slo,
+        mode=Correction.Mode.EXCLUDE,
+        starts_at=NOON + MINUTE * 100,
+        ends_at=NOON + MINUTE * 110,
+        reason="drill",
+    )
+    evaluation.refresh_statuses(watermark=end, now=end)
+    found = figures.of(slo)
+    assert found is not None
+    # Allowed: 110 minutes by 0.9 and 60 by 0.99; each minute to come is allowed 1 and loses 2.
+    left = Fraction(110 * 10 + 60 * 1 - 70 * 2)
+    assert found.exhausts_at == end + MINUTE * int(left)
+
+
+def test_a_calendar_budget_is_spent_within_its_period_or_never(world: World) -> None:
+    """What would be spent after the month's end is not spent."""
+    slo = world.custom("monthly", "0.99")
+    Slo.objects.filter(pk=slo.pk).update(window_kind="calendar", calendar_period="month")
+    end = evaluate(slo, [Slice(100, 100)] * 300 + [Slice(98, 100)] * 60)
+    found = figures.of(slo)
+    assert found is not None
+    assert found.exhausts_at == end + MINUTE * (360 - 120)
+    Slo.objects.filter(pk=slo.pk).update(calendar_period="day", timezone="Asia/Tokyo")
+    evaluation.refresh_statuses(watermark=end, now=end)
+    daily = figures.of(slo)
+    assert daily is not None
+    midnight = datetime(2026, 5, 3, 15, tzinfo=end.tzinfo)
+    assert (daily.window_start, end > midnight) == (midnight, True)
+    assert daily.exhausts_at == end + timedelta(minutes=180 - 120)
