@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenAuthentication
+from accounts.models import ApiToken
 from core import clock
 from telemetry.api import JsonAlways
 from telemetry.domain.otlp import messages
@@ -83,7 +84,7 @@ class ExportView(APIView):
         now = clock.now()
         body = read_body(request._request, types=TYPES)
         is_json = body.content_type == JSON_TYPE
-        sender = sender_of(request.auth)
+        sender = sender_of(cast("ApiToken", request.auth))
         taken = otlp.store_metrics(body.data, now=now, is_json=is_json, sender=sender)
         answer = messages.response(taken.rejected, taken.message, as_json=is_json)
         return _encoded(answer, 200, as_json=is_json)
