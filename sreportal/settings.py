@@ -96,6 +96,7 @@ MIDDLEWARE = [
     "users_api.middleware.SliMiddleware",
     "users_api.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "telemetry.middleware.IngestMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

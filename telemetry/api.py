@@ -1,6 +1,6 @@
 """`POST /api/v1/telemetry/requests` and `/freshness`."""
 
-from typing import Any, cast
+from typing import Any
 
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework import serializers, status
@@ -10,16 +10,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenAuthentication
-from accounts.models import User
-from core import clock
-from core.errors import InvalidInput
 from core.problems import CONTENT_TYPE, problem
 from telemetry.domain.batches import FRESHNESS, REQUESTS, Kind, Rejection
-from telemetry.http_body import read_body
-from telemetry.services import ingest
-from telemetry.services.ingest import Answer, Sender
+from telemetry.intake import OUTCOME, take
+from telemetry.services.ingest import Answer
 
-MAX_KEY = 200
 MAX_NAMED = 20
 KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -79,23 +74,24 @@ class JsonAlways(DefaultContentNegotiation):
 
 
 class IngestView(APIView):
-    """Takes a batch; bytes are read and decoded here, not by the framework's parsers."""
+    """Answers batches; for most of them `telemetry.middleware` did so before, and only sooner."""
 
     authentication_classes = [TokenAuthentication]
     content_negotiation_class = JsonAlways
     write_scope = "ingest"
     kind: Kind[Any]
 
-    def take(self, request: Request) -> Response:
-        """Store the body and say what became of it."""
-        now = clock.now()
-        key = _idempotency_key(request)
-        body = read_body(request._request)
-        sender = sender_of(request)
-        answer = ingest.store_body(
-            body.data, now=now, kind=self.kind, lines=body.lines, sender=sender, key=key
-        )
-        return _response(answer)
+    def answer(self, request: Request) -> Response:
+        """Say what became of the batch, which the middleware may have found out already."""
+        outcome = getattr(request._request, OUTCOME, None)
+        if outcome is None:
+            outcome = take(request._request, self.kind)
+        if isinstance(outcome, Exception):
+            raise outcome
+        if outcome.is_refusal:
+            return _refused(outcome)
+        headers = {"Idempotency-Replayed": "true"} if outcome.is_replay else {}
+        return Response(outcome.body(), headers=headers)
 
 
 class RequestsView(IngestView):
@@ -126,7 +122,7 @@ class RequestsView(IngestView):
         Up to 10 MB, gzip or plain; NDJSON as application/x-ndjson. The valid elements of a batch
         are kept; the others are listed.
         """
-        return self.take(request)
+        return self.answer(request)
 
 
 class FreshnessView(IngestView):
@@ -143,27 +139,10 @@ class FreshnessView(IngestView):
     )
     def post(self, request: Request) -> Response:
         """Send how old data was, per service and source."""
-        return self.take(request)
+        return self.answer(request)
 
 
-def sender_of(request: Request) -> Sender:
-    """Return who reports: the token of a request and its owner."""
-    # A checked token is kept for seconds in this process; what its owner may see, as long with it.
-    known = vars(request.auth).setdefault("_known_services", {})
-    return Sender(token_id=request.auth.pk, user=cast("User", request.user), known=known)
-
-
-def _idempotency_key(request: Request) -> str:
-    key: str = request.headers.get("Idempotency-Key", "")
-    if len(key) > MAX_KEY or not key.isprintable():
-        raise InvalidInput(f"At most {MAX_KEY} printable characters.", field="Idempotency-Key")
-    return key
-
-
-def _response(answer: Answer) -> Response:
-    headers = {"Idempotency-Replayed": "true"} if answer.is_replay else {}
-    if not answer.is_refusal:
-        return Response(answer.body(), headers=headers)
+def _refused(answer: Answer) -> Response:
     code = status.HTTP_404_NOT_FOUND if answer.is_unknown_service else status.HTTP_400_BAD_REQUEST
     errors: dict[str, list[str]] = {}
     for item in answer.rejected[:MAX_NAMED]:

@@ -1,25 +1,18 @@
 """Raw events, one JSON object per request or freshness report: decode, check, roll up.
 
-The fast way decodes a whole batch at once and looks only at what distinguishes its groups. As soon
-as anything is wrong, the slow way looks at each element by itself, so that the valid rest is kept.
+The fast way decodes a whole batch at once and looks only at what distinguishes its groups
+(`telemetry.domain.grouping`). As soon as anything is wrong, the slow way looks at each element by
+itself, so that the valid rest is kept.
 """
 
 import json
-from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from telemetry.domain.buckets import FRESHNESS_BOUNDS_S, count_by_bound, full_bounds
-from telemetry.domain.deltas import (
-    Delta,
-    FreshnessCount,
-    FreshnessKey,
-    RequestCount,
-    RequestKey,
-)
+from telemetry.domain.deltas import Delta
 from telemetry.domain.fields import (
     Age,
     Duration,
@@ -30,9 +23,9 @@ from telemetry.domain.fields import (
     Status,
     WrongField,
     convert,
-    known_method,
     printable,
 )
+from telemetry.domain.grouping import Grouped, Target, group_freshness, group_requests
 
 
 class RequestEvent(msgspec.Struct, gc=False):
@@ -53,14 +46,6 @@ class FreshnessEvent(msgspec.Struct, gc=False):
     source: Name
     age_s: Age
     timestamp: Instant | float | None = None
-
-
-@dataclass(frozen=True)
-class Target:
-    """A service that the sender may report for."""
-
-    service_id: int
-    own_bounds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,8 +74,6 @@ class Batch:
 
 Resolve = Callable[[set[str]], Mapping[str, Target]]
 Event = TypeVar("Event", RequestEvent, FreshnessEvent)
-Group = tuple[str, str, str, int, float]
-Groups = dict[Group, list[float]]
 UNKNOWN_SERVICE = "No such service, or none that this token may report for."
 
 
@@ -100,23 +83,20 @@ class MalformedBody(ValueError):
 
 @dataclass(frozen=True)
 class Kind(Generic[Event]):
-    """One kind of event: how it is decoded, grouped and turned into a delta.
+    """One kind of event: how it is decoded and grouped.
 
     Args:
         event: The struct.
         one, many: Decoders of one element and of an array.
-        group: Key of an event without its minute: service, name, method, status.
+        group: Finds what distinguishes the events of a batch.
         name_field: Which field holds the name.
-        value: The measured value.
-        delta: Makes the delta of groups by service.
     """
 
     event: type[Event]
     one: "msgspec.json.Decoder[Event]"
     many: "msgspec.json.Decoder[list[Event]]"
-    group: Callable[[Sequence[Event], Period], Groups]
+    group: Callable[[Sequence[Event], Period], Grouped]
     name_field: str
-    delta: Callable[[Groups, Mapping[str, Target]], Delta]
 
 
 def read_batch(
@@ -136,12 +116,12 @@ def read_batch(
     """
     try:
         events = _decode(body, kind, lines=lines)
-        groups = kind.group(events, period)
-        if all(f"{key[0]}{key[1]}".isprintable() for key in groups):
-            targets = resolve({key[0] for key in groups})
-            if all(key[0] in targets for key in groups):
-                return Batch(kind.delta(groups, targets), len(events))
-    except (msgspec.DecodeError, WrongField, UnicodeDecodeError):
+        grouped = kind.group(events, period)
+        if grouped.lies_in(period) and "".join(grouped.names).isprintable():
+            targets = resolve(grouped.slugs)
+            if grouped.slugs <= targets.keys():
+                return Batch(grouped.delta(targets), len(events))
+    except (msgspec.DecodeError, UnicodeDecodeError):
         pass
     return _read_one_by_one(_elements(body, lines=lines), kind, period=period, resolve=resolve)
 
@@ -210,7 +190,7 @@ def _read_one_by_one(
         if event.service not in targets
     ]
     rejected.sort(key=lambda rejection: rejection.index)
-    return Batch(kind.delta(kind.group(known, period), targets), len(known), rejected)
+    return Batch(kind.group(known, period).delta(targets), len(known), rejected)
 
 
 def _checked(element: Any, kind: Kind[Event], period: Period) -> Event:
@@ -223,80 +203,17 @@ def _checked(element: Any, kind: Kind[Event], period: Period) -> Event:
     return event
 
 
-def _group_requests(events: Sequence[RequestEvent], period: Period) -> Groups:
-    # This loop is what a batch costs: no calls, and the minute stays a float until the group is.
-    groups: Groups = {}
-    current = float(period.minute(None))
-    earliest, latest = period.earliest, period.latest
-    for event in events:
-        at = event.timestamp
-        if at is None:
-            minute = current
-        else:
-            seconds = at if type(at) is float else at.timestamp()  # type: ignore[union-attr]
-            if not earliest <= seconds <= latest:
-                period.minute(seconds)
-            minute = seconds // 60
-        key = (event.service, event.endpoint, event.method, event.status, minute)
-        durations = groups.get(key)
-        if durations is None:
-            groups[key] = [event.duration_ms]
-        else:
-            durations.append(event.duration_ms)
-    return groups
-
-
-def _group_freshness(events: Sequence[FreshnessEvent], period: Period) -> Groups:
-    groups: Groups = {}
-    for event in events:
-        minute = float(period.minute(event.timestamp))
-        key = (event.service, event.source, "", 0, minute)
-        groups.setdefault(key, []).append(event.age_s)
-    return groups
-
-
-def _requests_delta(groups: Groups, targets: Mapping[str, Target]) -> Delta:
-    known = {
-        slug: (target.service_id, target.own_bounds, full_bounds(target.own_bounds))
-        for slug, target in targets.items()
-    }
-    methods = {key[2]: known_method(key[2]) for key in groups}
-    rows = []
-    for (slug, endpoint, method, status, minute), durations in groups.items():
-        service_id, own, bounds = known[slug]
-        key = RequestKey(service_id, endpoint, methods[method], status, int(minute), own)
-        counts = [0] * (len(bounds) + 1)
-        for duration in durations:
-            counts[bisect_left(bounds, duration)] += 1
-        rows.append(RequestCount(key, len(durations), sum(durations), counts))
-    return Delta(requests=rows)
-
-
-def _freshness_delta(groups: Groups, targets: Mapping[str, Target]) -> Delta:
-    rows = [
-        FreshnessCount(
-            FreshnessKey(targets[slug].service_id, source, int(minute)),
-            len(ages),
-            count_by_bound(ages, FRESHNESS_BOUNDS_S),
-        )
-        for (slug, source, _, _, minute), ages in groups.items()
-    ]
-    return Delta(freshness=rows)
-
-
 REQUESTS = Kind(
     RequestEvent,
     msgspec.json.Decoder(RequestEvent),
     msgspec.json.Decoder(list[RequestEvent]),
-    _group_requests,
+    group_requests,
     "endpoint",
-    _requests_delta,
 )
 FRESHNESS = Kind(
     FreshnessEvent,
     msgspec.json.Decoder(FreshnessEvent),
     msgspec.json.Decoder(list[FreshnessEvent]),
-    _group_freshness,
+    group_freshness,
     "source",
-    _freshness_delta,
 )

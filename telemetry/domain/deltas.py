@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from telemetry.domain.buckets import full_bounds
+from telemetry.domain.columns import RequestColumns, add_up
 
 
 class RequestKey(NamedTuple):
@@ -51,17 +52,23 @@ class FreshnessCount(msgspec.Struct, array_like=True, gc=False):
 
 
 class Delta(msgspec.Struct, array_like=True):
-    """Everything one accepted batch adds; `covers` are (service id, minute) pairs."""
+    """Everything one accepted batch adds; `covers` are (service id, minute) pairs.
+
+    Reports come as `requests`, raw events as `columns`; both are counts of requests.
+    """
 
     requests: list[RequestCount] = []
     freshness: list[FreshnessCount] = []
     covers: list[tuple[int, int]] = []
+    columns: list[RequestColumns] = []
 
     def is_empty(self) -> bool:
         """Return whether merging this would change nothing."""
-        return not (self.requests or self.freshness or self.covers)
+        return not (self.requests or self.freshness or self.covers or self.columns)
 
 
+# A portal from before there were columns must stumble over them rather than pass over them.
+_WITH_COLUMNS = b"\x02"
 _encoder = msgspec.msgpack.Encoder()
 _delta_decoder = msgspec.msgpack.Decoder(Delta)
 _counts_decoder = msgspec.msgpack.Decoder(list[int])
@@ -69,7 +76,8 @@ _counts_decoder = msgspec.msgpack.Decoder(list[int])
 
 def encode(delta: Delta) -> bytes:
     """Return a delta as the bytes of its row; packed, as most counts are zero."""
-    return zlib.compress(_encoder.encode(delta), 1)
+    packed = zlib.compress(_encoder.encode(delta), 1)
+    return _WITH_COLUMNS + packed if delta.columns else packed
 
 
 def decode(payload: bytes) -> Delta:
@@ -79,7 +87,7 @@ def decode(payload: bytes) -> Delta:
         ValueError: If the bytes are not a delta, or its counts don't fit its bounds.
     """
     try:
-        delta = _delta_decoder.decode(zlib.decompress(payload))
+        delta = _delta_decoder.decode(zlib.decompress(payload.removeprefix(_WITH_COLUMNS)))
     except zlib.error as error:
         raise ValueError("The payload is damaged.") from error
     for row in delta.requests:
@@ -104,16 +112,25 @@ def add_counts(left: Sequence[int], right: Sequence[int]) -> list[int]:
 
 
 def merge(deltas: Iterable[Delta]) -> Delta:
-    """Return one delta that adds what all the given ones add."""
+    """Return one delta, without columns, that adds what all the given ones add.
+
+    Raises:
+        ValueError: If columns do not fit each other or their bounds.
+    """
     requests: dict[RequestKey, RequestCount] = {}
     freshness: dict[FreshnessKey, FreshnessCount] = {}
     covers: set[tuple[int, int]] = set()
+    columns: list[RequestColumns] = []
     for delta in deltas:
+        columns += delta.columns
         for row in delta.requests:
             _add_requests(requests, row)
         for report in delta.freshness:
             _add_freshness(freshness, report)
         covers.update(delta.covers)
+    for own_bounds, series, minute, sum_ms, buckets in add_up(columns):
+        key = RequestKey(*series, minute, own_bounds)
+        _add_requests(requests, RequestCount(key, sum(buckets), sum_ms, buckets))
     return Delta(list(requests.values()), list(freshness.values()), sorted(covers))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from telemetry.domain.batches import Batch, Rejection, Target
+from telemetry.domain.batches import Batch, Rejection
 from telemetry.domain.buckets import FRESHNESS_BOUNDS_S, full_bounds
 from telemetry.domain.deltas import Delta, FreshnessCount, FreshnessKey, RequestCount, RequestKey
 from telemetry.domain.fields import (
@@ -22,6 +22,7 @@ from telemetry.domain.fields import (
     known_method,
     printable,
 )
+from telemetry.domain.grouping import Target
 
 REPORT_FIELDS = frozenset({"reporter", "covers", "requests", "freshness", "bounds_ms"})
 

@@ -20,12 +20,12 @@ from telemetry.domain.batches import (
     Kind,
     MalformedBody,
     Rejection,
-    Target,
     loads,
     read_batch,
 )
 from telemetry.domain.deltas import encode
 from telemetry.domain.fields import Period, WrongField, convert, printable
+from telemetry.domain.grouping import Target
 from telemetry.domain.reports import Report, is_report, read_report
 from telemetry.models import BatchReceipt, TelemetryDelta
 from telemetry.services import delta_log

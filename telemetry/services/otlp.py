@@ -11,8 +11,9 @@ from django.db import IntegrityError, transaction
 from google.protobuf.message import DecodeError
 
 from core.errors import InvalidInput, Unavailable
-from telemetry.domain.batches import MalformedBody, Target
+from telemetry.domain.batches import MalformedBody
 from telemetry.domain.fields import Period, WrongField
+from telemetry.domain.grouping import Target
 from telemetry.domain.otlp.attributes import Attributes, resource_of, slug_of
 from telemetry.domain.otlp.lean import ExportRequest
 from telemetry.domain.otlp.messages import canonical, from_json, parse_error

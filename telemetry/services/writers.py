@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime
 
-from telemetry.domain.batches import Target
+from telemetry.domain.grouping import Target
 from telemetry.domain.otlp.attributes import Attributes
 from telemetry.domain.otlp.writers import Writer, digest_of, pack_streams, unpack_streams
 from telemetry.models import MetricWriter

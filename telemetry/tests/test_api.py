@@ -17,7 +17,7 @@ from catalog.models import Service
 from telemetry import http_body
 from telemetry.models import TelemetryDelta
 from telemetry.services import delta_log
-from telemetry.tests.builders import event, make_service, report
+from telemetry.tests.builders import event, fresh_report, make_service
 from telemetry.tests.conftest import client_of
 
 URL = "/api/v1/telemetry/requests"
@@ -73,7 +73,7 @@ def test_accepted_forms(
     assert response.json()["rejected_count"] == 0
 
 
-BAD_FIELDS = [
+BAD_FIELDS: list[tuple[dict[str, Any], str]] = [
     ({"status": "200"}, "status"),
     ({"status": 99}, "status"),
     ({"status": 600}, "status"),
@@ -299,24 +299,14 @@ def test_a_silent_database_is_503_and_never_2xx(
     assert "disk" not in response.content.decode()
 
 
-def _fresh_report(**changes: Any) -> dict[str, Any]:
-    at = timezone.now().replace(second=0, microsecond=0).isoformat()
-    body = report(**changes)
-    for row in [*body["requests"], *body["covers"]]:
-        if isinstance(row, dict):
-            row.setdefault("minute", at)
-            row["minute"] = at if row["minute"].startswith("2026-11-23T10:04:00") else row["minute"]
-    return body
-
-
 def test_a_report_is_kept_per_element(post: Post) -> None:
     """Counts and covers are elements alike."""
-    response = post(_fresh_report())
+    response = post(fresh_report())
     assert response.status_code == 200
     assert response.json()["accepted"] == 2
 
 
-BAD_ROWS = [
+BAD_ROWS: list[tuple[dict[str, Any], str]] = [
     ({"count": 4}, "buckets"),
     ({"count": -1}, "count"),
     ({"count": 1.5}, "count"),
@@ -335,7 +325,7 @@ BAD_ROWS = [
 @pytest.mark.parametrize(("changes", "field"), BAD_ROWS)
 def test_a_bad_row_of_a_report_is_named(post: Post, changes: dict[str, Any], field: str) -> None:
     """Rows are checked one by one; the covers of the same report are kept."""
-    body = _fresh_report()
+    body = fresh_report()
     body["requests"][0] |= changes
     response = post(body)
     assert response.status_code == 200
@@ -361,7 +351,7 @@ def test_a_report_as_a_whole_may_be_wrong(
     post: Post, changes: dict[str, Any], status: int, field: str
 ) -> None:
     """Wrong bounds would put every count in the wrong place, so nothing of it is kept."""
-    response = post(_fresh_report() | changes)
+    response = post(fresh_report() | changes)
     assert response.status_code == status
     assert list(response.json()["errors"]) == [field]
     assert not TelemetryDelta.objects.exists()
