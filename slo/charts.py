@@ -4,17 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
+from math import isnan
 from typing import NamedTuple
+
+import numpy as np
 
 from core.charts import Axis, Band, Chart, Marker, Series, Threshold, Tone, line_chart
 from slo.domain.burn_alerts import Urgency, tiers_for
-from slo.domain.judging import NAMES, Judgement, Reading, judge
+from slo.domain.judging import COLUMNS, NAMES, Judgement, Reading, judge
 from slo.domain.ledger import Cause
 from slo.domain.plans import Method, Plan
 from slo.domain.rounds import pieces
 from slo.domain.windows import Window
 from slo.models import Slo
-from slo.queries import SliceReader, adjustments, counts_of, ledgers
+from slo.queries import SliceReader, adjustments, ledgers
 
 MINUTE = timedelta(minutes=1)
 TONES: dict[Cause, Tone] = {
@@ -196,14 +199,17 @@ def recent_errors(
     slos: list[Slo], reader: SliceReader, window: Window, step: timedelta
 ) -> dict[int, list[float | None]]:
     """Return each SLO's share of good events per step, by its id, for sparklines."""
-    starts = []
-    at = window.start
-    while at < window.end:
-        starts.append(at)
-        at += step
-    blocks = reader.sums([Window(start, min(start + step, window.end)) for start in starts])
-    found: dict[int, list[float | None]] = {}
-    for slo in slos:
-        ratios = [counts_of(block, slo.sli.slot, Method(slo.method)).ratio for block in blocks]
-        found[slo.pk] = [float(ratio) if ratio is not None else None for ratio in ratios]
-    return found
+    edges = _borders(window, step)
+    before = reader.prefixes(edges)
+    slots = np.array([slo.sli.slot for slo in slos], dtype=np.int64)
+    columns = np.array([COLUMNS[Method(slo.method)] for slo in slos], dtype=np.int64).reshape(-1, 3)
+    width = int(slots.max(initial=-1)) + 1
+    running = np.stack([before[at].widened(width).counters[:, slots] for at in edges])
+    grown, rows = np.diff(running, axis=0), np.arange(len(slos))
+    good = grown[:, columns[:, 0], rows]
+    total = grown[:, columns[:, 1], rows] * columns[:, 2]
+    ratios = np.divide(good, total, out=np.full(good.shape, np.nan), where=total > 0)
+    return {
+        slo.pk: [None if isnan(ratio) else ratio for ratio in ratios[:, row].tolist()]
+        for row, slo in enumerate(slos)
+    }

@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from django.core.paginator import Paginator
 from django.http import (
     HttpRequest,
     HttpResponseBase,
@@ -22,6 +23,7 @@ from core.htmx import render_page
 from slo.queries import figures, reports
 from slo.queries.reports import PERIODS, Line, Report
 
+PAGE_SIZE = 100
 FORMATS = ("html", "csv", "json")
 FIELDS = (
     "slug",
@@ -55,8 +57,10 @@ def report(request: HttpRequest) -> HttpResponseBase:
         return as_csv(found)
     if shape == "json":
         return JsonResponse(as_json(found))
+    page = Paginator(found.lines, PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "report": found,
+        "page": page,
         "periods": [(name, name.capitalize()) for name in PERIODS],
         "verdicts": [(name, found.verdicts[name]) for name in ("met", "missed", "no data")],
     }

@@ -1,5 +1,6 @@
 """Pages of SLOs."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.dateparse import parse_datetime
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import condition, require_safe
 
 from accounts.access import requires, signed_in
 from accounts.roles import Role
@@ -19,15 +20,29 @@ from incidents.models import Alert
 from slo import charts
 from slo.domain.burn_alerts import Tier, tiers_for
 from slo.domain.figures import Figures
+from slo.domain.figures import Round as RoundFigures
 from slo.domain.judging import NAMES
 from slo.domain.plans import Method
 from slo.domain.windows import BURN_WINDOWS, Window
-from slo.models import CompositeMember, Slo
+from slo.models import CompositeMember, Round, Slo
 from slo.queries import SliceReader, figures, history, ledgers, plans
 from slo.services.alerting import SOURCE, in_words, unit_of
 from slo.services.evaluation import slo_window
 
-PAGE_SIZE = 50
+PAGE_SIZE = 25
+# What a row of the list shows of an SLO: wide rows of many SLOs would cost more than their figures.
+ROW = (
+    "slug",
+    "name",
+    "method",
+    "window_kind",
+    "window_days",
+    "calendar_period",
+    "timezone",
+    "sli__slot",
+    "sli__service__slug",
+    "sli__service__name",
+)
 SORTS = {
     "slug": ("slug",),
     "service": ("sli__service__slug", "slug"),
@@ -36,17 +51,30 @@ NOTHING = dict.fromkeys(("good", "total", "measured", "expected", "rate"))
 RANGES = {"3h": timedelta(hours=3), "1d": timedelta(days=1), "7d": timedelta(days=7)}
 
 
+def list_tag(request: HttpRequest) -> str | None:
+    """Return what a poll's rows depend on: the round, who asks, and the question.
+
+    One indexed read. A page that is opened is always rendered: what was just edited shows at once.
+    """
+    htmx = getattr(request, "htmx", None)
+    if not htmx or htmx.boosted:
+        return None
+    newest = Round.objects.order_by("-watermark").values_list("watermark", "evaluated_at").first()
+    user = signed_in(request)
+    asked = (newest, user.pk, user.role, request.get_full_path())
+    return f'"{hashlib.sha256(repr(asked).encode()).hexdigest()[:32]}"'
+
+
 @require_safe
 @requires(Role.VIEWER)
+@condition(etag_func=list_tag)
 def slo_list(request: HttpRequest) -> HttpResponse:
     """Show all SLOs with state, budget and burn; filter, search, sort."""
     found = filtered(Slo.objects.visible_to(signed_in(request)), request)
-    page = Paginator(ordered(found, request), PAGE_SIZE).get_page(request.GET.get("page"))
-    slos = figures.attach(in_order(list(page.object_list)))
-    end = floor_minute(now())
-    recent = charts.recent_errors(
-        slos, SliceReader(), Window(end - timedelta(days=1), end), timedelta(hours=1)
-    )
+    round_ = figures.newest()
+    page = Paginator(ordered(found, request, round_), PAGE_SIZE).get_page(request.GET.get("page"))
+    slos = figures.attach(in_order(list(page.object_list)), round_)
+    recent = last_day(slos)
     context = {
         "page": page,
         "rows": [{"slo": slo, "recent": recent[slo.pk]} for slo in slos],
@@ -56,6 +84,13 @@ def slo_list(request: HttpRequest) -> HttpResponse:
         "states": ["healthy", "at_risk", "exhausted", "no_data"],
     }
     return render_page(request, "slo/list.html", context, partial="rows")
+
+
+def last_day(slos: list[Slo]) -> dict[int, list[float | None]]:
+    """Return each SLO's share of good events by clock hour over the last 24 hours, by its id."""
+    end = floor_minute(now())
+    first = end.replace(minute=0) - timedelta(hours=23)
+    return charts.recent_errors(slos, SliceReader(), Window(first, end), timedelta(hours=1))
 
 
 def filtered(slos: QuerySet[Slo], request: HttpRequest) -> "QuerySet[Slo]":
@@ -72,19 +107,19 @@ def filtered(slos: QuerySet[Slo], request: HttpRequest) -> "QuerySet[Slo]":
     return slos.filter(standing__state=state) if state else slos
 
 
-def ordered(slos: QuerySet[Slo], request: HttpRequest) -> list[int]:
+def ordered(slos: QuerySet[Slo], request: HttpRequest, found: RoundFigures | None) -> list[int]:
     """Return the ids of the list in the order that its `sort` asks for.
 
     Else the least budget comes first: what needs somebody is on top; what has no figures is last.
     """
     sort = request.GET.get("sort", "")
     pks = list(slos.order_by(*SORTS.get(sort, ("slug",))).values_list("pk", flat=True))
-    return pks if sort in SORTS else figures.by_budget_spent(pks)
+    return pks if sort in SORTS else figures.by_budget_spent(pks, found)
 
 
 def in_order(pks: list[int]) -> list[Slo]:
     """Return the SLOs of a page with what their rows show, in the order of `pks`."""
-    slos = Slo.objects.select_related("sli__service__owner").prefetch_related("versions")
+    slos = Slo.objects.select_related("sli__service").only(*ROW).prefetch_related("versions")
     found = slos.in_bulk(pks)
     return [found[pk] for pk in pks if pk in found]
 
@@ -101,10 +136,7 @@ def service_panel(request: HttpRequest, slug: str) -> HttpResponse:
             .prefetch_related("versions")
         )
     )
-    end = floor_minute(now())
-    recent = charts.recent_errors(
-        slos, SliceReader(), Window(end - timedelta(days=1), end), timedelta(hours=1)
-    )
+    recent = last_day(slos)
     rows = [{"slo": slo, "recent": recent[slo.pk]} for slo in slos]
     return render(request, "slo/service_panel.html", {"rows": rows, "service": service})
 

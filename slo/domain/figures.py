@@ -121,6 +121,23 @@ class Round:
     def _rows(self) -> dict[int, int]:
         return {pk: row for row, pk in enumerate(self.ids.tolist())}
 
+    @property
+    def spent(self) -> dict[int, float | None]:
+        """Share of the budget spent by SLO, for putting them in order; None without events."""
+        good, total = self.good[:, OWN], self.total[:, OWN]
+        allowed = self.allowed / UNITS * total
+        rates = np.divide(total - good, allowed, out=np.zeros(len(total)), where=total > 0)
+        found: dict[int, float | None] = {
+            pk: rate if any_ else None
+            for pk, rate, any_ in zip(
+                self.ids.tolist(), rates.tolist(), (total > 0).tolist(), strict=True
+            )
+        }
+        for pk, judged in self.exact.items():
+            rate = judged[OWN].burn_rate
+            found[pk] = None if rate is None else float(rate)
+        return found
+
     def get(self, pk: int) -> "Figures | None":
         """Return the figures of one SLO; None when it was not evaluated."""
         row = self._rows.get(pk)

@@ -16,9 +16,14 @@ def newest() -> RoundFigures | None:
     return row.figures() if row else None
 
 
-def attach(slos: Slos) -> Slos:
-    """Set each SLO's `status` to its newest figures, None before its first evaluation."""
-    found = newest()
+def attach(slos: Slos, found: RoundFigures | None = None) -> Slos:
+    """Set each SLO's `status` to its newest figures, None before its first evaluation.
+
+    Args:
+        slos: Any SLOs.
+        found: The newest round, when it is at hand.
+    """
+    found = found or newest()
     for slo in slos:
         slo.status = found.get(slo.pk) if found else None
     return slos
@@ -30,14 +35,14 @@ def of(slo: Slo) -> Figures | None:
     return found.get(slo.pk) if found else None
 
 
-def by_budget_spent(pks: Sequence[int]) -> list[int]:
+def by_budget_spent(pks: Sequence[int], found: RoundFigures | None) -> list[int]:
     """Return the ids of SLOs with the least budget left first; those without figures come last.
 
     Args:
         pks: In the order that decides between equals.
+        found: The newest round.
     """
-    found = newest()
-    spent = {figures.pk: figures.budget_used for figures in found} if found else {}
+    spent = found.spent if found else {}
     known = [pk for pk in pks if spent.get(pk) is not None]
     unknown = [pk for pk in pks if spent.get(pk) is None]
     return [*sorted(known, key=lambda pk: -(spent[pk] or 0.0)), *unknown]

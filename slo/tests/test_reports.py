@@ -139,3 +139,20 @@ def test_history_tells_what_was_known_and_what_is_counted_now(world: World, page
     assert answer.context["counted"].total == 250
     assert page.get("/slo/users-api-availability/", {"at": "soon"}).status_code == 200
     assert "Give a time" in page.get("/slo/users-api-availability/?at=soon").content.decode()
+
+
+def test_an_unchanged_poll_of_the_list_costs_one_read(
+    world: World, page: Client, django_assert_num_queries: Any
+) -> None:
+    """304 after one indexed read besides the session's; a new round, or another question, is sent."""
+    world.run(2, 100)
+    poll = {"HX-Request": "true"}
+    first = page.get("/slo/", headers=poll)
+    assert first.status_code == 200
+    same = {**poll, "If-None-Match": first["ETag"]}
+    with django_assert_num_queries(3):
+        assert page.get("/slo/", headers=same).status_code == 304
+    assert page.get("/slo/?q=latency", headers=same).status_code == 200
+    assert "ETag" not in page.get("/slo/")
+    world.run(1, 100)
+    assert page.get("/slo/", headers=same).status_code == 200
