@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from accounts.models import User
 from core import clock
-from telemetry.models import Series, ServiceTelemetry, TelemetryDelta
+from telemetry.models import ImportedLog, Series, ServiceTelemetry, TelemetryDelta
 from telemetry.services import bounds
 
 
@@ -60,3 +60,14 @@ class TelemetryDeltaAdmin(ReadOnlyAdmin):
     list_display = ["id", "received_at", "size", "attempts", "quarantined_at", "error"]
     list_filter = [("quarantined_at", admin.EmptyFieldListFilter)]
     exclude = ["payload"]
+
+
+@admin.register(ImportedLog)
+class ImportedLogAdmin(ReadOnlyAdmin):
+    """How far which access log was counted."""
+
+    list_display = ["name", "service", "lines", "first_minute", "last_minute", "imported_at"]
+    list_filter = ["service"]
+    search_fields = ["name"]
+    list_select_related = ["service"]
+    exclude = ["digest"]

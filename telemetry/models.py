@@ -194,6 +194,33 @@ class CoveredMinute(models.Model):
         return f"{self.service_id} {self.minute:%Y-%m-%d %H:%M}"
 
 
+class ImportedLog(models.Model):
+    """How far an access log was counted: its first `size` bytes, unpacked, hash to `digest`.
+
+    One row per chunk, written with its batch, so that no line is counted twice. From the first to
+    the last minute the log says what happened, also where it is silent.
+    """
+
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="+", db_index=False)
+    name = models.CharField(max_length=500, help_text="Path or address it was imported from.")
+    size = models.BigIntegerField(help_text="Bytes from its beginning, unpacked.")
+    digest = models.CharField(max_length=64, help_text="SHA-256 of these bytes.")
+    lines = models.BigIntegerField(help_text="Lines in them.")
+    first_minute = models.DateTimeField(null=True)
+    last_minute = models.DateTimeField(null=True)
+    imported_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["service", "digest"], name="telemetry_imported_log_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} up to line {self.lines}"
+
+
 class ReceiverMinute(models.Model):
     """A minute in which the portal was there to receive: silence in it is silence of the sender."""
 

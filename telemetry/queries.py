@@ -1,5 +1,6 @@
 """What others read: counts, coverage, percentiles and which minutes changed."""
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ from telemetry.models import (
     CircuitBreakerState,
     CoveredMinute,
     DirtyMinute,
+    ImportedLog,
     MetricWriter,
     MinuteCount,
     MinuteFreshness,
@@ -118,11 +120,13 @@ def minute_state(service_id: int, minutes: Iterable[datetime]) -> dict[datetime,
 
     From a service's first covered minute on, its reporters say which minutes were seen. Before
     that, and without reporters, a minute is measured when events came in it, or when some came
-    in the ten minutes before and the portal was there to receive. Anything else is a gap.
+    in the ten minutes before and the portal was there to receive. A minute inside an imported
+    access log is measured in any case. Anything else is a gap.
     """
     wanted = sorted(set(minutes))
     if not wanted:
         return {}
+    logged = logged_minutes(service_id, wanted)
     first, last = wanted[0], wanted[-1] + MINUTE
     known = ServiceTelemetry.objects.filter(pk=service_id).first()
     first_cover_at = known.first_cover_at if known else None
@@ -132,6 +136,8 @@ def minute_state(service_id: int, minutes: Iterable[datetime]) -> dict[datetime,
     received = _minutes(ReceiverMinute.objects.all(), first, last)
 
     def is_measured(minute: datetime) -> bool:
+        if minute in logged:
+            return True
         if first_cover_at is not None and minute >= first_cover_at:
             return minute in covered
         if minute in busy:
@@ -140,6 +146,19 @@ def minute_state(service_id: int, minutes: Iterable[datetime]) -> dict[datetime,
         return minute in received and any(earlier in busy for earlier in before)
 
     return {minute: "measured" if is_measured(minute) else "gap" for minute in wanted}
+
+
+def logged_minutes(service_id: int, minutes: Sequence[datetime]) -> set[datetime]:
+    """Return those of ascending `minutes` that lie inside an imported access log of the service."""
+    if not minutes:
+        return set()
+    spans = ImportedLog.objects.filter(
+        service_id=service_id, first_minute__lte=minutes[-1], last_minute__gte=minutes[0]
+    )
+    found: set[datetime] = set()
+    for first, last in spans.values_list("first_minute", "last_minute"):
+        found.update(minutes[bisect_left(minutes, first) : bisect_right(minutes, last)])
+    return found
 
 
 def dirty_minutes(limit: int) -> list[ChangedMinute]:

@@ -11,6 +11,7 @@ from telemetry.models import (
     BreakerMinute,
     CoveredMinute,
     DirtyMinute,
+    ImportedLog,
     MetricMinute,
     MetricSeries,
     MetricWriter,
@@ -39,6 +40,8 @@ def purge(*, now: datetime) -> int:
     gone = _delete(BatchReceipt.objects.filter(received_at__lt=now - RECEIPTS_KEPT))
     gone += _delete(MetricWriter.objects.filter(last_seen_at__lt=now - WRITERS_KEPT))
     gone += _delete(ReceiverMinute.objects.filter(minute__lt=before))
+    # All lines of a log imported by then are refused as too old by now, so none counts twice.
+    gone += _delete(ImportedLog.objects.filter(imported_at__lt=before))
     gone += _delete(BreakerMinute.objects.filter(minute__lt=before))
     services = set(ServiceTelemetry.objects.values_list("pk", flat=True))
     services |= set(MetricSeries.objects.values_list("service_id", flat=True).distinct())

@@ -1,0 +1,1 @@
+"""Access logs of web servers and load balancers: what a line says of one answered request."""
