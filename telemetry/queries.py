@@ -157,7 +157,8 @@ def logged_minutes(service_id: int, minutes: Sequence[datetime]) -> set[datetime
     )
     found: set[datetime] = set()
     for first, last in spans.values_list("first_minute", "last_minute"):
-        found.update(minutes[bisect_left(minutes, first) : bisect_right(minutes, last)])
+        if first is not None and last is not None:
+            found.update(minutes[bisect_left(minutes, first) : bisect_right(minutes, last)])
     return found
 
 

@@ -67,7 +67,7 @@ class LogSource:
     position: int = field(default=0)
 
     @contextmanager
-    def open(self) -> Iterator[io.BufferedReader]:
+    def open(self) -> Iterator[BinaryIO]:
         """Open it from its beginning, unpacked.
 
         Raises:
@@ -78,10 +78,10 @@ class LogSource:
             with self.connect() as read:
                 raw = io.BufferedReader(_Counted(read, self._advance), _PIECE)
                 if raw.peek(2)[:2] != _GZIP:
-                    yield raw
+                    yield cast("BinaryIO", raw)
                     return
                 unpacked = gzip.GzipFile(fileobj=cast("BinaryIO", raw))
-                yield io.BufferedReader(cast("io.RawIOBase", unpacked), _PIECE)
+                yield cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", unpacked), _PIECE))
         except _DAMAGED as error:
             raise Unreadable("is damaged or cut short (gzip); copy it again") from error
         except (BotoCoreError, ClientError, HTTPClientError) as error:

@@ -122,9 +122,9 @@ class _Import:
         """
         found = self._survey()
         self.verdict.counted_before = found.mark.lines
-        if found.mark.size == found.size:
+        if found.mark.size == found.size or found.is_blank:
             return
-        reading = choose(found.sample, format=self.how.format, unit=self.how.unit)
+        reading = choose(found.sample, told=self.how.format, unit=self.how.unit)
         self.verdict.format, self.verdict.duration_unit = reading.format, reading.unit
         names = EndpointNames(self.how.patterns, queries.endpoints(self.how.service.pk))
         with self.source.open() as stream:

@@ -54,14 +54,14 @@ def test_requests_are_counted_as_the_api_counts_them(service: Service, tmp_path:
         [given | {"status": status, "timestamp": at.timestamp()} for status in (200, 503)], now=NOW
     )
     compaction.compact(now=NOW)
+    fields = ("minute", "endpoint", "method", "status", "count", "buckets")
     rows = [
-        [row[:5] + (bytes(row[5]),) for row in MinuteCount.objects.filter(service=each)
-         .order_by("status").values_list("minute", "endpoint", "method", "status", "count",
-                                         "buckets")]
+        MinuteCount.objects.filter(service=each).order_by("status").values(*fields)
         for each in (service, other)
-    ]  # fmt: skip
-    assert rows[0] == rows[1]
-    assert len(rows[0]) == 2
+    ]
+    by_log, by_api = ([row | {"buckets": bytes(row["buckets"])} for row in each] for each in rows)
+    assert by_log == by_api
+    assert len(by_log) == 2
 
 
 def test_a_log_counts_once(service: Service, tmp_path: Path) -> None:
@@ -256,9 +256,7 @@ def test_an_import_is_audited_once(service: Service, tmp_path: Path) -> None:
     assert (entry.actor, entry.changes) == ("test", {"log": [None, str(path)]})
 
 
-def test_marks_are_forgotten_when_their_lines_are_too_old(
-    service: Service, tmp_path: Path
-) -> None:
+def test_marks_are_forgotten_when_their_lines_are_too_old(service: Service, tmp_path: Path) -> None:
     """After that every line of the log is refused, so it still counts once."""
     take(write(tmp_path, combined(at=minute(1))), service)
     retention.purge(now=NOW + timedelta(days=34))
@@ -281,4 +279,4 @@ def test_200_000_lines_in_little_memory(service: Service, tmp_path: Path) -> Non
     assert verdict.counted == lines == counted()
     assert time.process_time() - started < 60
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
-    assert MINUTE * 300 < (verdict.last_minute or NOW) - (verdict.first_minute or NOW)
+    assert (verdict.last_minute or NOW) - (verdict.first_minute or NOW) > MINUTE * 300

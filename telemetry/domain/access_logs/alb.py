@@ -69,10 +69,10 @@ def _seconds(text: str) -> float:
 @lru_cache(maxsize=4096)
 def _instant(text: str) -> float:
     """Return seconds since 1970 of `2026-11-26T00:38:26.123456Z`."""
+    wanted = "2026-11-26T00:38:26.123456Z"
+    if not _ISO.match(text):
+        raise NotUnderstood(f"{shortened(text)} is no time such as {wanted}")
     try:
-        if not _ISO.match(text):
-            raise ValueError("of another form")
         return datetime.fromisoformat(text[:-1]).replace(tzinfo=UTC).timestamp()
     except ValueError as error:
-        wanted = "2026-11-26T00:38:26.123456Z"
-        raise NotUnderstood(f"{shortened(text)} is no time such as {wanted}") from error
+        raise NotUnderstood(f"{shortened(text)} is no time: {error}") from error

@@ -27,7 +27,7 @@ _LINE = re.compile(
 )
 _DURATION = re.compile(r'(?:[A-Za-z_]+[=:])?"?(\d{1,12}(?:\.\d{1,9})?)(?:us|ms|s)?"?\Z')
 _TIME = re.compile(r"(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)\Z")
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
 class Unit(StrEnum):

@@ -38,6 +38,7 @@ class Survey(NamedTuple):
     size: int
     mark: Mark
     sample: list[str]
+    is_blank: bool
 
 
 START = Mark(0, hashlib.sha256().hexdigest(), 0)
@@ -59,7 +60,7 @@ def survey(stream: BinaryIO, marks: Iterable[Mark], tick: Callable[[], None]) ->
     """
     waiting = sorted(marks, key=lambda mark: mark.size, reverse=True)
     digest = hashlib.sha256()
-    size, furthest, sample = 0, START, list[str]()
+    size, furthest, sample, is_blank = 0, START, list[str](), True
     while piece := stream.read(_PIECE):
         if size == 0:
             sample = _first_lines(piece)
@@ -72,8 +73,9 @@ def survey(stream: BinaryIO, marks: Iterable[Mark], tick: Callable[[], None]) ->
                 furthest = mark
         digest.update(piece[done:])
         size += len(piece)
+        is_blank = is_blank and not piece.strip()
         tick()
-    return Survey(size, furthest, sample)
+    return Survey(size, furthest, sample, is_blank)
 
 
 def _first_lines(piece: bytes) -> list[str]:
@@ -151,5 +153,3 @@ class LineReader:
 def is_cut(line: bytes) -> bool:
     """Return whether a line was too long to be shown whole."""
     return len(line) >= MAX_LINE and not line.endswith(b"\n")
-
-

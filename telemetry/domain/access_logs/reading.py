@@ -32,19 +32,19 @@ class UnknownFormat(ValueError):
     """None of the first lines is of a known format; the message tells of the first."""
 
 
-def choose(sample: Sequence[str], *, format: Format | None, unit: Unit | None) -> Reading:
+def choose(sample: Sequence[str], *, told: Format | None, unit: Unit | None) -> Reading:
     """Return how to read a log that begins with `sample`.
 
     Args:
         sample: Its first lines, at most `SAMPLE_LINES`.
-        format: Told by whoever imports; None finds it.
+        told: Its format, when whoever imports knows it; None finds it.
         unit: Of the durations of the combined format; None finds it.
 
     Raises:
         UnknownFormat: If no format was told and none understands a single line.
     """
-    if format is not None:
-        return _reading(format, sample, unit)
+    if told is not None:
+        return _reading(told, sample, unit)
     readings = [_reading(each, sample, unit) for each in Format]
     scores = {reading: _understood(reading.parse, sample) for reading in readings}
     best = max(readings, key=lambda reading: scores[reading][0])
@@ -55,11 +55,11 @@ def choose(sample: Sequence[str], *, format: Format | None, unit: Unit | None) -
     return best
 
 
-def _reading(format: Format, sample: Sequence[str], unit: Unit | None) -> Reading:
-    if format is Format.ALB:
-        return Reading(format, None, alb.parse)
+def _reading(form: Format, sample: Sequence[str], unit: Unit | None) -> Reading:
+    if form is Format.ALB:
+        return Reading(form, None, alb.parse)
     chosen = unit or combined.detect_unit(sample)
-    return Reading(format, chosen, partial(combined.parse, unit=chosen))
+    return Reading(form, chosen, partial(combined.parse, unit=chosen))
 
 
 def _understood(parse: Parser, sample: Sequence[str]) -> tuple[int, Counter[str]]:

@@ -139,6 +139,7 @@ class Tally:
         self._service = service
         self._period = period
         self._verdict = verdict
+        self._is_taken = True
 
     def next_chunk(self, limit: int, *, after: Mark) -> Chunk | None:
         """Return what the next lines hold, at most `limit` of them; None after the last.
@@ -166,8 +167,6 @@ class Tally:
         self._is_taken = True
         number = self._lines.lines + 1
         try:
-            if is_cut(line):
-                raise NotUnderstood(f"is longer than {MAX_LINE} bytes")
             request = self._request(line)
         except NotUnderstood as error:
             self._verdict.lines += 1
@@ -180,6 +179,8 @@ class Tally:
         return request and self._event(request)
 
     def _request(self, line: bytes) -> LoggedRequest | None:
+        if is_cut(line):
+            raise NotUnderstood(f"is longer than {MAX_LINE} bytes")
         text = text_of(line)
         if not text.strip():
             return None

@@ -186,7 +186,9 @@ def _counted(verdict: Verdict) -> str:
             f"{verdict.first_minute.strftime(form)} to {verdict.last_minute.strftime(form)} UTC"
         )
     if verdict.format:
-        unit = f", duration in {verdict.duration_unit.name.lower()}" if verdict.duration_unit else ""
+        unit = (
+            f", duration in {verdict.duration_unit.name.lower()}" if verdict.duration_unit else ""
+        )
         parts.append(f"format {verdict.format}{unit}")
     if verdict.websockets:
         parts.append(f"{verdict.websockets:,} websockets left out")
