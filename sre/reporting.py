@@ -20,6 +20,7 @@ import logging
 import os
 import random
 import socket
+import sys
 import threading
 import time
 import weakref
@@ -133,6 +134,8 @@ class Reporter:
         self._alive: set[int] = set()
         self._in_flight: Report | None = None
         self._retry_at = 0.0
+        self._finish_by = 0.0
+        self._is_finished = False
         self._delivered = self._refused = self._rejected = self._dropped = self._failures = 0
         self._last_error: str | None = None
         self._id = f"{socket.gethostname()}:{os.getpid()}:{int(self._clock())}"
@@ -152,13 +155,17 @@ class Reporter:
 
     def stop(self, timeout_s: float = EXIT_TIMEOUT_S) -> bool:
         """Report a last time and end the thread; return whether all was delivered."""
-        deadline = time.monotonic() + timeout_s
         self._is_armed = False
-        self._stopping.set()
         thread, self._thread = self._thread, None
-        if thread is not None:
-            thread.join(timeout_s)
-        return self.flush(max(deadline - time.monotonic(), 0.0))
+        if thread is None or not thread.is_alive():
+            return self.flush(timeout_s)
+        # The thread itself says the last words: it can be left behind when they take too long,
+        # as name resolution may, which knows no timeout.
+        self._is_finished = False
+        self._finish_by = time.monotonic() + timeout_s
+        self._stopping.set()
+        thread.join(timeout_s)
+        return self._is_finished
 
     def flush(self, timeout_s: float = DELIVERY_TIMEOUT_S) -> bool:
         """Report now, in this thread, and return whether all was delivered."""
@@ -190,22 +197,30 @@ class Reporter:
         with self._starting:
             if self._thread is not None:
                 return
-            thread = threading.Thread(target=self._run, name="sre-reporter", daemon=True)
+            # An event of its own: a thread that was left behind must not take heart again.
+            self._stopping = threading.Event()
+            thread = threading.Thread(
+                target=self._run, args=(self._stopping,), name="sre-reporter", daemon=True
+            )
             try:
-                self._stopping.clear()
                 thread.start()
             except RuntimeError:
                 logger.warning("no reporter thread can be started any more")
             else:
                 self._thread = thread
+                _flush_when_worker_ends(self)
 
-    def _run(self) -> None:
+    def _run(self, stopping: threading.Event) -> None:
         self._alive.add(self._minute())
-        while not self._stopping.wait(self._interval_s):
+        while not stopping.wait(self._interval_s):
             try:
                 self._tick()
             except Exception:
                 logger.exception("reporting failed")
+        try:
+            self._is_finished = self.flush(max(self._finish_by - time.monotonic(), 0.0))
+        except Exception:
+            logger.exception("the last report failed")
 
     def _tick(self) -> None:
         with self._delivering:
@@ -352,6 +367,15 @@ def _flush_at_exit(reference: "weakref.ref[Reporter]") -> None:
     reporter = reference()
     if reporter is not None and reporter._thread is not None:
         reporter.stop(EXIT_TIMEOUT_S)
+
+
+def _flush_when_worker_ends(reporter: Reporter) -> None:
+    # Children of multiprocessing end by `os._exit`, which passes over atexit; it runs its own
+    # finalizers before. A program without it need not load it.
+    process = sys.modules.get("multiprocessing.process")
+    util = sys.modules.get("multiprocessing.util")
+    if process is not None and util is not None and process.parent_process() is not None:
+        util.Finalize(None, _flush_at_exit, args=(weakref.ref(reporter),), exitpriority=0)
 
 
 if hasattr(os, "register_at_fork"):

@@ -109,6 +109,7 @@ class SliCalculator:
         age_bounds_s: Ages of data to count separately, ascending (s).
         max_endpoints: Distinct endpoint names kept apart; the next ones share
             `OTHER_ENDPOINT`, so that a name made of user input cannot eat the memory.
+        max_sources: Distinct sources of freshness kept apart, likewise.
         max_minutes: Minutes with traffic that are remembered (35 days).
         max_entries: (minute, endpoint, method, status) combinations remembered,
             about 0.4 KB each. Beyond either limit the oldest minutes are forgotten.
@@ -122,6 +123,7 @@ class SliCalculator:
         extra_bounds: Iterable[float] = (),
         age_bounds_s: Iterable[float] = DEFAULT_AGE_BOUNDS_S,
         max_endpoints: int = 500,
+        max_sources: int = 500,
         max_minutes: int = 35 * 24 * 60,
         max_entries: int = 100_000,
         clock: Callable[[], float] = time.time,
@@ -131,6 +133,8 @@ class SliCalculator:
         self._guarded_bounds = [BELOW_ZERO, *self.bounds_ms, sys.float_info.max]
         self._max_endpoints = max_endpoints
         self._endpoints: set[str] = set()
+        self._max_sources = max_sources
+        self._sources: set[str] = set()
         self._clock = clock
         self._requests = ShardedCounts(
             width=len(self.bounds_ms) + 1, max_minutes=max_minutes, max_entries=max_entries
@@ -192,7 +196,7 @@ class SliCalculator:
             InvalidValueError: If an argument is out of range; nothing is counted.
             InvalidTypeError: If an argument has the wrong type; nothing is counted.
         """
-        name = checked_name("source", source)
+        name = _admitted(checked_name("source", source), self._sources, self._max_sources)
         age = checked_number("age_s", age_s)
         instant = self._clock() if timestamp is None else instant_of("timestamp", timestamp)
         entry = [age, *[0] * (len(self.age_bounds_s) + 1)]
@@ -338,18 +342,11 @@ class SliCalculator:
             self._requests.shard_at(instant)
         else:
             instant = instant_of("timestamp", timestamp)
-        key = (self._admitted(name), verb if verb in METHODS else OTHER_METHOD, status)
+        endpoint = _admitted(name, self._endpoints, self._max_endpoints)
+        key = (endpoint, verb if verb in METHODS else OTHER_METHOD, status)
         entry = self._requests.entry_at(key, instant)
         entry[0] += duration
         entry[1 + bisect_left(self.bounds_ms, duration)] += 1
-
-    def _admitted(self, endpoint: str) -> str:
-        if endpoint in self._endpoints:
-            return endpoint
-        if len(self._endpoints) >= self._max_endpoints:
-            return OTHER_ENDPOINT
-        self._endpoints.add(endpoint)
-        return endpoint
 
     def _entries(
         self, start: datetime, end: datetime, endpoint: str | None
@@ -376,6 +373,15 @@ class SliCalculator:
     def _buckets(self, start: datetime, end: datetime, endpoint: str | None) -> list[float]:
         counts = [entry[1:] for _, entry in self._entries(start, end, endpoint)]
         return [sum(column) for column in zip(*counts, strict=True)]
+
+
+def _admitted(name: str, known: set[str], limit: int) -> str:
+    if name in known:
+        return name
+    if len(known) >= limit:
+        return OTHER_ENDPOINT
+    known.add(name)
+    return name
 
 
 def _percent_within(buckets: list[float], within: int) -> float | None:
