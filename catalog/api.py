@@ -9,8 +9,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import filters, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import NotAuthenticated, NotFound, ParseError
-from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.exceptions import NotAuthenticated, NotFound
+from rest_framework.parsers import JSONParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,8 +19,6 @@ from rest_framework.serializers import BaseSerializer
 
 from accounts.models import ApiToken, User
 from accounts.roles import Role
-from catalog.adapters.catalog_files import SourceFile
-from catalog.domain.yaml_documents import MAX_BYTES
 from catalog.exports import services_csv
 from catalog.filters import ServiceFilter, TeamFilter
 from catalog.models import Service, Team
@@ -36,7 +34,8 @@ from catalog.services.services import create_service, delete_service, update_ser
 from catalog.services.teams import create_team, delete_team, update_team
 from core import clock
 from core.api import StrictOrderingFilter
-from core.errors import TooLarge
+from core.parsers import YamlParser
+from core.yaml_files import SourceFile
 
 __all__ = ["ServiceViewSet", "TeamViewSet", "register"]
 
@@ -64,24 +63,6 @@ class BySlug:
         if "\x00" in self.kwargs["slug"]:  # type: ignore[attr-defined]
             raise NotFound("Not found.")
         return super().get_object()  # type: ignore[misc]
-
-
-class YamlParser(BaseParser):
-    """YAML as it is: the import reads it, errors included, with the lines of every field."""
-
-    media_type = "application/yaml"
-
-    def parse(
-        self, stream: Any, media_type: str | None = None, parser_context: Any = None
-    ) -> dict[str, str]:
-        """Return the text under the name that the JSON form gives it."""
-        raw = stream.read(MAX_BYTES + 1)
-        if len(raw) > MAX_BYTES:
-            raise TooLarge(f"Larger than {MAX_BYTES // 1024} KiB; split it.", field="yaml")
-        try:
-            return {"yaml": raw.decode("utf-8-sig")}
-        except UnicodeDecodeError as error:
-            raise ParseError(f"Not UTF-8: byte {error.start} cannot be read.") from error
 
 
 @extend_schema_view(

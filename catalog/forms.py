@@ -5,9 +5,9 @@ from typing import Any
 from django import forms
 
 from accounts.models import User
-from catalog.domain.yaml_documents import MAX_BYTES
 from catalog.models import Service, Team
 from core.errors import DomainError
+from core.yaml_documents import MAX_BYTES
 
 __all__ = ["ImportForm", "ServiceForm", "TeamForm"]
 

@@ -6,12 +6,12 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import requires
 from accounts.roles import Role
-from catalog.adapters.catalog_files import SourceFile
 from catalog.forms import ImportForm
 from catalog.services.importing import import_sources
 from catalog.views import signed_in
 from core import clock
 from core.htmx import render_page
+from core.yaml_files import SourceFile
 
 __all__ = ["import_page"]
 

@@ -7,9 +7,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from accounts.models import User
-from catalog.domain.yaml_documents import MAX_BYTES
 from catalog.models import RESERVED_SLUGS, SLUG, Service, Team
 from core.api import StrictFieldsMixin
+from core.yaml_documents import MAX_BYTES
 
 __all__ = [
     "DependencySerializer",

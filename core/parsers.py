@@ -1,4 +1,4 @@
-"""JSON bodies: UTF-8, of bounded size, and never an error of ours."""
+"""JSON and YAML bodies: UTF-8, of bounded size, and never an error of ours."""
 
 import codecs
 import json
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser
+from rest_framework.parsers import BaseParser, JSONParser
 from rest_framework.settings import api_settings
 from rest_framework.utils import json as strict_json
 
@@ -49,3 +49,30 @@ class BoundedJSONParser(JSONParser):
 
 def _load(text: str) -> Any:
     return strict_json.loads(text) if api_settings.STRICT_JSON else json.loads(text)
+
+
+class YamlParser(BaseParser):
+    """YAML as it is, up to the view's `max_body_bytes`: who imports it reads it, errors included."""
+
+    media_type = "application/yaml"
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> dict[str, str]:
+        """Return the text under the name that the JSON form gives it.
+
+        Raises:
+            TooLarge: There is more of it than is read here.
+            ParseError: It is not UTF-8.
+        """
+        limit = getattr((parser_context or {}).get("view"), "max_body_bytes", MAX_BODY_BYTES)
+        raw = stream.read(limit + 1)
+        if len(raw) > limit:
+            raise TooLarge(f"Larger than {limit // 1024} KiB; split it.", field="yaml")
+        try:
+            return {"yaml": raw.decode("utf-8-sig")}
+        except UnicodeDecodeError as error:
+            raise ParseError(f"Not UTF-8: byte {error.start} cannot be read.") from error

@@ -21,7 +21,7 @@ from typing import Any
 
 from catalog.domain.aws_identifiers import identifiers_of
 from catalog.domain.entries import Entry, Fields, Reference, ServiceEntry, TeamEntry
-from catalog.domain.yaml_documents import Path
+from core.yaml_documents import Path
 
 __all__ = ["FORMAT", "KINDS", "is_backstage", "read_backstage", "slug_of"]
 

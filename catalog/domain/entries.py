@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from catalog.domain.yaml_documents import Document, Path
+from core.yaml_documents import Document, Path
 
 __all__ = ["Entry", "Fields", "Reference", "Remark", "ServiceEntry", "TeamEntry"]
 

@@ -9,12 +9,12 @@ from django.db import transaction
 
 from accounts.models import User
 from catalog.domain.entries import Entry, Reference, Remark, ServiceEntry
-from catalog.domain.yaml_documents import Document, Path
 from catalog.models import Service, Team
 from catalog.services.records import Actor
 from catalog.services.services import create_service, hidden_from, update_service
 from catalog.services.teams import create_team, update_team
 from core.errors import DomainError
+from core.yaml_documents import Document, Path
 
 __all__ = ["Item", "Writer"]
 

@@ -11,12 +11,12 @@ from typing import Any
 
 from django.db import transaction
 
-from catalog.adapters.catalog_files import SourceFile, neighbour
 from catalog.domain import backstage, plain_format
 from catalog.domain.entries import Entry, Fields, Remark
-from catalog.domain.yaml_documents import Document, read_documents, spell
 from catalog.services.import_writing import Item, Writer
 from catalog.services.records import Actor
+from core.yaml_documents import Document, read_documents, spell
+from core.yaml_files import SourceFile, neighbour
 
 __all__ = ["Verdict", "import_sources"]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from catalog.adapters.catalog_files import SourceFile
 from catalog.services.importing import import_sources
 from catalog.tests.cast import person
+from core.yaml_files import SourceFile
 
 PAGE = Path(settings.BASE_DIR) / "docs" / "catalog.md"
 

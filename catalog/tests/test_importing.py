@@ -10,10 +10,10 @@ import pytest
 from django.core.management import call_command
 
 from accounts.roles import Role
-from catalog.adapters.catalog_files import SourceFile, files_at
 from catalog.models import Dependency, Service, Team
 from catalog.services.importing import Verdict, import_sources
 from catalog.tests.cast import person, service, team
+from core.yaml_files import SourceFile, files_at
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

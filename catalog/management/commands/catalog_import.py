@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from catalog.adapters.catalog_files import files_at
 from catalog.services.importing import Verdict, import_sources
 from core import clock
+from core.yaml_files import files_at
 
 
 class Command(BaseCommand):

@@ -1,11 +1,11 @@
-"""Catalog files on disk; nothing outside the folder being imported is opened."""
+"""YAML files on disk; nothing outside the folder being imported is opened."""
 
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.domain.yaml_documents import MAX_BYTES
+from core.yaml_documents import MAX_BYTES
 
 __all__ = ["SourceFile", "files_at", "neighbour"]
 
@@ -31,8 +31,10 @@ class SourceFile:
     problem: str = ""
 
 
-def files_at(paths: Iterable[Path]) -> Iterator[SourceFile]:
+def files_at(paths: Iterable[Path], *, max_bytes: int = MAX_BYTES) -> Iterator[SourceFile]:
     """Yield the files named by `paths`; of a folder its YAML files, by name, hidden ones left out.
+
+    At most one byte more than `max_bytes` is read of each, so that the reader can refuse it.
 
     Raises:
         FileNotFoundError: A path does not exist.
@@ -41,9 +43,9 @@ def files_at(paths: Iterable[Path]) -> Iterator[SourceFile]:
         if path.is_dir():
             root = path.resolve()
             for found in _yaml_below(path):
-                yield _read(found, root)
+                yield _read(found, root, max_bytes)
         elif path.is_file():
-            yield _read(path, path.resolve().parent)
+            yield _read(path, path.resolve().parent, max_bytes)
         else:
             raise FileNotFoundError(path)
 
@@ -77,12 +79,12 @@ def _yaml_below(folder: Path) -> list[Path]:
     return found[:MAX_FILES]
 
 
-def _read(path: Path, root: Path) -> SourceFile:
+def _read(path: Path, root: Path, max_bytes: int = MAX_BYTES) -> SourceFile:
     at = path.resolve()
     if not at.is_relative_to(root):
         return SourceFile(str(path), None, problem="A link that leads out of the folder.")
     try:
         with at.open("rb") as file:
-            return SourceFile(str(path), file.read(MAX_BYTES + 1), at, root)
+            return SourceFile(str(path), file.read(max_bytes + 1), at, root)
     except OSError as error:
         return SourceFile(str(path), None, problem=f"Cannot be read: {error.strerror}.")

@@ -67,14 +67,18 @@ class _Refused(Exception):
     """A document that is well formed but not read."""
 
 
-def read_documents(text: str | bytes) -> list[Document]:
+def read_documents(
+    text: str | bytes, *, max_bytes: int = MAX_BYTES, max_nodes: int = MAX_NODES
+) -> list[Document]:
     """Return the documents of a YAML stream; empty ones are left out but counted.
 
     Args:
         text: The stream; bytes are UTF-8, with or without a byte order mark.
+        max_bytes: Longest stream that is read.
+        max_nodes: Most values in one document, aliases written out.
     """
-    if len(text) > MAX_BYTES:
-        return [_broken(f"Larger than {MAX_BYTES // 1024} KiB; split it.")]
+    if len(text) > max_bytes:
+        return [_broken(f"Larger than {max_bytes // 1024} KiB; split it.")]
     if isinstance(text, bytes):
         try:
             text = text.decode("utf-8-sig")
@@ -85,7 +89,7 @@ def read_documents(text: str | bytes) -> list[Document]:
         if number > MAX_DOCUMENTS:
             documents.append(_broken(f"More than {MAX_DOCUMENTS} documents; split it.", number))
             break
-        document = _read(chunk, number, line)
+        document = _read(chunk, number, line, max_nodes)
         if document.data is not None or document.problem:
             documents.append(document)
     return documents
@@ -123,63 +127,91 @@ def _is_nothing(text: str) -> bool:
     return all(line.strip()[:1] in {"", "#", "%"} for line in text.split("\n"))
 
 
-def _read(chunk: str, number: int, line: int) -> Document:
+def _read(chunk: str, number: int, line: int, max_nodes: int) -> Document:
     try:
-        _refuse_depth(chunk, line)
-        return _construct(chunk, number, line)
+        _refuse_nul(chunk, line)
+        _refuse_depth(chunk, line, max_nodes)
+        return _construct(chunk, number, line, max_nodes)
     except _Refused as error:
         return Document(number, line, problem=str(error))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {line + mark.line}: " if mark else ""
         said = error.problem or error.context or "not YAML"
-        return Document(number, line, problem=f"{where}{said}.")
+        hint = "; indent with spaces" if "'\\t'" in said else ""
+        return Document(number, line, problem=f"{where}{said}{hint}.")
+    except yaml.reader.ReaderError as error:
+        said = f"The character U+{_code(error.character):04X} cannot be in YAML; take it out."
+        return Document(number, line, problem=said)
     except _UNREADABLE as error:
         return Document(number, line, problem=f"A value does not fit its tag: {error}.")
 
 
-def _refuse_depth(chunk: str, line: int) -> None:
+def _code(character: Any) -> int:
+    """Return the code point that a reader complains of: libyaml gives it as a number."""
+    return character if isinstance(character, int) else ord(str(character)[:1] or "\x00")
+
+
+def _refuse_nul(chunk: str, line: int) -> None:
+    at = chunk.find("\x00")
+    if at >= 0:
+        where = line + chunk.count("\n", 0, at)
+        raise _Refused(f"line {where}: a NUL byte; this is no text.")
+
+
+def _refuse_depth(chunk: str, line: int, max_nodes: int) -> None:
     """Refuse deep nesting while it is still a flat stream of events: composing recurses."""
-    depth = 0
+    depth = nodes = 0
     for event in yaml.parse(chunk, Loader=Loader):
+        nodes += isinstance(event, yaml.NodeEvent)
+        if nodes > max_nodes * 2:
+            raise _Refused(f"line {_line(event, line)}: more than {max_nodes} values; split it.")
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise _Refused(f"line {_line(event, line)}: nested deeper than {MAX_DEPTH} levels.")
 
 
-def _construct(chunk: str, number: int, line: int) -> Document:
+def _construct(chunk: str, number: int, line: int, max_nodes: int) -> Document:
     loader = Loader(chunk)
     try:
         node = loader.get_single_node()
         if node is None:
             return Document(number, line)
-        lines: dict[Path, int] = {}
-        _walk(node, (), line, lines, set())
-        return Document(number, line, data=loader.construct_document(node), lines=lines)
+        lines = _Lines(line, max_nodes)
+        lines.walk(node)
+        return Document(number, line, data=loader.construct_document(node), lines=lines.found)
     finally:
         loader.dispose()
 
 
-def _walk(node: yaml.Node, path: Path, line: int, lines: dict[Path, int], above: set[int]) -> None:
-    """Note the line of every field, aliases written out; refuse what would not end."""
-    at = _line(node, line)
-    if len(lines) >= MAX_NODES:
-        raise _Refused(f"line {at}: more than {MAX_NODES} values, aliases included.")
-    if id(node) in above:
-        raise _Refused(f"line {at}: an alias stands for what it is inside of.")
-    if path in lines:
-        raise _Refused(f"line {at}: {spell(path)} is there twice.")
-    lines[path] = at
-    within = above | {id(node)}
-    if isinstance(node, yaml.SequenceNode):
-        for index, child in enumerate(node.value):
-            _walk(child, (*path, index), line, lines, within)
-    elif isinstance(node, yaml.MappingNode):
-        for key, child in node.value:
-            step = (*path, _key(key, line))
-            _walk(child, step, line, lines, within)
-            lines[step] = _line(key, line)
+class _Lines:
+    """Notes the line of every field, aliases written out; refuses what would not end."""
+
+    def __init__(self, first: int, max_nodes: int) -> None:
+        self.found: dict[Path, int] = {}
+        self._first = first
+        self._max_nodes = max_nodes
+
+    def walk(self, node: yaml.Node, path: Path = (), above: frozenset[int] = frozenset()) -> None:
+        """Note `node` and what is below it."""
+        at = _line(node, self._first)
+        if len(self.found) >= self._max_nodes:
+            raise _Refused(f"line {at}: more than {self._max_nodes} values, aliases included.")
+        if id(node) in above:
+            raise _Refused(f"line {at}: an alias stands for what it is inside of.")
+        if path in self.found:
+            raise _Refused(f"line {at}: {spell(path)} is there twice.")
+        self.found[path] = at
+        within = above | {id(node)}
+        if isinstance(node, yaml.SequenceNode):
+            for index, child in enumerate(node.value):
+                self.walk(child, (*path, index), within)
+        elif isinstance(node, yaml.MappingNode):
+            for key, child in node.value:
+                step = (*path, _key(key, self._first))
+                self.walk(child, step, within)
+                self.found[step] = _line(key, self._first)
 
 
 def _key(node: yaml.Node, line: int) -> str:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from catalog.domain import backstage, plain_format
 from catalog.domain.entries import Entry, Fields
-from catalog.domain.yaml_documents import MAX_BYTES, read_documents, spell
+from core.yaml_documents import MAX_BYTES, read_documents, spell
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates()
 TREES = st.recursive(
