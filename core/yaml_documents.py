@@ -25,6 +25,7 @@ MAX_NODES = 20_000
 Path = tuple[str | int, ...]
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MARKER = re.compile(r"^---(?=\s|$)", re.MULTILINE)
+_NAMED_LINE = re.compile(r"line (\d+): ")
 _SIMPLE_KEY = re.compile(r"[A-Za-z_][\w-]*")
 # What the safe constructors raise on scalars whose tag does not fit them, e.g. `!!int ""`.
 _UNREADABLE = (
@@ -55,6 +56,12 @@ class Document:
     data: Any = None
     problem: str = ""
     lines: dict[Path, int] = field(default_factory=dict)
+
+    @property
+    def problem_line(self) -> int:
+        """The line that the problem names, or where the document begins."""
+        named = _NAMED_LINE.match(self.problem)
+        return int(named[1]) if named else self.line
 
     def line_of(self, path: Path) -> int:
         """Return the line of the field at `path`, or of the nearest field above it."""

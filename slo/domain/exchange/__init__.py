@@ -1,0 +1,17 @@
+"""SLOs as other tools write them: OpenSLO v1, v1alpha and v2alpha, and Sloth's specification.
+
+| module | does |
+|---|---|
+| `checks` | the shapes a field may have, and what is said when it has another |
+| `openslo_schema` | the shapes of OpenSLO's kinds in its three versions |
+| `openslo` | a checked OpenSLO document as a draft |
+| `sloth` | a Sloth document as drafts |
+| `drafts` | what a document says, whichever format it is written in |
+| `windows` | time windows and durations |
+| `planning` | drafts as the portal's SLOs |
+| `promql` | counters and windows inside a Prometheus query |
+| `openslo_writing` | the portal's SLOs as OpenSLO v1 |
+| `prometheus_rules` | the portal's SLOs as recording and alerting rules under Sloth's names |
+
+No Django, no clock, no files.
+"""
