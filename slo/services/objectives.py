@@ -121,8 +121,9 @@ def change_sli(
     """
     changes = _assign(sli, fields)
     sli.full_clean()
-    sli.save()
-    audit.record(act="sli.changed", subject=sli, actor=actor, now=now, changes=changes)
+    if changes:
+        sli.save()
+        audit.record(act="sli.changed", subject=sli, actor=actor, now=now, changes=changes)
     return sli
 
 

@@ -10,8 +10,7 @@
 | `windows` | time windows and durations |
 | `planning` | drafts as the portal's SLOs |
 | `promql` | counters and windows inside a Prometheus query |
-| `openslo_writing` | the portal's SLOs as OpenSLO v1 |
-| `prometheus_rules` | the portal's SLOs as recording and alerting rules under Sloth's names |
+| `reading` | a set of documents that may name each other |
 
 No Django, no clock, no files.
 """

@@ -97,7 +97,7 @@ def noun(value: Any) -> str:
         return "a number"
     if isinstance(value, date):
         return "a date"
-    nouns = {dict: "a mapping", list: "a list", str: "text"}
+    nouns: dict[type, str] = {dict: "a mapping", list: "a list", str: "text"}
     return nouns.get(type(value), "this value")
 
 

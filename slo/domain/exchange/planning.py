@@ -181,7 +181,8 @@ class _Planner:
         if stated := _decimal(promise.own.get("objective")):
             return stated
         parts = [(Fraction(part.weight), Fraction(part.target)) for part in promise.objectives]
-        mean = sum(weight * share for weight, share in parts) / sum(weight for weight, _ in parts)
+        whole = sum((weight for weight, _ in parts), Fraction(0))
+        mean = sum((weight * share for weight, share in parts), Fraction(0)) / whole
         objective = _rounded(mean)
         self.report.warn(
             (*promise.path, "spec", "objectives"),

@@ -1,0 +1,246 @@
+"""Importing SLOs that other tools wrote: all that is right is carried, all that is not is said."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import transaction
+
+from catalog.models import Service
+from catalog.services.services import create_service
+from core import audit
+from core.errors import Conflict, DomainError
+from core.yaml_documents import spell
+from core.yaml_files import SourceFile
+from slo.domain.exchange.checks import Remark
+from slo.domain.exchange.drafts import Entry, PlannedSli, PlannedSlo, SourceRef
+from slo.domain.exchange.planning import kind_of_type, slugify
+from slo.domain.exchange.reading import Known, Read, read_set
+from slo.models import CompositeMember, Sli, Slo, Source
+from slo.services import objectives
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+# Where a Prometheus usually is; an imported source that says no address gets it, and a warning.
+USUAL_ADDRESS = "http://localhost:9090"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one document.
+
+    Args:
+        read: The document.
+        slos: Slugs of the SLOs made or changed.
+    """
+
+    read: Read
+    slos: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the verdict in the shape that scripts rely on."""
+        read = self.read
+        kinds = list(dict.fromkeys(entry.kind for entry in read.entries if entry.kind))
+        formats = list(dict.fromkeys(entry.format for entry in read.entries if entry.format))
+        report = read.report
+        return {
+            "file": read.file,
+            "document": read.document.number,
+            "kind": ", ".join(kinds) or None,
+            "format": ", ".join(formats) or None,
+            "accepted": read.accepted,
+            "slos": self.slos if read.accepted else [],
+            "errors": self._remarks(report.errors),
+            "warnings": self._remarks(report.warnings),
+            "lost": self._remarks(report.lost),
+        }
+
+    def _remarks(self, remarks: Iterable[Remark]) -> list[dict[str, Any]]:
+        document = self.read.document
+        return [
+            {
+                "path": spell(remark.path),
+                "line": document.line_of(remark.path) if remark.path else document.problem_line,
+                "message": remark.message,
+            }
+            for remark in remarks
+        ]
+
+
+def known_to_portal() -> Known:
+    """Return what documents may refer to without bringing it along."""
+    return Known(
+        sources=dict(Source.objects.values_list("slug", "kind")),
+        sli_of_slo=dict(Slo.objects.values_list("slug", "sli__slug")),
+    )
+
+
+def import_files(
+    sources: Iterable[SourceFile],
+    *,
+    now: datetime,
+    actor: "User | str | None",
+    dry_run: bool = False,
+) -> list[Verdict]:
+    """Import every document; one that is refused keeps none of the others out.
+
+    Importing the same again changes nothing. With `dry_run` everything is tried and taken back.
+    """
+    found = read_set(
+        [(source.name, source.text, source.problem) for source in sources], known_to_portal()
+    )
+    with transaction.atomic():
+        writer = _Writer(actor, now)
+        verdicts = [Verdict(read, writer.write(read)) for read in _in_order(found)]
+        if dry_run:
+            transaction.set_rollback(True)
+    order = {id(read): number for number, read in enumerate(found)}
+    return sorted(verdicts, key=lambda verdict: order[id(verdict.read)])
+
+
+def _in_order(found: list[Read]) -> list[Read]:
+    """Return services and sources first, SLOs next, composites last."""
+
+    def rank(read: Read) -> int:
+        if any(slo.members for slo in read.planned):
+            return 2
+        return 1 if read.planned else 0
+
+    return sorted(found, key=rank)
+
+
+class _Writer:
+    def __init__(self, actor: "User | str | None", now: datetime) -> None:
+        self.actor = actor
+        self.now = now
+
+    def write(self, read: Read) -> list[str]:
+        """Write one document, all of it or nothing; what is refused is said in its report."""
+        if not read.accepted:
+            return []
+        try:
+            with transaction.atomic():
+                for entry in read.entries:
+                    self._entry(entry)
+                return [self._slo(planned, read).slug for planned in read.planned]
+        except ValidationError as error:
+            for message in _messages(error):
+                read.report.wrong((), message)
+        except DomainError as error:
+            read.report.wrong((), error.message)
+        return []
+
+    def _entry(self, entry: Entry) -> None:
+        if entry.service is not None:
+            said = entry.service
+            self._service(slugify(said.slug), name=said.name, description=said.description)
+        if entry.source is not None:
+            self._source_of(entry.source.slug, entry.source.type, entry.source.details)
+
+    def _service(
+        self, slug: str, *, name: str | None = None, description: str | None = None
+    ) -> Service:
+        found = Service.objects.filter(slug=slug).first()
+        if found is not None:
+            return found
+        values = {"slug": slug, "name": name or slug, "description": description or ""}
+        return create_service(values=values, now=self.now, actor=self.actor)
+
+    def _source_of(self, name: str, type_: str, details: Mapping[str, Any]) -> Source | None:
+        kind, slug = kind_of_type(type_), slugify(name)
+        if kind not in Source.Kind.values or not slug:
+            return None
+        found = Source.objects.filter(slug=slug).first()
+        if found is not None:
+            return found
+        url = next((str(details[k]) for k in ("url", "address", "endpoint") if k in details), "")
+        row = Source(slug=slug, kind=kind, region=str(details.get("region", "")))
+        if kind == Source.Kind.PROMETHEUS:
+            row.url = url or USUAL_ADDRESS
+        row.full_clean()
+        row.save()
+        audit.record(act="slo.source_created", subject=row, actor=self.actor, now=self.now)
+        return row
+
+    def _source(self, asked: SourceRef | None, read: Read) -> Source | None:
+        if asked is None:
+            return None
+        if asked.name:
+            slug = slugify(asked.name)
+            found = Source.objects.filter(slug=slug).first()
+            return found or self._source_of(slug, asked.type, asked.details)
+        kind = kind_of_type(asked.type)
+        of_kind = list(Source.objects.filter(kind=kind)[:2])
+        if len(of_kind) == 1:
+            return of_kind[0]
+        made = self._source_of(kind, asked.type, asked.details)
+        if made is not None and made.url == USUAL_ADDRESS:
+            read.report.warn(
+                asked.path,
+                f"The source {made.slug} asks {USUAL_ADDRESS}; set its address in the admin.",
+            )
+        return made
+
+    def _sli(self, planned: PlannedSli, service: Service, read: Read) -> Sli:
+        fields = {
+            **planned.fields,
+            "service": service,
+            "source": self._source(planned.source, read),
+        }
+        found = Sli.objects.filter(slug=planned.slug).first()
+        if found is not None and found.service_id != service.pk:
+            raise Conflict(f"The SLI {planned.slug} is {found.service}'s; choose another name.")
+        if found is None:
+            return objectives.create_sli(
+                slug=planned.slug, actor=self.actor, now=self.now, **fields
+            )
+        return objectives.change_sli(sli=found, actor=self.actor, now=self.now, fields=fields)
+
+    def _slo(self, planned: PlannedSlo, read: Read) -> Slo:
+        service = self._service(planned.service)
+        sli = self._sli(planned.sli, service, read)
+        found = Slo.objects.filter(slug=planned.slug).first()
+        fields = {**planned.fields, "sli": sli}
+        if found is None:
+            slo = objectives.create_slo(
+                objective=planned.objective,
+                slug=planned.slug,
+                actor=self.actor,
+                now=self.now,
+                **fields,
+            )
+        else:
+            slo = objectives.change_slo(
+                slo=found,
+                actor=self.actor,
+                now=self.now,
+                fields={**fields, "objective": planned.objective, "reason": "imported"},
+            )
+        if planned.members:
+            self._members(sli, planned)
+        return slo
+
+    def _members(self, sli: Sli, planned: PlannedSlo) -> None:
+        wanted = dict(planned.members)
+        members = {slo.slug: slo for slo in Slo.objects.filter(slug__in=wanted)}
+        CompositeMember.objects.filter(sli=sli).exclude(slo__slug__in=wanted).delete()
+        for slug, weight in wanted.items():
+            if slug not in members:
+                raise ValidationError({"members": f"There is no SLO {slug}."})
+            CompositeMember.objects.update_or_create(
+                sli=sli, slo=members[slug], defaults={"weight": weight}
+            )
+
+
+def _messages(error: ValidationError) -> list[str]:
+    if not hasattr(error, "error_dict"):
+        return list(error.messages)
+    fields = error.message_dict.items()
+    return [
+        message if name == NON_FIELD_ERRORS else f"{name}: {message}"
+        for name, messages in fields
+        for message in messages
+    ]
