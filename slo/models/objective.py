@@ -27,6 +27,16 @@ if TYPE_CHECKING:
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+# Pages live beside those of SLOs: /slo/reports/ is no SLO's page.
+RESERVED_SLUGS = frozenset({"import", "lint", "panels", "reports", "rules", "sources"})
+
+
+def validate_free_slug(slug: str) -> None:
+    """Refuse what is the address of another page."""
+    if slug in RESERVED_SLUGS:
+        raise ValidationError(f"{slug} is the address of a page; choose another name.")
+
+
 def validate_timezone(name: str) -> None:
     """Refuse what is not an IANA zone."""
     if name not in available_timezones():
@@ -62,7 +72,7 @@ class Slo(TimestampedModel):
         TIME_SLICES = "time_slices", "Time slices: good minutes of all minutes with events"
         RATIO_OF_SLICES = "ratio_of_slices", "Ratio of slices: mean of the minutes' shares"
 
-    slug = models.CharField(max_length=63, unique=True, validators=[SLUG])
+    slug = models.CharField(max_length=63, unique=True, validators=[SLUG, validate_free_slug])
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
     sli = models.ForeignKey(Sli, on_delete=models.PROTECT, related_name="slos", verbose_name="SLI")
