@@ -161,9 +161,7 @@ def test_rules_say_what_the_portal_says(world: World, tmp_path: Path) -> None:
                     {
                         "expr": f"round(slo:current_burn_rate:ratio{{{inner}}}, 0.001)",
                         "eval_time": "30h",
-                        "exp_samples": [
-                            {"labels": f'{{{inner}, sloth_window="5m"}}', "value": 4}
-                        ],
+                        "exp_samples": [{"labels": f'{{{inner}, sloth_window="5m"}}', "value": 4}],
                     },
                     {
                         "expr": 'count(ALERTS{alertname="orders-page"}) or vector(0)',

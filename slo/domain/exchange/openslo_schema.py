@@ -11,9 +11,7 @@ Where its text and its library differ, a document is taken that one of them take
 objective of 0 is refused: it promises nothing.
 """
 
-from decimal import Decimal
 from typing import Any
-from zoneinfo import available_timezones
 
 from core.yaml_documents import Path
 from slo.domain.exchange.checks import (
@@ -21,15 +19,32 @@ from slo.domain.exchange.checks import (
     Report,
     boolean,
     choice,
-    dns_label,
     either,
     exact,
     listing,
     mapping,
-    moment,
     number,
-    open_mapping,
     text,
+)
+from slo.domain.exchange.openslo_parts import (
+    METHODS,
+    OPERATORS,
+    UNITS,
+    calendar,
+    connection,
+    described,
+    exactly_one,
+    labels,
+    metadata,
+    metric_v1,
+    metric_v1alpha,
+    metric_v2,
+    slice_target,
+    target,
+    target_percent,
+    weight,
+    window,
+    window_rule,
 )
 from slo.domain.exchange.windows import duration
 
@@ -42,43 +57,6 @@ API_VERSIONS = {
     "openslo.com/v2alpha1": "openslo/v2alpha",
     "openslo/v2alpha": "openslo/v2alpha",
 }
-METHODS = ("Occurrences", "Timeslices", "RatioTimeslices")
-OPERATORS = ("lte", "gte", "lt", "gt")
-UNITS = ("Second", "Minute", "Hour", "Day", "Week", "Month", "Quarter", "Year")
-DECIMALS = 8
-
-described = text(most=1050, may_be_empty=True)
-labels = open_mapping(
-    either(
-        (lambda value: isinstance(value, list), listing(text(may_be_empty=True))),
-        (lambda value: not isinstance(value, dict), text(may_be_empty=True)),
-        otherwise="text or a list of texts",
-    )
-)
-annotations = open_mapping(text(may_be_empty=True))
-
-
-def _is_objective(share: Decimal) -> bool:
-    return 0 < share < 1 and _decimals(share) <= DECIMALS
-
-
-def _decimals(value: Decimal) -> int:
-    return max(0, -int(value.normalize().as_tuple().exponent))
-
-
-target = number(
-    _is_objective,
-    otherwise="an objective lies strictly between 0 and 1 with at most 8 decimals, e.g. 0.999;"
-    " a percentage goes into targetPercent.",
-)
-target_percent = number(
-    lambda percent: _is_objective(percent / 100),
-    otherwise="an objective lies strictly between 0 and 100 with at most 6 decimals, e.g. 99.9.",
-)
-slice_target = number(
-    lambda share: 0 < share <= 1, otherwise="the share of a slice lies above 0 and is at most 1."
-)
-weight = number(lambda value: value > 0, otherwise="a weight is greater than 0.")
 
 
 def schema_of(version: str, kind: str) -> Check | None:
@@ -100,82 +78,6 @@ def schema_of(version: str, kind: str) -> Check | None:
 def kinds_of(version: str) -> list[str]:
     """Return the kinds that a version has."""
     return list(SPECS[version])
-
-
-def _metadata(*, titled: bool) -> Check:
-    fields = {"name": dns_label, "labels": labels, "annotations": annotations}
-    if titled:
-        fields["displayName"] = text(may_be_empty=True)
-        return mapping(fields, required=["name"])
-    gone = {"displayName": "v2alpha has no displayName; make it an annotation."}
-    return mapping(fields, required=["name"], elsewhere=gone)
-
-
-def _exactly_one(*names: str, hint: str = "") -> Check:
-    def rule(value: dict[str, Any], path: Path, report: Report) -> None:
-        given = [name for name in names if value.get(name) is not None]
-        if len(given) > 1:
-            report.wrong(
-                (*path, given[1]), f"{' and '.join(given)} exclude each other; keep one of them."
-            )
-        elif not given:
-            report.wrong(path, f"One of {', '.join(names)} must be there{hint}.")
-
-    return rule
-
-
-def _zone(value: Any, path: Path, report: Report) -> None:
-    if value not in available_timezones():
-        report.wrong(path, f"{str(value)[:60]!r} is no IANA time zone; one is Europe/Berlin.")
-
-
-calendar = mapping(
-    {"startTime": moment, "timeZone": _zone},
-    required=["startTime", "timeZone"],
-)
-
-
-def _window_rule(value: dict[str, Any], path: Path, report: Report) -> None:
-    has_calendar = value.get("calendar") is not None
-    if has_calendar and value.get("isRolling"):
-        report.wrong(
-            (*path, "calendar"), "A rolling window has no calendar; set isRolling to false."
-        )
-    elif not has_calendar and value.get("isRolling") is False:
-        report.wrong((*path, "calendar"), "A window that is not rolling needs a calendar.")
-    elif not has_calendar and value.get("isRolling") is None:
-        report.warn(path, "Read as a rolling window: it has neither isRolling nor a calendar.")
-
-
-def _window(units: str) -> Check:
-    fields = {"duration": duration(units), "isRolling": boolean, "calendar": calendar}
-    return mapping(fields, required=["duration"], rule=_window_rule)
-
-
-source_v1 = mapping(
-    {"metricSourceRef": text(), "type": text(), "spec": open_mapping()},
-    required=["spec"],
-    rule=lambda value, path, report: (
-        None
-        if value.get("metricSourceRef") or value.get("type")
-        else report.wrong(path, "Name a data source with metricSourceRef, or say its type.")
-    ),
-)
-metric_v1 = mapping({"metricSource": source_v1}, required=["metricSource"])
-connection = mapping(
-    {"description": described, "type": text(), "connectionDetails": open_mapping()},
-    required=["type"],
-)
-metric_v2 = mapping(
-    {"dataSourceRef": text(), "dataSourceSpec": connection, "spec": open_mapping()},
-    required=["spec"],
-    rule=_exactly_one("dataSourceRef", "dataSourceSpec"),
-    elsewhere={"metricSource": "v2alpha has no metricSource; write dataSourceRef and spec here."},
-)
-metric_v1alpha = mapping(
-    {"source": text(), "queryType": text(), "query": text()},
-    required=["source", "queryType", "query"],
-)
 
 
 def _ratio_rule(value: dict[str, Any], path: Path, report: Report) -> None:
@@ -206,15 +108,15 @@ def _indicator_spec(metric: Check) -> Check:
             "thresholdMetric": metric,
             "ratioMetric": mapping(fields, rule=_ratio_rule),
         },
-        rule=_exactly_one("thresholdMetric", "ratioMetric"),
+        rule=exactly_one("thresholdMetric", "ratioMetric"),
     )
 
 
 def _objective(sli: Check, name: str, extra: dict[str, Check], elsewhere: dict[str, str]) -> Check:
     def rule(value: dict[str, Any], path: Path, report: Report) -> None:
-        _exactly_one("target", "targetPercent")(value, path, report)
+        exactly_one("target", "targetPercent")(value, path, report)
         if value.get(name) is not None and value.get(f"{name}Ref") is not None:
-            _exactly_one(name, f"{name}Ref")(value, path, report)
+            exactly_one(name, f"{name}Ref")(value, path, report)
 
     fields = {
         "displayName": text(most=1050, may_be_empty=True),
@@ -258,7 +160,7 @@ def _slo_rule(name: str) -> Check:
                 f"{name} or {name}Ref is either in spec or in every objective, not in both.",
             )
         elif has_own:
-            _exactly_one(*named)(value, path, report)
+            exactly_one(*named)(value, path, report)
         elif not any(parts):
             report.wrong(path, f"One of {', '.join(named)} must be there.")
         elif not all(parts):
@@ -379,7 +281,7 @@ def _slo_spec(name: str, metric: Check, metadata: Check, units: str) -> Check:
             "service": text(most=255),
             name: sli,
             f"{name}Ref": text(),
-            "timeWindow": listing(_window(units), least=1, most=1),
+            "timeWindow": listing(window(units), least=1, most=1),
             "budgetingMethod": choice(*METHODS),
             "objectives": listing(_objective(sli, name, extra, elsewhere), least=1),
             "alertPolicies": listing(policy),
@@ -424,7 +326,7 @@ def _slo_spec_v1alpha() -> Check:
             "calendar": calendar,
         },
         required=["unit", "count"],
-        rule=_window_rule,
+        rule=window_rule,
     )
     return mapping(
         {
@@ -480,9 +382,9 @@ def _specs(name: str, metric: Check, metadata: Check, units: str) -> dict[str, S
 
 
 METADATA: dict[str, Check] = {
-    "openslo/v1": _metadata(titled=True),
-    "openslo/v1alpha": _metadata(titled=True),
-    "openslo/v2alpha": _metadata(titled=False),
+    "openslo/v1": metadata(titled=True),
+    "openslo/v1alpha": metadata(titled=True),
+    "openslo/v2alpha": metadata(titled=False),
 }
 SPECS: dict[str, dict[str, Spec]] = {
     "openslo/v1": _specs("indicator", metric_v1, METADATA["openslo/v1"], "mhdwMQY"),
