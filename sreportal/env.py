@@ -64,6 +64,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("TELEMETRY_RETENTION_DAYS", int, 35, "Days that minute counts are kept."),
     Setting("AWS_REGION", str, "", "Region for AWS reads; empty means the SDK's own default."),
     Setting("AWS_ENDPOINT_URL", str, "", "Other endpoint for AWS calls, e.g. a simulator."),
+    Setting(
+        "OUTBOUND_ALLOW",
+        list,
+        [],
+        "Networks opened to a feature's requests, e.g. prometheus=10.0.0.0/8,probe=10.1.0.0/16.",
+    ),
+    Setting("OUTBOUND_PORTS", list, [], "Ports asked besides 80, 443, 8080 and 8443, e.g. 9090."),
 )
 
 environ.Env.read_env(str(BASE_DIR / ".env"))

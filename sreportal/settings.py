@@ -56,6 +56,8 @@ WORKER_CONCURRENCY = env.read("WORKER_CONCURRENCY")
 TELEMETRY_RETENTION = timedelta(days=env.read("TELEMETRY_RETENTION_DAYS"))
 AWS_REGION = env.read("AWS_REGION")
 AWS_ENDPOINT_URL = env.read("AWS_ENDPOINT_URL")
+OUTBOUND_ALLOW = env.read("OUTBOUND_ALLOW")
+OUTBOUND_PORTS = [int(port) for port in env.read("OUTBOUND_PORTS")]
 
 INSTALLED_APPS = [
     "dashboard",

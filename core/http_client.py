@@ -1,0 +1,380 @@
+"""The one way out: every HTTP request that the portal makes to an address somebody typed.
+
+The name is resolved once, every answer is judged (`core.addresses`), and the connection goes to a
+judged address, so that a second resolution cannot lead elsewhere. Host header, SNI and certificate
+stay those of the name. Redirects are not followed, proxies and credentials of the environment are
+not used, and the time limit covers everything from the resolution to the last byte.
+
+    OutboundError
+    ├── Refused       the address may not be asked; nothing was sent
+    ├── NotResolved   the name leads nowhere; `ours` when our resolver did not answer
+    ├── Unreachable   no connection; `ours` when this machine has no way out
+    ├── TimedOut      the time limit passed
+    ├── AnswerTooLarge  more bytes than are read
+    └── BadAnswer     not HTTP, or an encoding that was not asked for
+"""
+
+import errno
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import httpcore
+import httpx
+from django.conf import settings
+
+from core.addresses import Grant, Target, networks_by_feature, parse, refusal
+
+__all__ = [
+    "BODY_CAP",
+    "QUERY_BODY_CAP",
+    "AnswerTooLarge",
+    "BadAnswer",
+    "Deadline",
+    "NotResolved",
+    "OutboundError",
+    "Refused",
+    "Response",
+    "TimedOut",
+    "Unreachable",
+    "check_address",
+    "request",
+]
+
+BODY_CAP = 64 * 1024
+# Answers of query sources: some hundred series over an hour.
+QUERY_BODY_CAP = 16 * 1024 * 1024
+USER_AGENT = "sreportal"
+_NO_WAY_OUT = {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE}
+
+Resolved = list[str]
+Resolver = Callable[[str, int], Resolved]
+
+
+class OutboundError(Exception):
+    """A request that got no usable answer; the message is for people and holds no secret.
+
+    Args:
+        message: What went wrong.
+        ours: Whether the reason lies with the portal, not with whom it asked.
+    """
+
+    def __init__(self, message: str, *, ours: bool = False) -> None:
+        super().__init__(message)
+        self.ours = ours
+
+
+class Refused(OutboundError):
+    """The address may not be asked; nothing was sent."""
+
+
+class NotResolved(OutboundError):
+    """The host's name leads nowhere."""
+
+
+class Unreachable(OutboundError):
+    """No connection, or one that broke."""
+
+
+class TimedOut(OutboundError):
+    """The time limit passed before the answer was complete."""
+
+
+class AnswerTooLarge(OutboundError):
+    """The answer is larger than what is read."""
+
+
+class BadAnswer(OutboundError):
+    """What came back cannot be read as HTTP."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer, whatever its status.
+
+    Args:
+        status: HTTP status.
+        headers: By lower-case name.
+        body: Up to the cap.
+        elapsed_ms: From the resolution to the last byte read.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    elapsed_ms: float
+
+
+class Deadline:
+    """A moment after which nothing is waited for any more."""
+
+    def __init__(self, seconds: float) -> None:
+        self.started = time.monotonic()
+        self.ends = self.started + seconds
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Milliseconds since it began."""
+        return (time.monotonic() - self.started) * 1000
+
+    def left(self) -> float:
+        """Return the seconds left.
+
+        Raises:
+            TimedOut: When there are none.
+        """
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            raise TimedOut("The time limit passed.")
+        return left
+
+
+def request(
+    url: str,
+    *,
+    feature: str,
+    deadline: Deadline,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+    body_cap: int = BODY_CAP,
+    truncate: bool = False,
+) -> Response:
+    """Send one request and return its answer, whatever its status.
+
+    Args:
+        url: http or https.
+        feature: Name under which an admin may have granted private networks.
+        deadline: Total time limit.
+        method: HTTP method.
+        headers: Sent besides Host, User-Agent and Accept-Encoding.
+        content: Body.
+        body_cap: Most bytes read.
+        truncate: Stop reading at the cap instead of refusing the answer.
+
+    Raises:
+        OutboundError: One of its kinds; see the module.
+    """
+    target = _target(url)
+    addresses = _judged(target.host, target.port, feature, deadline)
+    try:
+        with (
+            _client(addresses, deadline) as client,
+            client.stream(
+                method, url, headers=_headers(headers), content=content, follow_redirects=False
+            ) as answer,
+        ):
+            body = _read(answer, body_cap, truncate, deadline)
+            found = {name.lower(): value for name, value in answer.headers.items()}
+            return Response(answer.status_code, found, body, deadline.elapsed_ms)
+    except httpx.TimeoutException as error:
+        raise TimedOut("The time limit passed.") from error
+    except (httpx.ConnectError, httpx.NetworkError) as error:
+        raise _unreachable(error) from error
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:
+        raise BadAnswer(f"The answer is no valid HTTP ({type(error).__name__}).") from error
+
+
+def check_address(url: str, *, feature: str) -> str:
+    """Return why `url` could never be asked, without resolving a name; empty when it could."""
+    try:
+        target = _target(url)
+        numeric = target.host.replace(".", "").isdecimal() or ":" in target.host
+        if numeric:
+            _refuse_any([target.host], target.port, feature)
+    except OutboundError as error:
+        return str(error)
+    return ""
+
+
+def grant_of(feature: str) -> Grant:
+    """Return what the settings open to a feature."""
+    granted = networks_by_feature(settings.OUTBOUND_ALLOW)
+    return Grant(
+        networks=granted.get(feature, ()),
+        ports=frozenset(settings.OUTBOUND_PORTS),
+        any_loopback_port=settings.EMBEDDED,
+    )
+
+
+def _target(url: str) -> Target:
+    try:
+        return parse(url)
+    except ValueError as error:
+        raise Refused(f"The address {error}.", ours=True) from error
+
+
+def _judged(host: str, port: int, feature: str, deadline: Deadline) -> Resolved:
+    """Resolve once and return the addresses, or refuse when one of them may not be asked."""
+    found = _resolve(host, port, deadline)
+    _refuse_any(found, port, feature)
+    return found
+
+
+def _refuse_any(addresses: Iterable[str], port: int, feature: str) -> None:
+    grant = grant_of(feature)
+    for address in addresses:
+        if reason := refusal(address, port, grant):
+            hint = (
+                f" An admin may open more: OUTBOUND_ALLOW={feature}=<network>, OUTBOUND_PORTS"
+                f"={port}."
+            )
+            raise Refused(f"Not asked: {reason}.{hint}", ours=True)
+
+
+def resolve(host: str, port: int) -> Resolved:
+    """Return every address of `host`, in the resolver's order."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+@lru_cache(maxsize=1)
+def _resolvers() -> ThreadPoolExecutor:
+    # The system's resolver takes no time limit, so it is waited for from outside.
+    return ThreadPoolExecutor(max_workers=16, thread_name_prefix="resolve")
+
+
+def _resolve(host: str, port: int, deadline: Deadline) -> Resolved:
+    try:
+        return _resolvers().submit(resolve, host, port).result(timeout=deadline.left())
+    except FutureTimeout as error:
+        raise NotResolved(f"No answer where {host} is.", ours=True) from error
+    except socket.gaierror as error:
+        ours = error.errno in {socket.EAI_AGAIN, socket.EAI_SYSTEM, socket.EAI_MEMORY}
+        raise NotResolved(f"The name {host} leads nowhere.", ours=ours) from error
+    except (UnicodeError, OSError) as error:
+        raise NotResolved(f"The name {host} cannot be resolved.") from error
+
+
+class _GuardedStream(httpcore.NetworkStream):
+    """A connection on which no wait outlasts the deadline, however slowly bytes drip."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
+        self._stream, self._deadline = stream, deadline
+
+    def _left(self, timeout: float | None) -> float:
+        try:
+            left = self._deadline.left()
+        except TimedOut as error:
+            raise httpcore.ReadTimeout from error
+        return left if timeout is None else min(timeout, left)
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._left(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        inner = self._stream.start_tls(ssl_context, server_hostname, self._left(timeout))
+        return _GuardedStream(inner, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _GuardedBackend(httpcore.SyncBackend):
+    """Connects to the judged addresses, whatever name the request has."""
+
+    def __init__(self, addresses: Resolved, deadline: Deadline) -> None:
+        self._addresses, self._deadline = addresses, deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> httpcore.NetworkStream:
+        failed: Exception | None = None
+        for address in self._addresses:
+            try:
+                stream = super().connect_tcp(address, port, self._deadline.left())
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failed = error
+            except TimedOut as error:
+                raise httpcore.ConnectTimeout from (failed or error)
+            else:
+                return _GuardedStream(stream, self._deadline)
+        raise failed or httpcore.ConnectError("no address")
+
+
+@lru_cache(maxsize=1)
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=False)
+
+
+class _GuardedTransport(httpx.HTTPTransport):
+    """httpx's transport on guarded connections, each used for one request."""
+
+    def __init__(self, addresses: Resolved, deadline: Deadline) -> None:
+        super().__init__(verify=_tls(), trust_env=False)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=_tls(),
+            max_keepalive_connections=0,
+            network_backend=_GuardedBackend(addresses, deadline),
+        )
+
+
+def _client(addresses: Resolved, deadline: Deadline) -> httpx.Client:
+    return httpx.Client(
+        transport=_GuardedTransport(addresses, deadline),
+        trust_env=False,
+        timeout=deadline.left(),
+    )
+
+
+def _headers(given: Mapping[str, str] | None) -> dict[str, str]:
+    # A compressed answer could be a thousand times larger than what was read.
+    own = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
+    return own | dict(given or {})
+
+
+def _read(answer: httpx.Response, cap: int, truncate: bool, deadline: Deadline) -> bytes:
+    if answer.headers.get("content-encoding", "identity").lower() not in {"", "identity"}:
+        raise BadAnswer("The answer is compressed, which was not asked for.")
+    body = bytearray()
+    for chunk in answer.iter_raw():
+        body += chunk
+        deadline.left()
+        if len(body) > cap and truncate:
+            return bytes(body[:cap])
+        if len(body) > cap:
+            raise AnswerTooLarge(f"The answer is larger than {cap // 1024} KiB.")
+    return bytes(body)
+
+
+def _unreachable(error: Exception) -> OutboundError:
+    """Say in words why there is no connection, and whose fault it is."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Unreachable(f"Its certificate does not hold: {cause.verify_message}.")
+        if isinstance(cause, ssl.SSLError):
+            return Unreachable("TLS could not be agreed on.")
+        if isinstance(cause, OSError) and cause.errno:
+            ours = cause.errno in _NO_WAY_OUT
+            return Unreachable(f"No connection: {errno_text(cause.errno)}.", ours=ours)
+        cause = cause.__cause__ or cause.__context__
+    return Unreachable("The connection broke.")
+
+
+def errno_text(number: int) -> str:
+    """Return an operating system's error in words, e.g. connection refused."""
+    return os.strerror(number).lower()
