@@ -10,6 +10,8 @@ from django.db.models import Q
 
 from catalog.models import SLUG, Service
 from core.models import TimestampedModel
+from slo.domain.probes import status_ranges
+from slo.domain.source_queries import query_errors
 from slo.models.source import Source
 from telemetry.domain.buckets import FRESHNESS_BOUNDS_S
 from telemetry.domain.selectors import SelectorError
@@ -166,8 +168,7 @@ class Sli(TimestampedModel):
             | self._counter_errors()
             | self._time_slice_errors()
         )
-        if self.kind == self.Kind.PROBE and not self.probe_url:
-            errors["probe_url"] = "Name the address that is to be asked."
+        errors |= self._probe_errors() | self._source_errors()
         if not 0 < self.slice_target < 1:
             errors["slice_target"] = "Give a share strictly between 0 and 1, e.g. 0.99."
         if errors:
@@ -190,6 +191,39 @@ class Sli(TimestampedModel):
         if self.kind == self.Kind.FRESHNESS and self.threshold_s not in FRESHNESS_BOUNDS_S:
             errors["threshold_s"] = f"Choose one of {', '.join(map(str, FRESHNESS_BOUNDS_S))} s."
         return errors
+
+    def _probe_errors(self) -> dict[str, str]:
+        if self.kind != self.Kind.PROBE:
+            return {}
+        if not self.probe_url:
+            return {"probe_url": "Name the address that is to be asked."}
+        errors = {}
+        try:
+            status_ranges(self.probe_statuses)
+        except ValueError as error:
+            errors["probe_statuses"] = str(error)
+        if self.probe_timeout_ms >= self.probe_every_s * 1000:
+            errors["probe_timeout_ms"] = "A check must end before the next one begins."
+        if self.threshold_ms and self.threshold_ms >= self.probe_timeout_ms:
+            errors["threshold_ms"] = (
+                "Choose less than probe_timeout_ms, which fails a check anyhow."
+            )
+        return errors
+
+    def _source_errors(self) -> dict[str, str]:
+        if self.source_id is None or self.source is None:
+            return {}
+        return query_errors(
+            self.source.kind,
+            self.kind,
+            counters={
+                "good_query": self.good_query,
+                "bad_query": self.bad_query,
+                "total_query": self.total_query,
+            },
+            value=self.value_query,
+            threshold_ms=self.threshold_ms,
+        )
 
     def _counter_errors(self) -> dict[str, str]:
         if not self.is_counted:

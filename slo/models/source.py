@@ -30,7 +30,9 @@ class Source(TimestampedModel):
         blank=True, editable=False, help_text="Encrypted: bearer token or basic sign-in."
     )
     delay_minutes = models.PositiveSmallIntegerField(
-        default=0,
+        # Counts of a minute are fetched after it closed; figures that end one minute earlier never
+        # wait for a fetch that is under way.
+        default=1,
         validators=[MaxValueValidator(60)],
         help_text="How many minutes late its data is complete; windows of its SLOs end so early.",
     )
@@ -40,6 +42,9 @@ class Source(TimestampedModel):
     )
     failing_since = models.DateTimeField(null=True, editable=False)
     last_error = models.CharField(max_length=500, blank=True, editable=False)
+    busy_until = models.DateTimeField(
+        null=True, editable=False, help_text="Nobody else asks it before."
+    )
 
     class Meta:
         ordering = ["slug"]
