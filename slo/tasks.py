@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from core.clock import now
-from slo.services import evaluation, retention, rules
+from slo.services import backfills, evaluation, probing, pulling, retention, rules
 
 
 @shared_task(name="slo.evaluate", ignore_result=True, expires=60)
@@ -19,3 +19,22 @@ def evaluate() -> None:
 def purge() -> None:
     """Beat tick: forget slices and rounds that are finer than what is kept."""
     retention.purge(now=now())
+    probing.purge(now=now())
+
+
+@shared_task(name="slo.pull", ignore_result=True, expires=30)
+def pull() -> None:
+    """Beat tick: ask every source for the minutes that closed since it was asked last."""
+    pulling.tick(now=now())
+
+
+@shared_task(name="slo.probe", ignore_result=True, expires=10)
+def probe() -> None:
+    """Beat tick: make the synthetic checks that are due."""
+    probing.tick(now=now())
+
+
+@shared_task(name="slo.backfill", ignore_result=True, expires=30)
+def backfill() -> None:
+    """Beat tick: go on with the backfills that are open."""
+    backfills.tick(now=now())

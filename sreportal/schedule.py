@@ -43,6 +43,24 @@ SCHEDULE: tuple[Tick, ...] = (
         "Each minute is counted once it is closed; asking four times as often keeps figures young.",
     ),
     Tick(
+        "Ask sources",
+        "slo.pull",
+        15,
+        "Prometheus and CloudWatch are asked for the minutes that closed; nothing without sources.",
+    ),
+    Tick(
+        "Make synthetic checks",
+        "slo.probe",
+        5,
+        "Probes are due every ten seconds at the most often; nothing without probes.",
+    ),
+    Tick(
+        "Go on with backfills",
+        "slo.backfill",
+        10,
+        "The past of an SLI is fetched in chunks, so that it stops nothing else.",
+    ),
+    Tick(
         "Forget old slices",
         "slo.purge",
         3600,

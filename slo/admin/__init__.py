@@ -5,6 +5,7 @@ from slo.admin.objectives import SloAdmin
 from slo.admin.policies import BudgetPolicyAdmin, FreezeOverrideAdmin
 from slo.admin.rules import ThresholdRuleAdmin
 from slo.admin.slis import SliAdmin
+from slo.admin.sources import SourceAdmin
 
 __all__ = [
     "AnnotationAdmin",
@@ -13,5 +14,6 @@ __all__ = [
     "FreezeOverrideAdmin",
     "SliAdmin",
     "SloAdmin",
+    "SourceAdmin",
     "ThresholdRuleAdmin",
 ]

@@ -16,15 +16,35 @@ from slo.services import objectives
 class SliAdmin(admin.ModelAdmin):
     """What is counted."""
 
-    list_display = ["slug", "service", "kind", "threshold_ms", "data_since"]
-    list_filter = ["kind", "service"]
+    list_display = ["slug", "service", "kind", "source", "threshold_ms", "data_since"]
+    list_filter = ["kind", "source", "service"]
+    list_select_related = ["service", "source"]
     search_fields = ["slug", "service__name"]
     readonly_fields = ["data_since"]
     fieldsets = [
         (None, {"fields": ["slug", "service", "kind", "description", "data_since"]}),
         ("Requests", {"fields": ["endpoint", "error_from", "excluded_statuses"]}),
         ("Latency", {"fields": ["threshold_ms", "only_successful"]}),
-        ("Ratio and throughput", {"fields": ["good_query", "bad_query", "total_query"]}),
+        (
+            "Counters, of a source or of OpenTelemetry",
+            {"fields": ["source", "good_query", "bad_query", "total_query"]},
+        ),
+        (
+            "Time slices",
+            {"fields": ["value_query", "comparison", "comparison_value", "slice_target"]},
+        ),
+        (
+            "Probe",
+            {
+                "fields": [
+                    "probe_url",
+                    "probe_every_s",
+                    "probe_timeout_ms",
+                    "probe_statuses",
+                    "probe_body",
+                ]
+            },
+        ),
         ("Freshness", {"fields": ["freshness_source", "threshold_s", "silence_grace_s"]}),
     ]
 

@@ -11,7 +11,7 @@ from catalog.models import Service
 from core.clock import now
 from core.errors import Conflict
 from slo.api.fields import KnownFieldsMixin
-from slo.models import Sli
+from slo.models import Sli, Source
 from slo.services import objectives
 
 
@@ -19,6 +19,13 @@ class SliSerializer(KnownFieldsMixin, serializers.ModelSerializer[Sli]):
     """What is counted."""
 
     service = serializers.SlugRelatedField(slug_field="slug", queryset=Service.objects.all())
+    source = serializers.SlugRelatedField(  # type: ignore[assignment]  # DRF has such an attribute
+        slug_field="slug",
+        queryset=Source.objects.all(),
+        allow_null=True,
+        required=False,
+        help_text="Asked for the counts; null counts the portal's own telemetry.",
+    )
     excluded_statuses = serializers.ListField(
         child=serializers.IntegerField(min_value=100, max_value=599), required=False
     )
@@ -30,9 +37,19 @@ class SliSerializer(KnownFieldsMixin, serializers.ModelSerializer[Sli]):
             "service",
             "kind",
             "description",
+            "source",
             "good_query",
             "bad_query",
             "total_query",
+            "value_query",
+            "comparison",
+            "comparison_value",
+            "slice_target",
+            "probe_url",
+            "probe_every_s",
+            "probe_timeout_ms",
+            "probe_statuses",
+            "probe_body",
             "endpoint",
             "error_from",
             "excluded_statuses",
@@ -84,13 +101,13 @@ class SliViewSet(viewsets.ModelViewSet[Sli]):
     lookup_field = "slug"
     read_role = Role.VIEWER
     write_role = Role.MANAGER
-    filterset_fields = ["kind", "service__slug"]
+    filterset_fields = ["kind", "service__slug", "source__slug"]
     search_fields = ["slug", "description"]
 
     def get_queryset(self) -> QuerySet[Sli]:
         """Only of services the caller may know of."""
         visible = Service.objects.visible_to(signed_in(self.request)).values("pk")
-        return Sli.objects.filter(service__in=visible).select_related("service")
+        return Sli.objects.filter(service__in=visible).select_related("service", "source")
 
     def perform_destroy(self, instance: Sli) -> None:
         """Refuse while an SLO needs it."""

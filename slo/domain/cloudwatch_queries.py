@@ -60,7 +60,7 @@ def read_query(text: str, *, counts: bool) -> CloudWatchQuery:
     except (ValueError, RecursionError) as error:
         raise ValueError('This is no JSON; write {"Namespace": …, "MetricName": …}.') from error
     if not isinstance(said, dict):
-        raise ValueError('Write an object: {"Namespace": …, "MetricName": …, "Stat": "Sum"}.')
+        raise ValueError('Write an object: {"Namespace": …, "MetricName": …, "Stat": "Sum"}.')  # noqa: TRY004
     if "Expression" not in said:
         return CloudWatchQuery({"m": _metric(said, counts=counts)})
     return _expression(said, counts=counts)
@@ -87,7 +87,7 @@ def _expression(said: Mapping[str, Any], *, counts: bool) -> CloudWatchQuery:
 
 def _metric(said: Any, *, counts: bool) -> Metric:
     if not isinstance(said, dict):
-        raise ValueError("A metric is an object with Namespace, MetricName and Stat.")
+        raise ValueError("A metric is an object with Namespace, MetricName and Stat.")  # noqa: TRY004
     _refuse_unknown(said, {"Namespace", "MetricName", "Dimensions", "Stat"})
     for name in ("Namespace", "MetricName"):
         if not isinstance(said.get(name), str) or not 0 < len(said[name]) <= 255:

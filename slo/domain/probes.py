@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from slo.domain.blocks import GAP, Slice
 
-__all__ = ["Check", "Expectation", "Outcome", "probe_slice", "status_ranges"]
+__all__ = ["Check", "Expectation", "Outcome", "next_due", "probe_slice", "status_ranges"]
 
 MINUTE = timedelta(minutes=1)
 MAX_RANGES = 20
@@ -65,6 +65,18 @@ def status_ranges(text: str) -> list[tuple[int, int]]:
     if len(ranges) > MAX_RANGES:
         raise ValueError(f"At most {MAX_RANGES} statuses and ranges.")
     return ranges
+
+
+def next_due(planned: datetime, every: timedelta, *, now: datetime) -> tuple[datetime, datetime]:
+    """Return when the newest due check was due, and when the one after it will be.
+
+    Args:
+        planned: When the oldest due check was due; not after `now`.
+        every: Time between two checks.
+        now: The present.
+    """
+    at = planned + every * ((now - planned) // every)
+    return at, at + every
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from catalog.models import SLUG, Service
+from core import http_client
 from core.models import TimestampedModel
 from slo.domain.probes import status_ranges
 from slo.domain.source_queries import query_errors
@@ -198,6 +199,8 @@ class Sli(TimestampedModel):
         if not self.probe_url:
             return {"probe_url": "Name the address that is to be asked."}
         errors = {}
+        if refused := http_client.check_address(self.probe_url, feature="probe"):
+            errors["probe_url"] = refused
         try:
             status_ranges(self.probe_statuses)
         except ValueError as error:

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
@@ -58,6 +59,24 @@ class Source(TimestampedModel):
 
     def __str__(self) -> str:
         return self.slug
+
+    def clean(self) -> None:
+        """Refuse what could never be asked, naming the field."""
+        if self.kind == self.Kind.PROMETHEUS and not self.url:
+            raise ValidationError({"url": "Name the address before /api/v1."})
+        if self.kind == self.Kind.PROMETHEUS and self.region:
+            raise ValidationError({"region": "Only CloudWatch has regions; leave it empty."})
+        if self.kind == self.Kind.CLOUDWATCH and self.url:
+            raise ValidationError({"url": "CloudWatch is found by its region; leave it empty."})
+
+    @property
+    def state(self) -> str:
+        """How it is: off, failing, waiting (never asked) or answering."""
+        if not self.is_enabled:
+            return "off"
+        if self.failing_since is not None:
+            return "failing"
+        return "waiting" if self.complete_until is None else "answering"
 
     @property
     def delay(self) -> timedelta:

@@ -19,7 +19,8 @@ from slo.domain.blocks import GAP, Slice
 from slo.domain.pulled import Reading
 from slo.domain.windows import Window
 from slo.models import PullState, Sli, Source
-from slo.services import slices
+from slo.services import adjustments, slices
+from slo.services.retention import MINUTES_KEPT
 from slo.services.source_health import note_answer, open_credentials
 from slo.sources import cloudwatch, prometheus
 from slo.sources.answers import Answer, SourceFailed, Wanted
@@ -100,7 +101,7 @@ def _wanted(source: Source, now: datetime) -> Wanted:
     found = []
     for sli in source.slis.select_related("source", "service", "pull"):
         state: PullState | None = getattr(sli, "pull", None)
-        since = state.complete_until if state else end - MINUTE
+        since = max(state.complete_until, end - MINUTES_KEPT) if state else end - MINUTE
         if since < end:
             found.append((sli, Window(since - TRAILING, min(end, since + CATCH_UP))))
     return found
@@ -150,6 +151,7 @@ def write(pull: Pull, *, now: datetime) -> int:
             measured += reading.slice.measured
         remember(sli, readings, max(answer.until, settled), settled=settled)
     slices.write(by_minute)
+    adjustments.follow(list(by_minute))
     errors = [answer.error for answer in pull.answers.values() if answer.error]
     note_answer(pull.source, error=errors[0] if errors else "", now=now)
     busy_until = now + AFTER_FAILURE if errors else None
