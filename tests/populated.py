@@ -29,7 +29,17 @@ from accounts.tests.cast import token_of
 from catalog.models import Dependency, Service, Team
 from core import audit
 from core.models import JobSlot, ProcessHeartbeat
-from slo.models import Annotation, BudgetPolicy, Correction, FreezeOverride, ThresholdRule
+from slo.models import (
+    Annotation,
+    BackfillJob,
+    BudgetPolicy,
+    Correction,
+    FreezeOverride,
+    PullState,
+    Sli,
+    Source,
+    ThresholdRule,
+)
 from slo.tests.world import LAG, MINUTE, NOON, World
 from sreportal.api_urls import router
 from telemetry.models import CircuitBreakerState, TelemetryDelta
@@ -92,6 +102,7 @@ class PopulatedPortal:
             service=service,
         )
         _add_decisions(number, service, person)
+        _add_pull(self.world, number, service)
         CircuitBreakerState.objects.create(
             service=service.slug,
             name="database",
@@ -126,6 +137,24 @@ def _add_decisions(number: int, service: Service, person: User) -> None:
         created_at=NOON,
         expires_at=until,
     )
+
+
+def _add_pull(world: World, number: int, service: Service) -> None:
+    source = Source.objects.create(
+        slug=f"prom-{number}", kind=Source.Kind.PROMETHEUS, url="https://prom.example.org"
+    )
+    sli = world.custom(
+        f"pulled-{number}",
+        "0.99",
+        service=service,
+        kind=Sli.Kind.RATIO,
+        source=source,
+        good_query="good_total",
+        total_query="all_total",
+    ).sli
+    until = NOON + timedelta(hours=1)
+    PullState.objects.create(sli=sli, complete_until=NOON, gap_since=NOON, reason="no such counter")
+    BackfillJob.objects.create(sli=sli, start_at=NOON, end_at=until, done_until=NOON, next_at=until)
 
 
 def _add_schedules(number: int) -> None:

@@ -21,7 +21,14 @@ LISTS = {f"/api/v1/{prefix}/" for prefix, _, _ in router.registry} | {
     f"/admin/{model._meta.app_label}/{model._meta.model_name}/" for model in admin.site._registry
 }
 PAGES = {"/", "/services/", "/services/users-api/", "/services/teams/team-0/", "/alerts/"}
-PAGES |= {"/slo/", "/slo/users-api-availability/", "/slo/rules/", "/sre/dashboard", "/sre/health"}
+PAGES |= {
+    "/slo/",
+    "/slo/users-api-availability/",
+    "/slo/rules/",
+    "/slo/sources/",
+    "/sre/dashboard",
+    "/sre/health",
+}
 
 
 def costs(reader: Client, pages: list[str]) -> dict[str, list[str]]:

@@ -54,8 +54,8 @@ def status_ranges(text: str) -> list[tuple[int, int]]:
     """
     ranges = []
     for part in text.replace(" ", "").split(","):
-        low, _, high = part.partition("-")
-        ends = (low, high or low)
+        low, dash, high = part.partition("-")
+        ends = (low, high if dash else low)
         if not all(end.isascii() and end.isdecimal() and len(end) == 3 for end in ends):
             raise ValueError("Write statuses and ranges, e.g. 200-299,301.")
         first, last = int(ends[0]), int(ends[1])

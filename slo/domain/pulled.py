@@ -38,7 +38,7 @@ def gap(reason: str) -> Reading:
     return Reading(GAP, reason)
 
 
-def of_counts(*, total: int | None, good: int | None = None, bad: int | None = None) -> Reading:
+def of_counts(*, total: int | None, part: int | None, is_bad: bool) -> Reading:
     """Return the reading of two counters; None is a counter that has no data in the minute.
 
     A minute without data of all events is a gap. So is one without data of the good events: to
@@ -48,19 +48,20 @@ def of_counts(*, total: int | None, good: int | None = None, bad: int | None = N
 
     Args:
         total: All valid events.
-        good: Good ones; give these or `bad`.
-        bad: Bad ones.
+        part: The good ones, or the bad ones.
+        is_bad: Whether `part` counts the bad ones.
     """
     if total is None:
         return gap("The source has no data of all events (total_query).")
-    if good is None and bad is None:
+    if part is None and not is_bad:
         return gap("The source has no data of the good events (good_query).")
     if total > MOST:
         return Reading(GAP, "The source counted more events than can be.", is_insane=True)
-    counted = total - (bad or 0) if good is None else good
+    found = part or 0
+    counted = total - found if is_bad else found
     if not 0 <= counted <= total:
-        part = f"{bad} bad" if good is None else f"{good} good"
-        reason = f"The source counted {part} of {total} events; the queries do not fit together."
+        said = f"{found} {'bad' if is_bad else 'good'}"
+        reason = f"The source counted {said} of {total} events; the queries do not fit together."
         return Reading(GAP, reason, is_insane=True)
     return Reading(Slice(counted, total))
 

@@ -82,7 +82,7 @@ class Sli(TimestampedModel):
         default=Decimal("0.99"),
         help_text="By the time-slice method, a minute is good when this share of its events is.",
     )
-    probe_url = models.URLField(
+    probe_url = models.CharField(
         blank=True, max_length=500, help_text="Probe: address that the worker asks."
     )
     probe_every_s = models.PositiveIntegerField(

@@ -23,8 +23,11 @@ class Source(TimestampedModel):
 
     slug = models.CharField(max_length=63, unique=True, validators=[SLUG])
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    url = models.URLField(
-        blank=True, help_text="Prometheus: address before /api/v1, e.g. http://prometheus:9090."
+    # No URLField: that refuses names without a dot, which hosts inside a network often have.
+    url = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="Prometheus: address before /api/v1, e.g. http://prometheus:9090.",
     )
     region = models.CharField(max_length=40, blank=True, help_text="CloudWatch: AWS region.")
     credentials = models.TextField(

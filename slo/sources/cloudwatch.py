@@ -225,7 +225,7 @@ def _reading(sli: Sli, numbers: list[float | None]) -> Reading:
         value = None if numbers[0] is None else Fraction(Decimal(str(numbers[0])))
         return of_value(value, sli.comparison, Fraction(sli.comparison_value or 0))
     total, part = (None if number is None else _whole(number) for number in numbers)
-    return of_counts(total=total, **{"good" if sli.good_query else "bad": part})
+    return of_counts(total=total, part=part, is_bad=not sli.good_query)
 
 
 def _whole(number: float) -> int:

@@ -61,9 +61,9 @@ def _counted(session: Session, sli: Sli, window: Window) -> Readings:
     except ValueError as error:
         raise QueryRefused(str(error)) from error
     totals, parts = _count(session, (total, part), window)
-    name = "good" if sli.good_query else "bad"
+    is_bad = not sli.good_query
     return {
-        minute: of_counts(total=totals.get(ms), **{name: parts.get(ms)})
+        minute: of_counts(total=totals.get(ms), part=parts.get(ms), is_bad=is_bad)
         for minute, ms in _by_ms(window)
     }
 
@@ -105,7 +105,7 @@ def _latency(session: Session, sli: Sli, window: Window) -> Readings:
     return {
         minute: gap(missing)
         if missing and ms in totals
-        else of_counts(total=totals.get(ms), good=goods.get(ms))
+        else of_counts(total=totals.get(ms), part=goods.get(ms), is_bad=False)
         for minute, ms in _by_ms(window)
     }
 
