@@ -15,6 +15,7 @@ from slo.models import BackfillJob, PullState, Sli, Slo, Source
 from slo.queries import SliceReader, counts_of
 from slo.services import backfills, pulling, sources
 from slo.services.pulling import CLOSE_AFTER
+from slo.sources.prometheus_api import Session
 from slo.tests.prometheus import Prometheus, counters, needs_prometheus, prometheus
 from slo.tests.world import MINUTE, World
 
@@ -184,13 +185,13 @@ def test_slos_on_one_metric_ask_once(
         Slo.objects.filter(pk=slo.pk).update(slug=f"slo-{number}")
         Sli.objects.filter(pk=slo.sli_id).update(slug=f"sli-{number}")
     asked = []
-    real = pulling.prometheus.Session._once
+    real = Session._once
 
     def once(session: Any, path: str, parameters: Any, kind: str) -> Any:
         asked.append(parameters["query"])
         return real(session, path, parameters, kind)
 
-    monkeypatch.setattr(pulling.prometheus.Session, "_once", once)
+    monkeypatch.setattr(Session, "_once", once)
     assert pull_after(10).failing == 0
     assert len(asked) == 2
 
