@@ -93,7 +93,7 @@ def import_files(
         [(source.name, source.text, source.problem) for source in sources], known_to_portal()
     )
     with transaction.atomic():
-        writer = _Writer(actor, now)
+        writer = _Writer(found, actor, now)
         verdicts = [Verdict(read, writer.write(read)) for read in _in_order(found)]
         if dry_run:
             transaction.set_rollback(True)
@@ -113,7 +113,8 @@ def _in_order(found: list[Read]) -> list[Read]:
 
 
 class _Writer:
-    def __init__(self, actor: "User | str | None", now: datetime) -> None:
+    def __init__(self, found: Iterable[Read], actor: "User | str | None", now: datetime) -> None:
+        self.slugs = {slo.slug for read in found for slo in read.planned}
         self.actor = actor
         self.now = now
 
@@ -184,25 +185,40 @@ class _Writer:
             )
         return made
 
-    def _sli(self, planned: PlannedSli, service: Service, read: Read) -> Sli:
+    def _sli(self, planned: PlannedSli, present: Slo | None, service: Service, read: Read) -> Sli:
         fields = {
             **planned.fields,
             "service": service,
             "source": self._source(planned.source, read),
         }
         found = Sli.objects.filter(slug=planned.slug).first()
-        if found is not None and found.service_id != service.pk:
-            raise Conflict(f"The SLI {planned.slug} is {found.service}'s; choose another name.")
+        if found is None and present is not None and present.sli.service_id == service.pk:
+            # Its history is kept under its SLI, whatever documents call that by now.
+            alone = not present.sli.slos.exclude(pk=present.pk).exists()
+            found = present.sli if alone else None
         if found is None:
             return objectives.create_sli(
                 slug=planned.slug, actor=self.actor, now=self.now, **fields
             )
+        self._refuse_foreign(found, service, fields)
         return objectives.change_sli(sli=found, actor=self.actor, now=self.now, fields=fields)
+
+    def _refuse_foreign(self, sli: Sli, service: Service, fields: Mapping[str, Any]) -> None:
+        """Refuse to change what SLOs outside of this import are measured by."""
+        if sli.service_id != service.pk:
+            raise Conflict(f"The SLI {sli.slug} is {sli.service}'s; choose another name.")
+        others = sli.slos.exclude(slug__in=self.slugs).values_list("slug", flat=True)
+        differs = any(getattr(sli, name) != value for name, value in fields.items())
+        if differs and (user := others.first()):
+            raise Conflict(
+                f"The SLI {sli.slug} is something else here, and {user} needs it;"
+                " choose another name, or import that SLO with it."
+            )
 
     def _slo(self, planned: PlannedSlo, read: Read) -> Slo:
         service = self._service(planned.service)
-        sli = self._sli(planned.sli, service, read)
-        found = Slo.objects.filter(slug=planned.slug).first()
+        found = Slo.objects.select_related("sli").filter(slug=planned.slug).first()
+        sli = self._sli(planned.sli, found, service, read)
         fields = {**planned.fields, "sli": sli}
         if found is None:
             slo = objectives.create_slo(

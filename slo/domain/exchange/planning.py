@@ -29,10 +29,10 @@ from slo.domain.exchange.drafts import (
     Reference,
     SourceRef,
 )
-from slo.domain.exchange.own_slis import OWN_DEFAULTS, SOURCED_KINDS, read_own
+from slo.domain.exchange.own_slis import OWN_DEFAULTS, OWN_TYPE, SOURCED_KINDS, read_own, whole
 from slo.domain.exchange.promql import counter_of, has_window, is_counter, with_window
 
-__all__ = ["MEASURED", "Plan", "kind_of_type", "plan", "slugify"]
+__all__ = ["MEASURED", "QUERY_KEYS", "Plan", "kind_of_type", "plan", "slugify"]
 
 TYPES = {
     "prometheus": "prometheus",
@@ -246,16 +246,16 @@ class _Planner:
         if objective.slice_target is not None:
             measured["slice_target"] = self._slice_target(objective)
         metrics = indicator.metrics
-        if kind == "sreportal" and "value" not in metrics:
-            measured |= read_own(metrics["total"], indicator.report)
-        elif "value" in metrics:
+        if "value" in metrics:
             measured |= self._threshold(objective, metrics["value"], kind, indicator.report)
+            if kind == OWN_TYPE:
+                measured |= read_own(metrics["value"], indicator.report)
         elif "raw" in metrics:
             measured |= self._raw(objective, indicator, kind)
         else:
             self._ignore_condition(objective)
             measured |= _ratio(metrics, kind, indicator.report)
-        return PlannedSli(slug, measured, None if kind == "sreportal" else source, indicator.path)
+        return PlannedSli(slug, measured, None if kind == OWN_TYPE else source, indicator.path)
 
     def _source(self, indicator: Indicator) -> SourceRef:
         sources = [metric.source for metric in indicator.metrics.values()]
@@ -295,9 +295,10 @@ class _Planner:
                 self.report.wrong(
                     (*objective.path, name), "This field is required with a thresholdMetric."
                 )
+        own = tuple(OWN_DEFAULTS) if kind == OWN_TYPE else ()
         return {
             "kind": "time_slices",
-            "value_query": with_window(_text_of(metric, kind, report)),
+            "value_query": with_window(_text_of(metric, kind, report, own)),
             "comparison": objective.comparison,
             "comparison_value": objective.value,
         }
@@ -326,12 +327,19 @@ class _Planner:
 
 
 def _ratio(metrics: Mapping[str, Metric], kind: str, report: Report) -> dict[str, Any]:
-    named = metrics["total"].spec.get("kind")
+    total = metrics["total"]
+    if kind == OWN_TYPE and not any(key in total.spec for key in QUERY_KEYS):
+        return read_own(total, report)
+    named = total.spec.get("kind")
     own = SOURCED_KINDS.get(named) if isinstance(named, str) else None
-    fields: dict[str, Any] = {"kind": named if own else "ratio"}
-    if named == "latency" and own:
-        fields["total_query"] = _text_of(metrics["total"], kind, report, own)
-        return fields | {"threshold_ms": metrics["total"].spec.get("threshold_ms")}
+    fields: dict[str, Any] = {"kind": "ratio" if own is None else named}
+    if kind == OWN_TYPE:
+        fields |= read_own(total, report)
+        own = tuple(OWN_DEFAULTS)
+    elif named == "latency":
+        whole(total.spec.get("threshold_ms"), (*total.path, "threshold_ms"), report)
+        fields["total_query"] = _text_of(total, kind, report, own or ())
+        return fields | {"threshold_ms": total.spec.get("threshold_ms")}
     for role in ("good", "bad", "total"):
         if role in metrics:
             fields[f"{role}_query"] = _counter(metrics[role], kind, report, own or ())
