@@ -19,6 +19,7 @@ from core.clock import now
 from core.errors import Conflict, InvalidInput
 from slo.api.fields import KnownFieldsMixin
 from slo.api.findings import FindingSerializer
+from slo.api.imports import ImportMixin
 from slo.api.ledger import LedgerSerializer, as_json
 from slo.api.previews import PreviewSerializer, ProposalSerializer, as_preview
 from slo.domain.state import State
@@ -144,7 +145,7 @@ class SloFilter(django_filters.FilterSet):
         fields = ["sli__kind", "sli__service__slug", "is_enabled", "method"]
 
 
-class SloViewSet(viewsets.ModelViewSet[Slo]):
+class SloViewSet(ImportMixin, viewsets.ModelViewSet[Slo]):
     """Promises and how they are kept."""
 
     queryset = Slo.objects.none()

@@ -65,6 +65,7 @@ MEASURED: Mapping[str, Any] = {
     **OWN_DEFAULTS,
 }
 EVERY_EVENT = Decimal("0.99999999")
+SLUG = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 MAX_WEIGHT = 2**31 - 1
 UNIT = Decimal("1e-8")
 
@@ -80,6 +81,8 @@ def kind_of_type(name: str) -> str:
 
 def slugify(name: str) -> str:
     """Return `name` as a slug of at most 63 characters; "" when nothing of it can stay."""
+    if SLUG.fullmatch(name):
+        return name
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].rstrip("-")
 
 
