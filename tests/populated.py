@@ -26,13 +26,14 @@ from django_celery_beat.models import (
 from accounts.models import User
 from accounts.roles import Role
 from accounts.tests.cast import token_of
+from capacity.models import CapacityReport
 from catalog.models import Dependency, Service, Team
 from core import audit
 from core.models import JobSlot, ProcessHeartbeat
 from slo.models import Annotation, BudgetPolicy, Correction, FreezeOverride, ThresholdRule
 from slo.tests.world import LAG, MINUTE, NOON, World
 from sreportal.api_urls import router
-from telemetry.models import CircuitBreakerState, TelemetryDelta
+from telemetry.models import CircuitBreakerState, ImportedLog, TelemetryDelta
 from users_api.models import Person
 
 # Signing out ends the session that all other pages are read with.
@@ -92,6 +93,7 @@ class PopulatedPortal:
             service=service,
         )
         _add_decisions(number, service, person)
+        _add_readings(number, service)
         CircuitBreakerState.objects.create(
             service=service.slug,
             name="database",
@@ -128,6 +130,21 @@ def _add_decisions(number: int, service: Service, person: User) -> None:
     )
 
 
+def _add_readings(number: int, service: Service) -> None:
+    began = NOON - timedelta(hours=3)
+    CapacityReport.objects.create(
+        service=service, read_at=NOON, window_start=began, window_end=NOON, status="healthy"
+    )
+    ImportedLog.objects.create(
+        service=service,
+        name=f"access-{number}.log",
+        size=1,
+        digest=f"{number:064x}",
+        lines=1,
+        imported_at=NOON,
+    )
+
+
 def _add_schedules(number: int) -> None:
     every = IntervalSchedule.objects.create(every=1000 + number, period="seconds")
     PeriodicTask.objects.create(name=f"Tick {number}", task="portal.sheep", interval=every)
@@ -141,6 +158,8 @@ def populated_portal(db: None, monkeypatch: pytest.MonkeyPatch) -> PopulatedPort
     """Return a portal with a few rows of every kind."""
     portal = PopulatedPortal(monkeypatch)
     portal.grow(2)
+    # Corrections take effect with the minute after them.
+    portal.world.tick()
     return portal
 
 
