@@ -10,33 +10,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import signed_in
+from catalog.serializers import DryRunSerializer, ImportSerializer, RemarkSerializer
 from core.clock import now
 from core.parsers import BoundedJSONParser, YamlParser
-from core.yaml_documents import MAX_BYTES
 from core.yaml_files import SourceFile
-from slo.api.fields import KnownFieldsMixin
 from slo.models import Slo
 from slo.services.importing import import_files
-
-
-class SloImportSerializer(KnownFieldsMixin, serializers.Serializer[Any]):
-    """YAML inside JSON."""
-
-    yaml = serializers.CharField(max_length=MAX_BYTES, trim_whitespace=False)
-
-
-class SloImportOptionsSerializer(serializers.Serializer[Any]):
-    """`?dry_run=true`."""
-
-    dry_run = serializers.BooleanField(default=False)
-
-
-class SloRemarkSerializer(serializers.Serializer[Any]):
-    """Something about one field of a document."""
-
-    path = serializers.CharField(help_text="e.g. spec.objectives[0].target; empty: the document.")
-    line = serializers.IntegerField()
-    message = serializers.CharField()
 
 
 class SloVerdictSerializer(serializers.Serializer[Any]):
@@ -52,9 +31,9 @@ class SloVerdictSerializer(serializers.Serializer[Any]):
     slos = serializers.ListField(
         child=serializers.CharField(), help_text="Slugs of the SLOs made or changed."
     )
-    errors = SloRemarkSerializer(many=True)  # type: ignore[assignment]
-    warnings = SloRemarkSerializer(many=True)
-    lost = SloRemarkSerializer(many=True, help_text="Valid, but the portal has no place for it.")
+    errors = RemarkSerializer(many=True)  # type: ignore[assignment]
+    warnings = RemarkSerializer(many=True)
+    lost = RemarkSerializer(many=True, help_text="Valid, but the portal has no place for it.")
 
 
 class SloImportResultSerializer(serializers.Serializer[Any]):
@@ -74,7 +53,7 @@ class ImportMixin(viewsets.GenericViewSet[Slo]):
         parameters=[
             OpenApiParameter("dry_run", bool, description="Say what would happen; write nothing.")
         ],
-        request={"application/json": SloImportSerializer, "application/yaml": OpenApiTypes.STR},
+        request={"application/json": ImportSerializer, "application/yaml": OpenApiTypes.STR},
         responses={200: SloImportResultSerializer},
     )
     @action(
@@ -87,9 +66,9 @@ class ImportMixin(viewsets.GenericViewSet[Slo]):
     )
     def import_documents(self, request: Request) -> Response:
         """Import each document on its own and answer a verdict on each, refused ones included."""
-        body = SloImportSerializer(data=request.data)
+        body = ImportSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        options = SloImportOptionsSerializer(data=request.query_params)
+        options = DryRunSerializer(data=request.query_params)
         options.is_valid(raise_exception=True)
         dry_run = options.validated_data["dry_run"]
         verdicts = import_files(
@@ -98,7 +77,7 @@ class ImportMixin(viewsets.GenericViewSet[Slo]):
             actor=signed_in(request),
             dry_run=dry_run,
         )
-        accepted = sum(verdict.read.accepted for verdict in verdicts)
+        accepted = sum(verdict.accepted for verdict in verdicts)
         result = {
             "dry_run": dry_run,
             "accepted": accepted,

@@ -40,6 +40,11 @@ class Verdict:
     read: Read
     slos: list[str]
 
+    @property
+    def accepted(self) -> bool:
+        """Whether it was carried."""
+        return self.read.accepted
+
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict in the shape that scripts rely on."""
         read = self.read
