@@ -26,6 +26,7 @@ from django_celery_beat.models import (
 from accounts.models import User
 from accounts.roles import Role
 from accounts.tests.cast import token_of
+from capacity.models import CapacityReport
 from catalog.models import Dependency, Service, Team
 from core import audit
 from core.models import JobSlot, ProcessHeartbeat
@@ -42,7 +43,7 @@ from slo.models import (
 )
 from slo.tests.world import LAG, MINUTE, NOON, World
 from sreportal.api_urls import router
-from telemetry.models import CircuitBreakerState, TelemetryDelta
+from telemetry.models import CircuitBreakerState, ImportedLog, TelemetryDelta
 from users_api.models import Person
 
 # Signing out ends the session that all other pages are read with.
@@ -103,6 +104,7 @@ class PopulatedPortal:
         )
         _add_decisions(number, service, person)
         _add_pull(self.world, number, service)
+        _add_readings(number, service)
         CircuitBreakerState.objects.create(
             service=service.slug,
             name="database",
@@ -157,6 +159,21 @@ def _add_pull(world: World, number: int, service: Service) -> None:
     BackfillJob.objects.create(sli=sli, start_at=NOON, end_at=until, done_until=NOON, next_at=until)
 
 
+def _add_readings(number: int, service: Service) -> None:
+    began = NOON - timedelta(hours=3)
+    CapacityReport.objects.create(
+        service=service, read_at=NOON, window_start=began, window_end=NOON, status="healthy"
+    )
+    ImportedLog.objects.create(
+        service=service,
+        name=f"access-{number}.log",
+        size=1,
+        digest=f"{number:064x}",
+        lines=1,
+        imported_at=NOON,
+    )
+
+
 def _add_schedules(number: int) -> None:
     every = IntervalSchedule.objects.create(every=1000 + number, period="seconds")
     PeriodicTask.objects.create(name=f"Tick {number}", task="portal.sheep", interval=every)
@@ -170,6 +187,8 @@ def populated_portal(db: None, monkeypatch: pytest.MonkeyPatch) -> PopulatedPort
     """Return a portal with a few rows of every kind."""
     portal = PopulatedPortal(monkeypatch)
     portal.grow(2)
+    # Corrections take effect with the minute after them.
+    portal.world.tick()
     return portal
 
 

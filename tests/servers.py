@@ -281,6 +281,8 @@ def _die_with_parent() -> Callable[[], None] | None:
     set_parent_death_signal = 1
 
     def ask_kernel() -> None:
+        # A shell that starts us in the background has it ignored, by us and by our children.
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
         libc.prctl(set_parent_death_signal, signal.SIGQUIT)
 
     return ask_kernel

@@ -3,6 +3,7 @@
 Only what goes through the proxy is hurt: the run's probes, and callers that are pointed to it.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,9 @@ class ProxyFault(ProcessFault):
         port_file = self._port_file(entry, folder)
         wait_until(port_file.exists, what="the proxy")
 
+    @abstractmethod
     def toxics(self, entry: UndoEntry) -> list[str]:
         """Return what the proxy is told to do, as arguments."""
-        raise NotImplementedError
 
     def address(self, entry: UndoEntry, folder: Path) -> Address:
         """Return where the proxy listens."""

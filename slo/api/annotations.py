@@ -10,11 +10,14 @@ from accounts.roles import Role
 from catalog.models import Service
 from core.api import StrictFieldsMixin
 from core.clock import now
+from slo.api.fields import VisibleOnlyMixin
 from slo.models import Annotation
 from slo.services import annotations
 
 
-class AnnotationSerializer(StrictFieldsMixin, serializers.ModelSerializer[Annotation]):
+class AnnotationSerializer(
+    StrictFieldsMixin, VisibleOnlyMixin, serializers.ModelSerializer[Annotation]
+):
     """Something that happened to a service. With a known `key` it changes the one there is."""
 
     service = serializers.SlugRelatedField(slug_field="slug", queryset=Service.objects.all())
@@ -24,13 +27,6 @@ class AnnotationSerializer(StrictFieldsMixin, serializers.ModelSerializer[Annota
         fields = ["id", "service", "kind", "title", "url", "key", "starts_at", "ends_at"]
         # A known key is no mistake here; the model's own checks name the other fields.
         validators: list[Any] = []
-
-    def validate_service(self, service: Service) -> Service:
-        """A service the caller may not know of does not exist for them."""
-        user = self.context["request"].user
-        if not Service.objects.visible_to(user).filter(pk=service.pk).exists():
-            raise serializers.ValidationError(f"Object with slug={service.slug} does not exist.")
-        return service
 
     def create(self, validated_data: dict[str, Any]) -> Annotation:
         """Write it down through the service, which writes the audit."""

@@ -12,13 +12,13 @@ from rest_framework.response import Response
 from accounts.access import signed_in
 from accounts.roles import Role
 from catalog.models import Service
+from core.api import StrictFieldsMixin
 from core.clock import now
-from slo.api.fields import KnownFieldsMixin
 from slo.models import BackfillJob, Sli
 from slo.services import backfills
 
 
-class BackfillSerializer(KnownFieldsMixin, serializers.ModelSerializer[BackfillJob]):
+class BackfillSerializer(StrictFieldsMixin, serializers.ModelSerializer[BackfillJob]):
     """Minutes of one SLI that are fetched from its source again, oldest first."""
 
     sli = serializers.SlugRelatedField(slug_field="slug", queryset=Sli.objects.all())

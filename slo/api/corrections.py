@@ -14,6 +14,7 @@ from accounts.roles import Role
 from catalog.models import Service
 from core.api import StrictFieldsMixin
 from core.clock import now
+from slo.api.fields import VisibleOnlyMixin
 from slo.domain.judging import Judgement
 from slo.models import Correction, Slo
 from slo.services import corrections
@@ -47,7 +48,9 @@ class EffectSerializer(serializers.Serializer[Any]):
     after = JudgedSerializer()
 
 
-class CorrectionSerializer(StrictFieldsMixin, serializers.ModelSerializer[Correction]):
+class CorrectionSerializer(
+    StrictFieldsMixin, VisibleOnlyMixin, serializers.ModelSerializer[Correction]
+):
     """Time whose counts are not judged as measured."""
 
     slo = serializers.SlugRelatedField(
@@ -82,20 +85,6 @@ class CorrectionSerializer(StrictFieldsMixin, serializers.ModelSerializer[Correc
         read_only_fields = ["created_at", "cancelled_at"]
         # The model's own checks name the fields.
         validators: list[Any] = []
-
-    def validate_slo(self, slo: Slo | None) -> Slo | None:
-        """An SLO the caller may not know of does not exist for them."""
-        user = self.context["request"].user
-        if slo and not Slo.objects.visible_to(user).filter(pk=slo.pk).exists():
-            raise serializers.ValidationError(f"Object with slug={slo.slug} does not exist.")
-        return slo
-
-    def validate_service(self, service: Service | None) -> Service | None:
-        """A service the caller may not know of does not exist for them."""
-        user = self.context["request"].user
-        if service and not Service.objects.visible_to(user).filter(pk=service.pk).exists():
-            raise serializers.ValidationError(f"Object with slug={service.slug} does not exist.")
-        return service
 
 
 class CreatedSerializer(CorrectionSerializer):

@@ -1,17 +1,36 @@
 """What serializers of this app share."""
 
-from typing import Any
+from typing import Any, TypeVar
 
+from django.db.models import Model
 from rest_framework import serializers
 
+from accounts.models import User
+from catalog.models import Service
+from slo.models import Slo
 
-class KnownFieldsMixin(serializers.Serializer[Any]):
-    """Refuses fields that do not exist, by name, instead of dropping them silently."""
+Row = TypeVar("Row", bound=Model)
 
-    def to_internal_value(self, data: Any) -> Any:
-        """Check the names before the values."""
-        if isinstance(data, dict):
-            unknown = sorted(set(data) - set(self.fields))
-            if unknown:
-                raise serializers.ValidationError({name: ["Unknown field."] for name in unknown})
-        return super().to_internal_value(data)
+
+class VisibleOnlyMixin(serializers.Serializer[Any]):
+    """A service or SLO that the caller may not know of does not exist for them."""
+
+    def validate_service(self, service: Service | None) -> Service | None:
+        """Refuse a service as if there were none."""
+        return service and self._seen(
+            service, service.slug, Service.objects.visible_to(self._caller)
+        )
+
+    def validate_slo(self, slo: Slo | None) -> Slo | None:
+        """Refuse an SLO as if there were none."""
+        return slo and self._seen(slo, slo.slug, Slo.objects.visible_to(self._caller))
+
+    @property
+    def _caller(self) -> User:
+        caller: User = self.context["request"].user
+        return caller
+
+    def _seen(self, row: Row, slug: str, visible: Any) -> Row:
+        if not visible.filter(pk=row.pk).exists():
+            raise serializers.ValidationError(f"Object with slug={slug} does not exist.")
+        return row

@@ -16,6 +16,7 @@ from catalog.models import Service
 from core.api import StrictFieldsMixin
 from core.clock import now
 from core.errors import NotFound
+from slo.api.fields import VisibleOnlyMixin
 from slo.models import BudgetPolicy, FreezeOverride
 from slo.queries import freezes
 from slo.queries.freezes import Freeze, Holder
@@ -67,7 +68,9 @@ class BudgetPolicyViewSet(viewsets.ModelViewSet[BudgetPolicy]):
         policies.delete_policy(instance, actor=signed_in(self.request), now=now())
 
 
-class FreezeOverrideSerializer(StrictFieldsMixin, serializers.ModelSerializer[FreezeOverride]):
+class FreezeOverrideSerializer(
+    StrictFieldsMixin, VisibleOnlyMixin, serializers.ModelSerializer[FreezeOverride]
+):
     """Somebody's decision that releases are held, or are not, for a while."""
 
     service = serializers.SlugRelatedField(slug_field="slug", queryset=Service.objects.all())
@@ -87,13 +90,6 @@ class FreezeOverrideSerializer(StrictFieldsMixin, serializers.ModelSerializer[Fr
             "ended_at",
         ]
         read_only_fields = ["created_at", "ended_at"]
-
-    def validate_service(self, service: Service) -> Service:
-        """A service the caller may not know of does not exist for them."""
-        user = self.context["request"].user
-        if not Service.objects.visible_to(user).filter(pk=service.pk).exists():
-            raise serializers.ValidationError(f"Object with slug={service.slug} does not exist.")
-        return service
 
     def create(self, validated_data: dict[str, Any]) -> FreezeOverride:
         """Decide through the service, which writes the audit."""

@@ -8,13 +8,16 @@ from rest_framework import serializers, viewsets
 from accounts.access import signed_in
 from accounts.roles import Role
 from catalog.models import Service
+from core.api import StrictFieldsMixin
 from core.clock import now
-from slo.api.fields import KnownFieldsMixin
+from slo.api.fields import VisibleOnlyMixin
 from slo.models import ThresholdRule
 from slo.services import rules
 
 
-class ThresholdRuleSerializer(KnownFieldsMixin, serializers.ModelSerializer[ThresholdRule]):
+class ThresholdRuleSerializer(
+    StrictFieldsMixin, VisibleOnlyMixin, serializers.ModelSerializer[ThresholdRule]
+):
     """A figure and the threshold beyond which it raises an alert."""
 
     service = serializers.SlugRelatedField(
@@ -40,13 +43,6 @@ class ThresholdRuleSerializer(KnownFieldsMixin, serializers.ModelSerializer[Thre
             "service",
             "is_enabled",
         ]
-
-    def validate_service(self, service: Service | None) -> Service | None:
-        """A service the caller may not know of does not exist for them."""
-        user = self.context["request"].user
-        if service and not Service.objects.visible_to(user).filter(pk=service.pk).exists():
-            raise serializers.ValidationError(f"Object with slug={service.slug} does not exist.")
-        return service
 
     def create(self, validated_data: dict[str, Any]) -> ThresholdRule:
         """Create through the service, which writes the audit."""

@@ -8,14 +8,15 @@ from rest_framework import serializers, viewsets
 from accounts.access import signed_in
 from accounts.roles import Role
 from catalog.models import Service
+from core.api import StrictFieldsMixin
 from core.clock import now
 from core.errors import Conflict
-from slo.api.fields import KnownFieldsMixin
+from slo.api.fields import VisibleOnlyMixin
 from slo.models import Sli, Source
 from slo.services import objectives
 
 
-class SliSerializer(KnownFieldsMixin, serializers.ModelSerializer[Sli]):
+class SliSerializer(StrictFieldsMixin, VisibleOnlyMixin, serializers.ModelSerializer[Sli]):
     """What is counted."""
 
     service = serializers.SlugRelatedField(slug_field="slug", queryset=Service.objects.all())
@@ -61,13 +62,6 @@ class SliSerializer(KnownFieldsMixin, serializers.ModelSerializer[Sli]):
             "data_since",
         ]
         read_only_fields = ["data_since"]
-
-    def validate_service(self, service: Service) -> Service:
-        """A service the caller may not know of does not exist for them."""
-        user = self.context["request"].user
-        if not Service.objects.visible_to(user).filter(pk=service.pk).exists():
-            raise serializers.ValidationError(f"Object with slug={service.slug} does not exist.")
-        return service
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Check what spans fields by the model's own rules."""

@@ -15,10 +15,11 @@ from accounts.access import signed_in
 from accounts.roles import Role
 from accounts.scopes import Scope
 from catalog.models import Service
+from core.api import StrictFieldsMixin
 from core.clock import now
 from core.errors import Conflict, InvalidInput
-from slo.api.fields import KnownFieldsMixin
 from slo.api.findings import FindingSerializer
+from slo.api.imports import ImportMixin
 from slo.api.ledger import LedgerSerializer, as_json
 from slo.api.previews import PreviewSerializer, ProposalSerializer, as_preview
 from slo.domain.state import State
@@ -58,7 +59,7 @@ class VersionSerializer(serializers.ModelSerializer[SloVersion]):
         fields = ["objective", "effective_from", "created_at", "reason"]
 
 
-class SloSerializer(KnownFieldsMixin, serializers.ModelSerializer[Slo]):
+class SloSerializer(StrictFieldsMixin, serializers.ModelSerializer[Slo]):
     """A promise and how it is kept."""
 
     sli = serializers.SlugRelatedField(slug_field="slug", queryset=Sli.objects.all())
@@ -144,7 +145,7 @@ class SloFilter(django_filters.FilterSet):
         fields = ["sli__kind", "sli__service__slug", "is_enabled", "method"]
 
 
-class SloViewSet(viewsets.ModelViewSet[Slo]):
+class SloViewSet(ImportMixin, viewsets.ModelViewSet[Slo]):
     """Promises and how they are kept."""
 
     queryset = Slo.objects.none()

@@ -7,8 +7,8 @@ from rest_framework import serializers, viewsets
 
 from accounts.access import signed_in
 from accounts.roles import Role
+from core.api import StrictFieldsMixin
 from core.clock import now
-from slo.api.fields import KnownFieldsMixin
 from slo.models import Source
 from slo.services import source_health, sources
 
@@ -20,7 +20,7 @@ SECRET: dict[str, Any] = {
 }
 
 
-class CredentialsSerializer(KnownFieldsMixin, serializers.Serializer[Any]):
+class CredentialsSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
     """A bearer token, or a name with a password; an empty object forgets them."""
 
     token = serializers.CharField(**SECRET)
@@ -39,7 +39,7 @@ class CredentialsSerializer(KnownFieldsMixin, serializers.Serializer[Any]):
         return attrs
 
 
-class SourceSerializer(KnownFieldsMixin, serializers.ModelSerializer[Source]):
+class SourceSerializer(StrictFieldsMixin, serializers.ModelSerializer[Source]):
     """A system that is asked for the minutes of SLIs. Its credentials are never shown."""
 
     credentials = CredentialsSerializer(

@@ -1,8 +1,8 @@
 """What a counter's query in Prometheus' language may look like, and what is asked for it.
 
-A counter is best named by a plain selector: its samples are fetched as they were scraped, so counts
-stay whole numbers. `increase()` in an expression extrapolates; its result is rounded. See
-docs/sources.md. Only as much of the language is read here as telling the two apart needs; whether
+A counter is best named by a plain selector, or a sum or difference of some: their samples are
+fetched as they were scraped, so counts stay whole numbers. `increase()` in an expression
+extrapolates; its result is rounded. See docs/sources.md. Only as much of the language is read here as telling the two apart needs; whether
 a query parses is for the server to say.
 """
 
@@ -10,13 +10,14 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+from slo.domain.exchange.promql import terms_of
+
 __all__ = ["Counter", "Selector", "counter", "latency_histogram", "selector"]
 
 _STRING = r'(?:"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'|`[^`]*`)'
 _MATCHER = rf"(?:[a-zA-Z_]\w*\s*(?:=~|!~|!=|=)\s*)?{_STRING}"
 _MATCHERS = rf"(?:{_MATCHER}(?:\s*,\s*{_MATCHER})*\s*,?)?"
 _SELECTOR = re.compile(rf"(?P<name>[a-zA-Z_:][\w:]*)?\s*(?:\{{\s*(?P<matchers>{_MATCHERS})\s*\}})?")
-_SUM = re.compile(r"sum\s*\((.*)\)", re.DOTALL)
 _RANGE = re.compile(r"\[([^\]]*)\]")
 _PER_SECOND = re.compile(r"\b(rate|irate|deriv|delta|idelta)\s*\(")
 _MINUTE = {"1m", "60s", "60000ms"}
@@ -56,12 +57,12 @@ class Counter:
     """How the events of a minute are asked for.
 
     Args:
-        text: Selector or expression.
-        is_raw: Whether `text` is a selector whose samples are counted here.
+        terms: Selectors whose samples are counted here, each with its sign, 1 or -1.
+        expression: Asked for the events of each minute, where there are no terms.
     """
 
-    text: str
-    is_raw: bool
+    terms: tuple[tuple[int, str], ...] = ()
+    expression: str = ""
 
 
 def selector(query: str) -> Selector | None:
@@ -79,10 +80,10 @@ def counter(query: str) -> Counter:
         ValueError: With what to write instead.
     """
     query = query.strip()
-    wrapped = _SUM.fullmatch(query)
-    plain = selector(query) or (selector(wrapped[1]) if wrapped else None)
-    if plain:
-        return Counter(plain.text, is_raw=True)
+    if plain := selector(query):
+        return _raw(plain)
+    if terms := terms_of(query):
+        return Counter(terms=tuple(terms))
     code = re.sub(_STRING, '""', query)
     if found := _PER_SECOND.search(code):
         raise ValueError(f"{found[1]}() is no count of events: use increase(…[1m]).")
@@ -91,7 +92,11 @@ def counter(query: str) -> Counter:
         raise ValueError(HINT)
     if any(span not in _MINUTE for span in ranges):
         raise ValueError(f"Each minute is counted by itself, so use [1m], not [{ranges[0]}].")
-    return Counter(query, is_raw=False)
+    return Counter(expression=query)
+
+
+def _raw(plain: Selector) -> Counter:
+    return Counter(terms=((1, plain.text),))
 
 
 @dataclass(frozen=True)
@@ -134,13 +139,13 @@ def latency_histogram(query: str, *, threshold_ms: int) -> LatencyHistogram:
     text = f"{bound.normalize():f}"
     minute = f"sum(increase({named.text}[1m]))"
     return LatencyHistogram(
-        bucket=Counter(named.derived("_bucket", f'le=~"{_same_number(text)}"').text, is_raw=True),
-        count=Counter(named.derived("_count").text, is_raw=True),
+        bucket=_raw(named.derived("_bucket", f'le=~"{_same_number(text)}"')),
+        count=_raw(named.derived("_count")),
         bounds=f"count by (le) ({named.derived('_bucket').text})",
         native_good=Counter(
-            f"histogram_fraction(0, {text}, {minute}) * histogram_count({minute})", is_raw=False
+            expression=f"histogram_fraction(0, {text}, {minute}) * histogram_count({minute})"
         ),
-        native_total=Counter(f"histogram_count({minute})", is_raw=False),
+        native_total=Counter(expression=f"histogram_count({minute})"),
         bound=text,
     )
 

@@ -11,7 +11,9 @@ from slo.models import CompositeMember, Sli, Slo
 
 def exported(slugs: Sequence[str] = ()) -> list[Exported]:
     """Return all SLOs, or those named with the members that they need; composites last."""
-    rows = Slo.objects.select_related("sli__service", "sli__source").prefetch_related("versions")
+    rows = Slo.objects.select_related("sli__service", "sli__source", "policy").prefetch_related(
+        "versions"
+    )
     slos = {slo.pk: slo for slo in rows}
     members: dict[int, list[tuple[int, int]]] = {}
     for sli, slo, weight in CompositeMember.objects.order_by("pk").values_list(
@@ -54,4 +56,6 @@ def _exported(slo: Slo, members: list[tuple[str, int]]) -> Exported:
         source=sli.source.slug if sli.source else "",
         source_kind=sli.source.kind if sli.source else "",
         members=tuple(members) if sli.kind == Sli.Kind.COMPOSITE else (),
+        policy=slo.policy.name if slo.policy else "",
+        versions=len(slo.versions.all()),
     )

@@ -72,7 +72,7 @@ def _window(sli: Sli, start: datetime, end: datetime, now: datetime) -> Window:
         raise InvalidInput(
             f"Minutes are kept from {oldest:%Y-%m-%dT%H:%MZ} on; begin there.", field="start_at"
         )
-    whole = Window(floor_minute(start), min(floor_minute(end), newest_end(sli.source, now)))
+    whole = Window(floor_minute(start), min(floor_minute(end), newest_end(sli.source, now=now)))
     if whole.start >= whole.end:
         raise InvalidInput("Nothing between start_at and end_at has ended yet.", field="end_at")
     return whole

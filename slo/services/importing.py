@@ -3,15 +3,18 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 
+from accounts.models import User
+from accounts.roles import Role
 from catalog.models import Service
 from catalog.services.services import create_service
 from core import audit
-from core.errors import Conflict, DomainError
+from core.errors import Conflict, DomainError, Forbidden
 from core.yaml_documents import spell
 from core.yaml_files import SourceFile
 from slo.domain.exchange.checks import Remark
@@ -20,9 +23,6 @@ from slo.domain.exchange.planning import kind_of_type, slugify
 from slo.domain.exchange.reading import Known, Read, read_set
 from slo.models import CompositeMember, Sli, Slo, Source
 from slo.services import objectives
-
-if TYPE_CHECKING:
-    from accounts.models import User
 
 # Where a Prometheus usually is; an imported source that says no address gets it, and a warning.
 USUAL_ADDRESS = "http://localhost:9090"
@@ -39,6 +39,11 @@ class Verdict:
 
     read: Read
     slos: list[str]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it was carried."""
+        return self.read.accepted
 
     def as_dict(self) -> dict[str, Any]:
         """Return the verdict in the shape that scripts rely on."""
@@ -70,30 +75,38 @@ class Verdict:
         ]
 
 
-def known_to_portal() -> Known:
+def known_to(actor: User | str | None) -> Known:
     """Return what documents may refer to without bringing it along."""
+    slos = Slo.objects.filter(sli__service__in=_services_of(actor).values("pk"))
     return Known(
         sources=dict(Source.objects.values_list("slug", "kind")),
-        sli_of_slo=dict(Slo.objects.values_list("slug", "sli__slug")),
+        sli_of_slo=dict(slos.values_list("slug", "sli__slug")),
     )
+
+
+def _services_of(actor: User | str | None) -> QuerySet[Service]:
+    """Return the services that `actor` may know of; whoever is at the command line, all."""
+    return Service.objects.visible_to(actor) if isinstance(actor, User) else Service.objects.all()
 
 
 def import_files(
     sources: Iterable[SourceFile],
     *,
     now: datetime,
-    actor: "User | str | None",
+    actor: User | str | None,
     dry_run: bool = False,
 ) -> list[Verdict]:
     """Import every document; one that is refused keeps none of the others out.
 
     Importing the same again changes nothing. With `dry_run` everything is tried and taken back.
+    What `actor` may not know of is neither changed nor named, and only administrators add sources:
+    the portal sends its questions to their addresses.
     """
     found = read_set(
-        [(source.name, source.text, source.problem) for source in sources], known_to_portal()
+        [(source.name, source.text, source.problem) for source in sources], known_to(actor)
     )
     with transaction.atomic():
-        writer = _Writer(actor, now)
+        writer = _Writer(found, actor, now)
         verdicts = [Verdict(read, writer.write(read)) for read in _in_order(found)]
         if dry_run:
             transaction.set_rollback(True)
@@ -113,7 +126,10 @@ def _in_order(found: list[Read]) -> list[Read]:
 
 
 class _Writer:
-    def __init__(self, actor: "User | str | None", now: datetime) -> None:
+    def __init__(self, found: Iterable[Read], actor: User | str | None, now: datetime) -> None:
+        self.services = _services_of(actor)
+        self.may_add_sources = not isinstance(actor, User) or actor.has_role(Role.ADMIN)
+        self.slugs = {slo.slug for read in found for slo in read.planned}
         self.actor = actor
         self.now = now
 
@@ -143,7 +159,7 @@ class _Writer:
     def _service(
         self, slug: str, *, name: str | None = None, description: str | None = None
     ) -> Service:
-        found = Service.objects.filter(slug=slug).first()
+        found = self.services.filter(slug=slug).first()
         if found is not None:
             return found
         values = {"slug": slug, "name": name or slug, "description": description or ""}
@@ -156,13 +172,15 @@ class _Writer:
         found = Source.objects.filter(slug=slug).first()
         if found is not None:
             return found
+        if not self.may_add_sources:
+            raise Forbidden(f"There is no source {slug}; an administrator must add it first.")
         url = next((str(details[k]) for k in ("url", "address", "endpoint") if k in details), "")
         row = Source(slug=slug, kind=kind, region=str(details.get("region", "")))
         if kind == Source.Kind.PROMETHEUS:
             row.url = url or USUAL_ADDRESS
         row.full_clean()
         row.save()
-        audit.record(act="slo.source_created", subject=row, actor=self.actor, now=self.now)
+        audit.record(act="source.created", subject=row, actor=self.actor, now=self.now)
         return row
 
     def _source(self, asked: SourceRef | None, read: Read) -> Source | None:
@@ -184,25 +202,42 @@ class _Writer:
             )
         return made
 
-    def _sli(self, planned: PlannedSli, service: Service, read: Read) -> Sli:
+    def _sli(self, planned: PlannedSli, present: Slo | None, service: Service, read: Read) -> Sli:
         fields = {
             **planned.fields,
             "service": service,
             "source": self._source(planned.source, read),
         }
         found = Sli.objects.filter(slug=planned.slug).first()
-        if found is not None and found.service_id != service.pk:
-            raise Conflict(f"The SLI {planned.slug} is {found.service}'s; choose another name.")
+        if found is None and present is not None and present.sli.service_id == service.pk:
+            # Its history is kept under its SLI, whatever documents call that by now.
+            alone = not present.sli.slos.exclude(pk=present.pk).exists()
+            found = present.sli if alone else None
         if found is None:
             return objectives.create_sli(
                 slug=planned.slug, actor=self.actor, now=self.now, **fields
             )
+        self._refuse_foreign(found, service, fields)
         return objectives.change_sli(sli=found, actor=self.actor, now=self.now, fields=fields)
+
+    def _refuse_foreign(self, sli: Sli, service: Service, fields: Mapping[str, Any]) -> None:
+        """Refuse to change what SLOs outside of this import are measured by."""
+        if sli.service_id != service.pk:
+            raise Conflict(f"The SLI {sli.slug} is another service's; choose another name.")
+        others = sli.slos.exclude(slug__in=self.slugs).values_list("slug", flat=True)
+        differs = any(getattr(sli, name) != value for name, value in fields.items())
+        if differs and (user := others.first()):
+            raise Conflict(
+                f"The SLI {sli.slug} is something else here, and {user} needs it;"
+                " choose another name, or import that SLO with it."
+            )
 
     def _slo(self, planned: PlannedSlo, read: Read) -> Slo:
         service = self._service(planned.service)
-        sli = self._sli(planned.sli, service, read)
-        found = Slo.objects.filter(slug=planned.slug).first()
+        found = Slo.objects.select_related("sli").filter(slug=planned.slug).first()
+        if found is not None and not self.services.filter(pk=found.sli.service_id).exists():
+            raise Conflict(f"The slug {planned.slug} is taken; choose another name.")
+        sli = self._sli(planned.sli, found, service, read)
         fields = {**planned.fields, "sli": sli}
         if found is None:
             slo = objectives.create_slo(
@@ -225,7 +260,8 @@ class _Writer:
 
     def _members(self, sli: Sli, planned: PlannedSlo) -> None:
         wanted = dict(planned.members)
-        members = {slo.slug: slo for slo in Slo.objects.filter(slug__in=wanted)}
+        visible = Slo.objects.filter(sli__service__in=self.services.values("pk"))
+        members = {slo.slug: slo for slo in visible.filter(slug__in=wanted)}
         CompositeMember.objects.filter(sli=sli).exclude(slo__slug__in=wanted).delete()
         for slug, weight in wanted.items():
             if slug not in members:

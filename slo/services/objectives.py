@@ -10,6 +10,7 @@ from core import audit
 from core.errors import InvalidInput
 from slo.domain.counts import allowed_ratio
 from slo.models import BEGINNING, Sli, Slo, SloVersion
+from slo.services.saving import assign
 from slo.services.slices import next_slot
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def change_sli(
     Raises:
         ValidationError: With the messages by field.
     """
-    changes = _assign(sli, fields)
+    changes = assign(sli, fields)
     sli.full_clean()
     if changes:
         sli.save()
@@ -138,7 +139,7 @@ def change_slo(
         ValidationError: With the messages by field.
     """
     objective, reason = fields.pop("objective", None), fields.pop("reason", "")
-    changes = _assign(slo, fields)
+    changes = assign(slo, fields)
     slo.full_clean()
     if changes:
         slo.save()
@@ -167,14 +168,3 @@ def delete_sli(*, sli: Sli, actor: "User | str | None", now: datetime) -> None:
     """
     audit.record(act="sli.deleted", subject=sli, actor=actor, now=now)
     sli.delete()
-
-
-def _assign(row: Sli | Slo, fields: dict[str, Any]) -> dict[str, list[str]]:
-    """Set `fields` on `row` and return what changed, as before and after."""
-    changes = {}
-    for name, value in fields.items():
-        before = getattr(row, name)
-        if before != value:
-            changes[name] = [str(before), str(value)]
-            setattr(row, name, value)
-    return changes

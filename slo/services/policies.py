@@ -10,6 +10,7 @@ from catalog.models import Service
 from core import audit
 from core.errors import Conflict
 from slo.models import BudgetPolicy, FreezeOverride
+from slo.services.saving import save
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -24,19 +25,7 @@ def save_policy(
     Raises:
         ValidationError: With the messages by field.
     """
-    is_new = policy.pk is None
-    changes = {}
-    for name, value in fields.items():
-        before = getattr(policy, name)
-        if before != value:
-            changes[name] = [str(before), str(value)]
-            setattr(policy, name, value)
-    policy.full_clean()
-    if is_new or changes:
-        policy.save()
-        act = "slo.policy_created" if is_new else "slo.policy_changed"
-        audit.record(act=act, subject=policy, actor=actor, now=now, changes=changes)
-    return policy
+    return save(policy, "slo.policy", actor=actor, now=now, fields=fields)
 
 
 @transaction.atomic

@@ -90,14 +90,14 @@ def _claimed(now: datetime) -> Iterator[Pull]:
             yield Pull(source, wanted, open_credentials(source))
 
 
-def newest_end(source: Source, now: datetime) -> datetime:
+def newest_end(source: Source, *, now: datetime) -> datetime:
     """Return the end of the newest minute that a source should have whole."""
     late = max(source.delay - MINUTE, timedelta())
     return floor_minute(now - CLOSE_AFTER - late)
 
 
 def _wanted(source: Source, now: datetime) -> Wanted:
-    end = newest_end(source, now)
+    end = newest_end(source, now=now)
     found = []
     for sli in source.slis.select_related("source", "service", "pull"):
         state: PullState | None = getattr(sli, "pull", None)

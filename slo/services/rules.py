@@ -17,6 +17,7 @@ from incidents.services.intake import AlertSignal
 from slo.domain.rules import Metric, Reading, Verdict, shown, verdict
 from slo.models import ThresholdRule
 from slo.services import readings
+from slo.services.saving import save
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -135,19 +136,7 @@ def save_rule(
     Raises:
         ValidationError: With the messages by field.
     """
-    is_new = rule.pk is None
-    changes = {}
-    for name, value in fields.items():
-        before = getattr(rule, name)
-        if before != value:
-            changes[name] = [str(before), str(value)]
-            setattr(rule, name, value)
-    rule.full_clean()
-    if is_new or changes:
-        rule.save()
-        act = "slo.rule_created" if is_new else "slo.rule_changed"
-        audit.record(act=act, subject=rule, actor=actor, now=now, changes=changes)
-    return rule
+    return save(rule, "slo.rule", actor=actor, now=now, fields=fields)
 
 
 @transaction.atomic

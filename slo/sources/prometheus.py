@@ -72,22 +72,31 @@ def _count(
     session: Session, wanted: tuple[Counter, Counter], window: Window
 ) -> tuple[dict[int, int], dict[int, int]]:
     """Return the events by minute (ms) of two counters that were scraped together."""
-    answers = [
-        session.samples(counter.text, window)
-        if counter.is_raw
-        else session.values(counter.text, window)
+    asked = [
+        [(sign, session.samples(text, window)) for sign, text in counter.terms]
+        if counter.terms
+        else [(1, session.values(counter.expression, window))]
         for counter in wanted
     ]
-    pairs = zip(wanted, answers, strict=True)
-    scraped = [series for counter, found in pairs if counter.is_raw for series in found]
+    scraped = [
+        series
+        for counter, answers in zip(wanted, asked, strict=True)
+        if counter.terms
+        for _, found in answers
+        for series in found
+    ]
     start, end = _ms(window.start), _ms(window.end)
 
-    def counts(counter: Counter, series: list[Series]) -> dict[int, int]:
-        if counter.is_raw:
-            return counters.events(series, beside=scraped, start=start, end=end)
-        return counters.sums(series, start=start, end=end)
+    def counts(counter: Counter, answers: list[tuple[int, list[Series]]]) -> dict[int, int]:
+        if not counter.terms:
+            return counters.sums(answers[0][1], start=start, end=end)
+        total: dict[int, int] = {}
+        for sign, found in answers:
+            for ms, count in counters.events(found, beside=scraped, start=start, end=end).items():
+                total[ms] = total.get(ms, 0) + sign * count
+        return total
 
-    first, second = (counts(*pair) for pair in zip(wanted, answers, strict=True))
+    first, second = (counts(*pair) for pair in zip(wanted, asked, strict=True))
     return first, second
 
 

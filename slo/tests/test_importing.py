@@ -83,6 +83,14 @@ def run(tmp_path: Path, *texts: str | bytes, dry: bool = False) -> tuple[int, li
     return status, [json.loads(line) for line in out.getvalue().splitlines()]
 
 
+def with_inner(query: str) -> str:
+    """Return the SLO with an SLI inside of it, which is called inner."""
+    source = f"metricSource: {{metricSourceRef: prom, spec: {{query: {query}}}}}"
+    sli = f"indicator: {{metadata: {{name: inner}}, spec: {{thresholdMetric: {{{source}}}}}}}"
+    text = OBJECTIVE.replace("indicatorRef: shop-good", sli)
+    return text.replace("{target: 0.995}", "{target: 0.995, op: lte, value: 1}")
+
+
 def test_documents_of_several_files_make_one_slo(tmp_path: Path) -> None:
     """Whatever the order: a source, an SLI and an SLO that name each other."""
     status, verdicts = run(tmp_path, OBJECTIVE, INDICATOR, SOURCE)
@@ -242,6 +250,27 @@ def test_what_the_portal_itself_refuses_is_said_too(tmp_path: Path) -> None:
     assert status == 1
     assert "shop-good" in verdicts[2]["errors"][0]["message"]
     assert Sli.objects.get(slug="shop-good").service == service
+
+
+def test_an_sli_that_others_need_is_not_changed(tmp_path: Path) -> None:
+    """Documents imported one after the other may call different things by one name."""
+    first = with_inner("max(a)")
+    second = with_inner("max(b)").replace("shop-availability", "shop-other")
+    assert run(tmp_path, SOURCE, first)[0] == 0
+    status, verdicts = run(tmp_path, SOURCE, second)
+    assert status == 1
+    assert "shop-availability needs it" in verdicts[1]["errors"][0]["message"]
+    assert Slo.objects.get(slug="shop-availability").sli.value_query == "max(a)"
+    assert not Slo.objects.filter(slug="shop-other").exists()
+
+
+def test_an_slo_keeps_its_sli_whatever_that_is_called(tmp_path: Path) -> None:
+    """Measured minutes belong to the SLI, so another name in the document does not lose them."""
+    text = with_inner("max(a)")
+    assert run(tmp_path, SOURCE, text)[0] == 0
+    before = Slo.objects.get(slug="shop-availability").sli
+    assert run(tmp_path, SOURCE, text.replace("name: inner", "name: renamed"))[0] == 0
+    assert Slo.objects.get(slug="shop-availability").sli == before
 
 
 def test_bad_usage_is_two() -> None:

@@ -100,6 +100,30 @@ def test_a_ratio_of_counters_is_counted_exactly(world: World, source: Source) ->
     assert sums(slo, 9, 2) == (192, 200, 2)
 
 
+@pytest.mark.parametrize(
+    "good",
+    [
+        'sum(http_requests_total) - sum(http_requests_total{code=~"5.."})',
+        'sum(http_requests_total) - (sum(http_requests_total{code="500"}) or vector(0))',
+    ],
+    ids=["difference", "of what may not be there"],
+)
+def test_differences_of_counters_are_counted_exactly(
+    world: World, source: Source, good: str
+) -> None:
+    """As imported documents write good events: each counter's samples are taken as they are."""
+    slo = world.custom(
+        "shop-good",
+        "0.99",
+        kind=Sli.Kind.RATIO,
+        source=source,
+        good_query=good,
+        total_query="sum(http_requests_total)",
+    )
+    pull_after(10)
+    assert sums(slo, 9, 1) == (96, 100, 1)
+
+
 def test_a_latency_histogram_is_read_at_its_bound(world: World, source: Source) -> None:
     """80 of 100 requests a minute were answered within 200 ms, in a histogram of seconds."""
     slo = world.custom(

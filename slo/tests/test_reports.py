@@ -98,6 +98,10 @@ def test_a_report_is_a_page_a_table_and_a_download(world: World, page: Client) -
     html = page.get("/slo/reports/", {"date": "2026-05-03"})
     assert html.status_code == 200
     assert "Users API" in html.content.decode()
+    # No objective missed is zero of them, not a lack of data.
+    assert dict(html.context["verdicts"])["missed"] == 0
+    cards = html.content.decode().split("Missed")[1]
+    assert "no data" not in cards[: cards.index("No data")]
     answer = page.get("/slo/reports/", {"date": "2026-05-03", "format": "csv"})
     text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
     rows = list(csv.DictReader(io.StringIO(text.lstrip("\ufeff"))))

@@ -29,6 +29,8 @@ class Exported:
         source: Slug of the source that is asked, "" for the portal's own telemetry.
         source_kind: prometheus, cloudwatch, or "".
         members: Of a composite: slug and weight of each member.
+        policy: Name of its budget policy, "" for the standard one.
+        versions: How many objectives it has had.
     """
 
     slug: str
@@ -45,3 +47,5 @@ class Exported:
     source: str = ""
     source_kind: str = ""
     members: tuple[tuple[str, int], ...] = ()
+    policy: str = ""
+    versions: int = 1

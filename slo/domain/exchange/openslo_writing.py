@@ -8,11 +8,14 @@ from typing import Any
 from slo.domain.exchange.exported import Exported
 from slo.domain.exchange.openslo import METHODS, OWN_PREFIX
 from slo.domain.exchange.own_slis import OWN_TYPE, SOURCED_KINDS, own_fields
+from slo.domain.exchange.planning import MEASURED, QUERY_KEYS
 from slo.domain.exchange.windows import write_window
 
-__all__ = ["documents_of"]
+__all__ = ["documents_of", "losses_of"]
 
 BUDGETING = {method: word for word, method in METHODS.items()}
+MAX_DESCRIPTION = 1050
+COUNTED = {"ratio", "throughput"}
 TYPES = {"prometheus": "Prometheus", "cloudwatch": "CloudWatch"}
 
 
@@ -46,6 +49,27 @@ def documents_of(
     return [*documents, *(_slo(slo, by_slug) for slo in chosen)]
 
 
+def losses_of(slos: Iterable[Exported]) -> list[tuple[str, str, str]]:
+    """Return what OpenSLO has no place for: slug of the SLO, field, and what becomes of it."""
+    found = []
+    for slo in slos:
+        texts = {"description": slo.description, "sli.description": slo.measured["description"]}
+        found += [
+            (slo.slug, name, f"Cut to {MAX_DESCRIPTION} characters.")
+            for name, text in texts.items()
+            if len(text) > MAX_DESCRIPTION
+        ]
+        if slo.policy:
+            found.append((slo.slug, "policy", f"The policy {slo.policy} is not written."))
+        if slo.versions > 1:
+            found.append(
+                (slo.slug, "versions", f"Only the newest of {slo.versions} objectives is written.")
+            )
+        if slo.members and slo.sli != slo.slug:
+            found.append((slo.slug, "sli", f"Read back, its SLI is called {slo.slug}."))
+    return found
+
+
 def _document(
     kind: str,
     name: str,
@@ -60,6 +84,8 @@ def _document(
     if annotations:
         metadata["annotations"] = dict(annotations)
     kept = {key: value for key, value in spec.items() if value not in ("", None)}
+    if "description" in kept:
+        kept["description"] = kept["description"][:MAX_DESCRIPTION]
     return {"apiVersion": "openslo/v1", "kind": kind, "metadata": metadata, "spec": kept}
 
 
@@ -68,31 +94,47 @@ def _indicator(slo: Exported) -> dict[str, Any]:
     spec: dict[str, Any] = {"description": sli["description"]}
     if sli["kind"] == "time_slices":
         return spec | {"thresholdMetric": _asked(slo, sli["value_query"])}
-    roles = {
-        role: _asked(slo, sli[f"{role}_query"], role)
-        for role in ("good", "bad", "total")
-        if sli[f"{role}_query"]
-    }
-    if sli["kind"] not in {"ratio", *SOURCED_KINDS} or not roles:
-        own = own_fields(sli)
+    if not slo.source and sli["kind"] not in COUNTED:
+        own = {"kind": sli["kind"], **own_fields(sli)}
         roles = {
             role: {"metricSource": {"type": OWN_TYPE, "spec": {**own, "count": role}}}
             for role in ("good", "total")
         }
+    elif sli["kind"] == "latency":
+        # A histogram is both: how many there were, and how many were fast enough.
+        roles = {role: _asked(slo, sli["total_query"], "total") for role in ("good", "total")}
+    else:
+        roles = {
+            role: _asked(slo, sli[f"{role}_query"], role)
+            for role in ("good", "bad", "total")
+            if sli[f"{role}_query"]
+        }
     return spec | {"ratioMetric": {"counter": True, **roles}}
 
 
-def _asked(slo: Exported, query: str, role: str = "") -> dict[str, Any]:
+def _asked(slo: Exported, query: str, role: str = "value") -> dict[str, Any]:
     sli = slo.measured
-    spec: dict[str, Any] = {"query": query}
-    if slo.source_kind == "cloudwatch" and query.startswith("{"):
-        spec = json.loads(query)
+    spec = _fields_of(query) if slo.source_kind == "cloudwatch" else {"query": query}
+    if not slo.source and role in {"total", "value"}:
+        spec |= own_fields(sli)
     if role == "total" and sli["kind"] in SOURCED_KINDS:
         spec["kind"] = sli["kind"]
         spec |= {name: sli[name] for name in SOURCED_KINDS[sli["kind"]]}
     if slo.source:
         return {"metricSource": {"metricSourceRef": slo.source, "spec": spec}}
     return {"metricSource": {"type": OWN_TYPE, "spec": spec}}
+
+
+def _fields_of(query: str) -> dict[str, Any]:
+    """Return a CloudWatch query as its fields, where they are read back as the same text."""
+    try:
+        fields = json.loads(query)
+    except ValueError:
+        return {"query": query}
+    if not isinstance(fields, dict) or {"kind", *QUERY_KEYS} & set(fields):
+        return {"query": query}
+    is_same = json.dumps(fields, sort_keys=True, ensure_ascii=False) == query
+    return fields if is_same and fields else {"query": query}
 
 
 def _slo(slo: Exported, known: Mapping[str, Exported]) -> dict[str, Any]:
@@ -127,8 +169,10 @@ def _objective(slo: Exported) -> dict[str, Any]:
     found: dict[str, Any] = {"target": float(slo.objective)}
     if sli["kind"] == "time_slices":
         found |= {"op": sli["comparison"], "value": _plain(sli["comparison_value"])}
-    if slo.method == "time_slices":
-        found |= {"timeSliceTarget": float(sli["slice_target"]), "timeSliceWindow": "1m"}
+    if slo.method == "time_slices" or sli["slice_target"] != MEASURED["slice_target"]:
+        found["timeSliceTarget"] = float(sli["slice_target"])
+    if slo.method != "occurrences":
+        found["timeSliceWindow"] = "1m"
     return found
 
 

@@ -7,6 +7,7 @@ telemetry is written there as `type: sreportal` with its kind and fields, and re
 from collections.abc import Mapping
 from typing import Any
 
+from core.yaml_documents import Path
 from slo.domain.exchange.checks import (
     Check,
     Report,
@@ -19,7 +20,7 @@ from slo.domain.exchange.checks import (
 )
 from slo.domain.exchange.drafts import Metric
 
-__all__ = ["OWN_DEFAULTS", "OWN_TYPE", "SOURCED_KINDS", "own_fields", "read_own"]
+__all__ = ["OWN_DEFAULTS", "OWN_TYPE", "SOURCED_KINDS", "own_fields", "read_own", "whole"]
 
 OWN_TYPE = "sreportal"
 OWN_DEFAULTS: Mapping[str, Any] = {
@@ -46,9 +47,23 @@ SOURCED_KINDS: Mapping[str, tuple[str, ...]] = {
 }
 KINDS = ("availability", "success", "latency", "freshness", "throughput", "probe")
 
-whole = number(lambda value: value == int(value) and 0 <= value < 2**31, otherwise="a whole number")
+whole = number(
+    lambda value: value == int(value) and 0 <= value < 2**31, otherwise="write a whole number."
+)
+
+
+def _own_rule(value: dict[str, Any], path: Path, report: Report) -> None:
+    """Its own counters and values are queries; every other kind says what is counted by itself."""
+    has_query = value.get("query") is not None
+    if has_query and value.get("kind") not in {None, "throughput"}:
+        report.wrong((*path, "query"), f"{value['kind']} is counted without a query; leave it out.")
+    elif not has_query and value.get("kind") is None:
+        report.wrong((*path, "kind"), f"Say one of {', '.join(KINDS)}, or give a query.")
+
+
 FIELDS: dict[str, Check] = {
     "kind": choice(*KINDS),
+    "query": text(),
     "count": choice("good", "total"),
     **dict.fromkeys(("endpoint", "freshness_source", "probe_url"), text(most=500)),
     **dict.fromkeys(("probe_statuses", "probe_body"), text(most=200)),
@@ -57,19 +72,25 @@ FIELDS: dict[str, Check] = {
     "only_successful": boolean,
     "excluded_statuses": listing(whole),
 }
-own_spec = mapping(FIELDS, required=["kind"])
+own_spec = mapping(FIELDS, rule=_own_rule)
 
 
 def read_own(metric: Metric, report: Report) -> dict[str, Any]:
-    """Return the fields of an SLI of the portal's own telemetry; what is wrong is reported."""
+    """Return the fields of an SLI of the portal's own telemetry, and its kind where it is said.
+
+    What is wrong is reported, and then nothing is returned.
+    """
     before = len(report.errors)
     own_spec(metric.spec, metric.path, report)
     if len(report.errors) > before:
-        return {"kind": "availability"}
-    return {key: value for key, value in metric.spec.items() if key != "count"}
+        return {}
+    return {
+        key: value
+        for key, value in metric.spec.items()
+        if key not in {"count", "query"} and value is not None
+    }
 
 
 def own_fields(sli: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the kind and those fields that are not as they are anyway."""
-    changed = {name: sli[name] for name, usual in OWN_DEFAULTS.items() if sli[name] != usual}
-    return {"kind": sli["kind"], **changed}
+    """Return those fields that are not as they are anyway."""
+    return {name: sli[name] for name, usual in OWN_DEFAULTS.items() if sli[name] != usual}

@@ -29,10 +29,10 @@ from slo.domain.exchange.drafts import (
     Reference,
     SourceRef,
 )
-from slo.domain.exchange.own_slis import OWN_DEFAULTS, SOURCED_KINDS, read_own
-from slo.domain.exchange.promql import counter_of, has_window, is_counter, with_window
+from slo.domain.exchange.own_slis import OWN_DEFAULTS, OWN_TYPE, SOURCED_KINDS, read_own, whole
+from slo.domain.exchange.promql import counter_of, has_window, with_window
 
-__all__ = ["MEASURED", "Plan", "kind_of_type", "plan", "slugify"]
+__all__ = ["MEASURED", "QUERY_KEYS", "Plan", "kind_of_type", "plan", "slugify"]
 
 TYPES = {
     "prometheus": "prometheus",
@@ -65,8 +65,10 @@ MEASURED: Mapping[str, Any] = {
     **OWN_DEFAULTS,
 }
 EVERY_EVENT = Decimal("0.99999999")
+SLUG = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 MAX_WEIGHT = 2**31 - 1
 UNIT = Decimal("1e-8")
+RATE = re.compile(r"\brate\s*\(")
 
 
 class _NotCarried(Exception):
@@ -80,6 +82,8 @@ def kind_of_type(name: str) -> str:
 
 def slugify(name: str) -> str:
     """Return `name` as a slug of at most 63 characters; "" when nothing of it can stay."""
+    if SLUG.fullmatch(name):
+        return name
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].rstrip("-")
 
 
@@ -246,16 +250,16 @@ class _Planner:
         if objective.slice_target is not None:
             measured["slice_target"] = self._slice_target(objective)
         metrics = indicator.metrics
-        if kind == "sreportal" and "value" not in metrics:
-            measured |= read_own(metrics["total"], indicator.report)
-        elif "value" in metrics:
+        if "value" in metrics:
             measured |= self._threshold(objective, metrics["value"], kind, indicator.report)
+            if kind == OWN_TYPE:
+                measured |= read_own(metrics["value"], indicator.report)
         elif "raw" in metrics:
             measured |= self._raw(objective, indicator, kind)
         else:
             self._ignore_condition(objective)
             measured |= _ratio(metrics, kind, indicator.report)
-        return PlannedSli(slug, measured, None if kind == "sreportal" else source, indicator.path)
+        return PlannedSli(slug, measured, None if kind == OWN_TYPE else source, indicator.path)
 
     def _source(self, indicator: Indicator) -> SourceRef:
         sources = [metric.source for metric in indicator.metrics.values()]
@@ -295,9 +299,10 @@ class _Planner:
                 self.report.wrong(
                     (*objective.path, name), "This field is required with a thresholdMetric."
                 )
+        own = tuple(OWN_DEFAULTS) if kind == OWN_TYPE else ()
         return {
             "kind": "time_slices",
-            "value_query": with_window(_text_of(metric, kind, report)),
+            "value_query": with_window(_text_of(metric, kind, report, own)),
             "comparison": objective.comparison,
             "comparison_value": objective.value,
         }
@@ -326,12 +331,19 @@ class _Planner:
 
 
 def _ratio(metrics: Mapping[str, Metric], kind: str, report: Report) -> dict[str, Any]:
-    named = metrics["total"].spec.get("kind")
+    total = metrics["total"]
+    if kind == OWN_TYPE and not any(key in total.spec for key in QUERY_KEYS):
+        return read_own(total, report)
+    named = total.spec.get("kind")
     own = SOURCED_KINDS.get(named) if isinstance(named, str) else None
-    fields: dict[str, Any] = {"kind": named if own else "ratio"}
-    if named == "latency" and own:
-        fields["total_query"] = _text_of(metrics["total"], kind, report, own)
-        return fields | {"threshold_ms": metrics["total"].spec.get("threshold_ms")}
+    fields: dict[str, Any] = {"kind": "ratio" if own is None else named}
+    if kind == OWN_TYPE:
+        fields |= read_own(total, report)
+        own = tuple(OWN_DEFAULTS)
+    elif named == "latency":
+        whole(total.spec.get("threshold_ms"), (*total.path, "threshold_ms"), report)
+        fields["total_query"] = _text_of(total, kind, report, own or ())
+        return fields | {"threshold_ms": total.spec.get("threshold_ms")}
     for role in ("good", "bad", "total"):
         if role in metrics:
             fields[f"{role}_query"] = _counter(metrics[role], kind, report, own or ())
@@ -342,19 +354,20 @@ def _counter(metric: Metric, kind: str, report: Report, own: tuple[str, ...]) ->
     query = _text_of(metric, kind, report, own)
     if kind != "prometheus":
         return query
+    if counter := counter_of(query):
+        if counter != query and not has_window(query):
+            report.warn(metric.path, "Counted minute by minute, not over a range of its own.")
+        return counter
     if has_window(query):
-        if counter := counter_of(query):
-            return counter
         report.warn(
             metric.path,
             "No plain sum of rate or increase over {{.window}}: asked over one minute instead, so"
             " events are counted approximately.",
         )
-        return with_window(query)
-    if not is_counter(query):
-        report.warn(
-            metric.path, "No plain sum of counters; make sure that it grows by one for each event."
-        )
+        return RATE.sub("increase(", with_window(query))
+    report.warn(
+        metric.path, "No plain sum of counters; make sure that it grows by one for each event."
+    )
     return query
 
 

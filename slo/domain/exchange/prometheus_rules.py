@@ -1,7 +1,7 @@
 """SLOs as Prometheus rules under Sloth's names, so that dashboards made for Sloth work on them.
 
-An SLO that Prometheus itself measures is asked with its own counters. Every other one is taken from
-the portal's `/sre/metrics`, where its burn rates are. The rule of the period is the sum of bad events
+An SLO that Prometheus itself measures, by events, is asked with its own counters. Every other one,
+and one that is judged by slices, is taken from the portal's `/sre/metrics`, where its burn rates are. The rule of the period is the sum of bad events
 by the sum of all, not a mean of ratios.
 
 Source: Sloth, names of recording rules and labels, https://sloth.dev/
@@ -13,7 +13,7 @@ from typing import Any
 from slo.domain.burn_alerts import Tier, Urgency, tiers_for
 from slo.domain.exchange.exported import Exported
 from slo.domain.exchange.promql import is_counter, over
-from slo.domain.plans import NOMINAL_DAYS
+from slo.domain.plans import NOMINAL_DAYS, Method
 from slo.domain.windows import BURN_WINDOWS
 
 __all__ = ["rules_of"]
@@ -74,7 +74,8 @@ def _error_ratio(slo: Exported, window: str, *, is_period: bool) -> str:
         role: str(slo.measured.get(f"{role}_query") or "") for role in ("good", "bad", "total")
     }
     asked = [query for query in queries.values() if query]
-    if slo.source_kind == "prometheus" and queries["total"] and all(map(is_counter, asked)):
+    is_summed = slo.source_kind == "prometheus" and slo.method == Method.OCCURRENCES
+    if is_summed and queries["total"] and all(map(is_counter, asked)):
         total = over(queries["total"], window)
         if queries["bad"]:
             return f"({over(queries['bad'], window)})\n/\n({total})"

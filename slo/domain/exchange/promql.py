@@ -13,7 +13,7 @@ where the query is a sum or difference of counters; anything else is left as it 
 import re
 from collections.abc import Iterator
 
-__all__ = ["WINDOW", "counter_of", "has_window", "is_counter", "over", "with_window"]
+__all__ = ["WINDOW", "counter_of", "has_window", "is_counter", "over", "terms_of", "with_window"]
 
 # As Go templates write it, with and without spaces.
 WINDOW = re.compile(r"\{\{\s*\.window\s*\}\}")
@@ -64,7 +64,7 @@ _TOKEN = re.compile(
 _SELECTOR = r"""[a-zA-Z_:][a-zA-Z0-9_:]*\s*(?:\{(?:[^{}"'`]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)*\})?
                |\{(?:[^{}"'`]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)+\}"""
 _WINDOWED = re.compile(
-    rf"\b(?:rate|increase)\s*\(\s*(?P<selector>{_SELECTOR})\s*\[\s*\{{\{{\s*\.window\s*\}}\}}\s*\]\s*\)",
+    rf"\b(?:rate|increase)\s*\(\s*(?P<selector>{_SELECTOR})\s*\[\s*(?:\{{\{{\s*\.window\s*\}}\}}|[0-9][0-9a-z]*)\s*\]\s*\)",
     re.VERBOSE,
 )
 _ZERO = re.compile(r"\bor\s+(?:on\s*\(\s*\)\s*)?vector\s*\(\s*0\s*\)", re.IGNORECASE)
@@ -86,6 +86,7 @@ def counter_of(query: str) -> str | None:
 
     It is one when the window stands only in `rate(x[window])` and `increase(x[window])`, and these
     are only summed, added and subtracted: then the counters' own sums and differences grow alike.
+    A span such as `[5m]` is a window, too.
     """
     stripped = _WINDOWED.sub(lambda match: match["selector"].strip(), query.strip())
     if has_window(stripped) or not is_counter(stripped):
@@ -105,6 +106,45 @@ def is_counter(query: str) -> bool:
         if depth < 0 or braces not in {0, 1} or not (braces or _adds(tokens, index)):
             return False
     return depth == braces == 0 and any(_selectors(rest))
+
+
+def terms_of(query: str) -> list[tuple[int, str]]:
+    """Return the plain series that `query` adds up, each with its sign; empty if it is no counter.
+
+    How they are grouped does not matter, as all groups are added up in the end.
+
+    >>> terms_of('sum(hits) - (sum by (code) (hits{code="500"}) or vector(0))')
+    [(1, 'hits'), (-1, 'hits{code="500"}')]
+    """
+    if not is_counter(query):
+        return []
+    terms, outer, sign, before = [], [1], 1, "("
+    for word in _words(_ZERO.sub("", query)):
+        if word == "(":
+            outer.append(outer[-1] * sign)
+            sign = 1
+        elif word == ")":
+            # A list of labels stands between an operator and what that adds.
+            sign = outer.pop() * outer[-1]
+        elif word in {"+", "-"}:
+            negative = -1 if word == "-" else 1
+            sign = sign * negative if before in {"+", "-"} else negative
+        elif word != "sum":
+            terms.append((outer[-1] * sign, word))
+        before = word
+    return terms
+
+
+def _words(query: str) -> Iterator[str]:
+    """Yield plain series whole, parentheses, signs and `sum`."""
+    series = dict(_selectors(query))
+    end = 0
+    for token in _tokens(query):
+        if token.start() in series:
+            end = series[token.start()]
+            yield query[token.start() : end].strip()
+        elif token.start() >= end and token.group().lower() in {"(", ")", "+", "-", "sum"}:
+            yield token.group().lower()
 
 
 def _tokens(query: str) -> Iterator[re.Match[str]]:

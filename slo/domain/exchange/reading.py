@@ -1,10 +1,10 @@
 """A set of documents read together: one may name another, in the same file or the next."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from core.yaml_documents import Document, read_documents
+from core.yaml_documents import Document, Path, read_documents
 from slo.domain.exchange import planning
 from slo.domain.exchange.checks import Report
 from slo.domain.exchange.drafts import Entry, Indicator, PlannedSlo, Reference, SourceRef
@@ -70,9 +70,7 @@ def read_set(texts: Iterable[tuple[str, str | bytes | None, str]], known: Known)
     for read in found:
         _read_one(read)
     _refuse_duplicates(found)
-    index = _Index(found, known)
-    for read in found:
-        index.refuse_missing(read)
+    index = _refuse_missing(found, known)
     for read in found:
         if read.accepted:
             planned = [
@@ -83,6 +81,9 @@ def read_set(texts: Iterable[tuple[str, str | bytes | None, str]], known: Known)
             ]
             # Planning may find what is wrong as well.
             read.planned = planned if read.accepted else []
+    _refuse_twins(found)
+    _keep_apart(found)
+    _lose_unused(found)
     return found
 
 
@@ -98,7 +99,9 @@ def _read_one(read: Read) -> None:
     if document.problem:
         read.report.wrong((), document.problem)
         return
-    data = document.data
+    data = _plain(document.data, (), read.report)
+    if not read.accepted:
+        return
     if isinstance(data, list):
         if len(data) > MAX_LIST:
             read.report.wrong((), f"More than {MAX_LIST} objects in one list; split it.")
@@ -107,6 +110,27 @@ def _read_one(read: Read) -> None:
             _read_object(one, (number,), read)
     else:
         _read_object(data, (), read)
+
+
+def _plain(data: Any, path: Path, report: Report) -> Any:
+    """Return data with keys that are text, as they are written; a NUL in text is an error."""
+    if isinstance(data, dict):
+        return {
+            _plain(_spelt(key), (*path, _spelt(key)), report): _plain(
+                value, (*path, _spelt(key)), report
+            )
+            for key, value in data.items()
+        }
+    if isinstance(data, list):
+        return [_plain(value, (*path, index), report) for index, value in enumerate(data)]
+    if isinstance(data, str) and "\x00" in data:
+        report.wrong(path, "There is a NUL character in this text; take it out.")
+    return data
+
+
+def _spelt(key: Any) -> str:
+    """Return a key as text: YAML reads `true` and `1` as a truth and a number."""
+    return str(key).lower() if isinstance(key, bool) else str(key)
 
 
 def _read_object(data: Any, path: tuple[str | int, ...], read: Read) -> None:
@@ -141,10 +165,10 @@ def _refuse_duplicates(found: list[Read]) -> None:
     taken: dict[tuple[str, str], str] = {}
     for read in found:
         for entry in read.entries:
-            for kind, name in _names(entry):
+            for kind, name, path in _names(entry):
                 if (kind, name) in taken:
                     read.report.wrong(
-                        entry.name_path,
+                        path,
                         f"{taken[kind, name]} has a {kind} {name} already; choose another name.",
                     )
                 else:
@@ -152,10 +176,85 @@ def _refuse_duplicates(found: list[Read]) -> None:
                     taken[kind, name] = where
 
 
-def _names(entry: Entry) -> list[tuple[str, str]]:
+def _names(entry: Entry) -> list[tuple[str, str, Path]]:
     if entry.promises:
-        return [("SLO", promise.slug) for promise in entry.promises]
-    return [(entry.kind, entry.name)] if entry.name else []
+        return [
+            ("SLO", promise.slug, promise.path or entry.name_path) for promise in entry.promises
+        ]
+    return [(entry.kind, entry.name, entry.name_path)] if entry.name else []
+
+
+def _refuse_missing(found: list[Read], known: Known) -> "_Index":
+    """Refuse what needs a document that is not there, then what needs that one, and so on."""
+    while True:
+        index = _Index(found, known)
+        good = [read for read in found if read.accepted]
+        for read in good:
+            index.refuse_missing(read)
+        if all(read.accepted for read in good):
+            return index
+
+
+def _lose_unused(found: list[Read]) -> None:
+    """Note SLIs that no SLO of the set names: nothing is made of them."""
+    entries = [entry for read in found if read.accepted for entry in read.entries]
+    used = {ref.name for entry in entries for ref in entry.references if ref.kind == "SLI"}
+    for read in found:
+        for entry in read.entries:
+            if entry.indicator is not None and read.accepted and entry.name not in used:
+                read.report.lose(
+                    entry.name_path, "No SLO of this set uses it; nothing is made of it."
+                )
+
+
+def _refuse_twins(found: list[Read]) -> None:
+    """Refuse a document that would make an SLO which another makes already."""
+    taken: dict[str, Read] = {}
+    for read in found:
+        slugs = [slo.slug for slo in read.planned]
+        for slo in read.planned:
+            first = taken.get(slo.slug)
+            if first is not None or slugs.count(slo.slug) > 1:
+                other = first or read
+                where = f"{other.file} document {other.document.number}"
+                read.report.wrong(
+                    slo.path, f"{where} makes an SLO {slo.slug} already; choose another name."
+                )
+                break
+        if read.accepted:
+            taken |= dict.fromkeys(slugs, read)
+        else:
+            read.planned = []
+
+
+def _keep_apart(found: list[Read]) -> None:
+    """Name SLIs after their SLO where several of one name are not the same.
+
+    An SLI inside an SLO is named for that document only, and thresholds make several of one.
+    """
+    variants: dict[str, list[object]] = {}
+    for read in found:
+        for slo in read.planned:
+            known = variants.setdefault(slo.sli.slug, [])
+            if (what := _measured(slo)) not in known:
+                known.append(what)
+    for read in found:
+        read.planned = [
+            replace(slo, sli=replace(slo.sli, slug=_free(slo.slug, slo.sli.slug, variants)))
+            if len(variants[slo.sli.slug]) > 1
+            else slo
+            for slo in read.planned
+        ]
+
+
+def _measured(slo: PlannedSlo) -> object:
+    source = slo.sli.source
+    return slo.service, slo.sli.fields, source and (source.name, source.type), slo.members
+
+
+def _free(slug: str, shared: str, variants: Mapping[str, list[object]]) -> str:
+    """Return a name that no other SLI of the set has: the SLO's own, if it may be."""
+    return slug if slug == shared or slug not in variants else f"{slug[:59].rstrip('-')}-sli"
 
 
 class _Index:

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 
 from catalog.models import Service
 from slo.domain.exchange.exported import Exported
-from slo.domain.exchange.openslo_writing import documents_of
+from slo.domain.exchange.openslo_writing import documents_of, losses_of
 from slo.domain.exchange.prometheus_rules import rules_of
 from slo.models import Slo, Source
 from slo.queries.exports import exported
@@ -38,6 +38,8 @@ class Command(BaseCommand):
             self.stdout.write(_yaml([rules_of(enabled)]))
         else:
             self.stdout.write(_yaml(openslo(found)))
+            for slug, field, message in losses_of(found):
+                self.stderr.write(f"{slug}: {field}: {message}")
 
 
 def openslo(found: list[Exported]) -> list[dict[str, Any]]:
