@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 
-from core import panels
+from core import panels, sealed
 
 
 class SloConfig(AppConfig):
@@ -11,5 +11,6 @@ class SloConfig(AppConfig):
     name = "slo"
 
     def ready(self) -> None:
-        """Show a service's objectives on its page."""
+        """Show a service's objectives on its page; have the credentials of sources rotated."""
         panels.register("catalog.service", "slo:service-panel")
+        sealed.register(sealed.SealedColumn("slo.Source", "credentials"))
