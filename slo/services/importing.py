@@ -173,7 +173,9 @@ class _Writer:
         if found is not None:
             return found
         if not self.may_add_sources:
-            raise Forbidden(f"There is no source {slug}; add it first, or have an administrator import this.")
+            raise Forbidden(
+                f"There is no source {slug}; add it first, or have an administrator import this."
+            )
         url = next((str(details[k]) for k in ("url", "address", "endpoint") if k in details), "")
         row = Source(slug=slug, kind=kind, region=str(details.get("region", "")))
         if kind == Source.Kind.PROMETHEUS:
