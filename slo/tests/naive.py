@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
+from functools import lru_cache
 
 from slo.domain.blocks import Slice
 from slo.domain.plans import Method
 from slo.domain.state import State
 
 MINUTE = timedelta(minutes=1)
-# Budget share, long window, short window, whether it pages; in hours.
+# Budget share, long and short window in minutes, whether it pages.
 TIERS = (
     (Fraction(2, 100), 60, 5, True),
     (Fraction(5, 100), 360, 30, True),
@@ -96,6 +97,14 @@ def look(
     return Seen(good, total, measured, expected, allowed, events, trials)
 
 
+@lru_cache
+def thresholds(objective: Fraction, days: int) -> tuple[Fraction | None, ...]:
+    """Return the burn rate of each tier, at least 1; None where no outage burns so fast."""
+    plain = [share * days * 1440 / minutes for share, minutes, _, _ in TIERS]
+    ceiling = Fraction(9, 10) / (1 - objective)
+    return tuple(None if rate > ceiling else max(rate, Fraction(1)) for rate in plain)
+
+
 def is_chance(bad: int, trials: int, ratio: Fraction) -> bool:
     """Return whether `bad` or more of `trials` has a chance of 5 % or more at this true ratio."""
     if ratio >= 1 or bad <= ratio * trials:
@@ -122,16 +131,15 @@ def tier_of(
         unit: How much of a total is one trial.
     """
     frozen = False
-    for number, (share, long_minutes, short_minutes, _) in enumerate(TIERS, 1):
-        long, short = windows[long_minutes], windows[short_minutes]
-        threshold = share * days * 1440 / long_minutes
+    rates = thresholds(objective, days)
+    for number, (threshold, tier) in enumerate(zip(rates, TIERS, strict=True), 1):
+        long, short = windows[tier[1]], windows[tier[2]]
         if not all(w.total and w.is_covered for w in (long, short)):
             frozen = True
             continue
-        if threshold > Fraction(9, 10) / (1 - objective) or long.events < minimum:
+        if threshold is None or long.events < minimum:
             continue
-        threshold = max(threshold, Fraction(1))
-        if any(w.total - w.good < threshold * w.allowed for w in (long, short)):
+        if any(w.total - w.good < threshold * w.allowed for w in (short, long)):
             continue
         ratio = threshold * long.allowed / (long.trials * unit)
         if not is_chance((long.total - long.good) // unit, long.trials, ratio):
