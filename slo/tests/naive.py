@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 from functools import lru_cache
+from math import exp, log, log1p
 
 from slo.domain.blocks import Slice
 from slo.domain.plans import Method
@@ -110,11 +111,11 @@ def is_chance(bad: int, trials: int, ratio: Fraction) -> bool:
     if ratio >= 1 or bad <= ratio * trials:
         return True
     odds = float(ratio) / (1 - float(ratio))
-    probability = (1 - float(ratio)) ** trials
+    probability = trials * log1p(-float(ratio))
     below = 0.0
     for count in range(bad):
-        below += probability
-        probability *= (trials - count) / (count + 1) * odds
+        below += exp(probability)
+        probability += log((trials - count) / (count + 1) * odds)
     return 1 - below >= 0.05
 
 

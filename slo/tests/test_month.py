@@ -98,11 +98,11 @@ class Naive:
 
 def plans() -> list[Plan]:
     """Return one SLO a method; the objective of the first changes twice."""
-    steady = (Version(Decimal("0.99"), START - timedelta(days=1)),)
+    steady: tuple[Version, ...] = (Version(Decimal("0.99"), START - timedelta(days=1)),)
     changed = (
         *steady,
-        Version(Decimal("0.995"), START + timedelta(days=9, hours=3, seconds=20)),
-        Version(Decimal("0.98"), START + timedelta(days=21, hours=5)),
+        Version(Decimal("0.995"), START + timedelta(days=9, hours=11, seconds=20)),
+        Version(Decimal("0.98"), START + timedelta(days=21, hours=15)),
     )
     kinds = [(method, steady) for method in Method]
     kinds[0] = (Method.OCCURRENCES, changed)
