@@ -1,6 +1,8 @@
 # `make run` starts the portal, `make test` proves it; `make help` lists the rest.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
+# Each of the many processes of a start or a test run would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 SHELL := /bin/sh
 PYTHON ?= python3
 VENV := .venv
