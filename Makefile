@@ -41,10 +41,12 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 run: $(VENV)/.run ## Start the portal: broker, web, worker, beat; prints the address
 	@exec $(BIN)/python manage.py up
 
-# The scenarios mostly wait for minutes to pass, so they run beside everything else.
+# Scenarios wait for minutes to pass, and what checks uses one core: each runs beside the tests.
 test: $(VENV)/.dev ## Prove it all: check, then every test
 	@$(MAKE) --no-print-directory scenarios > $(VENV)/scenarios.log 2>&1 & scenarios=$$!; \
-	$(MAKE) --no-print-directory check sqlite browser suite; code=$$?; \
+	$(MAKE) --no-print-directory check browser > $(VENV)/check.log 2>&1 & check=$$!; code=0; \
+	$(MAKE) --no-print-directory sqlite suite || code=1; \
+	wait $$check || code=1; cat $(VENV)/check.log; \
 	wait $$scenarios || code=1; cat $(VENV)/scenarios.log; exit $$code
 
 check: $(VENV)/.dev lint types contracts templates migrations ## What needs no test run: style, types, layers
