@@ -97,12 +97,15 @@ def is_significant(*, bad: int, total: int, bad_ratio: Fraction) -> bool:
     odds = share / (1 - share)
     term = exp(_log_probability(bad, total, share))
     tail = 0.0
-    # Above the mean the terms fall geometrically, so few of them decide.
     for count in range(bad, total + 1):
         tail += term
-        if term < tail * 1e-12:
-            break
-        term *= (total - count) / (count + 1) * odds
+        if tail >= SIGNIFICANCE:
+            return False
+        fall = (total - count) / (count + 1) * odds
+        # Each further term is smaller by at least this factor: together they are a geometric rest.
+        if fall < 1 and tail + term * fall / (1 - fall) < SIGNIFICANCE:
+            return True
+        term *= fall
     return tail < SIGNIFICANCE
 
 

@@ -8,19 +8,18 @@ where e is the recent error ratio and r the recent event rate, and allowed(now +
 still in the window and r · τ new ones. "Never" is a valid answer even while more is spent than
 allowed, and "soon" one while less is: when much good traffic leaves, what is allowed shrinks.
 
-Everything is compared exactly. Days that cannot hold the answer are passed over by a bound, then
-hours, then minutes, so that a year costs a few dozen sums.
+Everything is compared exactly. Stretches that cannot hold the answer are passed over by a bound; the
+others are halved, at midnights as long as there are some, then at full hours, then at minutes. So
+a year costs a few sums, and those of many objectives can be fetched together, step by step.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 
 from slo.domain.blocks import DAY, HOUR, MINUTE, start_of
 
-STEPS = {DAY: HOUR, HOUR: MINUTE}
-LENGTH = {size: timedelta(minutes=size) for size in (DAY, HOUR, MINUTE)}
 ONE = timedelta(minutes=1)
 
 Number = int | Fraction
@@ -44,10 +43,12 @@ class Pace:
     allowed: Number
 
 
+Search = Generator[Sequence[datetime], Sequence[Spending], datetime | None]
+"""Yields the instants whose sums it needs next, is sent them, and returns when it is spent."""
+
+
 def rolling(*, now: datetime, length: timedelta, pace: Pace, sums: Sums) -> datetime | None:
     """Return when a rolling window's budget is spent; None when it never is at this pace.
-
-    Once the window holds nothing but what is to come, nothing changes any more.
 
     Args:
         now: End of the present window, a whole minute.
@@ -55,51 +56,49 @@ def rolling(*, now: datetime, length: timedelta, pace: Pace, sums: Sums) -> date
         pace: What goes on.
         sums: What is in the window; asked for few instants.
     """
-    spans = _spans(now - length, now, DAY)
-    found = _first(spans, DAY, now=now, length=length, pace=pace, sums=sums)
-    if found is not None or pace.bad <= pace.allowed:
-        return found
-    # Only new events are left, and they spend more than they allow.
-    return now + length
-
-
-def _first(
-    spans: Sequence[tuple[datetime, datetime]],
-    size: int,
-    *,
-    now: datetime,
-    length: timedelta,
-    pace: Pace,
-    sums: Sums,
-) -> datetime | None:
-    """Return the first minute at which the budget is spent while the window starts in `spans`."""
-    counted = list(sums([spans[0][0], *(end for _, end in spans)]))
-    for number, (start, end) in enumerate(spans):
-        before, after = counted[number], counted[number + 1]
-        if size == MINUTE:
-            if _spent(before, _minutes(start, now, length), pace):
-                return start + length
-            continue
-        if not _may_be_spent(before, after, start, end, now=now, length=length, pace=pace):
-            continue
-        inner = STEPS[size]
-        found = _first(
-            _spans(start, end, inner), inner, now=now, length=length, pace=pace, sums=sums
-        )
-        if found is not None:
+    search = search_rolling(now=now, length=length, pace=pace)
+    wanted = next(search)
+    while True:
+        try:
+            wanted = search.send(sums(wanted))
+        except StopIteration as end:
+            found: datetime | None = end.value
             return found
-    return None
 
 
-def _spans(start: datetime, end: datetime, size: int) -> list[tuple[datetime, datetime]]:
-    """Return [start, end) cut at UTC borders of `size`."""
-    found = []
-    at = start
-    while at < end:
-        after = min(start_of(size, at) + LENGTH[size], end)
-        found.append((at, after))
-        at = after
-    return found
+def search_rolling(*, now: datetime, length: timedelta, pace: Pace) -> Search:
+    """Look for what `rolling` returns, in steps between which the caller fetches sums.
+
+    Once the window holds nothing but what is to come, nothing changes any more.
+    """
+    (first,) = yield [now - length]
+    nothing: Spending = (0, 0)
+    spans = [(now - length, first, now, nothing)]
+    while spans:
+        start, before, end, after = spans.pop()
+        passed, minutes = _minutes(start, now, length), (end - start) // ONE
+        if _spent(before, passed, pace):
+            return start + length
+        if minutes <= 1 or not _may_be_spent(before, after, passed, passed + minutes - 1, pace):
+            continue
+        middle = _middle(start, end)
+        (between,) = yield [middle]
+        # What begins first is looked at first.
+        spans += [(middle, between, end, after), (start, before, middle, between)]
+    # Only new events are left then: they spend more than they allow, or the budget lasts.
+    return now + length if pace.bad > pace.allowed else None
+
+
+def _middle(start: datetime, end: datetime) -> datetime:
+    """Return the border of a day, else of an hour, else of a minute nearest the middle."""
+    half = start + (end - start) / 2
+    for size in (DAY, HOUR):
+        length = timedelta(minutes=size)
+        below = start_of(size, half)
+        inside = [at for at in (below, below + length) if start < at < end]
+        if inside:
+            return min(inside, key=lambda at: abs(at - half))
+    return start_of(MINUTE, half)
 
 
 def _minutes(start: datetime, now: datetime, length: timedelta) -> int:
@@ -112,18 +111,8 @@ def _spent(counts: Spending, minutes: int, pace: Pace) -> bool:
     return allowed > 0 and counts[0] + pace.bad * minutes >= allowed
 
 
-def _may_be_spent(
-    before: Spending,
-    after: Spending,
-    start: datetime,
-    end: datetime,
-    *,
-    now: datetime,
-    length: timedelta,
-    pace: Pace,
-) -> bool:
-    """Return False only when the budget cannot be spent while the window starts in [start, end)."""
-    first, last = _minutes(start, now, length), _minutes(end, now, length)
+def _may_be_spent(before: Spending, after: Spending, first: int, last: int, pace: Pace) -> bool:
+    """Return False only when the budget cannot be spent from minute `first` to `last`."""
     return before[0] + pace.bad * last >= after[1] + pace.allowed * first
 
 

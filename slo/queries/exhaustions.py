@@ -1,6 +1,6 @@
 """When budgets will be spent if the last hour goes on, of all SLOs of a round."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from slo.domain import exhaustion
 from slo.domain.blocks import DAY, UNITS, minute_number, start_of
-from slo.domain.exhaustion import Pace, Spending
+from slo.domain.exhaustion import Pace, Search, Spending
 from slo.domain.figures import EXHAUSTS_NEVER, EXHAUSTS_UNKNOWN, Round
 from slo.domain.judging import COLUMNS, Reading, judge
 from slo.domain.plans import OWN, WINDOWS, Plan, WindowRule, allowed_units
@@ -43,10 +43,59 @@ def of(plans: Sequence[Plan], found: Round, reader: SliceReader) -> Ints:
         own = rule.windows(found.watermark)[OWN]
         chosen = rows if not rule.days else _may_be_spent(plans, rows, found, own, reader)
         times[rows] = EXHAUSTS_NEVER
-        for row in chosen:
-            at = _of_one(plans[row], row, found, own, reader)
+        searches = {row: _Search(plans[row], row, found, own, reader) for row in chosen}
+        for row, at in _run(searches, reader).items():
             times[row] = EXHAUSTS_NEVER if at is None else minute_number(at)
     return times
+
+
+class _Search:
+    """The search for one budget's end, which goes on when what it asks for was fetched."""
+
+    def __init__(
+        self, plan: Plan, row: int, found: Round, own: Window, reader: SliceReader
+    ) -> None:
+        minutes = max(int(found.measured[row, HOUR]), 1)
+        last = int(found.total[row, HOUR])
+        bad = last - int(found.good[row, HOUR])
+        # Whole numbers in units of 1e-8 events and of the minutes that the pace was measured over.
+        pace = Pace(bad * UNITS, last * int(found.allowed[row]))
+        self._sums = _spending(plan, minutes, own, reader)
+        self._steps = _steps(plan, own, pace)
+        self.wanted = next(self._steps)
+
+    def go_on(self) -> None:
+        """Take the next step.
+
+        Raises:
+            StopIteration: With the answer, None for never.
+        """
+        self.wanted = self._steps.send(self._sums(self.wanted))
+
+
+def _steps(plan: Plan, own: Window, pace: Pace) -> Search:
+    if plan.rule.days:
+        return exhaustion.search_rolling(now=own.end, length=own.end - own.start, pace=pace)
+    return _calendar(plan, own, pace)
+
+
+def _calendar(plan: Plan, own: Window, pace: Pace) -> Search:
+    (spent,) = yield [own.start]
+    end = plan.rule.next_period(own.end)
+    return exhaustion.calendar(now=own.end, end=end, spent=spent, pace=pace)
+
+
+def _run(searches: Mapping[int, _Search], reader: SliceReader) -> dict[int, datetime | None]:
+    """Return what each search finds: what all ask for at a time is one query."""
+    found: dict[int, datetime | None] = {}
+    while open_ := {row: search for row, search in searches.items() if row not in found}:
+        reader.prefixes({at for search in open_.values() for at in search.wanted})
+        for row, search in open_.items():
+            try:
+                search.go_on()
+            except StopIteration as end:
+                found[row] = end.value
+    return found
 
 
 def _may_be_spent(
@@ -95,27 +144,6 @@ def _columns(
         found[0, number] = padded[columns[:, 0], slots]
         found[1, number] = padded[columns[:, 1], slots] * columns[:, 2]
     return found[0], found[1]
-
-
-def _of_one(
-    plan: Plan, row: int, found: Round, own: Window, reader: SliceReader
-) -> datetime | None:
-    """Return when one budget is spent; None is never."""
-    figures = found.get(plan.pk)
-    assert figures is not None
-    hour = figures.windows["1h"]
-    if not hour.total:
-        return None
-    minutes, last, bad = max(hour.measured, 1), hour.total, hour.total - hour.good
-    # Whole numbers in units of 1e-8 events and of the minutes that the pace was measured over.
-    pace = Pace(bad * UNITS, last * int(found.allowed[row]))
-    sums = _spending(plan, minutes, own, reader)
-    if not plan.rule.days:
-        (spent,) = sums([own.start])
-        return exhaustion.calendar(
-            now=own.end, end=plan.rule.next_period(own.end), spent=spent, pace=pace
-        )
-    return exhaustion.rolling(now=own.end, length=own.end - own.start, pace=pace, sums=sums)
 
 
 def _spending(
