@@ -141,15 +141,15 @@ def portal(database_url: str, workers: int) -> Iterator[tuple[int, str, dict[str
             "LOG_LEVEL": "ERROR",
         }
         (Path(folder) / "static").mkdir()
-        _manage(env, "migrate", "--run-syncdb", "-v0")
-        _manage(env, "createcachetable")
-        token = _manage(env, "shell", "--no-imports", "-c", SETUP).split()[-1]
-        port = _free_port()
+        manage(env, "migrate", "--run-syncdb", "-v0")
+        manage(env, "createcachetable")
+        token = manage(env, "shell", "--no-imports", "-c", SETUP).split()[-1]
+        port = free_port()
         with _gunicorn(env, port, workers):
             yield port, token, env
 
 
-def _manage(env: dict[str, str], *arguments: str) -> str:
+def manage(env: dict[str, str], *arguments: str) -> str:
     command = [sys.executable, "manage.py", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -166,14 +166,14 @@ def _gunicorn(env: dict[str, str], port: int, workers: int) -> Iterator[None]:
     ]
     process = subprocess.Popen(command, cwd=ROOT, env=env)
     try:
-        _await_port(port, process)
+        await_port(port, process)
         yield
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=40)
 
 
-def _await_port(port: int, process: "subprocess.Popen[bytes]") -> None:
+def await_port(port: int, process: "subprocess.Popen[bytes]") -> None:
     end = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < end:
         try:
@@ -187,7 +187,7 @@ def _await_port(port: int, process: "subprocess.Popen[bytes]") -> None:
     raise SystemExit("gunicorn did not start")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -211,7 +211,7 @@ def measure(name: str, database_url: str, workers: int, seconds: float) -> dict[
             Side("naive", "/naive/requests"),
         ]
         speeds = compare(sides, port, seconds)
-        merged, merge_s = _manage(env, "shell", "--no-imports", "-c", MERGE).split()[-2:]
+        merged, merge_s = manage(env, "shell", "--no-imports", "-c", MERGE).split()[-2:]
     ours, naive = statistics.median(speeds["ours"]), statistics.median(speeds["naive"])
     events = int(merged) * BATCH
     return {

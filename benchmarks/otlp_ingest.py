@@ -49,7 +49,7 @@ ROWS = [
 ]
 PER_MINUTE = [3, 9, 20, 31, 17, 8, 5, 3, 2, 1, 1, 0, 1, 0]
 METRIC = "http_server_request_duration_seconds"
-_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 SETUP = f"""
 from accounts.models import User
@@ -168,7 +168,7 @@ def prometheus() -> Iterator[tuple[int, int]]:
     with tempfile.TemporaryDirectory(prefix="prometheus-") as folder:
         config = Path(folder) / "prometheus.yml"
         config.write_text("global: {scrape_interval: 1h}\n")
-        port = ingest._free_port()
+        port = ingest.free_port()
         process = subprocess.Popen(
             [
                 binary,
@@ -180,7 +180,7 @@ def prometheus() -> Iterator[tuple[int, int]]:
             ]
         )
         try:
-            ingest._await_port(port, process)
+            ingest.await_port(port, process)
             yield port, process.pid
         finally:
             process.terminate()
@@ -200,7 +200,7 @@ def cpu_s(*roots: int) -> float:
     below = set(roots)
     while more := {pid for pid, (parent, _) in found.items() if parent in below} - below:
         below |= more
-    return sum(found[pid][1] for pid in below if pid in found) * _TICK_S
+    return sum(found[pid][1] for pid in below if pid in found) * TICK_S
 
 
 def children() -> set[int]:
@@ -258,7 +258,7 @@ def measure(minutes: int) -> dict[str, float]:
         server = stack.enter_context(servers._throw_away_postgresql())
         url = stack.enter_context(servers._own_database(server))
         port, token, env = stack.enter_context(ingest.portal(url, 2))
-        ingest._manage(env, "shell", "--no-imports", "-c", SETUP)
+        ingest.manage(env, "shell", "--no-imports", "-c", SETUP)
         merging = stack.enter_context(merger(env))
         ours = children()
         peer_port, peer = stack.enter_context(prometheus())
@@ -302,7 +302,7 @@ def measure(minutes: int) -> dict[str, float]:
 def _check(env: dict[str, str], peer_port: int, *, at: int, minutes: int) -> None:
     """Stop unless both counted every request."""
     sent = sum(PER_MINUTE) * minutes * len(ROWS)
-    ours = int(ingest._manage(env, "shell", "--no-imports", "-c", TOTAL).split()[-1])
+    ours = int(ingest.manage(env, "shell", "--no-imports", "-c", TOTAL).split()[-1])
     connection = http.client.HTTPConnection("127.0.0.1", peer_port, timeout=30)
     connection.request("GET", f"/api/v1/query?query=sum({METRIC}_count)&time={at}")
     answer = json.loads(connection.getresponse().read())

@@ -136,10 +136,12 @@ class MetricsView(APIView):
         responses={(200, "text/plain"): OpenApiTypes.STR, (200, "application/json"): dict},
     )
     def get(self, request: Request) -> HttpResponse:
-        """Return gauges as Prometheus text, or JSON when `Accept` or `?format=json` asks for it."""
+        """Return figures as Prometheus text, or JSON when `Accept` or `?format=json` asks for it."""
         user = signed_in(request)
+        slos = queries.objectives(user)
         collector = metrics.PortalCollector(
-            queries.objectives(user),
+            slos,
+            queries.counted_ever(slos),
             queries.firing_alerts(user),
             queries.breakers(now=now()),
         )

@@ -1,15 +1,16 @@
 """`/sre/metrics`: the portal's figures under stable Prometheus names, or the same as JSON."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from dashboard.queries import status_of
 from incidents.models import Alert, Severity
-from slo.models import Slo
+from slo.domain.counts import Counts
+from slo.models import Sli, Slo
 
 STATES = {"healthy": 0, "at_risk": 1, "exhausted": 2, "no_data": -1}
 BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2, "forced_open": 3, "disabled": -1}
@@ -17,12 +18,17 @@ Breaker = dict[str, Any]
 
 
 class PortalCollector(Collector):
-    """Gauges of SLOs, alerts and circuit breakers, made from rows already read."""
+    """SLOs, what their SLIs counted, alerts and circuit breakers, made from rows already read."""
 
     def __init__(
-        self, slos: Sequence[Slo], alerts: Sequence[Alert], breakers: Sequence[Breaker]
+        self,
+        slos: Sequence[Slo],
+        counted: Mapping[Sli, Counts],
+        alerts: Sequence[Alert],
+        breakers: Sequence[Breaker],
     ) -> None:
         self.slos = slos
+        self.counted = counted
         self.alerts = alerts
         self.breakers = breakers
 
@@ -30,6 +36,7 @@ class PortalCollector(Collector):
         """Yield the families; an SLO without data has no sample rather than a zero."""
         yield from self._objectives()
         yield from self._burn_rates()
+        yield from self._counters()
         yield self._alerts()
         yield self._breakers()
 
@@ -79,6 +86,20 @@ class PortalCollector(Collector):
                 if value["rate"] is not None:
                     family.add_metric([slo.slug, slo.sli.service.slug, window], value["rate"])
         yield family
+
+    def _counters(self) -> Iterable[Metric]:
+        labels = ["sli", "service", "kind"]
+        good = CounterMetricFamily("sre_sli_good_events", "Good events ever.", labels=labels)
+        total = CounterMetricFamily("sre_sli_valid_events", "Valid events ever.", labels=labels)
+        minutes = CounterMetricFamily(
+            "sre_sli_measured_minutes", "Minutes ever measured; gaps are not.", labels=labels
+        )
+        for sli, counts in self.counted.items():
+            names = [sli.slug, sli.service.slug, sli.kind]
+            good.add_metric(names, counts.good)
+            total.add_metric(names, counts.total)
+            minutes.add_metric(names, counts.measured)
+        yield from (good, total, minutes)
 
     def _alerts(self) -> Metric:
         family = GaugeMetricFamily(

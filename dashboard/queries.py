@@ -11,11 +11,12 @@ from django.db.models import Max
 from capacity.queries import utilisation
 from core.models import JobSlot
 from incidents.models import Alert
+from slo.domain.counts import Counts
 from slo.domain.figures import Figures
 from slo.domain.state import State
 from slo.domain.windows import BURN_WINDOWS
-from slo.models import Slo
-from slo.queries import figures
+from slo.models import Sli, Slo
+from slo.queries import SliceReader, counts_of, figures
 from slo.services.evaluation import JOB
 from telemetry import queries as telemetry
 
@@ -58,6 +59,17 @@ def objectives(user: "User") -> list[Slo]:
             .prefetch_related("versions")
         )
     )
+
+
+def counted_ever(slos: Iterable[Slo]) -> dict[Sli, Counts]:
+    """Return what the SLIs of SLOs counted from the beginning to the newest round, if anything."""
+    judged = [(slo.sli, slo.status) for slo in slos if slo.status]
+    if not judged:
+        return {}
+    end = max(status.watermark for _, status in judged)
+    before = SliceReader().prefixes([end])[end]
+    found = {sli: counts_of(before, sli.slot) for sli, _ in judged}
+    return {sli: counts for sli, counts in found.items() if counts.measured}
 
 
 def status_of(slo: Slo) -> Figures | None:

@@ -70,6 +70,24 @@ class Block:
         _complement(counters)
         return cls(counters)
 
+    @staticmethod
+    def pick_spent(
+        data: bytes, good: Counter, total: Counter, slots: Counter
+    ) -> tuple[Counter, Counter]:
+        """Return what was not good, and all, of single slots of a packed block.
+
+        Zero where the block is narrower. The rest is not unpacked.
+
+        Args:
+            data: What `pack` made.
+            good: GOOD, MET or RATED for each slot; these are packed as what is missing.
+            total: TOTAL or ACTIVE for each slot.
+            slots: The slots.
+        """
+        columns, places = np.concatenate([good, total]), np.concatenate([slots, slots])
+        found = packing.pick(_FORMAT, data, columns, places)
+        return found[: len(slots)], found[len(slots) :]
+
     def pack(self) -> bytes:
         """Return the block as bytes.
 

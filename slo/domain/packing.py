@@ -2,7 +2,8 @@
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,36 @@ def unpack(magic: int, data: bytes) -> list[Column]:
     Raises:
         ValueError: If `data` is of another format.
     """
+    columns = []
+    for length, kept in _kept(magic, data):
+        column = np.empty(length, dtype=np.int64)
+        column[:] = kept
+        columns.append(column)
+    return columns
+
+
+def pick(magic: int, data: bytes, columns: Column, places: Column) -> Column:
+    """Return single numbers without unpacking the rest: zero where a column is shorter.
+
+    Args:
+        magic: As it was packed.
+        data: What `pack` made.
+        columns: Number of the column of each wanted one.
+        places: Its place in that column.
+
+    Raises:
+        ValueError: If `data` is of another format.
+    """
+    found = np.zeros(len(places), dtype=np.int64)
+    for number, (length, kept) in enumerate(_kept(magic, data)):
+        mine = (columns == number) & (places < length)
+        if mine.any():
+            found[mine] = kept[places[mine]] if len(kept) == length else kept
+    return found
+
+
+def _kept(magic: int, data: bytes) -> Iterator[tuple[int, NDArray[np.unsignedinteger[Any]]]]:
+    """Yield the length of each column and its numbers, a single one if it is the same everywhere."""
     found, flags, count = _HEADER.unpack_from(data)
     if found != magic:
         raise ValueError(f"packed as format {found}, this version reads {magic}: run migrate")
@@ -46,16 +77,11 @@ def unpack(magic: int, data: bytes) -> list[Column]:
     if flags & _DEFLATED:
         body = zlib.decompress(body)
     at = count * _COLUMN.size
-    columns = []
     for number in range(count):
         width, length = _COLUMN.unpack_from(body, number * _COLUMN.size)
         kept = length if width else min(length, 1)
-        values = np.frombuffer(body, f"<u{width or 8}", kept, at)
+        yield length, np.frombuffer(body, f"<u{width or 8}", kept, at)
         at += kept * (width or 8)
-        column = np.empty(length, dtype=np.int64)
-        column[:] = values if width or length else 0
-        columns.append(column)
-    return columns
 
 
 def _width(column: Column) -> int:

@@ -1,7 +1,8 @@
 """When budgets will be spent if the last hour goes on, of all SLOs of a round."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +11,15 @@ from slo.domain import exhaustion
 from slo.domain.blocks import DAY, UNITS, minute_number, start_of
 from slo.domain.exhaustion import Pace, Search, Spending
 from slo.domain.figures import EXHAUSTS_NEVER, EXHAUSTS_UNKNOWN, Round
-from slo.domain.judging import COLUMNS, Reading, judge
+from slo.domain.judging import Reading, judge
 from slo.domain.plans import OWN, WINDOWS, Plan, WindowRule, allowed_units
 from slo.domain.rounds import pieces
 from slo.domain.windows import Window
 from slo.queries import adjustments
 from slo.queries.slices import SliceReader
+from slo.queries.spending import SpendingReader
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 HOUR = WINDOWS.index("1h")
 ONE_DAY = timedelta(days=1)
 _BAND = 1e-9
@@ -41,26 +42,43 @@ def of(plans: Sequence[Plan], found: Round, reader: SliceReader) -> Ints:
             by_rule.setdefault(plan.rule, []).append(row)
     for rule, rows in by_rule.items():
         own = rule.windows(found.watermark)[OWN]
-        chosen = rows if not rule.days else _may_be_spent(plans, rows, found, own, reader)
+        in_parts = {row for row in rows if plans[row].is_adjusted or plans[row].cuts([own])}
+        plain = [row for row in rows if row not in in_parts]
+        if rule.days:
+            plain = _may_be_spent(plans, plain, found, own)
+        spending = SpendingReader([plans[row] for row in plain])
+        searches = [
+            _Search(plans[row], row, found, own, _Plain(plans[row], column, spending, own.end))
+            for column, row in enumerate(plain)
+        ]
+        searches += [
+            _Search(plans[row], row, found, own, _InParts(plans[row], own, reader))
+            for row in sorted(in_parts)
+        ]
         times[rows] = EXHAUSTS_NEVER
-        searches = {row: _Search(plans[row], row, found, own, reader) for row in chosen}
-        for row, at in _run(searches, reader).items():
+        for row, at in _run(searches, spending).items():
             times[row] = EXHAUSTS_NEVER if at is None else minute_number(at)
     return times
+
+
+class _Sums(Protocol):
+    """What happened from an instant to now: bad events and allowed ones, in one unit."""
+
+    def __call__(self, instants: Sequence[datetime], minutes: int) -> list[Spending]:
+        """Return it for each instant, times `minutes`, in 1e-8 events."""
 
 
 class _Search:
     """The search for one budget's end, which goes on when what it asks for was fetched."""
 
-    def __init__(
-        self, plan: Plan, row: int, found: Round, own: Window, reader: SliceReader
-    ) -> None:
-        minutes = max(int(found.measured[row, HOUR]), 1)
+    def __init__(self, plan: Plan, row: int, found: Round, own: Window, sums: _Sums) -> None:
+        self.row = row
+        self._minutes = max(int(found.measured[row, HOUR]), 1)
         last = int(found.total[row, HOUR])
         bad = last - int(found.good[row, HOUR])
         # Whole numbers in units of 1e-8 events and of the minutes that the pace was measured over.
         pace = Pace(bad * UNITS, last * int(found.allowed[row]))
-        self._sums = _spending(plan, minutes, own, reader)
+        self._sums = sums
         self._steps = _steps(plan, own, pace)
         self.wanted = next(self._steps)
 
@@ -70,7 +88,7 @@ class _Search:
         Raises:
             StopIteration: With the answer, None for never.
         """
-        self.wanted = self._steps.send(self._sums(self.wanted))
+        self.wanted = self._steps.send(self._sums(self.wanted, self._minutes))
 
 
 def _steps(plan: Plan, own: Window, pace: Pace) -> Search:
@@ -85,42 +103,41 @@ def _calendar(plan: Plan, own: Window, pace: Pace) -> Search:
     return exhaustion.calendar(now=own.end, end=end, spent=spent, pace=pace)
 
 
-def _run(searches: Mapping[int, _Search], reader: SliceReader) -> dict[int, datetime | None]:
-    """Return what each search finds: what all ask for at a time is one query."""
+def _run(searches: Sequence[_Search], spending: SpendingReader) -> dict[int, datetime | None]:
+    """Return what each search finds, by row: what all ask for at a time is one query."""
     found: dict[int, datetime | None] = {}
-    while open_ := {row: search for row, search in searches.items() if row not in found}:
-        reader.prefixes({at for search in open_.values() for at in search.wanted})
-        for row, search in open_.items():
+    going_on = list(searches)
+    while going_on:
+        spending.before({at for search in going_on for at in search.wanted})
+        for search in going_on:
             try:
                 search.go_on()
             except StopIteration as end:
-                found[row] = end.value
+                found[search.row] = end.value
+        going_on = [search for search in going_on if search.row not in found]
     return found
 
 
 def _may_be_spent(
-    plans: Sequence[Plan], rows: Sequence[int], found: Round, own: Window, reader: SliceReader
+    plans: Sequence[Plan], rows: Sequence[int], found: Round, own: Window
 ) -> list[int]:
     """Return the rows whose budget may be spent before the window is over; the rest never is.
 
-    The bound of `slo.domain.exhaustion` by days, for all at once. Whoever is judged in parts is asked
-    by itself.
+    The bound of `slo.domain.exhaustion` by days, for all at once.
     """
     edges = _days(own)
-    prefixes = reader.prefixes(edges)
-    good, total = _columns(plans, rows, [prefixes[at].counters for at in edges])
+    before = SpendingReader([plans[row] for row in rows]).before(edges)
+    counted = np.array([before[at] for at in edges])
     allowed = found.allowed[rows] / UNITS
-    bad_left = (total[-1] - good[-1]) - (total - good)
-    allowed_left = (total[-1] - total) * allowed
+    bad_left, total_left = counted[-1, 0] - counted[:, 0], counted[-1, 1] - counted[:, 1]
     last = found.total[rows, HOUR]
     minutes = np.maximum(found.measured[rows, HOUR], 1)
     pace_bad, pace_allowed = (last - found.good[rows, HOUR]) / minutes, last * allowed / minutes
     passed = np.array([minute_number(at) - minute_number(own.start) for at in edges])
     most = bad_left[:-1] + pace_bad * passed[1:, None]
-    least = allowed_left[1:] + pace_allowed * passed[:-1, None]
+    least = total_left[1:] * allowed + pace_allowed * passed[:-1, None]
     may = (most >= least * (1 - _BAND) - _BAND).any(axis=0) | (pace_bad > pace_allowed)
-    in_parts = [plans[row].is_adjusted or len(plans[row].versions) > 1 for row in rows]
-    return [row for row, one, parts in zip(rows, may, in_parts, strict=True) if one or parts]
+    return [row for row, one in zip(rows, may, strict=True) if one]
 
 
 def _days(own: Window) -> list[datetime]:
@@ -130,59 +147,41 @@ def _days(own: Window) -> list[datetime]:
     return edges
 
 
-def _columns(
-    plans: Sequence[Plan], rows: Sequence[int], counters: Sequence[Ints]
-) -> tuple[Ints, Ints]:
-    """Return good and all events by instant and SLO, in the unit of each one's method."""
-    slots = np.array([plans[row].slot for row in rows], dtype=np.int64)
-    columns = np.array([COLUMNS[plans[row].method] for row in rows], dtype=np.int64)
-    width = int(slots.max(initial=-1)) + 1
-    found = np.zeros((2, len(counters), len(rows)), dtype=np.int64)
-    for number, block in enumerate(counters):
-        padded = np.zeros((len(block), width), dtype=np.int64)
-        padded[:, : block.shape[1]] = block[:, :width]
-        found[0, number] = padded[columns[:, 0], slots]
-        found[1, number] = padded[columns[:, 1], slots] * columns[:, 2]
-    return found[0], found[1]
+class _Plain:
+    """Sums of an SLO that one column and one objective say."""
 
+    def __init__(self, plan: Plan, column: int, spending: SpendingReader, end: datetime) -> None:
+        self._units = allowed_units(plan.objective_at(end))
+        self._column = column
+        self._spending = spending
+        self._end = end
 
-def _spending(
-    plan: Plan, minutes: int, own: Window, reader: SliceReader
-) -> Callable[[Sequence[datetime]], list[Spending]]:
-    if plan.is_adjusted or plan.cuts([own]):
-        return _in_parts(plan, minutes, own, reader)
-    units = allowed_units(plan.objective_at(own.end)) * minutes
-    good, total, unit = COLUMNS[plan.method]
-
-    def counted(at: datetime) -> tuple[int, int]:
-        counters = reader.prefixes([at])[at].counters
-        if plan.slot >= counters.shape[1]:
-            return 0, 0
-        every = int(counters[total, plan.slot]) * unit
-        return every - int(counters[good, plan.slot]), every
-
-    def sums(instants: Sequence[datetime]) -> list[Spending]:
-        reader.prefixes(instants)
-        bad_now, all_now = counted(own.end)
+    def __call__(self, instants: Sequence[datetime], minutes: int) -> list[Spending]:
+        """See `_Sums`."""
+        before = self._spending.before([*instants, self._end])
+        bad, every = before[self._end][:, self._column].tolist()
+        counted = (before[at][:, self._column].tolist() for at in instants)
         return [
-            ((bad_now - bad) * UNITS * minutes, (all_now - every) * units)
-            for bad, every in map(counted, instants)
+            ((bad - gone_bad) * UNITS * minutes, (every - gone) * self._units * minutes)
+            for gone_bad, gone in counted
         ]
 
-    return sums
 
+class _InParts:
+    """Sums of an SLO that is corrected, or whose objective changed within the window."""
 
-def _in_parts(
-    plan: Plan, minutes: int, own: Window, reader: SliceReader
-) -> Callable[[Sequence[datetime]], list[Spending]]:
-    def sums(instants: Sequence[datetime]) -> list[Spending]:
-        windows = [Window(at, own.end) for at in instants]
+    def __init__(self, plan: Plan, own: Window, reader: SliceReader) -> None:
+        self._plan = plan
+        self._end = own.end
+        self._reader = reader
+
+    def __call__(self, instants: Sequence[datetime], minutes: int) -> list[Spending]:
+        """See `_Sums`."""
+        plan, windows = self._plan, [Window(at, self._end) for at in instants]
         parts = [part for window in windows for part in pieces(plan, [window])]
-        prefixes = reader.prefixes([at for part in parts for at in (part.start, part.end)])
+        prefixes = self._reader.prefixes([at for part in parts for at in (part.start, part.end)])
         deltas = adjustments.of({plan.pk: parts}) if plan.is_adjusted else {}
         reading = Reading(prefixes, deltas)
         judged = [judge(plan, window, reading) for window in windows]
         scale = UNITS * minutes
         return [(found.bad * scale, found.allowed * scale) for found in judged]
-
-    return sums

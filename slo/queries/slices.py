@@ -1,6 +1,6 @@
 """Reading slices: a window is what was counted before its end, without what was before its start."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -41,6 +41,8 @@ class SliceReader:
         Seconds are cut off. Where minutes are no longer kept, the hour's start stands for them.
         """
         wanted = {start_of(MINUTE, instant) for instant in instants} - self._prefixes.keys()
+        if not wanted:
+            return self._prefixes
         self._load(probe for instant in wanted for probe in probes(instant))
         for instant in wanted:
             self._prefixes[instant] = self._sum(probes(instant))
@@ -48,10 +50,9 @@ class SliceReader:
 
     def _load(self, needed: Iterable[Probe]) -> None:
         missing = sorted(set(needed) - self._rows.keys())
-        for chunk in (missing[i : i + _CHUNK] for i in range(0, len(missing), _CHUNK)):
-            self._rows |= dict.fromkeys(chunk)
-            for number, data in _newest(chunk):
-                self._rows[chunk[number]] = Block.unpack(bytes(data))
+        self._rows |= dict.fromkeys(missing)
+        for probe, data in newest(missing):
+            self._rows[probe] = Block.unpack(data)
 
     def _sum(self, needed: Sequence[Probe]) -> Block:
         total = Block.empty(0)
@@ -105,16 +106,19 @@ class SliceReader:
         ]
 
 
-def _newest(chunk: Sequence[Probe]) -> list[tuple[int, bytes]]:
+def newest(asked: Sequence[Probe]) -> Iterator[tuple[Probe, bytes]]:
+    """Yield the packed row that each probe finds; some hundreds are asked at a time."""
     table = connection.ops.quote_name(SliceBlock._meta.db_table)
-    values = ", ".join(["(%s, %s, %s, %s)"] * len(chunk))
     adapt = connection.ops.adapt_datetimefield_value
-    parameters: list[Any] = []
-    for number, probe in enumerate(chunk):
-        parameters += [number, probe.resolution, adapt(probe.low), adapt(probe.high)]
-    with connection.cursor() as cursor:
-        cursor.execute(_NEWEST.format(values=values, table=table), parameters)
-        return list(cursor.fetchall())
+    for chunk in (asked[i : i + _CHUNK] for i in range(0, len(asked), _CHUNK)):
+        values = ", ".join(["(%s, %s, %s, %s)"] * len(chunk))
+        parameters: list[Any] = []
+        for number, probe in enumerate(chunk):
+            parameters += [number, probe.resolution, adapt(probe.low), adapt(probe.high)]
+        with connection.cursor() as cursor:
+            cursor.execute(_NEWEST.format(values=values, table=table), parameters)
+            for number, data in cursor.fetchall():
+                yield chunk[number], bytes(data)
 
 
 def counts_of(block: Block, slot: int, method: Method = Method.OCCURRENCES) -> Counts:

@@ -44,7 +44,11 @@ class Prometheus:
         self.process: subprocess.Popen[bytes] | None = None
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        (folder / "prometheus.yml").write_text("global: {scrape_interval: 15s}\n")
+        self.scrape("")
+
+    def scrape(self, config: str) -> None:
+        """Write what it scrapes, as YAML; before it starts."""
+        (self.folder / "prometheus.yml").write_text(f"global: {{scrape_interval: 15s}}\n{config}")
 
     @property
     def url(self) -> str:

@@ -3,12 +3,25 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.models import Service
-from slo.domain.blocks import GAP, UNITS, Block, Slice, with_slices
+from slo.domain.blocks import (
+    ACTIVE,
+    GAP,
+    GOOD,
+    MET,
+    MILLIONTHS,
+    RATED,
+    TOTAL,
+    UNITS,
+    Block,
+    Slice,
+    with_slices,
+)
 from slo.domain.counts import Counts
 from slo.domain.windows import Window
 from slo.models import Sli, SliceBlock
@@ -43,6 +56,26 @@ def test_blocks_survive_packing(values: dict[int, Slice]) -> None:
     assert again.minus(block).is_zero()
     for slot, value in values.items():
         assert counts_of(again, slot) == Counts(value.good, value.total, int(value.measured))
+
+
+@given(
+    st.dictionaries(st.integers(0, 900), SLICES, max_size=40),
+    st.lists(st.integers(0, 1000), max_size=20),
+    st.sampled_from([(GOOD, TOTAL, 1), (MET, ACTIVE, 1), (RATED, ACTIVE, MILLIONTHS)]),
+)
+def test_single_slots_are_picked_without_unpacking(
+    values: dict[int, Slice], slots: list[int], columns: tuple[int, int, int]
+) -> None:
+    """What is picked is what the unpacked block says; beyond its end nothing was counted."""
+    block = with_slices(Block.empty(0), values, dict.fromkeys(values, UNITS * 99 // 100))
+    good, total, unit = columns
+    places = np.array(slots, dtype=np.int64)
+    bad, every = Block.pick_spent(
+        block.pack(), np.full(len(slots), good), np.full(len(slots), total), places
+    )
+    wide = block.widened(1001).counters
+    assert every.tolist() == wide[total, places].tolist()
+    assert bad.tolist() == (wide[total, places] * unit - wide[good, places]).tolist()
 
 
 @pytest.mark.django_db
