@@ -70,24 +70,6 @@ class Block:
         _complement(counters)
         return cls(counters)
 
-    @staticmethod
-    def pick_spent(
-        data: bytes, good: Counter, total: Counter, slots: Counter
-    ) -> tuple[Counter, Counter]:
-        """Return what was not good, and all, of single slots of a packed block.
-
-        Zero where the block is narrower. The rest is not unpacked.
-
-        Args:
-            data: What `pack` made.
-            good: GOOD, MET or RATED for each slot; these are packed as what is missing.
-            total: TOTAL or ACTIVE for each slot.
-            slots: The slots.
-        """
-        columns, places = np.concatenate([good, total]), np.concatenate([slots, slots])
-        found = packing.pick(_FORMAT, data, columns, places)
-        return found[: len(slots)], found[len(slots) :]
-
     def pack(self) -> bytes:
         """Return the block as bytes.
 
@@ -145,6 +127,25 @@ class Block:
     def is_zero(self) -> bool:
         """Return whether nothing is counted."""
         return not self.counters.any()
+
+
+class SpentPicker:
+    """Takes what was not good, and all, of single slots of packed blocks; the rest stays packed.
+
+    Args:
+        good: GOOD, MET or RATED for each slot; these are packed as what is missing.
+        total: TOTAL or ACTIVE for each slot.
+        slots: The slots.
+    """
+
+    def __init__(self, good: Counter, total: Counter, slots: Counter) -> None:
+        columns, places = np.concatenate([good, total]), np.concatenate([slots, slots])
+        self._picker = packing.Picker(_FORMAT, columns, places)
+        self._size = len(slots)
+
+    def pick(self, data: bytes) -> Counter:
+        """Return a row of bad events and one of all; zero where the block is narrower."""
+        return self._picker.pick(data).reshape(2, self._size)
 
 
 def _complement(counters: Counter) -> None:

@@ -21,6 +21,8 @@ from fractions import Fraction
 from slo.domain.blocks import DAY, HOUR, MINUTE, start_of
 
 ONE = timedelta(minutes=1)
+# Stretches halved in one step: more would fetch what lies behind the answer.
+AT_ONCE = 8
 
 Number = int | Fraction
 Spending = tuple[Number, Number]
@@ -67,26 +69,33 @@ def rolling(*, now: datetime, length: timedelta, pace: Pace, sums: Sums) -> date
 
 
 def search_rolling(*, now: datetime, length: timedelta, pace: Pace) -> Search:
-    """Look for what `rolling` returns, in steps between which the caller fetches sums.
-
-    Once the window holds nothing but what is to come, nothing changes any more.
-    """
+    """Look for what `rolling` returns, in steps between which the caller fetches sums."""
     (first,) = yield [now - length]
     nothing: Spending = (0, 0)
+    # Once only new events are left, they spend more than they allow, or the budget lasts.
+    found = now + length if pace.bad > pace.allowed else None
     spans = [(now - length, first, now, nothing)]
     while spans:
-        start, before, end, after = spans.pop()
-        passed, minutes = _minutes(start, now, length), (end - start) // ONE
-        if _spent(before, passed, pace):
-            return start + length
-        if minutes <= 1 or not _may_be_spent(before, after, passed, passed + minutes - 1, pace):
+        # In order, so what is spent at the start of one ends the search behind it.
+        front, spans = spans[:AT_ONCE], spans[AT_ONCE:]
+        halved = []
+        for start, before, end, after in front:
+            passed, minutes = _minutes(start, now, length), (end - start) // ONE
+            if _spent(before, passed, pace):
+                found, spans = start + length, []
+                break
+            if minutes > 1 and _may_be_spent(before, after, passed, passed + minutes - 1, pace):
+                halved.append((start, before, end, after))
+        if not halved:
             continue
-        middle = _middle(start, end)
-        (between,) = yield [middle]
-        # What begins first is looked at first.
-        spans += [(middle, between, end, after), (start, before, middle, between)]
-    # Only new events are left then: they spend more than they allow, or the budget lasts.
-    return now + length if pace.bad > pace.allowed else None
+        middles = [_middle(start, end) for start, _, end, _ in halved]
+        between = yield middles
+        halves = []
+        for span, middle, counts in zip(halved, middles, between, strict=True):
+            start, before, end, after = span
+            halves += [(start, before, middle, counts), (middle, counts, end, after)]
+        spans = halves + spans
+    return found
 
 
 def _middle(start: datetime, end: datetime) -> datetime:

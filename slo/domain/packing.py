@@ -48,24 +48,38 @@ def unpack(magic: int, data: bytes) -> list[Column]:
     return columns
 
 
-def pick(magic: int, data: bytes, columns: Column, places: Column) -> Column:
-    """Return single numbers without unpacking the rest: zero where a column is shorter.
+class Picker:
+    """Takes single numbers of packed columns without unpacking the rest.
 
     Args:
-        magic: As it was packed.
-        data: What `pack` made.
+        magic: As they were packed.
         columns: Number of the column of each wanted one.
         places: Its place in that column.
-
-    Raises:
-        ValueError: If `data` is of another format.
     """
-    found = np.zeros(len(places), dtype=np.int64)
-    for number, (length, kept) in enumerate(_kept(magic, data)):
-        mine = (columns == number) & (places < length)
-        if mine.any():
-            found[mine] = kept[places[mine]] if len(kept) == length else kept
-    return found
+
+    def __init__(self, magic: int, columns: Column, places: Column) -> None:
+        self._magic = magic
+        self._size = len(places)
+        self._wanted = {
+            int(number): (np.flatnonzero(columns == number), places[columns == number])
+            for number in np.unique(columns)
+        }
+
+    def pick(self, data: bytes) -> Column:
+        """Return the numbers; zero where a column is shorter.
+
+        Raises:
+            ValueError: If `data` is of another format.
+        """
+        found = np.zeros(self._size, dtype=np.int64)
+        for number, (length, kept) in enumerate(_kept(self._magic, data)):
+            if number in self._wanted and length:
+                mine, places = self._wanted[number]
+                inside = places < length
+                if not inside.all():
+                    mine, places = mine[inside], places[inside]
+                found[mine] = kept[places] if len(kept) == length else kept
+        return found
 
 
 def _kept(magic: int, data: bytes) -> Iterator[tuple[int, NDArray[np.unsignedinteger[Any]]]]:

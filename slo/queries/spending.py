@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from slo.domain.blocks import MINUTE, Block, start_of
+from slo.domain.blocks import MINUTE, SpentPicker, start_of
 from slo.domain.judging import COLUMNS
 from slo.domain.plans import Plan
 from slo.domain.prefixes import Probe, probes
@@ -24,8 +24,10 @@ class SpendingReader:
 
     def __init__(self, plans: Sequence[Plan]) -> None:
         columns = np.array([COLUMNS[plan.method] for plan in plans], dtype=np.int64).reshape(-1, 3)
-        self._good, self._total, self._units = columns.T
-        self._slots = np.array([plan.slot for plan in plans], dtype=np.int64)
+        good, total, units = columns.T
+        self._picker = SpentPicker(good, total, np.array([p.slot for p in plans], dtype=np.int64))
+        # Bad minutes' shares are kept in millionths; minutes are not.
+        self._units = np.stack([np.ones_like(units), units])
         self._rows: dict[Probe, Ints] = {}
         self._before: dict[datetime, Ints] = {}
 
@@ -38,15 +40,14 @@ class SpendingReader:
         if wanted:
             self._load({probe for at in wanted for probe in probes(at)})
         for at in wanted:
-            self._before[at] = sum(
-                (self._rows[probe] for probe in probes(at)), np.zeros((2, len(self._slots)), int)
-            )
+            self._before[at] = sum((self._rows[probe] for probe in probes(at)), self._nothing())
         return self._before
 
     def _load(self, needed: set[Probe]) -> None:
         missing = sorted(needed - self._rows.keys())
-        nothing = np.zeros((2, len(self._slots)), dtype=np.int64)
-        self._rows |= dict.fromkeys(missing, nothing)
+        self._rows |= dict.fromkeys(missing, self._nothing())
         for probe, data in newest(missing):
-            bad, every = Block.pick_spent(data, self._good, self._total, self._slots)
-            self._rows[probe] = np.stack([bad, every * self._units])
+            self._rows[probe] = self._picker.pick(data) * self._units
+
+    def _nothing(self) -> Ints:
+        return np.zeros_like(self._units)

@@ -20,6 +20,7 @@ from slo.domain.blocks import (
     UNITS,
     Block,
     Slice,
+    SpentPicker,
     with_slices,
 )
 from slo.domain.counts import Counts
@@ -70,9 +71,8 @@ def test_single_slots_are_picked_without_unpacking(
     block = with_slices(Block.empty(0), values, dict.fromkeys(values, UNITS * 99 // 100))
     good, total, unit = columns
     places = np.array(slots, dtype=np.int64)
-    bad, every = Block.pick_spent(
-        block.pack(), np.full(len(slots), good), np.full(len(slots), total), places
-    )
+    picker = SpentPicker(np.full_like(places, good), np.full_like(places, total), places)
+    bad, every = picker.pick(block.pack())
     wide = block.widened(1001).counters
     assert every.tolist() == wide[total, places].tolist()
     assert bad.tolist() == (wide[total, places] * unit - wide[good, places]).tolist()
