@@ -22,8 +22,8 @@ STEP = timedelta(minutes=1)
 TARGET = Decimal("0.99")
 OBJECTIVES = (Decimal("0.99"), Decimal("0.995"), Decimal("0.999"))
 SERVICES = 50
-# Bad events of all: most objectives keep their budget, some are near its end, a few beyond it.
-BAD = np.random.default_rng(7).lognormal(np.log(0.0006), 1.2, 100_000).clip(0, 0.2)
+# Share of its budget that each objective spends: one of twenty-five more than it has.
+SPENT = np.random.default_rng(7).lognormal(np.log(0.25), 0.8, 100_000)
 
 
 def make_slos(count: int, *, since: datetime, now: datetime) -> None:
@@ -113,7 +113,8 @@ def _counted(
 ) -> np.ndarray:
     """Return the counters of `spans` spans of so many minutes, each span by itself."""
     total = chance.poisson(events * minutes, (spans, count))
-    good = total - chance.binomial(total, BAD[:count])
+    allowed = np.array([float(1 - OBJECTIVES[n % len(OBJECTIVES)]) for n in range(count)])
+    good = total - chance.binomial(total, SPENT[:count] * allowed)
     active = (total > 0) * minutes
     share = good * MILLIONTHS // np.maximum(total, 1) * minutes * (total > 0)
     met = (good * UNITS >= int(TARGET * UNITS) * total) * active

@@ -1,5 +1,6 @@
 """The one function through which every alert arrives, whoever raises it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -38,6 +39,9 @@ class AlertSignal:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
+RENEWED = ["severity", "title", "detail", "facts", "url", "last_seen_at", "count"]
+
+
 @transaction.atomic
 def receive(signal: AlertSignal, *, now: datetime) -> Alert | None:
     """Open, refresh or resolve the alert that `signal` is about.
@@ -68,15 +72,39 @@ def receive(signal: AlertSignal, *, now: datetime) -> Alert | None:
     return _refresh(alert, signal, now=now)
 
 
+@transaction.atomic
+def receive_all(signals: Sequence[AlertSignal], *, now: datetime) -> None:
+    """Receive many signals; those that only refresh what is open are written together."""
+    keys = {(signal.source, signal.dedup_key) for signal in signals if signal.firing}
+    rows = Alert.objects.firing().filter(
+        source__in={source for source, _ in keys}, dedup_key__in={key for _, key in keys}
+    )
+    open_ = {
+        (alert.source, alert.dedup_key): alert for alert in rows.select_for_update().order_by("pk")
+    }
+    refreshed = []
+    for signal in signals:
+        alert = open_.get((signal.source, signal.dedup_key))
+        if signal.firing and alert is not None:
+            refreshed.append(_renewed(alert, signal, now=now))
+        else:
+            receive(signal, now=now)
+    Alert.objects.bulk_update(refreshed, RENEWED, batch_size=100)
+
+
 def _refresh(alert: Alert, signal: AlertSignal, *, now: datetime) -> Alert:
     """Keep the worst severity seen and the newest words."""
-    alert = Alert.objects.select_for_update().get(pk=alert.pk)
+    alert = _renewed(Alert.objects.select_for_update().get(pk=alert.pk), signal, now=now)
+    alert.save(update_fields=RENEWED)
+    return alert
+
+
+def _renewed(alert: Alert, signal: AlertSignal, *, now: datetime) -> Alert:
     alert.severity = min(alert.severity, signal.severity)
     alert.title, alert.detail = signal.title[:300], signal.detail
     alert.facts, alert.url = signal.facts, signal.url
     alert.last_seen_at = max(alert.last_seen_at, now)
     alert.count += 1
-    alert.save()
     return alert
 
 

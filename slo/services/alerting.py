@@ -1,5 +1,6 @@
 """From burn rates and budgets to alerts, through the one intake."""
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -31,31 +32,71 @@ def announce(found: Round, *, now: datetime) -> None:
     if not firing and not speaking.any():
         return
     slugs = {key.rpartition(":")[0] for key in firing}
-    concerned = Q(pk__in=found.ids[speaking].tolist()) | Q(slug__in=slugs)
-    slos = Slo.objects.filter(concerned).select_related("sli__service", "policy")
+    concerned = Slo.objects.filter(Q(pk__in=found.ids[speaking].tolist()) | Q(slug__in=slugs))
+    policies = BudgetPolicy.objects.in_bulk()
+    raised: dict[int, list[str]] = {}
+    signals = []
+    for pk, slug, policy in concerned.order_by("pk").values_list("pk", "slug", "policy_id"):
+        figures = found.get(pk)
+        if figures is None:
+            continue
+        open_ = {kind: firing.get(f"{slug}:{kind}") for kind in (BURN, *_BUDGET_ALERTS)}
+        for kind, holds in _news(figures, policies.get(policy, STANDARD), open_, now=now):
+            if holds:
+                raised.setdefault(pk, []).append(kind)
+            else:
+                signals.append(AlertSignal(SOURCE, f"{slug}:{kind}", firing=False))
+    slos = Slo.objects.filter(pk__in=raised).order_by("pk").select_related("sli__service")
     for slo in slos.prefetch_related("versions"):
         figures = found.get(slo.pk)
-        if figures is not None:
-            _announce_burn(slo, figures, firing.get(f"{slo.slug}:{BURN}"), now=now)
-            for kind in _BUDGET_ALERTS:
-                _announce_budget(slo, figures, kind, firing.get(f"{slo.slug}:{kind}"), now=now)
+        assert figures is not None
+        for kind in raised[slo.pk]:
+            is_burn = kind == BURN
+            signal = _burn_signal(slo, figures) if is_burn else _budget_signal(kind, slo, figures)
+            signals.append(signal)
+    intake.receive_all(signals, now=now)
 
 
-def _announce_burn(slo: Slo, figures: Figures, open_: Alert | None, *, now: datetime) -> None:
-    key, share = f"{slo.slug}:{BURN}", figures.share
-    if share is None:
-        if open_ is not None and not figures.is_frozen:
-            intake.receive(AlertSignal(SOURCE, key, firing=False), now=now)
-        return
+def _news(
+    figures: Figures, policy: BudgetPolicy, open_: Mapping[str, Alert | None], *, now: datetime
+) -> Iterator[tuple[str, bool]]:
+    """Yield the kinds of alerts that there is something to say of, and whether each holds.
+
+    Lack of data ends nothing.
+    """
+    share, burning = figures.share, open_[BURN]
+    if share is not None:
+        is_same = burning is not None and burning.facts.get("window") == NAMES[share.long]
+        if not is_same or _is_due(burning, now=now):
+            yield BURN, True
+    elif burning is not None and not figures.is_frozen:
+        yield BURN, False
+    if figures.state is not State.NO_DATA:
+        yield from _budget_news(figures.state, policy, open_, now=now)
+
+
+def _budget_news(
+    state: State, policy: BudgetPolicy, open_: Mapping[str, Alert | None], *, now: datetime
+) -> Iterator[tuple[str, bool]]:
+    asked = {BUDGET: policy.pages_when_exhausted, AT_RISK: policy.tickets_when_at_risk}
+    for kind, (raised_in, _, _) in _BUDGET_ALERTS.items():
+        if state is raised_in and asked[kind]:
+            if _is_due(open_[kind], now=now):
+                yield kind, True
+        elif open_[kind] is not None:
+            yield kind, False
+
+
+def _burn_signal(slo: Slo, figures: Figures) -> AlertSignal:
+    share = figures.share
+    assert share is not None
     name = NAMES[share.long]
-    if open_ is not None and open_.facts.get("window") == name and not _is_due(open_, now=now):
-        return
     rate = figures.burn_rate(name) or 0.0
     threshold = threshold_of(slo, share)
     judged = figures.windows[name]
-    signal = AlertSignal(
+    return AlertSignal(
         source=SOURCE,
-        dedup_key=key,
+        dedup_key=f"{slo.slug}:{BURN}",
         firing=True,
         severity=severity(slo, share),
         title=f"{slo.name}: burns its error budget {rate:.1f} × too fast ({name})",
@@ -74,27 +115,13 @@ def _announce_burn(slo: Slo, figures: Figures, open_: Alert | None, *, now: date
             "total": judged.total // judged.unit,
         },
     )
-    intake.receive(signal, now=now)
 
 
-def _announce_budget(
-    slo: Slo, figures: Figures, kind: str, open_: Alert | None, *, now: datetime
-) -> None:
-    """Raise once what the policy asks for, as long as the state lasts; lack of data ends nothing."""
-    key, (state, severity_, words) = f"{slo.slug}:{kind}", _BUDGET_ALERTS[kind]
-    policy = slo.policy or STANDARD
-    asked = policy.pages_when_exhausted if kind == BUDGET else policy.tickets_when_at_risk
-    if figures.state is State.NO_DATA:
-        return
-    if figures.state is not state or not asked:
-        if open_ is not None:
-            intake.receive(AlertSignal(SOURCE, key, firing=False), now=now)
-        return
-    if open_ is not None and not _is_due(open_, now=now):
-        return
-    signal = AlertSignal(
+def _budget_signal(kind: str, slo: Slo, figures: Figures) -> AlertSignal:
+    _, severity_, words = _BUDGET_ALERTS[kind]
+    return AlertSignal(
         source=SOURCE,
-        dedup_key=key,
+        dedup_key=f"{slo.slug}:{kind}",
         firing=True,
         severity=severity_,
         title=f"{slo.name}: the error budget is {words}",
@@ -107,7 +134,6 @@ def _announce_budget(
             "watermark": figures.watermark.isoformat(),
         },
     )
-    intake.receive(signal, now=now)
 
 
 # What each alert on a budget is raised for.
@@ -117,8 +143,8 @@ _BUDGET_ALERTS = {
 }
 
 
-def _is_due(alert: Alert, *, now: datetime) -> bool:
-    return now - alert.last_seen_at >= REPEAT
+def _is_due(alert: Alert | None, *, now: datetime) -> bool:
+    return alert is None or now - alert.last_seen_at >= REPEAT
 
 
 def threshold_of(slo: Slo, share: Share) -> float:
