@@ -122,7 +122,8 @@ def _spent(counts: Spending, minutes: int, pace: Pace) -> bool:
 
 def _may_be_spent(before: Spending, after: Spending, first: int, last: int, pace: Pace) -> bool:
     """Return False only when the budget cannot be spent from minute `first` to `last`."""
-    return before[0] + pace.bad * last >= after[1] + pace.allowed * first
+    loss = pace.bad - pace.allowed
+    return before[0] - after[1] + loss * (last if loss > 0 else first) >= 0
 
 
 def calendar(*, now: datetime, end: datetime, spent: Spending, pace: Pace) -> datetime | None:

@@ -134,9 +134,10 @@ def _may_be_spent(
     minutes = np.maximum(found.measured[rows, HOUR], 1)
     pace_bad, pace_allowed = (last - found.good[rows, HOUR]) / minutes, last * allowed / minutes
     passed = np.array([minute_number(at) - minute_number(own.start) for at in edges])
-    most = bad_left[:-1] + pace_bad * passed[1:, None]
-    least = total_left[1:] * allowed + pace_allowed * passed[:-1, None]
-    may = (most >= least * (1 - _BAND) - _BAND).any(axis=0) | (pace_bad > pace_allowed)
+    loss = pace_bad - pace_allowed
+    going_on = loss * np.where(loss > 0, passed[1:, None], passed[:-1, None])
+    least = total_left[1:] * allowed
+    may = (bad_left[:-1] + going_on >= least * (1 - _BAND) - _BAND).any(axis=0) | (loss > 0)
     return [row for row, one in zip(rows, may, strict=True) if one]
 
 
