@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from slo import report_views, rule_views, source_views, views
+from slo import import_views, report_views, rule_views, source_views, views
 
 app_name = "slo"
 urlpatterns = [
     path("", views.slo_list, name="list"),
+    path("import/", import_views.import_page, name="import"),
     path("reports/", report_views.report, name="reports"),
     path("rules/", rule_views.rule_list, name="rules"),
     path("sources/", source_views.source_list, name="sources"),

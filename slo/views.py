@@ -17,7 +17,7 @@ from catalog.models import Service
 from core.clock import floor_minute, now
 from core.htmx import render_page
 from incidents.models import Alert
-from slo import charts
+from slo import charts, wording
 from slo.domain.burn_alerts import Tier, tiers_for
 from slo.domain.figures import Figures
 from slo.domain.figures import Round as RoundFigures
@@ -81,6 +81,7 @@ def slo_list(request: HttpRequest) -> HttpResponse:
         "q": request.GET.get("q", ""),
         "state": request.GET.get("state", ""),
         "sort": request.GET.get("sort", "state"),
+        "can_import": signed_in(request).has_role(Role.MANAGER),
         "states": ["healthy", "at_risk", "exhausted", "no_data"],
     }
     return render_page(request, "slo/list.html", context, partial="rows")
@@ -145,7 +146,9 @@ def service_panel(request: HttpRequest, slug: str) -> HttpResponse:
 @requires(Role.VIEWER)
 def slo_detail(request: HttpRequest, slug: str) -> HttpResponse:
     """Show one SLO: budget, burn rates, charts, versions, alerts, and where each figure is from."""
-    slos = Slo.objects.visible_to(signed_in(request)).select_related("sli__service__owner")
+    slos = Slo.objects.visible_to(signed_in(request)).select_related(
+        "sli__service__owner", "sli__source"
+    )
     slo = get_object_or_404(slos.prefetch_related("versions__created_by"), slug=slug)
     status = slo.status = figures.of(slo)
     end = status.watermark if status else floor_minute(now())
@@ -158,8 +161,8 @@ def slo_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "alerts": Alert.objects.filter(
             source=SOURCE, dedup_key__startswith=f"{slo.slug}:"
         ).order_by("-opened_at")[:20],
-        "rule": describe(slo),
-        "excluded": excluded(slo),
+        "rule": wording.rule(slo.sli),
+        "excluded": wording.excluded(slo.sli),
         "methods": method_rows(slo, status),
         **drawn(slo, request.GET.get("range", "3h"), end=end),
         **then(slo, request.GET.get("at", "")),
@@ -192,8 +195,11 @@ def then(slo: Slo, text: str) -> dict[str, Any]:
     """Return what was known of the SLO at an instant and what is counted for it now."""
     if not text:
         return {"at": None, "at_text": ""}
-    at = parse_datetime(text)
-    if at is None:
+    try:
+        at = parse_datetime(text)
+    except ValueError:
+        at = None
+    if at is None or at.year < history.FIRST_YEAR:
         return {"at": None, "at_text": text, "at_error": "Give a time such as 2026-05-03T12:00."}
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     if at > now():
@@ -246,24 +252,6 @@ def tier_text(window: str, tiers: tuple[Tier, ...]) -> str:
         if role:
             return tier.note
     return ""
-
-
-def describe(slo: Slo) -> str:
-    """Say in words what counts as good."""
-    sli = slo.sli
-    which = f"requests to {sli.endpoint}" if sli.endpoint else "requests"
-    if sli.kind == sli.Kind.LATENCY:
-        base = "successful requests" if sli.only_successful else which
-        return f"Good: {base} answered within {sli.threshold_ms} ms."
-    if sli.kind == sli.Kind.FRESHNESS:
-        return f"Good: reports of “{sli.freshness_source}” younger than {sli.threshold_s} s."
-    return f"Good: {which} answered with a status below {sli.error_from}."
-
-
-def excluded(slo: Slo) -> str:
-    """Say which statuses are no valid events."""
-    statuses = ", ".join(map(str, slo.sli.excluded_statuses))
-    return f"requests answered with {statuses}" if statuses else ""
 
 
 def figure_notes(slo: Slo, status: Figures | None) -> dict[str, str]:

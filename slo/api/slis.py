@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models import ProtectedError, QuerySet
 from rest_framework import serializers, viewsets
 
@@ -12,8 +13,21 @@ from core.api import StrictFieldsMixin
 from core.clock import now
 from core.errors import Conflict
 from slo.api.fields import VisibleOnlyMixin
-from slo.models import Sli, Source
-from slo.services import objectives
+from slo.models import Sli, Slo, Source
+from slo.services import composites, objectives
+
+
+class MemberSerializer(StrictFieldsMixin, VisibleOnlyMixin, serializers.Serializer[Any]):
+    """An objective that a composite is made of."""
+
+    slo = serializers.SlugRelatedField(slug_field="slug", queryset=Slo.objects.all())
+    weight = serializers.IntegerField(min_value=1, max_value=composites.MOST_WEIGHT, default=1)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A list replaces the one before, so each member is whole also when the rest is not."""
+        if "slo" not in attrs:
+            raise serializers.ValidationError({"slo": ["This field is required."]})
+        return {"weight": 1, **attrs}
 
 
 class SliSerializer(StrictFieldsMixin, VisibleOnlyMixin, serializers.ModelSerializer[Sli]):
@@ -27,6 +41,9 @@ class SliSerializer(StrictFieldsMixin, VisibleOnlyMixin, serializers.ModelSerial
         required=False,
         help_text="Asked for the counts; null counts the portal's own telemetry.",
     )
+    members = MemberSerializer(
+        many=True, required=False, help_text="Composite: the objectives it is the weighted mean of."
+    )
     excluded_statuses = serializers.ListField(
         child=serializers.IntegerField(min_value=100, max_value=599), required=False
     )
@@ -38,6 +55,7 @@ class SliSerializer(StrictFieldsMixin, VisibleOnlyMixin, serializers.ModelSerial
             "service",
             "kind",
             "description",
+            "members",
             "source",
             "good_query",
             "bad_query",
@@ -70,21 +88,39 @@ class SliSerializer(StrictFieldsMixin, VisibleOnlyMixin, serializers.ModelSerial
             if self.instance is not None:
                 setattr(draft, field.attname, getattr(self.instance, field.attname))
         for name, value in attrs.items():
-            setattr(draft, name, value)
+            if name != "members":
+                setattr(draft, name, value)
         draft.clean()
+        if draft.kind == Sli.Kind.COMPOSITE and self.instance is None:
+            attrs.setdefault("members", [])
         return attrs
 
+    @transaction.atomic
     def create(self, validated_data: dict[str, Any]) -> Sli:
         """Create through the service, which gives it a column."""
-        return objectives.create_sli(
+        members = validated_data.pop("members", None)
+        made = objectives.create_sli(
             actor=self.context["request"].user, now=now(), **validated_data
         )
+        return self._with_members(made, members)
 
+    @transaction.atomic
     def update(self, instance: Sli, validated_data: dict[str, Any]) -> Sli:
         """Change through the service, which writes the audit."""
-        return objectives.change_sli(
+        members = validated_data.pop("members", None)
+        changed = objectives.change_sli(
             sli=instance, actor=self.context["request"].user, now=now(), fields=validated_data
         )
+        return self._with_members(changed, members)
+
+    def _with_members(self, sli: Sli, members: list[dict[str, Any]] | None) -> Sli:
+        if members is not None:
+            weighted = {member["slo"]: member["weight"] for member in members}
+            if len(weighted) < len(members):
+                raise serializers.ValidationError({"members": ["Name each objective once."]})
+            actor = self.context["request"].user
+            composites.set_members(sli, weighted, actor=actor, now=now())
+        return sli
 
 
 class SliViewSet(viewsets.ModelViewSet[Sli]):
@@ -101,7 +137,11 @@ class SliViewSet(viewsets.ModelViewSet[Sli]):
     def get_queryset(self) -> QuerySet[Sli]:
         """Only of services the caller may know of."""
         visible = Service.objects.visible_to(signed_in(self.request)).values("pk")
-        return Sli.objects.filter(service__in=visible).select_related("service", "source")
+        return (
+            Sli.objects.filter(service__in=visible)
+            .select_related("service", "source")
+            .prefetch_related("members__slo")
+        )
 
     def perform_destroy(self, instance: Sli) -> None:
         """Refuse while an SLO needs it."""

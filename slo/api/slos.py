@@ -1,11 +1,12 @@
 """`/api/v1/slos/`."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import django_filters
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -24,7 +25,7 @@ from slo.api.ledger import LedgerSerializer, as_json
 from slo.api.previews import PreviewSerializer, ProposalSerializer, as_preview
 from slo.domain.state import State
 from slo.models import BudgetPolicy, Sli, Slo, SloVersion
-from slo.queries import figures, ledgers, previews
+from slo.queries import figures, history, ledgers, previews
 from slo.services import linting, objectives
 
 
@@ -49,6 +50,31 @@ class StatusSerializer(serializers.Serializer[Any]):
     never_exhausts = serializers.BooleanField()
     state = serializers.CharField()
     state_since = serializers.DateTimeField()
+
+
+class InstantSerializer(serializers.Serializer[Any]):
+    """An instant of the past."""
+
+    at = serializers.DateTimeField(default_timezone=UTC)
+
+    def validate_at(self, at: datetime) -> datetime:
+        """Refuse the future, and what databases cannot hold."""
+        if at > now():
+            raise serializers.ValidationError("Nothing is known of the future.")
+        if at.year < history.FIRST_YEAR:
+            raise serializers.ValidationError(f"Nothing is known before {history.FIRST_YEAR}.")
+        return at
+
+
+class HistorySerializer(serializers.Serializer[Any]):
+    """An objective as it was at an instant. Null is not evaluated then."""
+
+    at = serializers.DateTimeField()
+    known = StatusSerializer(allow_null=True, help_text="What the portal knew at that time.")
+    counted = StatusSerializer(
+        allow_null=True,
+        help_text="The same windows with what came, was corrected and changed since.",
+    )
 
 
 class VersionSerializer(serializers.ModelSerializer[SloVersion]):
@@ -185,6 +211,27 @@ class SloViewSet(ImportMixin, viewsets.ModelViewSet[Slo]):
     def versions(self, request: Request, slug: str) -> Response:
         """Return every objective this SLO had, oldest first."""
         return Response(VersionSerializer(self.get_object().versions.all(), many=True).data)
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("at", datetime, required=True, description="An instant of the past.")
+        ],
+        responses=HistorySerializer,
+    )
+    @action(detail=True, pagination_class=None, filter_backends=[])
+    def history(self, request: Request, slug: str) -> Response:
+        """Return what was known at an instant, and what is counted for it with all data since."""
+        slo = self.get_object()
+        asked = InstantSerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        at = asked.validated_data["at"]
+        known, counted = history.known_at(at), history.counted_at(at)
+        found = {
+            "at": at,
+            "known": known.get(slo.pk) if known else None,
+            "counted": counted.get(slo.pk),
+        }
+        return Response(HistorySerializer(found).data)
 
     @extend_schema(request=ProposalSerializer, responses=PreviewSerializer)
     @action(detail=True, methods=["post"], write_role=Role.VIEWER, write_scope=Scope.READ)

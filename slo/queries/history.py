@@ -8,6 +8,8 @@ from slo.domain.state import State
 from slo.models import Round
 from slo.queries import plans, rounds
 
+FIRST_YEAR = 1971
+
 
 def known_at(instant: datetime) -> RoundFigures | None:
     """Return the figures that the portal had at `instant`, None before its first round.

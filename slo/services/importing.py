@@ -21,8 +21,8 @@ from slo.domain.exchange.checks import Remark
 from slo.domain.exchange.drafts import Entry, PlannedSli, PlannedSlo, SourceRef
 from slo.domain.exchange.planning import kind_of_type, slugify
 from slo.domain.exchange.reading import Known, Read, read_set
-from slo.models import CompositeMember, Sli, Slo, Source
-from slo.services import objectives
+from slo.models import Sli, Slo, Source
+from slo.services import composites, objectives
 
 # Where a Prometheus usually is; an imported source that says no address gets it, and a warning.
 USUAL_ADDRESS = "http://localhost:9090"
@@ -264,13 +264,11 @@ class _Writer:
         wanted = dict(planned.members)
         visible = Slo.objects.filter(sli__service__in=self.services.values("pk"))
         members = {slo.slug: slo for slo in visible.filter(slug__in=wanted)}
-        CompositeMember.objects.filter(sli=sli).exclude(slo__slug__in=wanted).delete()
-        for slug, weight in wanted.items():
+        for slug in wanted:
             if slug not in members:
                 raise ValidationError({"members": f"There is no SLO {slug}."})
-            CompositeMember.objects.update_or_create(
-                sli=sli, slo=members[slug], defaults={"weight": weight}
-            )
+        weighted = {members[slug]: weight for slug, weight in wanted.items()}
+        composites.set_members(sli, weighted, actor=self.actor, now=self.now)
 
 
 def _messages(error: ValidationError) -> list[str]:

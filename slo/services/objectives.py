@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from core import audit
-from core.errors import InvalidInput
+from core.errors import Conflict, InvalidInput
 from slo.domain.counts import allowed_ratio
-from slo.models import BEGINNING, Sli, Slo, SloVersion
+from slo.models import BEGINNING, CompositeMember, Sli, Slo, SloVersion
 from slo.services.saving import assign
 from slo.services.slices import next_slot
 
@@ -151,8 +151,15 @@ def change_slo(
 
 @transaction.atomic
 def delete_slo(*, slo: Slo, actor: "User | str | None", now: datetime) -> None:
-    """Delete an SLO with its versions; the audit keeps that it was there."""
+    """Delete an SLO with its versions; the audit keeps that it was there.
+
+    Raises:
+        Conflict: A composite is made of it.
+    """
     objective = str(slo.objective)
+    composites = CompositeMember.objects.filter(slo=slo).values_list("sli__slug", flat=True)
+    if composite := composites.first():
+        raise Conflict(f"The composite {composite} is made of this objective; take it out first.")
     audit.record(
         act="slo.deleted", subject=slo, actor=actor, now=now, changes={"objective": objective}
     )
