@@ -37,13 +37,12 @@ class DependencyFormSet(forms.BaseInlineFormSet):
             raise forms.ValidationError(error.message) from error
 
 
-class DependencyInline(admin.TabularInline):
+class DependencyInline(admin.StackedInline):
     """What the service needs."""
 
     model = Dependency
     fk_name = "service"
     formset = DependencyFormSet
-    autocomplete_fields = ("target",)
     extra = 1
 
 
@@ -87,11 +86,26 @@ class TeamAdmin(_AuditedAdmin):
     noun = "team"
     list_display = ("slug", "name", "contact")
     search_fields = ("slug", "name")
-    filter_horizontal = ("members",)
 
     def delete_model(self, request: HttpRequest, obj: Team) -> None:
         """Delete through the service layer."""
         delete_team(obj, now=clock.now(), actor=request.user)  # type: ignore[arg-type]
+
+
+class LifecycleFilter(admin.SimpleListFilter):
+    """The lifecycles there are; a service need not have one."""
+
+    title = "lifecycle"
+    parameter_name = "lifecycle"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Offer each that is used."""
+        used = Service.objects.exclude(lifecycle="").order_by("lifecycle")
+        return [(name, name) for name in used.values_list("lifecycle", flat=True).distinct()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:
+        """Keep those of the chosen one."""
+        return queryset.filter(lifecycle=self.value()) if self.value() else queryset
 
 
 @admin.register(Service)
@@ -100,10 +114,9 @@ class ServiceAdmin(_AuditedAdmin):
 
     noun = "service"
     list_display = ("slug", "name", "tier", "owner", "lifecycle", "is_private")
-    list_filter = ("tier", "is_private", "lifecycle", "owner")
+    list_filter = ("tier", "is_private", LifecycleFilter, "owner")
     list_select_related = ("owner",)
     search_fields = ("slug", "name")
-    autocomplete_fields = ("owner",)
     inlines = (DependencyInline,)
 
     def delete_model(self, request: HttpRequest, obj: Service) -> None:

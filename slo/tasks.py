@@ -3,7 +3,15 @@
 from celery import shared_task
 
 from core.clock import now
-from slo.services import backfills, evaluation, probing, pulling, retention, rules
+from slo.services import (
+    backfills,
+    evaluation,
+    input_checks,
+    probing,
+    pulling,
+    retention,
+    rules,
+)
 
 
 @shared_task(name="slo.evaluate", ignore_result=True, expires=60)
@@ -38,3 +46,9 @@ def probe() -> None:
 def backfill() -> None:
     """Beat tick: go on with the backfills that are open."""
     backfills.tick(now=now())
+
+
+@shared_task(name="slo.check_inputs", ignore_result=True, expires=300)
+def check_inputs() -> None:
+    """Beat tick: say which SLIs are fed with what hardly can be."""
+    input_checks.check(now=now())

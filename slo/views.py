@@ -23,9 +23,11 @@ from slo.domain.figures import Figures
 from slo.domain.figures import Round as RoundFigures
 from slo.domain.judging import NAMES
 from slo.domain.plans import Method
+from slo.domain.state import State
 from slo.domain.windows import BURN_WINDOWS, Window
 from slo.models import CompositeMember, Round, Slo
 from slo.queries import SliceReader, figures, history, ledgers, plans
+from slo.services import input_checks
 from slo.services.alerting import SOURCE, in_words, unit_of
 from slo.services.evaluation import slo_window
 
@@ -82,7 +84,7 @@ def slo_list(request: HttpRequest) -> HttpResponse:
         "state": request.GET.get("state", ""),
         "sort": request.GET.get("sort", "state"),
         "can_import": signed_in(request).has_role(Role.MANAGER),
-        "states": ["healthy", "at_risk", "exhausted", "no_data"],
+        "states": [(state.value, state.value.replace("_", " ").capitalize()) for state in State],
     }
     return render_page(request, "slo/list.html", context, partial="rows")
 
@@ -158,9 +160,7 @@ def slo_detail(request: HttpRequest, slug: str) -> HttpResponse:
         "stale_since": end if status and now() - end > timedelta(minutes=3) else None,
         "burn": burn_rows(slo, status),
         "versions": list(slo.versions.all())[::-1],
-        "alerts": Alert.objects.filter(
-            source=SOURCE, dedup_key__startswith=f"{slo.slug}:"
-        ).order_by("-opened_at")[:20],
+        **alerts_of(slo),
         "rule": wording.rule(slo.sli),
         "excluded": wording.excluded(slo.sli),
         "methods": method_rows(slo, status),
@@ -169,6 +169,16 @@ def slo_detail(request: HttpRequest, slug: str) -> HttpResponse:
         **figure_notes(slo, status),
     }
     return render_page(request, "slo/detail.html", context)
+
+
+def alerts_of(slo: Slo) -> dict[str, Any]:
+    """Return the newest alerts on an SLO and its SLI's input, and what is doubted of that now."""
+    of_slo = Q(source=SOURCE, dedup_key__startswith=f"{slo.slug}:")
+    of_input = Q(source=input_checks.SOURCE, dedup_key__startswith=f"{slo.sli.slug}:")
+    newest = list(Alert.objects.filter(of_slo | of_input).order_by("state", "-opened_at")[:20])
+    firing = [alert for alert in newest if alert.state == Alert.State.FIRING]
+    doubts = [alert for alert in firing if alert.source == input_checks.SOURCE]
+    return {"alerts": newest, "doubts": doubts}
 
 
 def drawn(slo: Slo, shown: str, *, end: datetime) -> dict[str, Any]:

@@ -61,6 +61,12 @@ SCHEDULE: tuple[Tick, ...] = (
         "The past of an SLI is fetched in chunks, so that it stops nothing else.",
     ),
     Tick(
+        "Check the input of SLIs",
+        "slo.check_inputs",
+        300,
+        "A silent or stuck source looks like a healthy service; five minutes later an alert says so.",
+    ),
+    Tick(
         "Forget old slices",
         "slo.purge",
         3600,

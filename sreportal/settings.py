@@ -91,7 +91,10 @@ INSTALLED_APPS = [
     "lucide",
     "rest_framework",
     "template_partials",
+    # Widgets from the project's templates first: FORM_RENDERER.
+    "django.forms",
 ]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 MIDDLEWARE = [
     "core.middleware.RequestIdMiddleware",

@@ -29,7 +29,7 @@ class MemberFormSet(BaseInlineFormSet):
             raise ValidationError(said)
 
 
-class MemberInline(admin.TabularInline):
+class MemberInline(admin.StackedInline):
     """The objectives that a composite is made of."""
 
     model = CompositeMember

@@ -5,7 +5,7 @@ error: a script that throws, a resource that is missing, a breach of the content
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -77,7 +77,8 @@ class Visits:
 
     def _note_message(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
-            self.problems.append(f"{message.type}: {message.text} ({message.location['url']})")
+            where = message.location["url"] or (message.page.url if message.page else "")
+            self.problems.append(f"{message.type}: {message.text} ({where})")
 
 
 def _session_key(role: Role) -> str:
@@ -125,12 +126,14 @@ def picture(request: pytest.FixtureRequest) -> Callable[[Page, str], Path]:
 
 
 @pytest.fixture
-def barriers() -> Callable[[Page], list[str]]:
-    """Return what axe finds on a page against WCAG 2.2 A and AA, one line a rule."""
+def barriers() -> Callable[..., list[str]]:
+    """Return what axe finds on a page, one line a rule: WCAG 2.2 A and AA, or `only` some rules."""
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
-    def find(page: Page) -> list[str]:
-        tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-        found = Axe().run(page, options={"runOnly": {"type": "tag", "values": tags}})
+    def find(page: Page, only: Sequence[str] = ()) -> list[str]:
+        chosen = {"type": "rule", "values": [*only]} if only else {"type": "tag", "values": tags}
+        # Only what fails is of interest; the rest would be most of the time and of the answer.
+        found = Axe().run(page, options={"runOnly": chosen, "resultTypes": ["violations"]})
         return [
             f"{rule['id']}: {rule['help']} ({', '.join(str(n['target']) for n in rule['nodes'])})"
             for rule in found.response["violations"]

@@ -1,0 +1,88 @@
+"""Every page of the portal and of its admin, with rows on it, read by axe by day and by night."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from playwright.sync_api import Page
+
+from accounts.roles import Role
+from tests.browser.conftest import Visits
+from tests.populated import PopulatedPortal, addresses
+
+pytestmark = pytest.mark.browser
+
+LISTS = [f"/admin/{m._meta.app_label}/{m._meta.model_name}/" for m in admin.site._registry]
+# Swagger's own page, which draws itself by script; the admin, which has a test of its own; parts
+# of pages, which are read where they are shown.
+ELSEWHERE = ("/admin/", "/api/docs/", "/slo/panels/")
+# Colours fade from day to night, although less where motion is reduced.
+SETTLED = "() => Promise.all(document.getAnimations().map(change => change.finished))"
+
+
+def answering(client: Client, pages: list[str]) -> list[str]:
+    """Return the addresses that answer with a page of HTML."""
+    answers = ((page, client.get(page)) for page in pages)
+    return [
+        page
+        for page, answer in answers
+        if answer.status_code == 200 and answer["Content-Type"].startswith("text/html")
+    ]
+
+
+def walk(visits: Visits, page: Page, pages: list[str], barriers: Callable[..., list[str]]) -> str:
+    """Return what axe finds on the pages, a line each: everything by day, by night the contrast.
+
+    What a page itself complains about stays; that axe writes styles, which the pages' policy
+    refuses, does not.
+    """
+    found = []
+    for address in pages:
+        page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        page.goto(address)
+        problems = len(visits.problems)
+        found += [f"{address} {line}" for line in barriers(page)]
+        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        page.evaluate(SETTLED)
+        by_night = barriers(page, only=["color-contrast"])
+        found += [f"{address} in the dark: {line}" for line in by_night]
+        del visits.problems[problems:]
+    return "\n".join(found)
+
+
+def test_every_page_is_without_barriers(
+    portal_page: Visits,
+    populated_portal: PopulatedPortal,
+    client: Client,
+    barriers: Callable[..., list[str]],
+) -> None:
+    """WCAG 2.2 A and AA hold on each page that somebody who is signed in can open."""
+    client.force_login(populated_portal.admin)
+    pages = answering(client, [page for page in addresses() if not page.startswith(ELSEWHERE)])
+    assert {"/", "/services/", "/slo/users-api-availability/", "/alerts/"} <= set(pages)
+    assert walk(portal_page, portal_page(role=Role.ADMIN), pages, barriers) == ""
+
+
+@pytest.mark.parametrize("kind", ["list", "change"])
+def test_admin_is_without_barriers(
+    portal_page: Visits,
+    populated_portal: PopulatedPortal,
+    client: Client,
+    barriers: Callable[..., list[str]],
+    kind: str,
+) -> None:
+    """Lists and forms of the admin too, each with rows on it."""
+    client.force_login(populated_portal.admin)
+    changes = [page for page in addresses() if page.endswith("/change/")]
+    pages = answering(client, ["/admin/", *LISTS] if kind == "list" else changes)
+    assert len(pages) >= len(LISTS)
+    assert walk(portal_page, portal_page(role=Role.ADMIN), pages, barriers) == ""
+
+
+@pytest.mark.parametrize("start", ["/accounts/login/", "/accounts/password/reset/"])
+def test_doors_are_without_barriers(
+    portal_page: Visits, barriers: Callable[..., list[str]], start: str
+) -> None:
+    """A stranger meets none before signing in either."""
+    assert walk(portal_page, portal_page(), [start], barriers) == ""
