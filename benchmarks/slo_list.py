@@ -58,7 +58,7 @@ def measure(slos: int, requests: int) -> dict[str, Any]:
     settings.ALLOWED_HOSTS = ["testserver"]
     end = floor_minute(now())
     begun = end.replace(hour=0, minute=0) - timedelta(days=DAYS)
-    hours = {begun.replace(hour=0) + timedelta(hours=n) for n in range(DAYS * 24 + end.hour + 1)}
+    hours = {begun + timedelta(hours=n) for n in range(DAYS * 24 + end.hour + 1)}
     slo_world.make_slos(slos, since=begun, now=now())
     slo_world.write_history(slos, since=begun, until=end, events=100, hours=hours)
     evaluation.refresh_statuses(watermark=end, now=end + evaluation.CLOSE_AFTER)

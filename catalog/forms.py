@@ -7,9 +7,8 @@ from django import forms
 from accounts.models import User
 from catalog.models import Service, Team
 from core.errors import DomainError
-from core.yaml_documents import MAX_BYTES
 
-__all__ = ["ImportForm", "ServiceForm", "TeamForm"]
+__all__ = ["ServiceForm", "TeamForm"]
 
 
 class _CatalogForm(forms.ModelForm):
@@ -121,34 +120,6 @@ class TeamForm(_CatalogForm):
         super().__init__(*args, **kwargs)
         people = User.objects.filter(is_active=True).order_by("username")
         self.fields["members"].queryset = people  # type: ignore[attr-defined]
-
-
-class ImportForm(forms.Form):
-    """YAML, pasted or uploaded."""
-
-    file = forms.FileField(required=False, help_text="catalog-info.yaml, at most 1 MiB.")
-    yaml = forms.CharField(
-        required=False,
-        label="Or paste it",
-        widget=forms.Textarea({"rows": 14, "spellcheck": "false"}),
-        strip=False,
-    )
-
-    def clean(self) -> dict[str, Any]:
-        """Take one of the two, and make text of it."""
-        data: dict[str, Any] = super().clean() or {}
-        upload = data.get("file")
-        if upload:
-            if upload.size > MAX_BYTES:
-                self.add_error("file", "This file is larger than 1 MiB; split it.")
-                return data
-            data["name"] = upload.name
-            data["text"] = upload.read()
-        elif data.get("yaml", "").strip():
-            data["name"], data["text"] = "pasted.yaml", data["yaml"]
-        elif not self.errors:
-            raise forms.ValidationError("Choose a file or paste YAML.")
-        return data
 
 
 def _slug_and_name(service: Service) -> str:

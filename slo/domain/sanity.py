@@ -11,7 +11,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from slo.domain.blocks import Block, Counter
+from slo.domain.blocks import EVALUATED, GOOD, MEASURED, TOTAL, Block, Counter
 
 # Minutes without a measurement from which a source counts as stale.
 STALE_AFTER = 15
@@ -21,7 +21,8 @@ CONSTANT_FOR = 60
 CONSTANT_EVENTS = 20
 # With fewer events in the same hour of both days before, none now is chance or a quiet night.
 EXPECTED_EVENTS = 20
-NEVER_MEASURED = 60
+# An hour of minutes without an event says something; fewer do not.
+MOTIONLESS_FOR = 60
 
 Flags = NDArray[np.bool_]
 
@@ -76,7 +77,9 @@ def findings(found: Input) -> Iterator[Finding]:
     """Yield what is odd in the counts: stale, never moving, constant; by slot within each."""
     slots = max(block.slots for block in (*found.minutes, found.day, *found.before, found.ever))
     counts = np.stack([block.widened(slots).counters for block in found.minutes])
-    good, total, measured, evaluated = (counts[:, row] for row in range(4))
+    good, total, measured, evaluated = (
+        counts[:, row] for row in (GOOD, TOTAL, MEASURED, EVALUATED)
+    )
     yield from _stale(measured, evaluated, found.day.widened(slots))
     yield from _motionless(total, measured, found)
     yield from _constant(good, total)
@@ -105,10 +108,10 @@ def _motionless(total: Counter, measured: Counter, found: Input) -> Iterator[Fin
     slots = total.shape[1]
     day, ever = found.day.widened(slots), found.ever.widened(slots)
     awaited = (ever.total > 0) | np.isin(np.arange(slots), list(found.asked))
-    all_day = (day.total == 0) & (day.measured >= NEVER_MEASURED) & awaited
+    all_day = (day.total == 0) & (day.measured >= MOTIONLESS_FOR) & awaited
     usual = np.minimum(*(block.widened(slots).total for block in found.before))
     hour_measured = measured.sum(axis=0)
-    hour = (total.sum(axis=0) == 0) & (usual >= EXPECTED_EVENTS) & (hour_measured >= CONSTANT_FOR)
+    hour = (total.sum(axis=0) == 0) & (usual >= EXPECTED_EVENTS) & (hour_measured >= MOTIONLESS_FOR)
     for slot in np.flatnonzero(all_day | hour).tolist():
         if all_day[slot]:
             minutes = int(day.measured[slot])
@@ -120,7 +123,7 @@ def _motionless(total: Counter, measured: Counter, found: Input) -> Iterator[Fin
             "Not one event was counted in the last hour; the same hour of the two days before had"
             f" {events:,} or more."
         )
-        yield Finding(slot, Doubt.NEVER_MOVES, text, {"minutes": CONSTANT_FOR, "usual": events})
+        yield Finding(slot, Doubt.NEVER_MOVES, text, {"minutes": MOTIONLESS_FOR, "usual": events})
 
 
 def _constant(good: Counter, total: Counter) -> Iterator[Finding]:
