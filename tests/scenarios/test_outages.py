@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,19 @@ def is_up(base: str) -> bool:
         return False
 
 
+def budget_alerts(dashboard: dict[str, Any]) -> set[tuple[int, str]]:
+    """Return the alerts on error budgets that fire, by number and SLO.
+
+    Threshold rules look at five minutes: on a slow machine those with the failures are over at the
+    end of the outage, and what was measured since ends their alerts rightly.
+    """
+    return {
+        (row["id"], row["title"].partition(":")[0])
+        for row in dashboard["alerts"]
+        if "error budget" in row["title"]
+    }
+
+
 def test_worker_and_beat_die_for_three_minutes(production: Production) -> None:
     """Traffic shows as a hand calculation says, an edited target at the next tick; without worker
     and beat the figures say since when they are stale, and afterwards no minute is missing."""
@@ -64,8 +78,8 @@ def test_worker_and_beat_die_for_three_minutes(production: Production) -> None:
     assert success["budget_remaining"] == pytest.approx(remaining(bad=30, allowed=Fraction(3)))
     assert visitor.slo("latency")["total"] == 300
     assert "users-api" in admin.page("/sre/dashboard-ui")
-    alerts = {row["id"]: row for row in visitor.dashboard()["alerts"]}
-    assert any("burns its error budget" in row["title"] for row in alerts.values())
+    first = visitor.dashboard()
+    assert any("burns its error budget" in row["title"] for row in first["alerts"])
 
     admin.set_target("users-api-latency", "0.5")
     await_figures(lambda: visitor.slo("latency"), lambda row: row["objective"] == 0.5, within_s=75)
@@ -89,7 +103,7 @@ def test_worker_and_beat_die_for_three_minutes(production: Production) -> None:
     assert visitor.slo("success")["good"] == visitor.good_below(400)
     after = visitor.dashboard()
     assert after["stale_since"] is None
-    assert set(alerts) <= {row["id"] for row in after["alerts"]}, "an outage of ours heals nothing"
+    assert budget_alerts(first) <= budget_alerts(after), "an outage of ours heals nothing"
     latency = visitor.slo("latency")
     assert latency["objective"] == 0.5
     assert latency["budget_remaining"] is not None
