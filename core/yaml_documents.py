@@ -8,14 +8,22 @@ Raises nothing: what is wrong with a document is in its `problem`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import yaml
 
-__all__ = ["MAX_BYTES", "MAX_DOCUMENTS", "Document", "Path", "read_documents", "spell"]
+__all__ = [
+    "MAX_BYTES",
+    "MAX_DOCUMENTS",
+    "Document",
+    "Path",
+    "read_documents",
+    "spell",
+    "write_documents",
+]
 
 MAX_BYTES = 1024 * 1024
 MAX_DOCUMENTS = 2000
@@ -37,6 +45,22 @@ _UNREADABLE = (
     ArithmeticError,
     RecursionError,
 )
+
+
+# Line breaks to YAML 1.1, wherever they stand unescaped.
+_HIDDEN_BREAKS = re.compile("[\x85\u2028\u2029]")
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes every text so that it is read back as it was."""
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '"' if _HIDDEN_BREAKS.search(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text_node)
 
 
 @dataclass(frozen=True)
@@ -231,3 +255,8 @@ def _key(node: yaml.Node, line: int) -> str:
 
 def _line(at: yaml.Node | yaml.Event, first: int) -> int:
     return first + int(at.start_mark.line) if at.start_mark else first
+
+
+def write_documents(documents: Iterable[Any]) -> str:
+    """Return plain data as YAML documents, one after the other, members in their own order."""
+    return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from catalog.domain import backstage, plain_format
 from catalog.domain.entries import Entry, Fields
-from core.yaml_documents import MAX_BYTES, read_documents, spell
+from core.yaml_documents import MAX_BYTES, read_documents, spell, write_documents
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.dates()
 TREES = st.recursive(
@@ -115,3 +115,11 @@ def test_not_utf8_is_said() -> None:
     """Another encoding is a problem of the file."""
     assert "UTF-8" in read_documents(b"\xff\xfea")[0].problem
     assert read_documents("\ufeffa: 1".encode())[0].data == {"a": 1}
+
+
+@pytest.mark.parametrize("hidden", ["\x85", "\u2028", "\u2029"])
+def test_hidden_line_breaks_are_written_so_that_they_are_read_back(hidden: str) -> None:
+    """YAML 1.1 folds them into spaces unless they are escaped."""
+    data = {"text": f"0{hidden}", "Ä": f"a{hidden}b: c"}
+    (document,) = read_documents(write_documents([data]))
+    assert document.data == data

@@ -9,6 +9,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.yaml_documents import write_documents
 from slo.domain.exchange.drafts import PlannedSlo
 from slo.domain.exchange.exported import Exported
 from slo.domain.exchange.openslo_writing import documents_of, losses_of
@@ -135,7 +136,7 @@ def planned(reads: list[Read]) -> list[PlannedSlo]:
 @given(slos())
 def test_what_is_written_is_read_back(slo: Exported) -> None:
     """Every SLO that is no composite comes back with each of its fields."""
-    text = yaml.safe_dump_all(documents_of([slo], {}, {}), allow_unicode=True, sort_keys=False)
+    text = write_documents(documents_of([slo], {}, {}))
     reads = read(text)
     assert [one.report.errors + one.report.lost for one in reads] == [[] for _ in reads]
     (back,) = planned(reads)
@@ -162,7 +163,7 @@ def test_what_is_written_is_read_back(slo: Exported) -> None:
 def test_what_openslo_cannot_hold_is_said(slo: Exported) -> None:
     """A long description is cut to what the format allows; that, policy and history are losses."""
     rich = replace(slo, description="x" * 2000, policy="strict", versions=3)
-    text = yaml.safe_dump_all(documents_of([rich], {}, {}))
+    text = write_documents(documents_of([rich], {}, {}))
     (back,) = planned(read(text))
     assert back.fields["description"] == "x" * 1050
     assert [field for _, field, _ in losses_of([rich])] == ["description", "policy", "versions"]

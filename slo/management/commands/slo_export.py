@@ -3,10 +3,10 @@
 from argparse import ArgumentParser
 from typing import Any
 
-import yaml
 from django.core.management.base import BaseCommand
 
 from catalog.models import Service
+from core.yaml_documents import write_documents
 from slo.domain.exchange.exported import Exported
 from slo.domain.exchange.openslo_writing import documents_of, losses_of
 from slo.domain.exchange.prometheus_rules import rules_of
@@ -35,9 +35,9 @@ class Command(BaseCommand):
         found = exported(options["slo"])
         if options["format"] == "prometheus":
             enabled = [slo for slo in found if slo.is_enabled]
-            self.stdout.write(_yaml([rules_of(enabled)]))
+            self.stdout.write(write_documents([rules_of(enabled)]))
         else:
-            self.stdout.write(_yaml(openslo(found)))
+            self.stdout.write(write_documents(openslo(found)))
             for slug, field, message in losses_of(found):
                 self.stderr.write(f"{slug}: {field}: {message}")
 
@@ -57,7 +57,3 @@ def _connection(source: Source) -> dict[str, str]:
     """Return how a source is reached, without its credentials."""
     said = {"url": source.url, "region": source.region}
     return {name: value for name, value in said.items() if value}
-
-
-def _yaml(documents: list[dict[str, Any]]) -> str:
-    return yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True, width=100)
