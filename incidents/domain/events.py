@@ -1,0 +1,99 @@
+"""What a sender says about an alert, in the portal's words whatever format it came in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["Act", "AlertEvent", "ChangeReport", "HeartbeatPing", "Reading", "key_of"]
+
+import hashlib
+
+_KEY_LENGTH = 512
+
+
+class Act(StrEnum):
+    """What a sender wants done with the alert of its key."""
+
+    TRIGGER = "trigger"
+    ACKNOWLEDGE = "acknowledge"
+    UNACKNOWLEDGE = "unacknowledge"
+    RESOLVE = "resolve"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class AlertEvent:
+    """One thing that a sender says about one condition.
+
+    Args:
+        act: What is to be done.
+        dedup_key: Identity of the condition within its integration, up to 512 characters.
+        title: One sentence for a phone's lock screen.
+        severity: P0 to P3.
+        pages: False for what only informs: kept and shown, nobody is called.
+        detail: The rest, in words.
+        url: The sender's page about it.
+        runbook_url: What to do about it.
+        labels: Names and values by which silences and routes match.
+        group_key: What belongs together is one incident; "" groups by the key itself.
+        at: The sender's clock, where it orders its events; older ones than the last are late.
+        actor: Who did it, where a person did.
+        facts: Figures that decided, as JSON.
+    """
+
+    act: Act
+    dedup_key: str
+    title: str = ""
+    severity: str = "P2"
+    pages: bool = True
+    detail: str = ""
+    url: str = ""
+    runbook_url: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    group_key: str = ""
+    at: datetime | None = None
+    actor: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ChangeReport:
+    """A deploy or another change, that nobody is called for."""
+
+    summary: str
+    source: str = ""
+    at: datetime | None = None
+    url: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HeartbeatPing:
+    """A sign of life under a name; its absence is what alerts."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All that one body says.
+
+    Args:
+        events: In the order in which they are to be done.
+        changes: Deploys and the like.
+        pings: Signs of life.
+        remarks: Elements that could not be read, and what the sender left out.
+    """
+
+    events: tuple[AlertEvent, ...] = ()
+    changes: tuple[ChangeReport, ...] = ()
+    pings: tuple[HeartbeatPing, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def key_of(*parts: str) -> str:
+    """Return a dedup key made of what identifies a condition; too long a one is hashed."""
+    key = "/".join(part for part in parts if part)
+    return key if len(key) <= _KEY_LENGTH else hashlib.sha256(key.encode()).hexdigest()

@@ -1,0 +1,117 @@
+"""Alertmanager's webhook, versions 3 and 4, and all that is shaped like it.
+
+An alert's absence from the array says nothing. Old senders have no fingerprint, number their
+group keys and leave the state to the top of the message.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from incidents.domain.events import Act, AlertEvent, HeartbeatPing, Reading
+from incidents.domain.formats.context import Context
+from incidents.domain.payloads import Unreadable, instant, mapping, text, web_address
+
+__all__ = ["read", "read_alert"]
+
+WATCHDOG = "Watchdog"
+_TITLE = 300
+
+
+def read(payload: Any, context: Context) -> Reading:
+    """Read a message of the webhook.
+
+    Raises:
+        Unreadable: It has no array of alerts.
+    """
+    message = mapping(payload)
+    alerts = message.get("alerts")
+    if not isinstance(alerts, list):
+        raise Unreadable("alerts: an array is wanted")
+    events: list[AlertEvent] = []
+    pings: list[HeartbeatPing] = []
+    remarks: list[str] = []
+    for index, alert in enumerate(alerts):
+        try:
+            found = read_alert(alert, message, context)
+        except Unreadable as error:
+            remarks.append(f"alerts[{index}].{error}")
+            continue
+        if isinstance(found, HeartbeatPing):
+            pings.append(found)
+        elif found is not None:
+            events.append(found)
+    if (left_out := text(message.get("truncatedAlerts"))) not in {"", "0"}:
+        remarks.append(f"The sender left out {left_out} alerts (truncatedAlerts).")
+    return Reading(tuple(events), pings=tuple(pings), remarks=tuple(remarks))
+
+
+def read_alert(
+    alert: Any, message: Mapping[str, Any], context: Context
+) -> AlertEvent | HeartbeatPing | None:
+    """Read one element of the array; None for the end of a sign of life.
+
+    Raises:
+        Unreadable: It has neither labels nor a fingerprint, or a state of its own invention.
+    """
+    if not isinstance(alert, dict):
+        raise Unreadable("labels: an object is wanted")
+    labels = {key: text(value) for key, value in mapping(alert.get("labels")).items()}
+    notes = {
+        **{key: text(value) for key, value in mapping(message.get("commonAnnotations")).items()},
+        **{key: text(value) for key, value in mapping(alert.get("annotations")).items()},
+    }
+    act = _act(text(alert.get("status")) or text(message.get("status")) or "firing")
+    if "heartbeat" in labels or labels.get("alertname") == WATCHDOG:
+        name = labels.get("heartbeat") or WATCHDOG
+        return HeartbeatPing(name) if act is Act.TRIGGER else None
+    severity, pages = context.judge(labels.get("severity", ""), labels)
+    return AlertEvent(
+        act=act,
+        dedup_key=_key(alert, labels),
+        title=text(_title(labels, notes), _TITLE),
+        severity=severity,
+        pages=pages,
+        detail=notes.get("description") or notes.get("message", ""),
+        url=web_address(alert.get("generatorURL")) or web_address(message.get("externalURL")),
+        runbook_url=web_address(notes.get("runbook_url") or notes.get("runbook")),
+        labels=labels,
+        group_key=_group_key(message),
+        at=instant(alert.get("endsAt") if act is Act.RESOLVE else alert.get("startsAt")),
+        facts={"annotations": notes} if notes else {},
+    )
+
+
+def _act(state: str) -> Act:
+    if state.lower() in {"firing", "alerting"}:
+        return Act.TRIGGER
+    if state.lower() in {"resolved", "ok"}:
+        return Act.RESOLVE
+    raise Unreadable(f"status: firing or resolved is wanted, not {state[:40]!r}")
+
+
+def _key(alert: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    if fingerprint := text(alert.get("fingerprint"), 200):
+        return fingerprint
+    if not labels:
+        raise Unreadable("labels: what the alert is about is not said")
+    canonical = json.dumps(sorted(labels.items()), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _title(labels: Mapping[str, str], notes: Mapping[str, str]) -> str:
+    summary = notes.get("summary") or notes.get("title")
+    return (
+        summary
+        or labels.get("alertname")
+        or ", ".join(f"{k}={v}" for k, v in sorted(labels.items()))
+    )
+
+
+def _group_key(message: Mapping[str, Any]) -> str:
+    given = text(message.get("groupKey"))
+    if not given:
+        return ""
+    receiver = text(message.get("receiver"))
+    return hashlib.sha256(f"{receiver}\n{given}".encode()).hexdigest()

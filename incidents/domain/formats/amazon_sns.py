@@ -1,0 +1,160 @@
+"""Amazon SNS: its envelope, what its signature covers, and the CloudWatch alarms it carries."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from incidents.domain.events import Act, AlertEvent, Reading, key_of
+from incidents.domain.formats.context import Context
+from incidents.domain.payloads import Unreadable, clean, instant, mapping, text
+
+__all__ = ["CONFIRMATIONS", "envelope", "is_amazons", "read", "signed_text"]
+
+CONFIRMATIONS = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
+_TYPES = ("Notification", *CONFIRMATIONS)
+_HOST = re.compile(r"sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?")
+_SIGNED = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
+_SIGNED_CONFIRMATION = (
+    "Message",
+    "MessageId",
+    "SubscribeURL",
+    "Timestamp",
+    "Token",
+    "TopicArn",
+    "Type",
+)
+_STATES = {"ALARM": Act.TRIGGER, "OK": Act.RESOLVE, "INSUFFICIENT_DATA": Act.NOTE}
+
+
+def envelope(payload: Any) -> Mapping[str, str]:
+    """Return the fields of a message as SNS posts it.
+
+    Raises:
+        Unreadable: A field that every message has is missing.
+    """
+    message = {
+        name: text(value) if name != "Message" else value
+        for name, value in mapping(payload).items()
+    }
+    if message.get("Type") not in _TYPES:
+        raise Unreadable(f"Type: one of {', '.join(_TYPES)} is wanted")
+    for name in ("Message", "MessageId", "Timestamp", "TopicArn", "Signature", "SigningCertURL"):
+        if not isinstance(message.get(name), str) or not message[name]:
+            raise Unreadable(f"{name}: missing")
+    if message.get("SignatureVersion") not in {"1", "2"}:
+        raise Unreadable("SignatureVersion: 1 or 2 is wanted")
+    return message
+
+
+def signed_text(message: Mapping[str, str]) -> bytes:
+    """Return what the signature of a message covers: names and values, a line each."""
+    names = _SIGNED if message["Type"] == "Notification" else _SIGNED_CONFIRMATION
+    return "".join(
+        f"{name}\n{message[name]}\n"
+        for name in names
+        if name in message and (name != "Subject" or message[name])
+    ).encode()
+
+
+def is_amazons(url: str, *, suffix: str = "") -> bool:
+    """Return whether an address is one of SNS's own: https, its exact hosts, nothing else in it."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme == "https"
+        and port is None
+        and "@" not in parts.netloc
+        and _HOST.fullmatch(parts.hostname or "") is not None
+        and parts.path.endswith(suffix)
+    )
+
+
+def read(message: Mapping[str, str], context: Context) -> Reading:
+    """Read a notification: a CloudWatch alarm, an EventBridge event, or words.
+
+    Raises:
+        Unreadable: An alarm that has no name, or a state of its own invention.
+    """
+    try:
+        said = clean(json.loads(message["Message"]))
+    except (ValueError, RecursionError):
+        said = None
+    if isinstance(said, dict) and "AlarmName" in said:
+        return Reading((_alarm(said, message, context),))
+    if isinstance(said, dict) and "detail-type" in said:
+        return Reading((_event(said, context),))
+    title = message.get("Subject") or message["Message"].strip().partition("\n")[0]
+    severity, pages = context.judge("")
+    plain = AlertEvent(
+        act=Act.TRIGGER,
+        dedup_key=key_of(message["TopicArn"], message.get("Subject") or message["MessageId"]),
+        title=text(title, 300),
+        severity=severity,
+        pages=pages,
+        detail=text(message["Message"], 15_000),
+        labels={"topic": message["TopicArn"]},
+    )
+    return Reading((plain,))
+
+
+def _alarm(said: Mapping[str, Any], message: Mapping[str, str], context: Context) -> AlertEvent:
+    state = text(said.get("NewStateValue"))
+    name = text(said.get("AlarmName"))
+    if state not in _STATES:
+        raise Unreadable(f"Message.NewStateValue: one of {', '.join(_STATES)} is wanted")
+    if not name:
+        raise Unreadable("Message.AlarmName: missing")
+    arn = text(said.get("AlarmArn"))
+    # `Region` is a name for people; the topic's address has the code.
+    parts = (arn or message["TopicArn"]).split(":")
+    region = parts[3] if len(parts) > 3 else ""
+    trigger = mapping(said.get("Trigger"))
+    labels = {"alarm": name, "region": region, "account": text(said.get("AWSAccountId"))}
+    labels |= {
+        text(mapping(pair).get("name")): text(mapping(pair).get("value"))
+        for pair in trigger.get("Dimensions") or ()
+        if mapping(pair).get("name")
+    }
+    labels |= {key: text(trigger[key]) for key in ("Namespace", "MetricName") if trigger.get(key)}
+    severity, pages = context.judge(_word_in(text(said.get("AlarmDescription"))), labels)
+    return AlertEvent(
+        act=_STATES[state],
+        dedup_key=arn or key_of(labels["account"], region, name),
+        title=text(f"{name} is {state}", 300) if state == "ALARM" else text(name, 300),
+        severity=severity,
+        pages=pages,
+        detail="\n".join(
+            filter(None, (text(said.get("AlarmDescription")), text(said.get("NewStateReason"))))
+        ),
+        labels=labels,
+        at=instant(said.get("StateChangeTime")) or instant(message["Timestamp"]),
+        facts={key: said[key] for key in ("OldStateValue", "Trigger") if said.get(key)},
+    )
+
+
+def _word_in(description: str) -> str:
+    """Return the severity that a description spells out, as in "severity: critical"."""
+    found = re.search(r"\bseverity\s*[:=]\s*([A-Za-z0-9]+)", description)
+    return found.group(1) if found else ""
+
+
+def _event(said: Mapping[str, Any], context: Context) -> AlertEvent:
+    severity, pages = context.judge("")
+    kind = text(said.get("detail-type"))
+    return AlertEvent(
+        act=Act.TRIGGER,
+        dedup_key=key_of("event", text(said.get("id")) or kind),
+        title=text(f"{kind} ({text(said.get('source'))})", 300),
+        severity=severity,
+        pages=pages,
+        detail=text(said.get("detail"), 15_000),
+        labels={
+            name: text(said[name]) for name in ("source", "region", "account") if said.get(name)
+        },
+        facts={"detail": said.get("detail")},
+    )

@@ -1,0 +1,89 @@
+"""Datadog's webhook: the template that we recommend, and the default body with its state in words."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from incidents.domain.events import Act, AlertEvent, Reading, key_of
+from incidents.domain.formats.context import Context
+from incidents.domain.payloads import Unreadable, instant, mapping, text, web_address
+
+__all__ = ["TEMPLATE", "read"]
+
+# Paste it as the webhook's payload in Datadog.
+TEMPLATE: Mapping[str, str] = {
+    "alert_id": "$ALERT_ID",
+    "alert_cycle_key": "$ALERT_CYCLE_KEY",
+    "aggreg_key": "$AGGREG_KEY",
+    "alert_transition": "$ALERT_TRANSITION",
+    "alert_priority": "$ALERT_PRIORITY",
+    "alert_scope": "$ALERT_SCOPE",
+    "title": "$EVENT_TITLE",
+    "body": "$EVENT_MSG",
+    "tags": "$TAGS",
+    "link": "$LINK",
+    "hostname": "$HOSTNAME",
+    "last_updated": "$LAST_UPDATED",
+}
+_STATE = re.compile(
+    r"^(?:\[(?P<priority>P[1-5])\]\s*)?\[(?P<state>[A-Za-z -]+)[^\]]*\]\s*(?P<rest>.*)$", re.DOTALL
+)
+_MONITOR = re.compile(r"/monitors[/#](\d+)")
+_WARN = frozenset({"warn", "re-warn", "warning"})
+
+
+def read(payload: Any, context: Context) -> Reading:
+    """Read an event of a monitor.
+
+    Raises:
+        Unreadable: Neither a title nor an id says what it is about.
+    """
+    body = mapping(payload)
+    title = text(body.get("title"))
+    found = _STATE.match(title)
+    state = text(body.get("alert_transition")) or (found["state"] if found else "")
+    words = found["rest"].strip() if found else title
+    key = _key(body, words)
+    if not key:
+        raise Unreadable("title: neither a title nor an alert_id says what it is about")
+    tags = _tags(text(body.get("tags")))
+    priority = text(body.get("alert_priority")) or (found["priority"] if found else "") or ""
+    word = priority.lower() if priority.upper().startswith("P") else text(body.get("alert_type"))
+    severity, pages = context.judge(_word(word, state), tags)
+    event = AlertEvent(
+        act=_act(state),
+        dedup_key=key,
+        title=text(words, 300) or f"Datadog monitor {key}",
+        severity=severity,
+        pages=pages,
+        detail=text(body.get("body"), 15_000),
+        url=web_address(body.get("link")),
+        labels=tags,
+        at=instant(body.get("last_updated")),
+    )
+    return Reading((event,))
+
+
+def _word(word: str, state: str) -> str:
+    return word or ("warning" if state.partition(" on ")[0].strip().lower() in _WARN else "")
+
+
+def _act(state: str) -> Act:
+    # In a title the group follows: "Recovered on {host:web-1}".
+    words = state.partition(" on ")[0].strip().lower()
+    return Act.RESOLVE if words.endswith("recovered") else Act.TRIGGER
+
+
+def _key(body: Mapping[str, Any], words: str) -> str:
+    for name in ("alert_cycle_key", "aggreg_key"):
+        if given := text(body.get(name)):
+            return key_of(given)
+    if given := text(body.get("alert_id")):
+        return key_of("monitor", given, text(body.get("alert_scope")))
+    monitor = _MONITOR.search(text(body.get("body")))
+    return key_of("monitor" if monitor else "", monitor[1] if monitor else "", words)
+
+
+def _tags(said: str) -> dict[str, str]:
+    pairs = (tag.strip().partition(":") for tag in said.split(","))
+    return {name: value for name, _, value in pairs if name}

@@ -1,0 +1,129 @@
+"""Any JSON: by expressions that somebody wrote for it, else by the names that most senders use.
+
+The expressions are JMESPath (https://jmespath.org): `alert.host`, `labels.severity`,
+`join(' on ', [check, host])`, `status == 'up'`. What a mapping leaves out is guessed as without one.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from incidents.domain.events import Act, AlertEvent, Reading, key_of
+from incidents.domain.formats.context import Context
+from incidents.domain.payloads import Unreadable, instant, mapping, text, web_address
+
+__all__ = ["FIELDS", "check_mapping", "read"]
+
+FIELDS: Mapping[str, str] = {
+    "items": "The list of alerts, where one body has several.",
+    "title": "One sentence about what is wrong.",
+    "dedup_key": "What makes it the same alert as before.",
+    "state": "Firing or resolved, in the sender's words.",
+    "severity": "How bad it is, in the sender's words.",
+    "detail": "The rest, in words.",
+    "url": "The sender's page about it.",
+    "runbook_url": "What to do about it.",
+    "group_key": "What belongs together.",
+    "labels": "An object of names and values.",
+    "at": "When it happened; orders the events of an alert.",
+}
+_GUESSES: Mapping[str, tuple[str, ...]] = {
+    "title": ("title", "summary", "message", "name", "subject", "text"),
+    "dedup_key": ("dedup_key", "dedup", "alert_uid", "fingerprint", "incident_key", "alias", "id"),
+    "state": ("state", "status", "action", "event_action"),
+    "severity": ("severity", "priority", "level"),
+    "detail": ("detail", "details", "description", "message", "body"),
+    "url": ("url", "link", "link_to_upstream_details"),
+    "runbook_url": ("runbook_url", "runbook"),
+    "group_key": ("group_key", "group"),
+    "labels": ("labels", "tags", "meta"),
+    "at": ("timestamp", "time", "at"),
+}
+_ENDED = frozenset({"resolved", "resolve", "ok", "close", "closed", "up", "recovered", "recovery",
+                    "normal", "inactive", "success", "healthy", "false", "0"})  # fmt: skip
+_MOST = 1000
+
+
+def check_mapping(expressions: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is wrong with a mapping, by field; nothing when it can be used."""
+    wrong: dict[str, str] = {}
+    for name, expression in expressions.items():
+        if name not in FIELDS:
+            wrong[name] = f"There is no such field; use {', '.join(FIELDS)}."
+        elif not isinstance(expression, str) or len(expression) > _MOST:
+            wrong[name] = f"A JMESPath expression of up to {_MOST} characters is wanted."
+        elif expression.strip():
+            try:
+                jmespath.compile(expression)
+            except JMESPathError as error:
+                wrong[name] = f"Not JMESPath: {str(error).partition(chr(10))[0]}"
+    return wrong
+
+
+def read(payload: Any, context: Context) -> Reading:
+    """Read any body, by the mapping of the integration.
+
+    Raises:
+        Unreadable: No title is found in it, or an expression does not fit.
+    """
+    if isinstance(payload, str):
+        payload = {"title": payload.partition("\n")[0], "detail": payload}
+    items = _items(payload, context.mapping)
+    events, remarks = [], []
+    for index, item in enumerate(items):
+        try:
+            events.append(_event(item, context))
+        except Unreadable as error:
+            if len(items) == 1:
+                raise
+            remarks.append(f"items[{index}].{error}")
+    return Reading(tuple(events), remarks=tuple(remarks))
+
+
+def _items(payload: Any, expressions: Mapping[str, Any]) -> list[Any]:
+    if expression := expressions.get("items"):
+        found = _search("items", expression, payload)
+        if not isinstance(found, list):
+            raise Unreadable("items: the expression finds no list")
+        return found
+    return payload if isinstance(payload, list) else [payload]
+
+
+def _event(item: Any, context: Context) -> AlertEvent:
+    said = {name: _field(name, item, context.mapping) for name in FIELDS if name != "items"}
+    title = text(said["title"], 300)
+    if not title:
+        raise Unreadable(
+            "title: none is found; map it, or send one of " + ", ".join(_GUESSES["title"])
+        )
+    labels = {key: text(value) for key, value in mapping(said["labels"]).items()}
+    severity, pages = context.judge(text(said["severity"]), labels)
+    return AlertEvent(
+        act=Act.RESOLVE if text(said["state"]).lower() in _ENDED else Act.TRIGGER,
+        dedup_key=key_of(text(said["dedup_key"]) or title),
+        title=title,
+        severity=severity,
+        pages=pages,
+        detail=text(said["detail"], 15_000),
+        url=web_address(said["url"]),
+        runbook_url=web_address(said["runbook_url"]),
+        labels=labels,
+        group_key=text(said["group_key"], 500),
+        at=instant(said["at"]),
+    )
+
+
+def _field(name: str, item: Any, expressions: Mapping[str, Any]) -> Any:
+    if expression := expressions.get(name):
+        return _search(name, expression, item)
+    body = mapping(item)
+    return next((body[guess] for guess in _GUESSES[name] if text(body.get(guess))), None)
+
+
+def _search(name: str, expression: str, item: Any) -> Any:
+    try:
+        return jmespath.search(expression, item)
+    except (JMESPathError, RecursionError) as error:
+        raise Unreadable(f"{name}: {str(error).partition(chr(10))[0]}") from error

@@ -1,0 +1,120 @@
+"""Sentry: hooks of an internal integration, and the body of the older webhook plugin."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from incidents.domain.events import Act, AlertEvent, Reading, key_of
+from incidents.domain.formats.context import Context
+from incidents.domain.payloads import Unreadable, mapping, text, web_address
+
+__all__ = ["read"]
+
+_ISSUE_ACTS = {
+    "created": Act.TRIGGER,
+    "unresolved": Act.TRIGGER,
+    "resolved": Act.RESOLVE,
+    "archived": Act.RESOLVE,
+    "ignored": Act.RESOLVE,
+    "assigned": Act.NOTE,
+}
+_METRIC_ACTS = {"critical": Act.TRIGGER, "warning": Act.TRIGGER, "resolved": Act.RESOLVE}
+# They tell of Sentry itself or of people's words.
+_NOT_ALERTS = frozenset({"installation", "comment", "error"})
+
+
+def read(payload: Any, context: Context) -> Reading:
+    """Read a hook; `Sentry-Hook-Resource` says which.
+
+    Raises:
+        Unreadable: It is about nothing that has an id, or an action that is not known.
+    """
+    body = mapping(payload)
+    resource = context.headers.get("sentry-hook-resource", "").lower()
+    if resource in _NOT_ALERTS:
+        return Reading(remarks=(f"A hook about {resource} alerts nobody.",))
+    data = mapping(body.get("data"))
+    if resource == "metric_alert" or "metric_alert" in data:
+        return Reading((_metric(body, data, context),))
+    if resource == "issue" or "issue" in data:
+        return Reading((_issue(body, mapping(data.get("issue")), context),))
+    if resource == "event_alert" or "event" in data:
+        return Reading((_event(mapping(data.get("event")), data, context),))
+    return Reading((_plugin(body, context),))
+
+
+def _event(event: Mapping[str, Any], data: Mapping[str, Any], context: Context) -> AlertEvent:
+    issue = _id_of(event.get("issue_id") or event.get("groupID"), "data.event.issue_id")
+    tags = {
+        text(pair[0]): text(pair[1])
+        for pair in event.get("tags") or ()
+        if isinstance(pair, list) and len(pair) == 2
+    }
+    severity, pages = context.judge(text(event.get("level")), tags)
+    return AlertEvent(
+        act=Act.TRIGGER,
+        dedup_key=key_of("issue", issue),
+        title=text(event.get("title"), 300) or f"Sentry issue {issue}",
+        severity=severity,
+        pages=pages,
+        detail=text(event.get("message") or event.get("culprit"), 15_000),
+        url=web_address(event.get("web_url")),
+        labels=tags,
+        facts={"rule": data["triggered_rule"]} if data.get("triggered_rule") else {},
+    )
+
+
+def _metric(body: Mapping[str, Any], data: Mapping[str, Any], context: Context) -> AlertEvent:
+    alert = mapping(data.get("metric_alert"))
+    number = _id_of(alert.get("id"), "data.metric_alert.id")
+    action = text(body.get("action"))
+    if action not in _METRIC_ACTS:
+        raise Unreadable(f"action: one of {', '.join(_METRIC_ACTS)} is wanted")
+    severity, pages = context.judge(action if action != "resolved" else "")
+    return AlertEvent(
+        act=_METRIC_ACTS[action],
+        dedup_key=key_of("metric", number),
+        title=text(data.get("description_title"), 300) or f"Sentry metric alert {number}",
+        severity=severity,
+        pages=pages,
+        detail=text(data.get("description_text"), 15_000),
+        url=web_address(data.get("web_url")),
+    )
+
+
+def _issue(body: Mapping[str, Any], issue: Mapping[str, Any], context: Context) -> AlertEvent:
+    number = _id_of(issue.get("id"), "data.issue.id")
+    action = text(body.get("action"))
+    if action not in _ISSUE_ACTS:
+        raise Unreadable(f"action: one of {', '.join(_ISSUE_ACTS)} is wanted")
+    severity, pages = context.judge(text(issue.get("level")))
+    return AlertEvent(
+        act=_ISSUE_ACTS[action],
+        dedup_key=key_of("issue", number),
+        title=text(issue.get("title"), 300) or f"Sentry issue {number}",
+        severity=severity,
+        pages=pages,
+        detail=text(issue.get("culprit"), 1000),
+        url=web_address(issue.get("web_url") or issue.get("permalink")),
+        actor=text(mapping(body.get("actor")).get("name"), 100),
+    )
+
+
+def _plugin(body: Mapping[str, Any], context: Context) -> AlertEvent:
+    number = _id_of(body.get("id"), "id")
+    severity, pages = context.judge(text(body.get("level")))
+    return AlertEvent(
+        act=Act.TRIGGER,
+        dedup_key=key_of("issue", number),
+        title=text(body.get("message"), 300) or f"Sentry issue {number}",
+        severity=severity,
+        pages=pages,
+        detail=text(body.get("culprit"), 1000),
+        url=web_address(body.get("url")),
+        labels={"project": text(body.get("project"))},
+    )
+
+
+def _id_of(value: Any, path: str) -> str:
+    if found := text(value, 200):
+        return found
+    raise Unreadable(f"{path}: missing")

@@ -1,0 +1,194 @@
+"""From the bytes of a webhook to plain values that every database can keep."""
+
+import email.parser
+import email.policy
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+__all__ = ["Unreadable", "decode", "instant", "mapping", "text", "web_address"]
+
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_MOST_FIELDS = 1000
+# Senders that say "not yet" with an instant: Go's zero time.
+_NEVER = datetime(1971, 1, 1, tzinfo=UTC)
+
+
+class Unreadable(ValueError):
+    """A body, or a part of it, that says nothing we can act on; the message names the field."""
+
+
+def decode(body: bytes, content_type: str = "") -> Any:
+    """Return what a body says: JSON whatever it claims to be, else a form, else its text.
+
+    Strings come without NUL and without halves of surrogate pairs, numbers are finite: what
+    PostgreSQL refuses to store never gets past here.
+
+    Args:
+        body: The raw bytes.
+        content_type: The header, with its parameters.
+
+    Raises:
+        Unreadable: Claims to be JSON or a form and is not, or is nested too deeply.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        return clean(_form(body))
+    if kind == "multipart/form-data":
+        return clean(_multipart(body, content_type))
+    try:
+        return clean(json.loads(body, parse_constant=str))
+    except RecursionError as error:
+        raise Unreadable("body: nested too deeply") from error
+    except ValueError as error:
+        if kind == "text/plain" and (words := _words(body)):
+            return clean(words)
+        raise Unreadable(f"body: not JSON ({_reason(error)})") from error
+
+
+def _reason(error: ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not {error.encoding.upper()}"
+    return str(error)
+
+
+def _words(body: bytes) -> str:
+    try:
+        words = body.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"body: byte {error.start} is not UTF-8") from error
+    # What begins like JSON was meant to be: a truncated document is no message.
+    return "" if words.startswith(("{", "[")) else words
+
+
+def _form(body: bytes) -> dict[str, Any]:
+    try:
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError as error:
+        raise Unreadable(f"body: not a form ({_reason(error)})") from error
+    return _unfolded(dict(pairs))
+
+
+def _multipart(body: bytes, content_type: str) -> dict[str, Any]:
+    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
+    message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + body)
+    if not message.is_multipart():
+        raise Unreadable("body: not multipart/form-data")
+    fields: dict[str, Any] = {}
+    for part in message.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        if isinstance(name, str) and len(fields) < _MOST_FIELDS:
+            content = part.get_payload(decode=True)
+            fields[name] = content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
+    return _unfolded(fields)
+
+
+def _unfolded(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON document that some senders put into one field of a form."""
+    for name in ("data", "payload"):
+        if set(fields) == {name}:
+            try:
+                return (
+                    {"body": value}
+                    if not isinstance(value := json.loads(fields[name]), dict)
+                    else value
+                )
+            except (ValueError, RecursionError):
+                return fields
+    return fields
+
+
+def clean(value: Any) -> Any:
+    """Return the same value without what databases refuse."""
+    try:
+        return _clean(value)
+    except RecursionError as error:
+        raise Unreadable("body: nested too deeply") from error
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\0", _REPLACEMENT)
+    if isinstance(value, dict):
+        return {_clean(str(key)): _clean(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_clean(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def text(value: Any, limit: int = 0) -> str:
+    """Return a value as one text: "" for none, true and false as JSON says them.
+
+    Args:
+        value: Anything that `decode` returns.
+        limit: Cut longer texts to so many characters, the last of them an ellipsis.
+    """
+    if value is None:
+        said = ""
+    elif isinstance(value, bool):
+        said = "true" if value else "false"
+    elif isinstance(value, str):
+        said = value.strip()
+    elif isinstance(value, dict | list):
+        said = json.dumps(value, ensure_ascii=False)
+    else:
+        said = str(value)
+    return said if not limit or len(said) <= limit else f"{said[: limit - 1]}…"
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Return an object, or an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def web_address(value: Any) -> str:
+    """Return an address that a browser may be sent to, or ""; javascript: is an address too."""
+    address = text(value)
+    return (
+        address
+        if address.lower().startswith(("https://", "http://")) and len(address) <= 2000
+        else ""
+    )
+
+
+def instant(value: Any) -> datetime | None:
+    """Return an instant in UTC: ISO 8601 (without an offset: UTC), or seconds or milliseconds.
+
+    None for what is no instant, and for the year 1 that Go's senders write for "never".
+    """
+    try:
+        at = _from_number(float(value)) if _is_number(value) else _from_text(text(value))
+    except (ValueError, OverflowError, OSError):
+        return None
+    return at if at >= _NEVER else None
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int | float) or (isinstance(value, str) and value.strip().isdigit())
+
+
+def _from_number(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds / 1000 if seconds > 1e11 else seconds, UTC)
+
+
+def _from_text(said: str) -> datetime:
+    # CloudWatch writes +0000, which Python 3.11 reads; nanoseconds it does not.
+    at = datetime.fromisoformat(_shortened(said))
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+
+
+def _shortened(said: str) -> str:
+    head, dot, rest = said.partition(".")
+    digits = len(rest) - len(rest.lstrip("0123456789"))
+    return (
+        f"{head}.{rest[: min(digits, 6)]:<06}".replace(" ", "0") + rest[digits:]
+        if dot and digits
+        else said
+    )

@@ -1,0 +1,60 @@
+"""From a sender's word for how bad it is to P0–P3, or to "nobody is called".
+
+P0 comes only from an explicit `priority` label or from a map that somebody edited: else everything
+becomes P0 within a month. The one exception is the sender's own highest priority of Opsgenie and
+Datadog, which is explicit already.
+"""
+
+from collections.abc import Mapping
+
+__all__ = ["BY_KIND", "DEFAULT", "SILENT", "Verdict", "judge"]
+
+SILENT = "none"
+DEFAULT = "P2"
+SEVERITIES = frozenset({"P0", "P1", "P2", "P3"})
+Verdict = tuple[str, bool]
+
+_WORDS = {
+    "critical": "P1",
+    "page": "P1",
+    "fatal": "P1",
+    "error": "P2",
+    "high": "P2",
+    "warning": "P3",
+    "warn": "P3",
+    "low": "P3",
+    "info": SILENT,
+    "none": SILENT,
+    "debug": SILENT,
+}
+_PRIORITIES = {"p1": "P0", "p2": "P1", "p3": "P2", "p4": "P3", "p5": "P3"}
+BY_KIND: Mapping[str, Mapping[str, str]] = {
+    "alertmanager": _WORDS,
+    "grafana": _WORDS,
+    "pagerduty": {"critical": "P1", "error": "P2", "warning": "P3", "info": SILENT},
+    "opsgenie": _PRIORITIES,
+    "datadog": {**_PRIORITIES, "error": "P2", "warning": "P3", "warn": "P3", "info": SILENT},
+    "sentry": {**_WORDS, "critical": "P1", "error": "P2"},
+    "amazon_sns": _WORDS,
+    "uptimekuma": _WORDS,
+    "generic": {**_WORDS, "p0": "P0", "p1": "P1", "p2": "P2", "p3": "P3"},
+}
+
+
+def judge(kind: str, word: str, *, labels: Mapping[str, str], edited: Mapping[str, str]) -> Verdict:
+    """Return the severity of an event and whether anybody is called for it.
+
+    Args:
+        kind: Format of the integration.
+        word: What the sender calls it, in any case; "" when it says nothing.
+        labels: A `priority` of P0 to P3 among them wins over everything.
+        edited: The integration's own map, words in lower case; wins over the default of its kind.
+
+    Returns:
+        P0 to P3, and False when it only informs (P3 then).
+    """
+    explicit = labels.get("priority", "").upper()
+    if explicit in SEVERITIES and kind not in {"opsgenie", "datadog"}:
+        return explicit, True
+    found = {**BY_KIND.get(kind, _WORDS), **edited}.get(word.lower(), DEFAULT)
+    return ("P3", False) if found == SILENT else (found, True)
