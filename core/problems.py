@@ -74,7 +74,7 @@ def problem_response(error: DomainError) -> JsonResponse:
 def wants_json(request: HttpRequest) -> bool:
     """Return whether an error on this path is read by a program rather than a person."""
     path = request.path
-    if path.startswith(("/api/", "/v1/", "/v2/", "/health")):
+    if path.startswith(("/api/", "/v1/", "/v2/", "/integrations/v1/", "/generic/", "/health")):
         return True
     return path.startswith("/sre/") and not path.startswith("/sre/dashboard-ui")
 

@@ -67,6 +67,12 @@ SCHEDULE: tuple[Tick, ...] = (
         "A silent or stuck source looks like a healthy service; five minutes later an alert says so.",
     ),
     Tick(
+        "Miss signs of life",
+        "incidents.check_heartbeats",
+        15,
+        "A heartbeat that is overdue says nothing by itself; an alert says it.",
+    ),
+    Tick(
         "Forget old slices",
         "slo.purge",
         3600,

@@ -42,7 +42,7 @@ ELSEWHERE: tuple[tuple[str, Access], ...] = (
     ("api/users", PUBLIC),
 )
 # Programs only, by rules of their own that the tests of their apps hold; 401 to people.
-PROGRAMS_ONLY = ("api/users", "api/v1/telemetry/", "v1/metrics")
+PROGRAMS_ONLY = ("api/users", "api/v1/telemetry/", "v1/metrics", "v2/alerts", "v2/heartbeats")
 # Answers 401 to everybody: it tells that signing in elsewhere failed.
 SAYS_401 = "accounts/3rdparty/login/error/"
 # A POST that only asks: its question is too long for an address.

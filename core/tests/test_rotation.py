@@ -212,9 +212,17 @@ def test_what_is_encrypted_is_registered() -> None:
         for path in ROOT.glob("[a-z]*/**/*.py")
         if "tests" not in path.parts and "import decrypt, encrypt" in path.read_text()
     }
-    assert users == {"accounts/adapters.py", "slo/services/source_health.py"}
+    assert users == {
+        "accounts/adapters.py",
+        "incidents/services/integrations.py",
+        "slo/services/source_health.py",
+    }
     names = {column.name for column in registered()}
-    assert names == {"mfa.authenticator.data", "slo.source.credentials"}
+    assert names == {
+        "incidents.integration.signing_secret",
+        "mfa.authenticator.data",
+        "slo.source.credentials",
+    }
 
 
 def test_column_of_plain_text_is_replaced_as_a_whole() -> None:

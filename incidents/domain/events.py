@@ -1,14 +1,15 @@
 """What a sender says about an alert, in the portal's words whatever format it came in."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Act", "AlertEvent", "ChangeReport", "HeartbeatPing", "Reading", "key_of"]
+from incidents.domain.heartbeats import Sign
 
-import hashlib
+__all__ = ["Act", "AlertEvent", "ChangeReport", "HeartbeatPing", "Reading", "key_of"]
 
 _KEY_LENGTH = 512
 
@@ -38,7 +39,9 @@ class AlertEvent:
         runbook_url: What to do about it.
         labels: Names and values by which silences and routes match.
         group_key: What belongs together is one incident; "" groups by the key itself.
-        at: The sender's clock, where it orders its events; older ones than the last are late.
+        at: When it began, changed or ended by the sender's clock.
+        is_ordered: Whether that clock tells which of two events came later. Alertmanager's does
+            not: after a break it sends the alert that it had ended with its old beginning.
         actor: Who did it, where a person did.
         facts: Figures that decided, as JSON.
     """
@@ -54,6 +57,7 @@ class AlertEvent:
     labels: Mapping[str, str] = field(default_factory=dict)
     group_key: str = ""
     at: datetime | None = None
+    is_ordered: bool = False
     actor: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -74,6 +78,7 @@ class HeartbeatPing:
     """A sign of life under a name; its absence is what alerts."""
 
     name: str
+    sign: Sign = Sign.SUCCESS
 
 
 @dataclass(frozen=True)

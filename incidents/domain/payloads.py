@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-__all__ = ["Unreadable", "decode", "instant", "mapping", "text", "web_address"]
+__all__ = ["Unreadable", "decode", "instant", "mapping", "sequence", "text", "web_address"]
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _MOST_FIELDS = 1000
@@ -144,6 +144,11 @@ def text(value: Any, limit: int = 0) -> str:
 def mapping(value: Any) -> Mapping[str, Any]:
     """Return an object, or an empty one for anything else."""
     return value if isinstance(value, dict) else {}
+
+
+def sequence(value: Any) -> list[Any]:
+    """Return an array, or an empty one for anything else."""
+    return value if isinstance(value, list) else []
 
 
 def web_address(value: Any) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from incidents.domain.events import Act, AlertEvent, Reading, key_of
 from incidents.domain.formats.context import Context
-from incidents.domain.payloads import Unreadable, clean, instant, mapping, text
+from incidents.domain.payloads import Unreadable, clean, instant, mapping, sequence, text
 
 __all__ = ["CONFIRMATIONS", "envelope", "is_amazons", "read", "signed_text"]
 
@@ -117,7 +117,7 @@ def _alarm(said: Mapping[str, Any], message: Mapping[str, str], context: Context
     labels = {"alarm": name, "region": region, "account": text(said.get("AWSAccountId"))}
     labels |= {
         text(mapping(pair).get("name")): text(mapping(pair).get("value"))
-        for pair in trigger.get("Dimensions") or ()
+        for pair in sequence(trigger.get("Dimensions"))
         if mapping(pair).get("name")
     }
     labels |= {key: text(trigger[key]) for key in ("Namespace", "MetricName") if trigger.get(key)}
@@ -133,6 +133,7 @@ def _alarm(said: Mapping[str, Any], message: Mapping[str, str], context: Context
         ),
         labels=labels,
         at=instant(said.get("StateChangeTime")) or instant(message["Timestamp"]),
+        is_ordered=True,
         facts={key: said[key] for key in ("OldStateValue", "Trigger") if said.get(key)},
     )
 

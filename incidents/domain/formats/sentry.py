@@ -5,7 +5,7 @@ from typing import Any
 
 from incidents.domain.events import Act, AlertEvent, Reading, key_of
 from incidents.domain.formats.context import Context
-from incidents.domain.payloads import Unreadable, mapping, text, web_address
+from incidents.domain.payloads import Unreadable, mapping, sequence, text, web_address
 
 __all__ = ["read"]
 
@@ -46,7 +46,7 @@ def _event(event: Mapping[str, Any], data: Mapping[str, Any], context: Context) 
     issue = _id_of(event.get("issue_id") or event.get("groupID"), "data.event.issue_id")
     tags = {
         text(pair[0]): text(pair[1])
-        for pair in event.get("tags") or ()
+        for pair in sequence(event.get("tags"))
         if isinstance(pair, list) and len(pair) == 2
     }
     severity, pages = context.judge(text(event.get("level")), tags)

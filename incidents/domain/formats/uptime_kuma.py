@@ -4,7 +4,7 @@ from typing import Any
 
 from incidents.domain.events import Act, AlertEvent, Reading, key_of
 from incidents.domain.formats.context import Context
-from incidents.domain.payloads import Unreadable, instant, mapping, text, web_address
+from incidents.domain.payloads import Unreadable, instant, mapping, sequence, text, web_address
 
 __all__ = ["read"]
 
@@ -26,9 +26,11 @@ def read(payload: Any, context: Context) -> Reading:
         return Reading(remarks=(f"Test message: {text(body.get('msg'), 200)}",))
     heartbeat = mapping(beat)
     status = heartbeat.get("status")
+    if not isinstance(status, int) or isinstance(status, bool):
+        raise Unreadable("heartbeat.status: 0, 1, 2 or 3 is wanted")
     if status in _CALLS_NOBODY:
         return Reading(remarks=(f"{text(monitor.get('name'), 100)} is {_CALLS_NOBODY[status]}.",))
-    if status not in _ACTS or isinstance(status, bool):
+    if status not in _ACTS:
         raise Unreadable("heartbeat.status: 0, 1, 2 or 3 is wanted")
     name = text(monitor.get("name"), 200)
     number = text(monitor.get("id") or heartbeat.get("monitorID"))
@@ -36,7 +38,7 @@ def read(payload: Any, context: Context) -> Reading:
         raise Unreadable("monitor.id: missing")
     tags = {
         text(mapping(tag).get("name")): text(mapping(tag).get("value"))
-        for tag in monitor.get("tags") or ()
+        for tag in sequence(monitor.get("tags"))
         if mapping(tag).get("name")
     }
     severity, pages = context.judge(tags.get("severity", ""), tags)

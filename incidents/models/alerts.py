@@ -48,20 +48,39 @@ class Alert(models.Model):
         RESOLVED = "resolved", "Resolved"
 
     source = models.CharField(max_length=40, help_text="Who says so: slo, rule, breaker …")
-    dedup_key = models.CharField(max_length=200, help_text="Same key while firing = same alert.")
+    integration = models.ForeignKey(
+        "incidents.Integration",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="alerts",
+        help_text="Through which it came; none for the portal's own.",
+    )
+    dedup_key = models.CharField(max_length=512, help_text="Same key while firing = same alert.")
     service = models.ForeignKey(
         Service, null=True, blank=True, on_delete=models.SET_NULL, related_name="alerts"
     )
     severity = models.CharField(max_length=2, choices=Severity.choices)
-    title = models.CharField(max_length=300)
+    title = models.CharField(max_length=1024)
     detail = models.TextField(blank=True)
-    url = models.CharField(max_length=500, blank=True, help_text="The page that explains it.")
+    url = models.CharField(max_length=2000, blank=True, help_text="The page that explains it.")
+    runbook_url = models.CharField(max_length=2000, blank=True, help_text="What to do about it.")
+    labels = models.JSONField(
+        default=dict, blank=True, help_text="Names and values it is matched by."
+    )
+    group_key = models.CharField(max_length=512, blank=True, help_text="What belongs together.")
+    pages = models.BooleanField(default=True, help_text="No: it informs, nobody is called.")
     facts = models.JSONField(default=dict, blank=True, help_text="The figures that decided it.")
     state = models.CharField(max_length=8, choices=State.choices, default=State.FIRING)
     count = models.PositiveIntegerField(default=1, help_text="How often it was reported.")
     opened_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_by = models.CharField(max_length=100, blank=True)
+    sender_at = models.DateTimeField(
+        null=True, blank=True, help_text="The sender's clock at the newest event that was applied."
+    )
 
     objects = AlertQuerySet.as_manager()
 
@@ -70,8 +89,13 @@ class Alert(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["source", "dedup_key"],
-                condition=Q(state="firing"),
+                condition=Q(state="firing", integration=None),
                 name="incidents_alert_one_firing",
+            ),
+            models.UniqueConstraint(
+                fields=["integration", "dedup_key"],
+                condition=Q(state="firing", integration__isnull=False),
+                name="incidents_alert_one_firing_of_integration",
             ),
             models.CheckConstraint(
                 name="incidents_alert_resolved_at_iff_resolved",
@@ -90,3 +114,36 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.severity} {self.title}"
+
+
+class AlertLogEntry(models.Model):
+    """What happened to an alert, oldest first; rows are only ever added."""
+
+    class Kind(models.TextChoices):
+        OPENED = "opened", "Opened"
+        REPEATED = "repeated", "Reported again"
+        ACKNOWLEDGED = "acknowledged", "Acknowledged"
+        UNACKNOWLEDGED = "unacknowledged", "Acknowledgement withdrawn"
+        RESOLVED = "resolved", "Resolved"
+        NOTE = "note", "Note"
+
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="log")
+    event = models.ForeignKey(
+        "incidents.InboundEvent",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="log",
+    )
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    actor = models.CharField(max_length=100, blank=True)
+    text = models.TextField(blank=True)
+    facts = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["at", "pk"]
+        indexes = [models.Index(fields=["alert", "at"], name="incidents_alert_log")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.text}".strip()

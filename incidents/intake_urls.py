@@ -1,0 +1,35 @@
+"""Addresses of the intake; senders may leave out or add the slash at the end."""
+
+from django.urls import path, re_path
+
+from incidents.webhooks import heartbeats, opsgenie, pagerduty, senders
+
+app_name = "intake"
+urlpatterns = [
+    re_path(
+        r"^integrations/v1/(?P<kind>[a-z_]{1,20})/(?P<key>[0-9A-Za-z-]{1,64})/?$",
+        senders.receive,
+        name="webhook",
+    ),
+    re_path(r"^v2/enqueue/?$", pagerduty.enqueue, name="pagerduty"),
+    re_path(r"^v2/change/enqueue/?$", pagerduty.change, name="pagerduty-change"),
+    re_path(
+        r"^generic/2010-04-15/create_event\.json$", pagerduty.create_event, name="pagerduty-v1"
+    ),
+    re_path(r"^v2/alerts/?$", opsgenie.alerts, name="opsgenie"),
+    path("v2/alerts/requests/<uuid:request_id>", opsgenie.request_status, name="opsgenie-request"),
+    re_path(
+        r"^v2/alerts/(?P<identifier>.+)/(?P<action>close|acknowledge|unacknowledge|snooze|escalate"
+        r"|assign|notes|tags|details|responders|message|description|priority)/?$",
+        opsgenie.alert,
+        name="opsgenie-action",
+    ),
+    re_path(
+        r"^v2/heartbeats/(?P<name>.+)/ping/?$", heartbeats.ping_opsgenie, name="opsgenie-heartbeat"
+    ),
+    path("ping/<uuid:code>", heartbeats.ping, name="ping"),
+    path("ping/<uuid:code>/<slug:word>", heartbeats.ping, name="ping-word"),
+    path("ping/<slug:key>/<slug:slug>", heartbeats.ping_slug, name="ping-slug"),
+    path("ping/<slug:key>/<slug:slug>/<slug:word>", heartbeats.ping_slug, name="ping-slug-word"),
+    re_path(r"^v2/alerts/(?P<identifier>.+?)/?$", opsgenie.alert, name="opsgenie-alert"),
+]

@@ -1,0 +1,59 @@
+"""Heartbeats: what must report regularly, and alerts by its silence."""
+
+import uuid
+from datetime import timedelta
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from core.models import TimestampedModel
+from incidents.domain.heartbeats import Expected
+from incidents.models.alerts import Severity
+from incidents.models.integrations import Integration
+
+_MINUTE = MinValueValidator(timedelta(seconds=30), "At least 30 seconds.")
+
+
+class Heartbeat(TimestampedModel):
+    """One thing that must give a sign of life, e.g. a backup every night."""
+
+    class State(models.TextChoices):
+        NEW = "new", "Waiting for its first sign"
+        UP = "up", "Alive"
+        DOWN = "down", "Overdue or failed"
+        PAUSED = "paused", "Paused"
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    integration = models.ForeignKey(
+        Integration, on_delete=models.CASCADE, related_name="heartbeats"
+    )
+    name = models.CharField(max_length=100)
+    period = models.DurationField(default=timedelta(days=1), validators=[_MINUTE])
+    grace = models.DurationField(default=timedelta(hours=1), validators=[_MINUTE])
+    severity = models.CharField(max_length=2, choices=Severity.choices, default=Severity.P2)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.NEW)
+    last_sign_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_sign = models.CharField(max_length=8, blank=True, editable=False)
+    due_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Silent beyond this, it alerts."
+    )
+
+    class Meta:
+        ordering = ["integration", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["integration", "name"], name="incidents_heartbeat_name_once"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(state="up"), name="incidents_heartbeat_due")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def expected(self) -> Expected:
+        """How often its sign is expected."""
+        return Expected(self.period, self.grace)

@@ -1,0 +1,91 @@
+"""Signs of life: what a ping changes, and what silence does."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from incidents.domain.heartbeats import DEFAULTS, Sign, due_after
+from incidents.models import Heartbeat, InboundEvent, Integration, Severity
+from incidents.services.intake import Acts, AlertSignal, receive, take
+
+__all__ = ["check", "named", "ping"]
+
+SOURCE = "heartbeat"
+_BATCH = 100
+
+
+def named(integration: Integration, name: str) -> Heartbeat:
+    """Return the heartbeat of a name, made with the defaults of its kind when it is new."""
+    expected = DEFAULTS.get(integration.kind, DEFAULTS["healthchecks"])
+    heartbeat, _ = Heartbeat.objects.get_or_create(
+        integration=integration,
+        name=name[:100],
+        defaults={"period": expected.period, "grace": expected.grace},
+    )
+    return heartbeat
+
+
+def ping(
+    heartbeat: Heartbeat,
+    sign: Sign,
+    acts: Acts,
+    *,
+    now: datetime,
+    event: InboundEvent | None = None,
+) -> None:
+    """Take a sign of life within the caller's transaction, who records `acts` at its end.
+
+    A failure alerts at once; a success ends the alert. A log changes nothing.
+    """
+    if sign is Sign.LOG:
+        return
+    heartbeat = Heartbeat.objects.select_for_update().get(pk=heartbeat.pk)
+    heartbeat.last_sign, heartbeat.last_sign_at = sign.value, now
+    if heartbeat.state != Heartbeat.State.PAUSED:
+        failed = sign is Sign.FAIL
+        stays_down = sign is Sign.START and heartbeat.state == Heartbeat.State.DOWN
+        heartbeat.due_at = due_after(sign, now, heartbeat.expected)
+        if not stays_down:
+            heartbeat.state = Heartbeat.State.DOWN if failed else Heartbeat.State.UP
+        if sign is not Sign.START:
+            words = "reported a failure" if failed else ""
+            take(_signal(heartbeat, words, event), acts, now=now)
+    heartbeat.save(update_fields=["last_sign", "last_sign_at", "due_at", "state", "updated_at"])
+
+
+def check(*, now: datetime) -> int:
+    """Alert about every heartbeat that is overdue; several may check at once, each alerts once."""
+    overdue = Heartbeat.objects.filter(state=Heartbeat.State.UP, due_at__lte=now)
+    found = 0
+    for pk in list(overdue.order_by("due_at").values_list("pk", flat=True)[:_BATCH]):
+        with transaction.atomic():
+            # Whoever changes the row first alerts; a ping in between makes it no longer due.
+            if overdue.filter(pk=pk).update(state=Heartbeat.State.DOWN):
+                heartbeat = Heartbeat.objects.select_related("integration__service").get(pk=pk)
+                receive(_signal(heartbeat, _silence(heartbeat)), now=now)
+                found += 1
+    return found
+
+
+def _silence(heartbeat: Heartbeat) -> str:
+    if heartbeat.last_sign == Sign.START:
+        return f"started at {heartbeat.last_sign_at:%Y-%m-%d %H:%M:%S} UTC and did not end"
+    return f"gave no sign since {heartbeat.last_sign_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _signal(heartbeat: Heartbeat, words: str, event: InboundEvent | None = None) -> AlertSignal:
+    integration = heartbeat.integration
+    return AlertSignal(
+        source=SOURCE,
+        dedup_key=f"heartbeat/{heartbeat.pk}",
+        firing=bool(words),
+        severity=Severity(heartbeat.severity),
+        title=f"{heartbeat.name} {words}".strip(),
+        service=integration.service,
+        integration=integration,
+        labels={"heartbeat": heartbeat.name},
+        group_key=f"heartbeat/{heartbeat.pk}",
+        runbook_url=integration.runbook_url,
+        detail=f"Expected every {heartbeat.period}, at most {heartbeat.grace} later.",
+        event=event,
+    )

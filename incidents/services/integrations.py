@@ -1,0 +1,132 @@
+"""Making, changing and re-keying integrations; the key goes out once, the secret never."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from cryptography.fernet import InvalidToken
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from core import audit
+from core.encryption import decrypt, encrypt
+from incidents.domain.formats.generic import check_mapping
+from incidents.domain.severities import SEVERITIES, SILENT
+from incidents.models import Integration
+
+__all__ = ["find", "new_key", "open_secret", "rotate_key", "save_integration"]
+
+# PagerDuty's clients want 32 characters, Opsgenie's and Healthchecks' show them as a UUID.
+_KEY = re.compile(r"[0-9a-f]{32}")
+
+
+def new_key() -> str:
+    """Return a fresh key: 32 hexadecimal digits, 128 bits of chance."""
+    return secrets.token_hex(16)
+
+
+def find(key: str, *kinds: str) -> Integration | None:
+    """Return the enabled integration that a key opens, if it is of one of `kinds`."""
+    plain = key.strip().lower().replace("-", "")
+    if not _KEY.fullmatch(plain):
+        return None
+    found = Integration.objects.select_related("service").filter(
+        key_digest=_digest(plain), is_enabled=True
+    )
+    return found.filter(kind__in=kinds).first() if kinds else found.first()
+
+
+def open_secret(integration: Integration) -> str | None:
+    """Return the secret with which the sender signs; "" for none, None when no key opens it."""
+    if not integration.signing_secret:
+        return ""
+    try:
+        return decrypt(integration.signing_secret)
+    except InvalidToken:
+        return None
+
+
+@transaction.atomic
+def save_integration(
+    integration: Integration,
+    *,
+    fields: Mapping[str, Any],
+    actor: audit.Actor | str | None,
+    now: datetime,
+    signing_secret: str | None = None,
+) -> str:
+    """Create or change an integration.
+
+    Args:
+        integration: A new one, or a stored one.
+        fields: What to set.
+        actor: Who.
+        now: When.
+        signing_secret: With which the sender signs; "" forgets it, None keeps it.
+
+    Returns:
+        The key of a new one, which nobody sees again; "" for a stored one.
+
+    Raises:
+        ValidationError: With the messages by field.
+    """
+    is_new = integration.pk is None
+    changes: dict[str, Any] = {
+        name: [str(getattr(integration, name, None)) if not is_new else "", str(value)]
+        for name, value in fields.items()
+        if is_new or getattr(integration, name) != value
+    }
+    for name, value in fields.items():
+        setattr(integration, name, value)
+    key = ""
+    if is_new:
+        key = new_key()
+        integration.key_digest, integration.key_hint = _digest(key), key[-4:]
+    _check(integration)
+    if signing_secret is not None:
+        integration.signing_secret = encrypt(signing_secret) if signing_secret else ""
+        changes["signing_secret"] = ["…", "set" if signing_secret else "removed"]
+    if is_new or changes:
+        integration.save()
+        act = "integration.created" if is_new else "integration.changed"
+        audit.record(act=act, subject=integration, actor=actor, now=now, changes=changes)
+    return key
+
+
+@transaction.atomic
+def rotate_key(integration: Integration, *, actor: audit.Actor | str | None, now: datetime) -> str:
+    """Give an integration another key and return it; the old one is unknown from now on."""
+    key = new_key()
+    integration.key_digest, integration.key_hint = _digest(key), key[-4:]
+    integration.save(update_fields=["key_digest", "key_hint", "updated_at"])
+    audit.record(act="integration.key_rotated", subject=integration, actor=actor, now=now)
+    return key
+
+
+def _check(integration: Integration) -> None:
+    errors: dict[str, list[str]] = {}
+    words = integration.severity_map
+    if not isinstance(words, dict) or any(
+        not isinstance(meant, str) or (meant not in SEVERITIES and meant != SILENT)
+        for meant in words.values()
+    ):
+        errors["severity_map"] = ['Give words and P0, P1, P2, P3 or none: {"critical": "P1"}.']
+    else:
+        integration.severity_map = {str(word).lower(): meant for word, meant in words.items()}
+    if not isinstance(integration.mapping, dict):
+        errors["mapping"] = ['Give expressions by field: {"title": "alert.name"}.']
+    elif wrong := check_mapping(integration.mapping):
+        errors["mapping"] = [f"{name}: {message}" for name, message in wrong.items()]
+    if errors:
+        raise ValidationError(errors)
+    integration.full_clean()
+
+
+def _digest(key: str) -> str:
+    pepper: str = settings.TOKEN_PEPPER
+    return hmac.new(pepper.encode(), f"integration:{key}".encode(), hashlib.sha256).hexdigest()

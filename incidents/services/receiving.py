@@ -1,0 +1,240 @@
+"""From a request of a known key to its alerts: what came is stored with what it did, or not at all.
+
+One transaction holds the raw request and everything it changed. An element that cannot be applied
+is undone by itself, named in the request's `problem`, and shown in the inbox; the rest goes on.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+from django.db import DataError, IntegrityError, transaction
+
+from incidents.domain.events import Act, AlertEvent, Reading
+from incidents.domain.payloads import Unreadable
+from incidents.models import Alert, AlertLogEntry, ChangeEvent, InboundEvent, Integration
+from incidents.services import heartbeats, intake
+from incidents.services.intake import Acts, AlertSignal
+
+__all__ = ["RawRequest", "Taken", "settle", "take"]
+
+log = structlog.get_logger(__name__)
+_KEPT = ("content-type", "user-agent", "sentry-hook-resource", "sentry-hook-timestamp",
+         "x-amz-sns-message-type", "x-amz-sns-message-id", "webhook-id", "webhook-timestamp")  # fmt: skip
+_KINDS = {
+    Act.ACKNOWLEDGE: AlertLogEntry.Kind.ACKNOWLEDGED,
+    Act.UNACKNOWLEDGE: AlertLogEntry.Kind.UNACKNOWLEDGED,
+    Act.NOTE: AlertLogEntry.Kind.NOTE,
+}
+
+
+@dataclass(frozen=True)
+class RawRequest:
+    """What was sent.
+
+    Args:
+        address: Path without the key.
+        body: Raw bytes.
+        content_type: With its parameters.
+        headers: Names in lower case; only those that say something are kept.
+    """
+
+    address: str
+    body: bytes
+    content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of a request.
+
+    Args:
+        event: Its stored row.
+        error: Why nothing of it could be read; None when something was.
+        applied: Elements that opened or changed something.
+        remarks: Elements that could not be read or applied.
+    """
+
+    event: InboundEvent
+    error: Unreadable | None
+    applied: int
+    remarks: tuple[str, ...]
+
+
+def take(
+    integration: Integration,
+    raw: RawRequest,
+    read: Callable[[], Reading],
+    *,
+    now: datetime,
+) -> Taken:
+    """Store a request and do what it says; committed when this returns.
+
+    Args:
+        integration: Whose key it carried.
+        raw: What was sent.
+        read: Reads it; raises `Unreadable` when it says nothing.
+        now: The present.
+
+    Raises:
+        django.db.OperationalError: The database does not answer; nothing was stored.
+    """
+    error: Unreadable | None = None
+    try:
+        reading = read()
+    except Unreadable as unreadable:
+        error, reading = unreadable, Reading()
+    with transaction.atomic():
+        event = _store(integration, raw, reading, now=now)
+        acts = Acts()
+        applied, failed = _apply_all(integration, event, reading, acts, now=now)
+        remarks = (*((str(error),) if error else ()), *reading.remarks, *failed)
+        if remarks or applied:
+            event.state = _state(error, failed=bool(failed or reading.remarks), applied=applied)
+            event.problem = "\n".join(remarks)[:10_000]
+            event.alerts = applied
+            event.save(update_fields=["state", "problem", "alerts"])
+        acts.record(now=now)
+    return Taken(event, error, applied, tuple(remarks))
+
+
+@transaction.atomic
+def settle(event: InboundEvent) -> None:
+    """Take a request out of the inbox: somebody has looked at it."""
+    InboundEvent.objects.filter(pk=event.pk, state__in=["unparsed", "partly"]).update(
+        state=InboundEvent.State.SETTLED
+    )
+
+
+def _store(
+    integration: Integration, raw: RawRequest, reading: Reading, *, now: datetime
+) -> InboundEvent:
+    first = reading.events[0].dedup_key if reading.events else ""
+    return InboundEvent.objects.create(
+        integration=integration,
+        received_at=now,
+        address=_storable(raw.address)[:600],
+        content_type=_storable(raw.content_type)[:200],
+        headers={name: _storable(raw.headers[name])[:500] for name in _KEPT if name in raw.headers},
+        body=raw.body,
+        sha256=hashlib.sha256(raw.body).hexdigest(),
+        ext_id=first,
+        state=InboundEvent.State.PARSED,
+    )
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _state(error: Unreadable | None, *, failed: bool, applied: int) -> InboundEvent.State:
+    if error is not None:
+        return InboundEvent.State.UNPARSED
+    if not failed:
+        return InboundEvent.State.PARSED
+    return InboundEvent.State.PARTLY if applied else InboundEvent.State.UNPARSED
+
+
+def _apply_all(
+    integration: Integration, event: InboundEvent, reading: Reading, acts: Acts, *, now: datetime
+) -> tuple[int, list[str]]:
+    applied, failed = 0, []
+    for change in reading.changes:
+        ChangeEvent.objects.create(
+            integration=integration,
+            service=integration.service,
+            at=change.at or now,
+            summary=change.summary,
+            source=change.source,
+            url=change.url,
+            facts=dict(change.facts),
+        )
+        applied += 1
+    for sign in reading.pings:
+        heartbeats.ping(
+            heartbeats.named(integration, sign.name), sign.sign, acts, now=now, event=event
+        )
+        applied += 1
+    for said in _in_one_order(reading.events):
+        try:
+            with transaction.atomic():
+                applied += apply(integration, event, said, acts, now=now) is not None
+        except (DataError, IntegrityError, ValueError, TypeError) as error:
+            log.exception("alert_not_applied", integration=integration.pk)
+            failed.append(f"{said.dedup_key}: could not be stored ({type(error).__name__})")
+    return applied, failed
+
+
+def _in_one_order(events: Iterable[AlertEvent]) -> list[AlertEvent]:
+    # Two requests with the same alerts lock them in the same order, so neither waits for ever.
+    return sorted(events, key=lambda event: event.dedup_key)
+
+
+def apply(
+    integration: Integration,
+    event: InboundEvent,
+    said: AlertEvent,
+    acts: Acts,
+    *,
+    now: datetime,
+) -> Alert | None:
+    """Do one thing that a sender says; None when it concerns no open alert, or came too late."""
+    signal = _signal(integration, event, said)
+    if said.act in {Act.TRIGGER, Act.RESOLVE}:
+        return intake.take(signal, acts, now=now)
+    alert = intake.open_alert(signal)
+    if alert is None:
+        return None
+    if said.act is Act.ACKNOWLEDGE:
+        alert.acknowledged_at = alert.acknowledged_at or now
+        alert.acknowledged_by = alert.acknowledged_by or said.actor or integration.name[:100]
+    elif said.act is Act.UNACKNOWLEDGE:
+        alert.acknowledged_at, alert.acknowledged_by = None, ""
+    _reword(alert, said)
+    alert.save(update_fields=["acknowledged_at", "acknowledged_by", "title", "detail"])
+    AlertLogEntry.objects.create(
+        alert=alert,
+        event=event,
+        at=now,
+        kind=_KINDS[said.act],
+        actor=said.actor or integration.name[:100],
+        text=said.detail,
+        facts=dict(said.facts),
+    )
+    if said.act is not Act.NOTE:
+        acts.add(f"alert.{said.act}d", alert, said.actor or integration.kind)
+    return alert
+
+
+def _reword(alert: Alert, said: AlertEvent) -> None:
+    """Change the words of an alert where that is what was asked for."""
+    action = said.facts.get("action")
+    if action == "message" and isinstance(said.facts.get("message"), str):
+        alert.title = said.facts["message"][:300] or alert.title
+    elif action == "description" and isinstance(said.facts.get("description"), str):
+        alert.detail = said.facts["description"][:15_000]
+
+
+def _signal(integration: Integration, event: InboundEvent, said: AlertEvent) -> AlertSignal:
+    return AlertSignal(
+        source=integration.kind,
+        dedup_key=said.dedup_key,
+        firing=said.act is Act.TRIGGER,
+        severity=said.severity,
+        title=said.title,
+        service=integration.service,
+        detail=said.detail,
+        url=said.url,
+        facts=said.facts,
+        integration=integration,
+        runbook_url=said.runbook_url or integration.runbook_url,
+        labels=said.labels,
+        group_key=said.group_key or said.dedup_key,
+        pages=said.pages,
+        at=said.at if said.is_ordered else None,
+        actor=said.actor,
+        event=event,
+    )

@@ -1,0 +1,158 @@
+"""Signs of life: silence and failure alert, a success ends it, and nothing alerts twice."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+
+from incidents.models import Alert, Heartbeat, InboundEvent
+from incidents.services import heartbeats, intake
+from incidents.tests import bodies
+from incidents.tests.senders import integration_of, post
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+START = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+class Clock:
+    """The wall clock, moved by the test."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = START
+        monkeypatch.setattr("django.utils.timezone.now", lambda: self.now)
+
+    def forward(self, **span: float) -> int:
+        """Let time pass, then check; returns how many alerted."""
+        self.now += timedelta(**span)
+        return heartbeats.check(now=self.now)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def get(path: str) -> int:
+    return Client().get(path).status_code
+
+
+def test_silence_alerts_once_and_a_sign_ends_it(clock: Clock) -> None:
+    integration, key = integration_of("healthchecks")
+    path = f"/ping/{uuid.UUID(key)}"
+    answer = Client().get(path)
+    assert (answer.status_code, answer.content, answer["Content-Type"]) == (
+        200,
+        b"OK",
+        "text/plain; charset=utf-8",
+    )
+    heartbeat = Heartbeat.objects.get()
+    assert (heartbeat.state, heartbeat.name) == ("up", integration.name)
+    assert clock.forward(hours=24, minutes=59) == 0
+    assert clock.forward(minutes=1) == 1
+    assert clock.forward(days=3) == 0
+    alert = Alert.objects.get()
+    assert (alert.state, alert.source, alert.service) == (
+        "firing",
+        "heartbeat",
+        integration.service,
+    )
+    assert alert.title == f"{integration.name} gave no sign since 2026-03-02 12:00:00 UTC"
+    assert Client().head(path).status_code == 200
+    alert.refresh_from_db()
+    assert alert.state == "resolved"
+    assert InboundEvent.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "firing"),
+    [
+        ("", "up", 0),
+        ("/0", "up", 0),
+        ("/fail", "down", 1),
+        ("/3", "down", 1),
+        ("/start", "up", 0),
+        ("/log", "new", 0),
+    ],
+)
+def test_what_each_ping_means(clock: Clock, word: str, state: str, firing: int) -> None:
+    _integration, key = integration_of("healthchecks")
+    assert get(f"/ping/{uuid.UUID(key)}{word}") == 200
+    assert Heartbeat.objects.get().state == state
+    assert Alert.objects.firing().count() == firing
+
+
+def test_a_run_that_does_not_end_alerts_after_the_grace(clock: Clock) -> None:
+    _integration, key = integration_of("healthchecks")
+    get(f"/ping/{uuid.UUID(key)}/start")
+    assert clock.forward(minutes=59) == 0
+    assert clock.forward(minutes=2) == 1
+    assert "did not end" in Alert.objects.get().title
+
+
+def test_wrong_addresses_are_refused(clock: Clock) -> None:
+    _integration, key = integration_of("healthchecks")
+    _other, generic = integration_of("generic")
+    assert get(f"/ping/{uuid.UUID(key)}/256") == 404
+    assert get(f"/ping/{uuid.UUID(generic)}") == 404
+    assert get(f"/ping/{uuid.uuid4()}") == 404
+    assert get(f"/ping/{key}/nightly") == 404
+    assert Heartbeat.objects.count() == 0
+
+
+def test_a_slug_is_made_when_asked_for(clock: Clock) -> None:
+    _integration, key = integration_of("healthchecks")
+    assert get(f"/ping/{key}/nightly?create=1") == 200
+    assert get(f"/ping/{key}/nightly/fail?rid={uuid.uuid4()}") == 200
+    heartbeat = Heartbeat.objects.get()
+    assert (heartbeat.name, heartbeat.state) == ("nightly", "down")
+    assert get(f"/ping/{heartbeat.uid}") == 200
+    assert Alert.objects.get().state == "resolved"
+
+
+def test_opsgenie_pings_even_what_it_does_not_know(clock: Clock) -> None:
+    _integration, key = integration_of("opsgenie")
+    headers = {"Authorization": f"GenieKey {key}"}
+    for method in ("get", "post", "put", "patch"):
+        answer = getattr(Client(), method)("/v2/heartbeats/night%20job/ping", headers=headers)
+        assert answer.status_code == 202
+        assert answer.json()["result"] == "PONG - Heartbeat received"
+    assert Heartbeat.objects.get().name == "night job"
+    assert Client().get("/v2/heartbeats/x/ping").status_code == 401
+    assert clock.forward(minutes=11) == 1
+
+
+def test_a_watchdog_feeds_a_heartbeat(clock: Clock) -> None:
+    _integration, key = integration_of("alertmanager")
+    watchdog = {"status": "firing", "labels": {"alertname": "Watchdog"}, "annotations": {}}
+    body = {**bodies.ALERTMANAGER, "alerts": [watchdog]}
+    assert post(f"/integrations/v1/alertmanager/{key}/", body).json()["accepted"] == 1
+    assert Alert.objects.count() == 0
+    assert clock.forward(minutes=20) == 1
+    assert Alert.objects.get().title.startswith("Watchdog gave no sign")
+
+
+def test_a_paused_one_is_left_alone(clock: Clock) -> None:
+    _integration, key = integration_of("healthchecks")
+    get(f"/ping/{uuid.UUID(key)}")
+    Heartbeat.objects.update(state=Heartbeat.State.PAUSED)
+    assert clock.forward(days=9) == 0
+    get(f"/ping/{uuid.UUID(key)}/fail")
+    assert Alert.objects.count() == 0
+
+
+def test_two_checkers_alert_once(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one finds the row changed, although it had read that it is due."""
+    _integration, key = integration_of("healthchecks")
+    get(f"/ping/{uuid.UUID(key)}")
+    receive = intake.receive
+    inner = []
+
+    def racing(*args: object, **kwargs: object) -> object:
+        inner.append(heartbeats.check(now=clock.now))
+        return receive(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("incidents.services.heartbeats.receive", racing)
+    assert clock.forward(days=2) == 1
+    assert inner == [0]
+    assert Alert.objects.get().count == 1

@@ -1,0 +1,90 @@
+"""Signs of life in Healthchecks' and Opsgenie's way."""
+
+import uuid
+
+from django.http import HttpRequest, HttpResponse
+
+from core import clock
+from core.errors import InvalidInput
+from incidents.domain.events import HeartbeatPing, Reading
+from incidents.domain.heartbeats import sign_of
+from incidents.models import Heartbeat, Integration
+from incidents.services import integrations
+from incidents.services.receiving import take
+from incidents.webhooks import opsgenie
+from incidents.webhooks.requests import MAX_BYTES, raw_request, webhook
+
+__all__ = ["ping", "ping_opsgenie", "ping_slug"]
+
+
+def _said(text: str, status: int = 200) -> HttpResponse:
+    answer = HttpResponse(text, content_type="text/plain; charset=utf-8", status=status)
+    answer.headers["Ping-Body-Limit"] = str(MAX_BYTES)
+    return answer
+
+
+def _large() -> HttpResponse:
+    return _said("body too large", 413)
+
+
+def _broken() -> HttpResponse:
+    return _said("try again later", 503)
+
+
+@webhook("HEAD", "GET", "POST", large=_large, broken=_broken)
+def ping(request: HttpRequest, code: uuid.UUID, word: str = "") -> HttpResponse:
+    """`/ping/<uuid>[/start|/fail|/log|/<exit status>]`: of a heartbeat, or an integration's key."""
+    heartbeat = Heartbeat.objects.select_related("integration__service").filter(uid=code).first()
+    if heartbeat is not None and heartbeat.integration.is_enabled:
+        return _take(request, heartbeat.integration, heartbeat.name, word)
+    integration = integrations.find(code.hex, Integration.Kind.HEALTHCHECKS)
+    if integration is None:
+        return _said("not found", 404)
+    if sign_of(word) is None:
+        return _take_named(request, integration, word)
+    return _take(request, integration, integration.name, word)
+
+
+@webhook("HEAD", "GET", "POST", large=_large, broken=_broken)
+def ping_slug(request: HttpRequest, key: str, slug: str, word: str = "") -> HttpResponse:
+    """`/ping/<ping key>/<slug>[…]`; `?create=1` makes a heartbeat that does not exist yet."""
+    integration = integrations.find(key, Integration.Kind.HEALTHCHECKS)
+    if integration is None:
+        return _said("not found", 404)
+    return _take_named(request, integration, slug, word)
+
+
+@webhook("GET", "POST", "PUT", "PATCH", large=opsgenie.too_large, broken=opsgenie.unavailable)
+def ping_opsgenie(request: HttpRequest, name: str) -> HttpResponse:
+    """`/v2/heartbeats/<name>/ping`; one that does not exist yet begins to."""
+    integration = opsgenie.integration_of(request)
+    if integration is None:
+        return opsgenie.unknown_key()
+    try:
+        raw = raw_request(request)
+    except InvalidInput as error:
+        return opsgenie.answer(400, message=error.message)
+    taken = take(integration, raw, lambda: Reading(pings=(HeartbeatPing(name),)), now=clock.now())
+    return opsgenie.answer(202, str(taken.event.uid), result="PONG - Heartbeat received")
+
+
+def _take_named(
+    request: HttpRequest, integration: Integration, slug: str, word: str = ""
+) -> HttpResponse:
+    known = Heartbeat.objects.filter(integration=integration, name=slug).exists()
+    if not known and request.GET.get("create") != "1":
+        return _said("not found", 404)
+    return _take(request, integration, slug, word)
+
+
+def _take(request: HttpRequest, integration: Integration, name: str, word: str) -> HttpResponse:
+    sign = sign_of(word)
+    if sign is None:
+        return _said("invalid url format", 400)
+    try:
+        raw = raw_request(request)
+    except InvalidInput:
+        return _said("body ended early", 400)
+    reading = Reading(pings=(HeartbeatPing(name, sign),))
+    take(integration, raw, lambda: reading, now=clock.now())
+    return _said("OK")

@@ -1,0 +1,131 @@
+"""PagerDuty's Events API, v2 and v1, with its bodies and status codes."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from core import clock
+from core.errors import InvalidInput
+from incidents.domain.events import Reading
+from incidents.domain.formats import pagerduty
+from incidents.domain.formats.context import Context
+from incidents.domain.payloads import Unreadable, decode, text
+from incidents.models import Integration
+from incidents.services import integrations
+from incidents.services.receiving import RawRequest, Taken, take
+from incidents.webhooks.requests import json_answer, raw_request, webhook
+
+__all__ = ["change", "create_event", "enqueue"]
+
+Reader = Callable[[Any, Context, str], Reading]
+
+
+def _invalid(errors: list[str]) -> HttpResponse:
+    body = {"status": "invalid event", "message": "Event object is invalid", "errors": errors}
+    return json_answer(body, 400)
+
+
+def _unrecognized() -> HttpResponse:
+    body = {
+        "status": "Unrecognized object",
+        "message": "Event object format is unrecognized",
+        "errors": ["JSON parse error"],
+    }
+    return json_answer(body, 400)
+
+
+def _large() -> HttpResponse:
+    body = {"status": "invalid event", "message": "Event object is too large", "errors": ["512 KB"]}
+    return json_answer(body, 413)
+
+
+def _broken() -> HttpResponse:
+    body = {
+        "status": "unavailable",
+        "message": "Nothing was stored. Please retry later.",
+        "errors": ["The database does not answer."],
+    }
+    return json_answer(body, 503)
+
+
+@webhook("POST", large=_large, broken=_broken)
+def enqueue(request: HttpRequest) -> HttpResponse:
+    """`/v2/enqueue`."""
+    return _take(
+        request,
+        "routing_key",
+        lambda said, context, key: pagerduty.read_v2(said, context, fresh_key=key),
+        _accepted,
+    )
+
+
+@webhook("POST", large=_large, broken=_broken)
+def change(request: HttpRequest) -> HttpResponse:
+    """`/v2/change/enqueue`: tells of a deploy; nobody is called."""
+    return _take(
+        request,
+        "routing_key",
+        lambda said, context, _key: pagerduty.read_change(said, context),
+        _changed,
+    )
+
+
+@webhook("POST", large=_large, broken=_broken)
+def create_event(request: HttpRequest) -> HttpResponse:
+    """`/generic/2010-04-15/create_event.json`, the API before v2."""
+    return _take(
+        request,
+        "service_key",
+        lambda said, context, key: pagerduty.read_v1(said, context, fresh_key=key),
+        _accepted_v1,
+    )
+
+
+def _take(
+    request: HttpRequest, key_field: str, reader: Reader, accepted: Callable[[Taken], HttpResponse]
+) -> HttpResponse:
+    try:
+        raw = raw_request(request)
+        said = decode(raw.body, "application/json")
+    except (InvalidInput, Unreadable):
+        return _unrecognized()
+    if not isinstance(said, dict):
+        return _unrecognized()
+    integration, errors = _integration(text(said.get(key_field)), key_field)
+    if integration is None:
+        return _invalid(errors)
+    taken = _stored(integration, raw, said, reader)
+    if isinstance(taken.error, pagerduty.Invalid):
+        return _invalid(taken.error.errors)
+    return _unrecognized() if taken.error else accepted(taken)
+
+
+def _stored(integration: Integration, raw: RawRequest, said: Any, reader: Reader) -> Taken:
+    context = Context(integration.kind, severity_map=integration.severity_map)
+    fresh_key = uuid.uuid4().hex
+    return take(integration, raw, lambda: reader(said, context, fresh_key), now=clock.now())
+
+
+def _integration(key: str, name: str) -> tuple[Integration | None, list[str]]:
+    if not key:
+        return None, [f"'{name}' is missing or blank"]
+    if len(key.replace("-", "")) != 32:
+        return None, [f"Length of '{name}' is incorrect (should be 32 characters)"]
+    found = integrations.find(key, Integration.Kind.PAGERDUTY)
+    return found, [] if found else [f"'{name}' is not known here"]
+
+
+def _accepted(taken: Taken) -> HttpResponse:
+    body = {"status": "success", "message": "Event processed", "dedup_key": taken.event.ext_id}
+    return json_answer(body, 202)
+
+
+def _accepted_v1(taken: Taken) -> HttpResponse:
+    body = {"status": "success", "message": "Event processed", "incident_key": taken.event.ext_id}
+    return json_answer(body, 200)
+
+
+def _changed(_taken: Taken) -> HttpResponse:
+    return json_answer({"status": "success", "message": "Change event processed"}, 202)

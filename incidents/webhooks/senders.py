@@ -1,0 +1,116 @@
+"""`/integrations/v1/<kind>/<key>/`: webhooks whose senders only look at the status."""
+
+from django.http import HttpRequest, HttpResponse
+
+from core import clock
+from core.errors import InvalidInput
+from incidents.adapters import sns_signatures
+from incidents.adapters.sns_signatures import NotVerified
+from incidents.domain.events import Reading
+from incidents.domain.formats import amazon_sns
+from incidents.domain.formats.context import Context
+from incidents.domain.formats.registry import WEBHOOKS
+from incidents.domain.payloads import Unreadable, decode
+from incidents.domain.signatures import is_signed
+from incidents.models import Integration
+from incidents.services import integrations
+from incidents.services.receiving import RawRequest, Taken, take
+from incidents.webhooks.requests import json_answer, raw_request, webhook
+
+__all__ = ["receive"]
+
+
+def _large() -> HttpResponse:
+    return json_answer({"status": "error", "message": "body: at most 512 KiB"}, 413)
+
+
+def _broken() -> HttpResponse:
+    return json_answer({"status": "error", "message": "Nothing was stored; try again."}, 503)
+
+
+@webhook("POST", large=_large, broken=_broken)
+def receive(request: HttpRequest, kind: str, key: str) -> HttpResponse:
+    """Take a webhook; 200 means that it is stored."""
+    integration = integrations.find(key, kind)
+    if integration is None:
+        return json_answer({"status": "error", "message": "There is no such integration."}, 404)
+    try:
+        raw = raw_request(request)
+    except InvalidInput as error:
+        return json_answer({"status": "error", "message": f"body: {error.message}"}, 400)
+    if kind == Integration.Kind.AMAZON_SNS:
+        return _receive_sns(integration, raw)
+    if kind not in WEBHOOKS:
+        return json_answer({"status": "error", "message": "This kind has another address."}, 404)
+    return _receive(integration, raw, request)
+
+
+def _receive(integration: Integration, raw: RawRequest, request: HttpRequest) -> HttpResponse:
+    now = clock.now()
+    context = Context(
+        integration.kind,
+        severity_map=integration.severity_map,
+        mapping=integration.mapping,
+        headers=raw.headers,
+        query={name: str(value) for name, value in request.GET.items()},
+    )
+    secret = integrations.open_secret(integration)
+    forged = secret is None or (
+        secret and not is_signed(integration.kind, secret, raw.body, raw.headers, now=now)
+    )
+
+    def read() -> Reading:
+        if forged:
+            raise Unreadable(
+                "signature: missing, too old, or not by the secret of this integration"
+            )
+        return WEBHOOKS[integration.kind](decode(raw.body, raw.content_type), context)
+
+    return _answer(take(integration, raw, read, now=now), 401 if forged else 400)
+
+
+def _receive_sns(integration: Integration, raw: RawRequest) -> HttpResponse:
+    status = 400
+    confirmed: dict[str, str] = {}
+
+    def read() -> Reading:
+        nonlocal status
+        message = amazon_sns.envelope(decode(raw.body, "application/json"))
+        if integration.topic_arn and message["TopicArn"] != integration.topic_arn:
+            status = 403
+            raise Unreadable("TopicArn: this integration takes another topic")
+        try:
+            sns_signatures.verify(message)
+        except NotVerified as error:
+            status = 503 if error.later else 403
+            raise Unreadable(str(error)) from error
+        if message["Type"] in amazon_sns.CONFIRMATIONS:
+            confirmed.update(message)
+            return Reading(remarks=())
+        context = Context(integration.kind, severity_map=integration.severity_map)
+        return amazon_sns.read(message, context)
+
+    taken = take(integration, raw, read, now=clock.now())
+    if taken.error is None and confirmed.get("Type") == "SubscriptionConfirmation":
+        try:
+            sns_signatures.confirm(confirmed)
+        except NotVerified as error:
+            message = {"status": "error", "message": str(error)}
+            return json_answer(message, 503 if error.later else 403)
+    return _answer(taken, status)
+
+
+def _answer(taken: Taken, refused: int) -> HttpResponse:
+    if taken.error is not None:
+        message = {"status": "error", "message": str(taken.error), "event": str(taken.event.uid)}
+        answer = json_answer(message, refused)
+        if refused == 503:
+            answer.headers["Retry-After"] = "30"
+        return answer
+    body = {
+        "status": "ok",
+        "event": str(taken.event.uid),
+        "accepted": taken.applied,
+        "remarks": list(taken.remarks),
+    }
+    return json_answer(body, 200)
