@@ -66,6 +66,7 @@ GROUPS: tuple[Group, ...] = (
     Group(
         "Operate",
         (
+            Entry("Integrations", "/integrations/", "plug", "p"),
             Entry("SRE dashboard", "/sre/dashboard-ui", "gauge", "d"),
             Entry("API docs", "/api/docs/", "book-open", "i"),
             Entry("Admin", "/admin/", "settings", "", staff_only=True),

@@ -14,6 +14,7 @@ urlpatterns = [
     path("services/", include("catalog.urls")),
     path("slo/", include("slo.urls")),
     path("alerts/", include("incidents.urls")),
+    path("integrations/", include("incidents.integration_urls")),
     path("", include("incidents.intake_urls")),
     path("capacity/", include("capacity.urls")),
     path("chaos/", include("chaos.urls")),

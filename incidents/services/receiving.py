@@ -12,6 +12,7 @@ from datetime import datetime
 import structlog
 from django.db import DataError, IntegrityError, transaction
 
+from core import audit
 from incidents.domain.events import Act, AlertEvent, Reading
 from incidents.domain.payloads import Unreadable
 from incidents.models import Alert, AlertLogEntry, ChangeEvent, InboundEvent, Integration
@@ -102,11 +103,11 @@ def take(
 
 
 @transaction.atomic
-def settle(event: InboundEvent) -> None:
-    """Take a request out of the inbox: somebody has looked at it."""
-    InboundEvent.objects.filter(pk=event.pk, state__in=["unparsed", "partly"]).update(
-        state=InboundEvent.State.SETTLED
-    )
+def settle(event: InboundEvent, *, actor: audit.Actor | str | None, now: datetime) -> None:
+    """Take a request out of the inbox: somebody has looked at it. Again changes nothing."""
+    waiting = InboundEvent.objects.filter(pk=event.pk, state__in=["unparsed", "partly"])
+    if waiting.update(state=InboundEvent.State.SETTLED):
+        audit.record(act="inbound_event.settled", subject=event, actor=actor, now=now)
 
 
 def _store(

@@ -1,0 +1,141 @@
+"""What to paste into each sender so that it reaches an integration."""
+
+import json
+from dataclasses import dataclass
+
+from incidents.domain.formats.datadog import TEMPLATE
+
+__all__ = ["Step", "steps_for"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do at the sender: what, and the text to copy."""
+
+    what: str
+    code: str
+
+
+def steps_for(kind: str, *, portal: str, url: str, key: str) -> list[Step]:
+    """Return how a sender of `kind` is set up.
+
+    Args:
+        kind: Format of the integration.
+        portal: The portal's address.
+        url: Where this sender sends.
+        key: The integration's key, or a placeholder.
+    """
+    return [Step(what, code.strip() + "\n") for what, code in _STEPS[kind](portal, url, key)]
+
+
+def _alertmanager(_portal: str, url: str, _key: str) -> list[tuple[str, str]]:
+    code = f"""
+receivers:
+  - name: sreportal
+    webhook_configs:
+      - url: {url}
+        send_resolved: true
+"""
+    return [("Add a receiver to alertmanager.yml and route to it.", code)]
+
+
+def _pagerduty(portal: str, url: str, key: str) -> list[tuple[str, str]]:
+    manager = f"""
+receivers:
+  - name: sreportal
+    pagerduty_configs:
+      - url: {url}
+        routing_key: {key}
+        send_resolved: true
+"""
+    curl = f"""
+curl -X POST {url} -H 'Content-Type: application/json' -d '{{
+  "routing_key": "{key}", "event_action": "trigger", "dedup_key": "test",
+  "payload": {{"summary": "Test", "source": "shell", "severity": "info"}}}}'
+"""
+    return [
+        ("Give clients of the Events API v2 this address and routing key; try it.", curl),
+        ("Alertmanager, by its PagerDuty receiver.", manager),
+        ("Clients of the older API v1 (as Healthchecks) send here, with the key as service key.",
+         f"{portal}/generic/2010-04-15/create_event.json"),
+    ]  # fmt: skip
+
+
+def _opsgenie(portal: str, url: str, key: str) -> list[tuple[str, str]]:
+    manager = f"""
+receivers:
+  - name: sreportal
+    opsgenie_configs:
+      - api_url: {portal}/
+        api_key: {key}
+        send_resolved: true
+"""
+    curl = f"""
+curl -X POST {url} -H 'Authorization: GenieKey {key}' \\
+  -H 'Content-Type: application/json' -d '{{"message": "Test", "alias": "test", "priority": "P5"}}'
+"""
+    return [
+        ("Give clients of the alert API this address and key; try it.", curl),
+        ("Alertmanager, by its Opsgenie receiver.", manager),
+    ]
+
+
+def _amazon_sns(_portal: str, url: str, _key: str) -> list[tuple[str, str]]:
+    code = f"aws sns subscribe --topic-arn TOPIC --protocol https --notification-endpoint {url}"
+    return [("Subscribe it to the topic of your alarms; the portal confirms by itself.", code)]
+
+
+def _grafana(_portal: str, url: str, _key: str) -> list[tuple[str, str]]:
+    return [("Add a contact point of type Webhook with this URL, method POST.", url)]
+
+
+def _sentry(_portal: str, url: str, _key: str) -> list[tuple[str, str]]:
+    what = (
+        "Make an internal integration with this webhook URL, tick issue and alert rule actions, and"
+        " put its client secret into the signing secret of this integration."
+    )
+    return [(what, url)]
+
+
+def _datadog(_portal: str, url: str, _key: str) -> list[tuple[str, str]]:
+    return [
+        ("Add a webhook with this URL.", url),
+        ("Give it this payload; the default one tells its state only in its title.",
+         json.dumps(dict(TEMPLATE), indent=2)),
+    ]  # fmt: skip
+
+
+def _uptimekuma(_portal: str, url: str, _key: str) -> list[tuple[str, str]]:
+    return [
+        ("Add a notification of type Webhook, body Preset application/json, with this URL.", url)
+    ]
+
+
+def _healthchecks(_portal: str, url: str, _key: str) -> list[tuple[str, str]]:
+    return [
+        ("Ask this address at the end of the job.", f"curl -fsS -m 10 --retry 5 {url}"),
+        ("Or tell when it starts, and its exit status.",
+         f"curl -fsS {url}/start; run-the-job; curl -fsS {url}/$?"),
+    ]  # fmt: skip
+
+
+def _generic(_portal: str, url: str, _key: str) -> list[tuple[str, str]]:
+    code = f"""
+curl -X POST {url} -H 'Content-Type: application/json' \\
+  -d '{{"title": "Test", "state": "firing", "severity": "warning", "dedup_key": "test"}}'
+"""
+    return [("POST any JSON, or a form; map its fields below where the names are others.", code)]
+
+
+_STEPS = {
+    "alertmanager": _alertmanager,
+    "amazon_sns": _amazon_sns,
+    "datadog": _datadog,
+    "generic": _generic,
+    "grafana": _grafana,
+    "healthchecks": _healthchecks,
+    "opsgenie": _opsgenie,
+    "pagerduty": _pagerduty,
+    "sentry": _sentry,
+    "uptimekuma": _uptimekuma,
+}

@@ -1,0 +1,135 @@
+"""Pages of integrations: the key is shown once, the inbox loses nothing, roles are kept."""
+
+import re
+
+import pytest
+from django.test import Client
+
+from accounts.roles import Role
+from accounts.tests.cast import person
+from catalog.models import Service, Team
+from core.models import AuditEntry
+from incidents.models import InboundEvent, Integration
+from incidents.tests import bodies
+from incidents.tests.senders import integration_of, post
+
+pytestmark = pytest.mark.django_db
+
+
+def as_(role: Role) -> Client:
+    client = Client()
+    client.force_login(person(f"a-{role}", role))
+    return client
+
+
+def test_a_key_is_made_shown_once_and_works() -> None:
+    service = Service.objects.create(slug="shop", name="Shop")
+    client = as_(Role.MANAGER)
+    answer = client.post(
+        "/integrations/new/",
+        {"kind": "alertmanager", "name": "Main", "service": service.pk, "is_enabled": "on",
+         "severity_map": '{"CRITICAL": "P0"}', "mapping": "{}"},
+    )  # fmt: skip
+    assert answer.status_code == 200
+    assert answer["Cache-Control"] == "no-store"
+    key = re.search(r"/integrations/v1/alertmanager/([0-9a-f]{32})/", answer.content.decode())
+    assert key
+    assert post(key[0], bodies.ALERTMANAGER).status_code == 200
+    integration = Integration.objects.get()
+    assert integration.severity_map == {"critical": "P0"}
+    assert integration.alerts.get().severity == "P0"
+    for page in ("/integrations/", f"/integrations/{integration.pk}/"):
+        shown = client.get(page).content.decode()
+        assert key[1] not in shown
+        assert integration.masked_key in shown
+    assert not AuditEntry.objects.filter(changes__icontains=key[1]).exists()
+
+
+def test_what_is_wrong_is_said_at_its_field() -> None:
+    service = Service.objects.create(slug="shop", name="Shop")
+    answer = as_(Role.MANAGER).post(
+        "/integrations/new/",
+        {"kind": "generic", "name": "x", "service": service.pk,
+         "severity_map": '{"bad": "P9"}', "mapping": '{"title": "a["}'},
+    )  # fmt: skip
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert "P0, P1, P2, P3 or none" in page
+    assert "title: Not JMESPath" in page
+    assert Integration.objects.count() == 0
+
+
+def test_editing_keeps_the_key_and_the_secret() -> None:
+    integration, key = integration_of("generic", secret="hidden secret")
+    client = as_(Role.MANAGER)
+    form = {"name": "Other", "service": integration.service_id, "is_enabled": "on",
+            "severity_map": "{}", "mapping": "{}"}  # fmt: skip
+    page = f"/integrations/{integration.pk}/edit/"
+    assert "hidden secret" not in client.get(page).content.decode()
+    assert client.post(page, form).status_code == 302
+    integration.refresh_from_db()
+    assert (integration.name, bool(integration.signing_secret)) == ("Other", True)
+    assert client.post(page, {**form, "forget_secret": "on"}).status_code == 302
+    assert post(f"/integrations/v1/generic/{key}", bodies.GENERIC).status_code == 200
+
+
+def test_the_inbox_shows_and_lets_go() -> None:
+    _integration, key = integration_of("alertmanager")
+    post(f"/integrations/v1/alertmanager/{key}", b"<script>alert(1)</script>\x00")
+    event = InboundEvent.objects.get()
+    client = as_(Role.RESPONDER)
+    assert "body: not JSON" in client.get("/integrations/inbox/").content.decode()
+    page = client.get(f"/integrations/events/{event.pk}/").content.decode()
+    assert "&lt;script&gt;alert(1)" in page
+    assert client.post(f"/integrations/events/{event.pk}/settle/").status_code == 302
+    assert "Everything was understood" in client.get("/integrations/inbox/").content.decode()
+    assert bytes(InboundEvent.objects.get().body).startswith(b"<script>")
+    assert AuditEntry.objects.filter(act="inbound_event.settled").count() == 1
+
+
+def test_a_mapping_is_tried_on_the_last_bodies() -> None:
+    integration, key = integration_of("generic")
+    post(f"/integrations/v1/generic/{key}", {"check": {"what": "Tape full"}, "up": False})
+    client = as_(Role.MANAGER)
+    page = f"/integrations/{integration.pk}/preview/"
+    mapping = '{"title": "check.what", "state": "up && \'ok\' || \'down\'"}'
+    assert "Tape full" in client.post(page, {"mapping": mapping}).content.decode()
+    wrong = client.post(page, {"mapping": '{"title": "check["}'})
+    assert wrong.status_code == 422
+    integration.refresh_from_db()
+    assert integration.mapping == {}
+
+
+def test_a_rotated_key_is_shown_once() -> None:
+    integration, key = integration_of("generic")
+    answer = as_(Role.MANAGER).post(f"/integrations/{integration.pk}/rotate/").content.decode()
+    fresh = re.search(r"/integrations/v1/generic/([0-9a-f]{32})/", answer)
+    assert fresh
+    assert fresh[1] != key
+    assert post(fresh[0], bodies.GENERIC).status_code == 200
+
+
+@pytest.mark.parametrize("kind", Integration.Kind.values)
+def test_every_sender_is_told_how(kind: str) -> None:
+    integration, _key = integration_of(kind)
+    page = as_(Role.VIEWER).get(f"/integrations/{integration.pk}/")
+    assert page.status_code == 200
+    assert "At the sender" in page.content.decode()
+
+
+def test_private_services_keep_theirs_to_themselves() -> None:
+    integration, key = integration_of("generic")
+    post(f"/integrations/v1/generic/{key}", b"{")
+    integration.service.owner = Team.objects.create(slug="own", name="Own")
+    integration.service.is_private = True
+    integration.service.save()
+    client = as_(Role.MANAGER)
+    event = InboundEvent.objects.get()
+    for page in (
+        f"/integrations/{integration.pk}/",
+        f"/integrations/{integration.pk}/edit/",
+        f"/integrations/events/{event.pk}/",
+    ):
+        assert client.get(page).status_code == 404
+    assert integration.name not in client.get("/integrations/").content.decode()
+    assert "Everything was understood" in client.get("/integrations/inbox/").content.decode()
