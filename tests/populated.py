@@ -30,6 +30,12 @@ from capacity.models import CapacityReport
 from catalog.models import Dependency, Service, Team
 from core import audit
 from core.models import JobSlot, ProcessHeartbeat
+from incidents.domain.formats import generic
+from incidents.domain.formats.context import Context
+from incidents.models import Integration
+from incidents.services.heartbeats import named
+from incidents.services.integrations import save_integration
+from incidents.services.receiving import RawRequest, take
 from slo.models import (
     Annotation,
     BackfillJob,
@@ -105,6 +111,7 @@ class PopulatedPortal:
         _add_decisions(number, service, person)
         _add_pull(self.world, number, service)
         _add_readings(number, service)
+        _add_senders(number, service, self.now)
         CircuitBreakerState.objects.create(
             service=service.slug,
             name="database",
@@ -139,6 +146,17 @@ def _add_decisions(number: int, service: Service, person: User) -> None:
         created_at=NOON,
         expires_at=until,
     )
+
+
+def _add_senders(number: int, service: Service, now: datetime) -> None:
+    integration = Integration()
+    fields = {"kind": "generic", "name": f"Sender {number}", "service": service}
+    save_integration(integration, fields=fields, actor="test", now=now)
+    raw = RawRequest("/integrations/v1/generic/…", b"{}", "application/json")
+    said = {"title": f"Broken {number}"}
+    take(integration, raw, lambda: generic.read(said, Context("generic")), now=now)
+    take(integration, raw, lambda: generic.read({}, Context("generic")), now=now)
+    named(integration, f"nightly-{number}")
 
 
 def _add_pull(world: World, number: int, service: Service) -> None:

@@ -22,7 +22,6 @@ class Heartbeat(TimestampedModel):
         NEW = "new", "Waiting for its first sign"
         UP = "up", "Alive"
         DOWN = "down", "Overdue or failed"
-        PAUSED = "paused", "Paused"
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     integration = models.ForeignKey(
@@ -32,7 +31,8 @@ class Heartbeat(TimestampedModel):
     period = models.DurationField(default=timedelta(days=1), validators=[_MINUTE])
     grace = models.DurationField(default=timedelta(hours=1), validators=[_MINUTE])
     severity = models.CharField(max_length=2, choices=Severity.choices, default=Severity.P2)
-    state = models.CharField(max_length=8, choices=State.choices, default=State.NEW)
+    state = models.CharField(max_length=8, choices=State.choices, default=State.NEW, editable=False)
+    is_paused = models.BooleanField(default=False, help_text="A paused one alerts nobody.")
     last_sign_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_sign = models.CharField(max_length=8, blank=True, editable=False)
     due_at = models.DateTimeField(
@@ -47,7 +47,11 @@ class Heartbeat(TimestampedModel):
             )
         ]
         indexes = [
-            models.Index(fields=["due_at"], condition=Q(state="up"), name="incidents_heartbeat_due")
+            models.Index(
+                fields=["due_at"],
+                condition=Q(state="up", is_paused=False),
+                name="incidents_heartbeat_due",
+            )
         ]
 
     def __str__(self) -> str:

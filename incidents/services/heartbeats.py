@@ -1,14 +1,17 @@
 """Signs of life: what a ping changes, and what silence does."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
+from core import audit
 from incidents.domain.heartbeats import DEFAULTS, Sign, due_after
 from incidents.models import Heartbeat, InboundEvent, Integration, Severity
 from incidents.services.intake import Acts, AlertSignal, receive, take
 
-__all__ = ["check", "named", "ping"]
+__all__ = ["check", "named", "ping", "save_heartbeat"]
 
 SOURCE = "heartbeat"
 _BATCH = 100
@@ -41,7 +44,7 @@ def ping(
         return
     heartbeat = Heartbeat.objects.select_for_update().get(pk=heartbeat.pk)
     heartbeat.last_sign, heartbeat.last_sign_at = sign.value, now
-    if heartbeat.state != Heartbeat.State.PAUSED:
+    if not heartbeat.is_paused:
         failed = sign is Sign.FAIL
         stays_down = sign is Sign.START and heartbeat.state == Heartbeat.State.DOWN
         heartbeat.due_at = due_after(sign, now, heartbeat.expected)
@@ -53,9 +56,43 @@ def ping(
     heartbeat.save(update_fields=["last_sign", "last_sign_at", "due_at", "state", "updated_at"])
 
 
+@transaction.atomic
+def save_heartbeat(
+    heartbeat: Heartbeat,
+    *,
+    fields: Mapping[str, Any],
+    actor: audit.Actor | str | None,
+    now: datetime,
+) -> Heartbeat:
+    """Create or change a heartbeat; a new rhythm counts from its last sign.
+
+    Raises:
+        ValidationError: With the messages by field.
+    """
+    is_new = heartbeat.pk is None
+    changes = {
+        name: ["" if is_new else str(getattr(heartbeat, name)), str(value)]
+        for name, value in fields.items()
+        if is_new or getattr(heartbeat, name) != value
+    }
+    for name, value in fields.items():
+        setattr(heartbeat, name, value)
+    heartbeat.full_clean()
+    if heartbeat.last_sign_at is not None:
+        sign = Sign(heartbeat.last_sign)
+        heartbeat.due_at = due_after(sign, heartbeat.last_sign_at, heartbeat.expected)
+    if is_new or changes:
+        heartbeat.save()
+        act = "heartbeat.created" if is_new else "heartbeat.changed"
+        audit.record(act=act, subject=heartbeat, actor=actor, now=now, changes=changes)
+    if heartbeat.is_paused:
+        receive(_signal(heartbeat, ""), now=now)
+    return heartbeat
+
+
 def check(*, now: datetime) -> int:
     """Alert about every heartbeat that is overdue; several may check at once, each alerts once."""
-    overdue = Heartbeat.objects.filter(state=Heartbeat.State.UP, due_at__lte=now)
+    overdue = Heartbeat.objects.filter(state=Heartbeat.State.UP, is_paused=False, due_at__lte=now)
     found = 0
     for pk in list(overdue.order_by("due_at").values_list("pk", flat=True)[:_BATCH]):
         with transaction.atomic():

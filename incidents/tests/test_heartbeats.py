@@ -135,10 +135,21 @@ def test_a_watchdog_feeds_a_heartbeat(clock: Clock) -> None:
 def test_a_paused_one_is_left_alone(clock: Clock) -> None:
     _integration, key = integration_of("healthchecks")
     get(f"/ping/{uuid.UUID(key)}")
-    Heartbeat.objects.update(state=Heartbeat.State.PAUSED)
+    heartbeats.save_heartbeat(
+        Heartbeat.objects.get(), fields={"is_paused": True}, actor="test", now=clock.now
+    )
     assert clock.forward(days=9) == 0
     get(f"/ping/{uuid.UUID(key)}/fail")
     assert Alert.objects.count() == 0
+
+
+def test_a_new_rhythm_counts_from_the_last_sign(clock: Clock) -> None:
+    _integration, key = integration_of("healthchecks")
+    get(f"/ping/{uuid.UUID(key)}")
+    fields = {"period": timedelta(minutes=10), "grace": timedelta(minutes=1)}
+    heartbeats.save_heartbeat(Heartbeat.objects.get(), fields=fields, actor="test", now=clock.now)
+    assert clock.forward(minutes=10, seconds=59) == 0
+    assert clock.forward(seconds=1) == 1
 
 
 def test_two_checkers_alert_once(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db.models import Q
 
 from core.errors import Conflict
-from incidents.models import Alert
+from incidents.models import Alert, ChangeEvent
 from slo.domain.corrections import occurrences
 from slo.domain.judging import Judgement, Reading, judge
 from slo.domain.ledger import Cause, Entry, Happening, ledger, responsible
@@ -106,7 +106,7 @@ def of(slo: Slo, watermark: datetime, plan: Plan | None = None) -> Ledger:
 
 
 def happenings(slo: Slo, window: Window) -> list[Source]:
-    """Return annotations of the service and, as incidents, alerts on it that were not its budget's.
+    """Return annotations and changes of the service and, as incidents, alerts on it that were not its budget's.
 
     An alert that a burn rate raised is the consequence of the bad events, not their cause.
     """
@@ -116,7 +116,14 @@ def happenings(slo: Slo, window: Window) -> list[Source]:
     )
     alerts = Alert.objects.filter(service=service, opened_at__lt=window.end).exclude(source="slo")
     alerts = alerts.filter(Q(resolved_at=None) | Q(resolved_at__gt=window.start))
-    return [*map(_annotation, rows), *map(_alert, alerts[:1000])]
+    changes = ChangeEvent.objects.filter(
+        service=service, at__lt=window.end, at__gte=window.start
+    ).order_by("at", "pk")
+    return [
+        *map(_annotation, rows),
+        *map(_change, changes[:1000]),
+        *map(_alert, alerts[:1000]),
+    ]
 
 
 def corrected(slo: Slo, window: Window) -> list[tuple[Correction, Window]]:
@@ -131,6 +138,11 @@ def _annotation(row: Annotation) -> Source:
     goes_on = row.ends_at is None and cause in {Cause.INCIDENT, Cause.CHAOS}
     happening = Happening(f"annotation:{row.pk}", cause, row.starts_at, row.ends_at, goes_on)
     return Source(happening, row.title, row.url)
+
+
+def _change(change: ChangeEvent) -> Source:
+    happening = Happening(f"change:{change.pk}", Cause.DEPLOY, change.at, None, False)
+    return Source(happening, change.summary, change.url)
 
 
 def _alert(alert: Alert) -> Source:

@@ -10,7 +10,12 @@ from accounts.roles import Role
 from accounts.tests.cast import person
 from core.clock import floor_minute, now
 from incidents.models import Alert
+from incidents.tests.senders import integration_of
+from incidents.tests.senders import post as post_event
+from slo.domain.ledger import Cause
+from slo.domain.windows import Window
 from slo.models import BudgetPolicy, FreezeOverride, Slo
+from slo.queries.ledgers import happenings
 from slo.services import policies
 from slo.tests.world import MINUTE, World
 
@@ -197,6 +202,20 @@ def test_an_annotation_with_a_key_is_changed_not_doubled(world: World, api: Clie
     before = {**body, "ends_at": (world.minute - MINUTE).isoformat()}
     assert "ends_at" in str(post(api, "annotations/", before, status=400))
     assert api.delete(f"/api/v1/annotations/{first['id']}/").status_code == 204
+
+
+def test_a_change_that_a_sender_told_of_is_drawn_and_held_responsible(world: World) -> None:
+    """A deploy by PagerDuty's change events is a cause like an annotated one."""
+    integration, key = integration_of("pagerduty", service=world.service)
+    at = world.minute.isoformat()
+    post_event(
+        "/v2/change/enqueue", {"routing_key": key, "payload": {"summary": "v2", "timestamp": at}}
+    )
+    slo = Slo.objects.get(slug=SLO)
+    window = Window(world.minute - MINUTE, world.minute + MINUTE)
+    (found,) = happenings(slo, window)
+    assert (found.title, found.happening.cause) == ("v2", Cause.DEPLOY)
+    assert integration.changes.get().service == world.service
 
 
 def test_a_correction_made_by_the_api_tells_its_effect(world: World, api: Client) -> None:
