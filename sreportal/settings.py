@@ -321,6 +321,8 @@ SPECTACULAR_SETTINGS = {
         "core.openapi.describe_refusals",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "IntegrationKindEnum": "incidents.models.Integration.Kind",
+        "AlertLogKindEnum": "incidents.models.AlertLogEntry.Kind",
         "CapacityStatusEnum": "capacity.models.VERDICTS",
         "SystemStatusEnum": ["healthy", "degraded", "critical", "unknown"],
     },

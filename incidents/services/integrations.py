@@ -112,8 +112,10 @@ def _check(integration: Integration) -> None:
     errors: dict[str, list[str]] = {}
     words = integration.severity_map
     if not isinstance(words, dict) or any(
-        not isinstance(meant, str) or (meant not in SEVERITIES and meant != SILENT)
-        for meant in words.values()
+        not str(word).isprintable()
+        or not isinstance(meant, str)
+        or (meant not in SEVERITIES and meant != SILENT)
+        for word, meant in words.items()
     ):
         errors["severity_map"] = ['Give words and P0, P1, P2, P3 or none: {"critical": "P1"}.']
     else:

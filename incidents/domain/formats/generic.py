@@ -54,6 +54,8 @@ def check_mapping(expressions: Mapping[str, Any]) -> dict[str, str]:
             wrong[name] = f"There is no such field; use {', '.join(FIELDS)}."
         elif not isinstance(expression, str) or len(expression) > _MOST:
             wrong[name] = f"A JMESPath expression of up to {_MOST} characters is wanted."
+        elif not "".join(expression.split()).isprintable():
+            wrong[name] = "Has characters that cannot be kept."
         elif expression.strip():
             try:
                 jmespath.compile(expression)

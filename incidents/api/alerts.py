@@ -1,13 +1,25 @@
 """`/api/v1/alerts/`."""
 
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, viewsets
-from rest_framework.routers import SimpleRouter
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from accounts.access import signed_in
 from accounts.roles import Role
 from catalog.models import Service
-from incidents.models import Alert
+from incidents.models import Alert, AlertLogEntry
+
+
+class AlertLogSerializer(serializers.ModelSerializer[AlertLogEntry]):
+    """One thing that happened to an alert."""
+
+    class Meta:
+        model = AlertLogEntry
+        fields = ["at", "kind", "actor", "text", "facts"]
+        read_only_fields = fields
 
 
 class AlertSerializer(serializers.ModelSerializer[Alert]):
@@ -22,18 +34,24 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
         fields = [
             "id",
             "source",
+            "integration",
             "dedup_key",
             "service",
             "severity",
             "title",
             "detail",
             "url",
+            "runbook_url",
+            "labels",
+            "pages",
             "facts",
             "state",
             "count",
             "opened_at",
             "last_seen_at",
             "resolved_at",
+            "acknowledged_at",
+            "acknowledged_by",
         ]
         read_only_fields = fields
 
@@ -44,14 +62,16 @@ class AlertViewSet(viewsets.ReadOnlyModelViewSet[Alert]):
     queryset = Alert.objects.none()
     serializer_class = AlertSerializer
     read_role = Role.VIEWER
-    filterset_fields = ["state", "severity", "source", "service__slug"]
+    filterset_fields = ["state", "severity", "source", "service__slug", "integration"]
     search_fields = ["title", "detail"]
 
     def get_queryset(self) -> QuerySet[Alert]:
         """Only of services the caller may know of."""
         return Alert.objects.visible_to(signed_in(self.request)).select_related("service")
 
-
-def register(router: SimpleRouter) -> None:
-    """Add the resources of this app."""
-    router.register("alerts", AlertViewSet, basename="alert")
+    @extend_schema(responses=AlertLogSerializer(many=True), filters=False)
+    @action(detail=True, pagination_class=None)
+    def log(self, request: Request, pk: str | None = None) -> Response:
+        """Read what happened to it, oldest first; of very many entries the newest thousand."""
+        newest = self.get_object().log.order_by("-at", "-pk")[:1000]
+        return Response(AlertLogSerializer([*reversed(newest)], many=True).data)

@@ -1,0 +1,136 @@
+"""Integrations, heartbeats and the log of alerts as programs see them."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.roles import Role
+from accounts.tests.cast import person
+from catalog.models import Service, Team
+from core.models import AuditEntry
+from incidents.models import Alert, Heartbeat, Integration
+from incidents.tests import bodies
+from incidents.tests.senders import integration_of, post
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+
+
+def signed_in(role: Role) -> Client:
+    client = Client()
+    client.force_login(person(f"the-{role.label.lower()}", role))
+    return client
+
+
+@pytest.fixture
+def api() -> Client:
+    """Return a manager's client."""
+    return signed_in(Role.MANAGER)
+
+
+def send(api: Client, method: str, path: str, body: Any = None, *, status: int) -> Any:
+    answer = getattr(api, method)(f"/api/v1/{path}", body or {}, content_type="application/json")
+    assert answer.status_code == status, answer.content
+    return answer.json() if answer.content else None
+
+
+def test_a_key_goes_out_once(api: Client) -> None:
+    Service.objects.create(slug="shop", name="Shop")
+    body = {"kind": "generic", "name": "Main", "service": "shop", "signing_secret": "hidden"}
+    made = send(api, "post", "integrations/", body, status=201)
+    key = made["key"]
+    assert made["url"].endswith(f"/integrations/v1/generic/{key}/")
+    assert "signing_secret" not in made
+    shown = api.get("/api/v1/integrations/").content.decode()
+    shown += api.get(f"/api/v1/integrations/{made['id']}/").content.decode()
+    shown += str(list(AuditEntry.objects.values()))
+    assert key not in shown
+    assert "hidden" not in shown
+    assert made["masked_key"] in shown
+    rotated = send(api, "post", f"integrations/{made['id']}/rotate/", status=200)
+    assert rotated["key"] != key
+    send(api, "patch", f"integrations/{made['id']}/", {"signing_secret": ""}, status=200)
+    path = f"/integrations/v1/generic/{rotated['key']}/"
+    assert post(path, bodies.GENERIC).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"kind": "telex"}, "kind"),
+        ({"service": "none"}, "service"),
+        ({"severity_map": {"bad": "P9"}}, "severity_map"),
+        ({"severity_map": ["P1"]}, "severity_map"),
+        ({"mapping": {"title": "a["}}, "mapping"),
+        ({"mapping": {"colour": "a"}}, "mapping"),
+        ({"mapping": {"title": "'a\0b'"}}, "mapping"),
+        ({"mapping": "a"}, "mapping"),
+        ({"severity_map": {"a\0b": "P1"}}, "severity_map"),
+        ({"runbook_url": "javascript:alert(1)"}, "runbook_url"),
+        ({"colour": "red"}, "colour"),
+        ({"name": ""}, "name"),
+    ],
+)
+def test_what_is_wrong_is_named(api: Client, change: dict[str, Any], field: str) -> None:
+    Service.objects.create(slug="shop", name="Shop")
+    body = {"kind": "generic", "name": "Main", "service": "shop"}
+    problem = send(api, "post", "integrations/", body | change, status=400)
+    assert field in str(problem["errors"])
+    assert Integration.objects.count() == 0
+
+
+def test_the_kind_stays_and_nothing_is_deleted(api: Client) -> None:
+    integration, _key = integration_of("generic")
+    path = f"integrations/{integration.pk}/"
+    problem = send(api, "patch", path, {"kind": "grafana"}, status=400)
+    assert "kind" in problem["errors"]
+    assert api.delete(f"/api/v1/{path}").status_code == 405
+
+
+def test_viewers_read_and_do_not_write() -> None:
+    integration, _key = integration_of("generic")
+    viewer = signed_in(Role.VIEWER)
+    assert len(viewer.get("/api/v1/integrations/").json()["results"]) == 1
+    send(viewer, "post", f"integrations/{integration.pk}/rotate/", status=403)
+    send(viewer, "post", "heartbeats/", {"name": "x"}, status=403)
+
+
+def test_private_services_keep_theirs(api: Client) -> None:
+    integration, _key = integration_of("generic")
+    integration.service.owner = Team.objects.create(slug="own", name="Own")
+    integration.service.is_private = True
+    integration.service.save()
+    assert api.get("/api/v1/integrations/").json()["results"] == []
+    send(api, "post", f"integrations/{integration.pk}/rotate/", status=404)
+    body: dict[str, Any] = {"kind": "generic", "name": "Main", "service": "shop"}
+    assert "service" in send(api, "post", "integrations/", body, status=400)["errors"]
+    body = {"integration": integration.pk, "name": "nightly"}
+    assert "integration" in send(api, "post", "heartbeats/", body, status=400)["errors"]
+
+
+def test_heartbeats_are_made_changed_and_paused(api: Client) -> None:
+    integration, _key = integration_of("healthchecks")
+    body = {"integration": integration.pk, "name": "nightly", "period": "1 00:00:00"}
+    made = send(api, "post", "heartbeats/", body, status=201)
+    assert (made["state"], made["due_at"]) == ("new", None)
+    assert Client().get(f"/ping/{made['uid']}/fail").status_code == 200
+    alert = Alert.objects.get()
+    path = f"heartbeats/{made['id']}/"
+    send(api, "patch", path, {"is_paused": True}, status=200)
+    alert.refresh_from_db()
+    assert alert.state == "resolved"
+    for wrong, field in (({"period": "00:00:01"}, "period"), ({"state": "up"}, "")):
+        problem = api.patch(f"/api/v1/{path}", wrong, content_type="application/json")
+        assert problem.status_code == (400 if field else 200)
+    assert "name" in str(send(api, "post", "heartbeats/", body, status=400)["errors"])
+    assert Heartbeat.objects.get().state == "down"
+
+
+def test_the_log_of_an_alert_is_read(api: Client) -> None:
+    _integration, key = integration_of("generic")
+    for _ in range(2):
+        post(f"/integrations/v1/generic/{key}", bodies.GENERIC)
+    alert = api.get("/api/v1/alerts/").json()["results"][0]
+    assert (alert["labels"], alert["pages"], alert["count"]) == ({}, True, 2)
+    log = api.get(f"/api/v1/alerts/{alert['id']}/log/").json()
+    assert [entry["kind"] for entry in log] == ["opened", "repeated"]
