@@ -33,7 +33,7 @@ $(VENV)/.run: requirements.txt
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 	@echo "Installing the locked development tools (once)…" >&2
-	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@# As an editable install would: `pytest` finds the packages from wherever it is started.
 	@pwd > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sreportal.pth"
 	@touch $@
