@@ -13,7 +13,7 @@ from incidents.models import Alert, Heartbeat, Integration
 from incidents.tests import bodies
 from incidents.tests.senders import integration_of, post
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 
 
 def signed_in(role: Role) -> Client:
