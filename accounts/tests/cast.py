@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from django.test import Client
+
 from accounts.models import ApiToken, User
 from accounts.roles import Role
 from accounts.scopes import Scope
@@ -30,3 +32,17 @@ def token_of(user: User, *scopes: Scope | str, **values: Any) -> tuple[ApiToken,
 def bearer(secret: str) -> dict[str, str]:
     """Return the header that carries a token, for Django's test client."""
     return {"Authorization": f"Bearer {secret}"}
+
+
+def signed_in(role: Role) -> Client:
+    """Return the client of somebody of that role, signed in."""
+    client = Client()
+    client.force_login(person(f"the-{role.label.lower()}", role))
+    return client
+
+
+def send(api: Client, method: str, path: str, body: Any = None, *, status: int) -> Any:
+    """Ask the API below `/api/v1/`; returns what a given status is answered with."""
+    answer = getattr(api, method)(f"/api/v1/{path}", body or {}, content_type="application/json")
+    assert answer.status_code == status, answer.content
+    return answer.json() if answer.content else None

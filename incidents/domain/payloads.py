@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-__all__ = ["Unreadable", "decode", "instant", "mapping", "sequence", "text", "web_address"]
+__all__ = ["Unreadable", "clean", "decode", "instant", "mapping", "sequence", "text", "web_address"]
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _MOST_FIELDS = 1000

@@ -97,6 +97,8 @@ class InboundEvent(models.Model):
         UNPARSED = "unparsed", "Not understood"
         SETTLED = "settled", "Looked at"
 
+    WAITING = (State.UNPARSED, State.PARTLY)
+
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="events")
     received_at = models.DateTimeField()

@@ -14,7 +14,7 @@ from django.db import DataError, IntegrityError, transaction
 
 from core import audit
 from incidents.domain.events import Act, AlertEvent, Reading
-from incidents.domain.payloads import Unreadable
+from incidents.domain.payloads import Unreadable, clean
 from incidents.models import Alert, AlertLogEntry, ChangeEvent, InboundEvent, Integration
 from incidents.services import heartbeats, intake
 from incidents.services.intake import Acts, AlertSignal
@@ -105,7 +105,7 @@ def take(
 @transaction.atomic
 def settle(event: InboundEvent, *, actor: audit.Actor | str | None, now: datetime) -> None:
     """Take a request out of the inbox: somebody has looked at it. Again changes nothing."""
-    waiting = InboundEvent.objects.filter(pk=event.pk, state__in=["unparsed", "partly"])
+    waiting = InboundEvent.objects.filter(pk=event.pk, state__in=InboundEvent.WAITING)
     if waiting.update(state=InboundEvent.State.SETTLED):
         audit.record(act="inbound_event.settled", subject=event, actor=actor, now=now)
 
@@ -117,18 +117,14 @@ def _store(
     return InboundEvent.objects.create(
         integration=integration,
         received_at=now,
-        address=_storable(raw.address)[:600],
-        content_type=_storable(raw.content_type)[:200],
-        headers={name: _storable(raw.headers[name])[:500] for name in _KEPT if name in raw.headers},
+        address=clean(raw.address)[:600],
+        content_type=clean(raw.content_type)[:200],
+        headers={name: clean(raw.headers[name])[:500] for name in _KEPT if name in raw.headers},
         body=raw.body,
         sha256=hashlib.sha256(raw.body).hexdigest(),
         ext_id=first,
         state=InboundEvent.State.PARSED,
     )
-
-
-def _storable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _state(error: Unreadable | None, *, failed: bool, applied: int) -> InboundEvent.State:
@@ -162,7 +158,7 @@ def _apply_all(
     for said in _in_one_order(reading.events):
         try:
             with transaction.atomic():
-                applied += apply(integration, event, said, acts, now=now) is not None
+                applied += _apply(integration, event, said, acts, now=now) is not None
         except (DataError, IntegrityError, ValueError, TypeError) as error:
             log.exception("alert_not_applied", integration=integration.pk)
             failed.append(f"{said.dedup_key}: could not be stored ({type(error).__name__})")
@@ -174,7 +170,7 @@ def _in_one_order(events: Iterable[AlertEvent]) -> list[AlertEvent]:
     return sorted(events, key=lambda event: event.dedup_key)
 
 
-def apply(
+def _apply(
     integration: Integration,
     event: InboundEvent,
     said: AlertEvent,

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.roles import Role
-from accounts.tests.cast import person
+from accounts.tests.cast import send, signed_in
 from catalog.models import Service, Team
 from core.models import AuditEntry
 from incidents.models import Alert, Heartbeat, Integration
@@ -16,22 +16,10 @@ from incidents.tests.senders import integration_of, post
 pytestmark = pytest.mark.django_db
 
 
-def signed_in(role: Role) -> Client:
-    client = Client()
-    client.force_login(person(f"the-{role.label.lower()}", role))
-    return client
-
-
 @pytest.fixture
 def api() -> Client:
     """Return a manager's client."""
     return signed_in(Role.MANAGER)
-
-
-def send(api: Client, method: str, path: str, body: Any = None, *, status: int) -> Any:
-    answer = getattr(api, method)(f"/api/v1/{path}", body or {}, content_type="application/json")
-    assert answer.status_code == status, answer.content
-    return answer.json() if answer.content else None
 
 
 def test_a_key_goes_out_once(api: Client) -> None:

@@ -109,10 +109,11 @@ def test_a_rotated_key_is_shown_once() -> None:
     assert post(fresh[0], bodies.GENERIC).status_code == 200
 
 
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.MANAGER])
 @pytest.mark.parametrize("kind", Integration.Kind.values)
-def test_every_sender_is_told_how(kind: str) -> None:
+def test_every_sender_is_told_how(kind: str, role: Role) -> None:
     integration, _key = integration_of(kind)
-    page = as_(Role.VIEWER).get(f"/integrations/{integration.pk}/")
+    page = as_(role).get(f"/integrations/{integration.pk}/")
     assert page.status_code == 200
     assert "At the sender" in page.content.decode()
 

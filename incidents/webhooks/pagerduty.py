@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from core import clock
 from core.errors import InvalidInput
@@ -15,7 +15,7 @@ from incidents.domain.payloads import Unreadable, decode, text
 from incidents.models import Integration
 from incidents.services import integrations
 from incidents.services.receiving import RawRequest, Taken, take
-from incidents.webhooks.requests import json_answer, raw_request, webhook
+from incidents.webhooks.requests import raw_request, webhook
 
 __all__ = ["change", "create_event", "enqueue"]
 
@@ -24,7 +24,7 @@ Reader = Callable[[Any, Context, str], Reading]
 
 def _invalid(errors: list[str]) -> HttpResponse:
     body = {"status": "invalid event", "message": "Event object is invalid", "errors": errors}
-    return json_answer(body, 400)
+    return JsonResponse(body, status=400)
 
 
 def _unrecognized() -> HttpResponse:
@@ -33,12 +33,12 @@ def _unrecognized() -> HttpResponse:
         "message": "Event object format is unrecognized",
         "errors": ["JSON parse error"],
     }
-    return json_answer(body, 400)
+    return JsonResponse(body, status=400)
 
 
 def _large() -> HttpResponse:
     body = {"status": "invalid event", "message": "Event object is too large", "errors": ["512 KB"]}
-    return json_answer(body, 413)
+    return JsonResponse(body, status=413)
 
 
 def _broken() -> HttpResponse:
@@ -47,7 +47,7 @@ def _broken() -> HttpResponse:
         "message": "Nothing was stored. Please retry later.",
         "errors": ["The database does not answer."],
     }
-    return json_answer(body, 503)
+    return JsonResponse(body, status=503)
 
 
 @webhook("POST", large=_large, broken=_broken)
@@ -119,13 +119,13 @@ def _integration(key: str, name: str) -> tuple[Integration | None, list[str]]:
 
 def _accepted(taken: Taken) -> HttpResponse:
     body = {"status": "success", "message": "Event processed", "dedup_key": taken.event.ext_id}
-    return json_answer(body, 202)
+    return JsonResponse(body, status=202)
 
 
 def _accepted_v1(taken: Taken) -> HttpResponse:
     body = {"status": "success", "message": "Event processed", "incident_key": taken.event.ext_id}
-    return json_answer(body, 200)
+    return JsonResponse(body, status=200)
 
 
 def _changed(_taken: Taken) -> HttpResponse:
-    return json_answer({"status": "success", "message": "Change event processed"}, 202)
+    return JsonResponse({"status": "success", "message": "Change event processed"}, status=202)

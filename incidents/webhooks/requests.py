@@ -7,16 +7,16 @@ from typing import Any
 
 import structlog
 from django.db import DatabaseError, InterfaceError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.http.request import UnreadablePostError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import public
-from core.errors import InvalidInput, TooLarge
+from core.errors import TooLarge
+from core.request_body import read_whole
 from incidents.services.receiving import RawRequest
 
-__all__ = ["MAX_BYTES", "json_answer", "raw_request", "webhook"]
+__all__ = ["MAX_BYTES", "raw_request", "webhook"]
 
 log = structlog.get_logger(__name__)
 MAX_BYTES = 512 * 1024
@@ -60,34 +60,11 @@ def raw_request(request: HttpRequest) -> RawRequest:
 
     Raises:
         TooLarge: More than `MAX_BYTES`.
-        InvalidInput: It ended before it was complete.
+        InvalidInput: It is shorter than it says, or ended before it was complete.
     """
-    declared = request.META.get("CONTENT_LENGTH") or "0"
-    if declared.isdigit() and int(declared) > MAX_BYTES:
-        raise TooLarge(f"At most {MAX_BYTES} bytes.", field="body")
-    try:
-        body = _read(request)
-    except (UnreadablePostError, OSError) as error:
-        raise InvalidInput("Ended before it was complete.", field="body") from error
-    if len(body) > MAX_BYTES:
-        raise TooLarge(f"At most {MAX_BYTES} bytes.", field="body")
     return RawRequest(
         address=_KEY_IN_PATH.sub("…", request.path),
-        body=body,
+        body=read_whole(request, MAX_BYTES),
         content_type=request.headers.get("Content-Type", ""),
         headers={name.lower(): value for name, value in request.headers.items()},
     )
-
-
-def _read(request: HttpRequest) -> bytes:
-    # Django reads nothing without a Content-Length; the server ends a chunked body by itself.
-    is_chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
-    if is_chunked and request.META.get("wsgi.input_terminated"):
-        streamed: bytes = request.META["wsgi.input"].read(MAX_BYTES + 1)
-        return streamed
-    return request.read(MAX_BYTES + 1)
-
-
-def json_answer(body: dict[str, Any], status: int) -> JsonResponse:
-    """Return a plain JSON answer."""
-    return JsonResponse(body, status=status)

@@ -1,6 +1,6 @@
 """`/integrations/v1/<kind>/<key>/`: webhooks whose senders only look at the status."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from core import clock
 from core.errors import InvalidInput
@@ -15,17 +15,19 @@ from incidents.domain.signatures import is_signed
 from incidents.models import Integration
 from incidents.services import integrations
 from incidents.services.receiving import RawRequest, Taken, take
-from incidents.webhooks.requests import json_answer, raw_request, webhook
+from incidents.webhooks.requests import raw_request, webhook
 
 __all__ = ["receive"]
 
 
 def _large() -> HttpResponse:
-    return json_answer({"status": "error", "message": "body: at most 512 KiB"}, 413)
+    return JsonResponse({"status": "error", "message": "body: at most 512 KiB"}, status=413)
 
 
 def _broken() -> HttpResponse:
-    return json_answer({"status": "error", "message": "Nothing was stored; try again."}, 503)
+    return JsonResponse(
+        {"status": "error", "message": "Nothing was stored; try again."}, status=503
+    )
 
 
 @webhook("POST", large=_large, broken=_broken)
@@ -33,26 +35,29 @@ def receive(request: HttpRequest, kind: str, key: str) -> HttpResponse:
     """Take a webhook; 200 means that it is stored."""
     integration = integrations.find(key, kind)
     if integration is None:
-        return json_answer({"status": "error", "message": "There is no such integration."}, 404)
+        return JsonResponse(
+            {"status": "error", "message": "There is no such integration."}, status=404
+        )
     try:
         raw = raw_request(request)
     except InvalidInput as error:
-        return json_answer({"status": "error", "message": f"body: {error.message}"}, 400)
+        return JsonResponse({"status": "error", "message": f"body: {error.message}"}, status=400)
     if kind == Integration.Kind.AMAZON_SNS:
         return _receive_sns(integration, raw)
     if kind not in WEBHOOKS:
-        return json_answer({"status": "error", "message": "This kind has another address."}, 404)
-    return _receive(integration, raw, request)
+        return JsonResponse(
+            {"status": "error", "message": "This kind has another address."}, status=404
+        )
+    return _receive(integration, raw)
 
 
-def _receive(integration: Integration, raw: RawRequest, request: HttpRequest) -> HttpResponse:
+def _receive(integration: Integration, raw: RawRequest) -> HttpResponse:
     now = clock.now()
     context = Context(
         integration.kind,
         severity_map=integration.severity_map,
         mapping=integration.mapping,
         headers=raw.headers,
-        query={name: str(value) for name, value in request.GET.items()},
     )
     secret = integrations.open_secret(integration)
     forged = secret is None or (
@@ -86,7 +91,7 @@ def _receive_sns(integration: Integration, raw: RawRequest) -> HttpResponse:
             raise Unreadable(str(error)) from error
         if message["Type"] in amazon_sns.CONFIRMATIONS:
             confirmed.update(message)
-            return Reading(remarks=())
+            return Reading()
         context = Context(integration.kind, severity_map=integration.severity_map)
         return amazon_sns.read(message, context)
 
@@ -96,14 +101,14 @@ def _receive_sns(integration: Integration, raw: RawRequest) -> HttpResponse:
             sns_signatures.confirm(confirmed)
         except NotVerified as error:
             message = {"status": "error", "message": str(error)}
-            return json_answer(message, 503 if error.later else 403)
+            return JsonResponse(message, status=503 if error.later else 403)
     return _answer(taken, status)
 
 
 def _answer(taken: Taken, refused: int) -> HttpResponse:
     if taken.error is not None:
         message = {"status": "error", "message": str(taken.error), "event": str(taken.event.uid)}
-        answer = json_answer(message, refused)
+        answer = JsonResponse(message, status=refused)
         if refused == 503:
             answer.headers["Retry-After"] = "30"
         return answer
@@ -113,4 +118,4 @@ def _answer(taken: Taken, refused: int) -> HttpResponse:
         "accepted": taken.applied,
         "remarks": list(taken.remarks),
     }
-    return json_answer(body, 200)
+    return JsonResponse(body, status=200)

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from accounts.roles import Role
-from accounts.tests.cast import person
+from accounts.tests.cast import send, signed_in
 from core.clock import floor_minute, now
 from core.models import AuditEntry
 from slo.models import BackfillJob, PullState, Sli, Source
@@ -19,22 +19,10 @@ PROM = {"slug": "prom", "kind": "prometheus", "url": "https://prom.example.org"}
 SECRET = "s3cr3t-token"
 
 
-def signed_in(role: Role) -> Client:
-    client = Client()
-    client.force_login(person(f"the-{role.label.lower()}", role))
-    return client
-
-
 @pytest.fixture
 def api() -> Client:
     """Return a manager's client."""
     return signed_in(Role.MANAGER)
-
-
-def send(api: Client, method: str, path: str, body: Any = None, *, status: int) -> Any:
-    answer = getattr(api, method)(f"/api/v1/{path}", body or {}, content_type="application/json")
-    assert answer.status_code == status, answer.content
-    return answer.json() if answer.content else None
 
 
 def fields_of(problem: Any) -> str:

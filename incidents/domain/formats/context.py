@@ -20,14 +20,12 @@ class Context:
         severity_map: Its own words, lower case, and what they mean: P0 to P3 or "none".
         mapping: Expressions of the generic format.
         headers: Names in lower case.
-        query: Parameters of the address.
     """
 
     kind: str
     severity_map: Mapping[str, str] = field(default_factory=dict)
     mapping: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    query: Mapping[str, str] = field(default_factory=dict)
 
     def judge(self, word: str, labels: Mapping[str, str] = _NOTHING) -> Verdict:
         """Return the severity that a sender's word means here, and whether anybody is called."""

@@ -1,0 +1,60 @@
+"""Reading the body of a request whole, up to a limit, however it was sent."""
+
+from typing import IO
+
+from django.http import HttpRequest
+from django.http.request import UnreadablePostError
+
+from core.errors import InvalidInput, TooLarge
+
+__all__ = ["read_whole"]
+
+_CHUNK = 256 * 1024
+
+
+def read_whole(request: HttpRequest, limit: int) -> bytes:
+    """Return the raw body of a request.
+
+    Raises:
+        TooLarge: It has, or says that it has, more than `limit` bytes.
+        InvalidInput: It is shorter than it says, or ended before it was complete.
+    """
+    declared = _declared_length(request)
+    if declared is not None and declared > limit:
+        raise TooLarge(f"At most {limit} bytes.", field="body")
+    data = _read_up_to(_stream(request), limit + 1)
+    if len(data) > limit:
+        raise TooLarge(f"At most {limit} bytes.", field="body")
+    if declared is not None and len(data) < declared:
+        raise InvalidInput("Is shorter than its Content-Length.", field="body")
+    return data
+
+
+def _declared_length(request: HttpRequest) -> int | None:
+    given = request.META.get("CONTENT_LENGTH") or ""
+    if not given:
+        return None
+    if not (given.isascii() and given.isdigit()):
+        raise InvalidInput("Is not a number.", field="Content-Length")
+    return int(given)
+
+
+def _stream(request: HttpRequest) -> "IO[bytes] | HttpRequest":
+    # Django reads nothing without a Content-Length; the server ends a chunked body by itself.
+    is_chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+    if is_chunked and request.META.get("wsgi.input_terminated"):
+        stream: IO[bytes] = request.META["wsgi.input"]
+        return stream
+    return request
+
+
+def _read_up_to(stream: "IO[bytes] | HttpRequest", limit: int) -> bytes:
+    parts: list[bytes] = []
+    left = limit
+    try:
+        while left and (part := stream.read(min(left, _CHUNK))):
+            parts.append(part)
+            left -= len(part)
+    except (UnreadablePostError, OSError) as error:
+        raise InvalidInput("Ended before it was complete.", field="body") from error
+    return parts[0] if len(parts) == 1 else b"".join(parts)
