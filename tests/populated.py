@@ -32,7 +32,7 @@ from core import audit
 from core.models import JobSlot, ProcessHeartbeat
 from incidents.domain.formats import generic
 from incidents.domain.formats.context import Context
-from incidents.models import Integration
+from incidents.models import InboundEvent, Integration
 from incidents.services.heartbeats import named
 from incidents.services.integrations import save_integration
 from incidents.services.receiving import RawRequest, take
@@ -249,6 +249,9 @@ def _parameters() -> Iterator[tuple[str, str]]:
     yield "services/", "users-api"
     yield "slo/panels/service/", "users-api"
     yield "slo/", "users-api-availability"
+    yield "integrations/events/", str(_newest(InboundEvent).pk)
+    # Not those of senders, which begin alike.
+    yield "integrations/%(pk)s", str(_newest(Integration).pk)
     yield "api/users/", str(_newest(Person).pk)
 
 

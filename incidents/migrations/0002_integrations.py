@@ -94,7 +94,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=120)),
                 ('key_digest', models.CharField(editable=False, max_length=64, unique=True)),
                 ('key_hint', models.CharField(editable=False, help_text='How its key ends.', max_length=4)),
-                ('is_enabled', models.BooleanField(default=True, help_text='A disabled one answers as if its key were unknown.')),
+                ('is_enabled', models.BooleanField(default=True, help_text='A disabled one answers as if its key were unknown.', verbose_name='enabled')),
                 ('severity_map', models.JSONField(blank=True, default=dict, help_text='The sender\'s words and what they mean here, e.g. {"critical": "P0", "info": "none"}.')),
                 ('mapping', models.JSONField(blank=True, default=dict, help_text='JMESPath by field, for any JSON webhook.')),
                 ('topic_arn', models.CharField(blank=True, help_text='SNS: the only topic that may send.', max_length=300, verbose_name='allowed topic')),

@@ -49,7 +49,7 @@ class Integration(TimestampedModel):
     key_digest = models.CharField(max_length=64, unique=True, editable=False)
     key_hint = models.CharField(max_length=4, editable=False, help_text="How its key ends.")
     is_enabled = models.BooleanField(
-        default=True, help_text="A disabled one answers as if its key were unknown."
+        "enabled", default=True, help_text="A disabled one answers as if its key were unknown."
     )
     severity_map = models.JSONField(
         default=dict,

@@ -124,7 +124,7 @@ def _generic(_portal: str, url: str, _key: str) -> list[tuple[str, str]]:
 curl -X POST {url} -H 'Content-Type: application/json' \\
   -d '{{"title": "Test", "state": "firing", "severity": "warning", "dedup_key": "test"}}'
 """
-    return [("POST any JSON, or a form; map its fields below where the names are others.", code)]
+    return [("POST any JSON, or a form; give it a mapping where the names are others.", code)]
 
 
 _STEPS = {
