@@ -39,7 +39,7 @@ from accounts.tests.openid_issuer import (
 from core.audit import verify_chain
 from core.models import AuditEntry
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 LOGIN = "/accounts/oidc/oidc/login/"
 ALICE = {
     "sub": "issuer-7",

@@ -18,7 +18,7 @@ from slo.services import pulling, sources
 from slo.services.pulling import CLOSE_AFTER
 from slo.tests.world import MINUTE, World
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 
 AT = floor_minute(now()) - timedelta(hours=1)
 REGION = "eu-central-1"

@@ -12,7 +12,7 @@ from core.models import AuditEntry
 from slo.models import CompositeMember, Sli, Slo
 from slo.tests.world import World
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

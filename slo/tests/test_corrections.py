@@ -16,7 +16,7 @@ from slo.services import corrections, objectives
 from slo.services.corrections import Effect
 from slo.tests.world import MINUTE, NOON, World
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from slo.models import CompositeMember, Sli, Slo, Source
 from slo.services import objectives
 from slo.tests.world import NOON, World
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 PROMTOOL = shutil.which("promtool")
 needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed")
 

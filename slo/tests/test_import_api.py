@@ -15,7 +15,7 @@ from slo.services import objectives
 from slo.tests.test_importing import INDICATOR, OBJECTIVE, SLOTH, SOURCE
 from slo.tests.world import NOON
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 ADDRESS = "/api/v1/slos/import/"
 THREE = f"{SOURCE}---{INDICATOR}---{OBJECTIVE}"
 OWN = """

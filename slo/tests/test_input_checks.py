@@ -15,7 +15,7 @@ from slo.services import input_checks, slices
 from slo.services.evaluation import refresh_statuses
 from slo.tests.world import MINUTE, NOON, World
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

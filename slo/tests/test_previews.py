@@ -19,7 +19,7 @@ from slo.queries.previews import Preview
 from slo.services import corrections, evaluation, objectives, slices
 from slo.tests.world import MINUTE, NOON, World
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 OBJECTIVE = Decimal("0.999")
 
 

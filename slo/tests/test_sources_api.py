@@ -14,7 +14,7 @@ from slo.models import BackfillJob, PullState, Sli, Source
 from slo.services.source_health import open_credentials
 from slo.tests.world import World
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 PROM = {"slug": "prom", "kind": "prometheus", "url": "https://prom.example.org"}
 SECRET = "s3cr3t-token"
 

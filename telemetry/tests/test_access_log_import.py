@@ -20,7 +20,7 @@ from telemetry.services.access_logs import How, import_log
 from telemetry.tests.access_logs import alb, combined, write
 from telemetry.tests.builders import MINUTE, NOW, event, make_service, minute, report
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from telemetry.tests.otlp import (
     number,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
