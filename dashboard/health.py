@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SILENT_AFTER = timedelta(seconds=60)
 ORDER = ("healthy", "unknown", "degraded", "critical")
 # Without its database the portal is down; the others cost a part of it.
-PROCESSES = ("web", "worker", "beat")
+PROCESSES = ("web", "pager", "worker", "beat")
 
 
 def report(user: "User", *, now: datetime) -> dict[str, Any]:

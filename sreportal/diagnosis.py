@@ -23,7 +23,7 @@ from kombu.exceptions import KombuError
 from core.models import JobSlot, ProcessHeartbeat
 
 PACKAGES = ("Django", "djangorestframework", "celery", "kombu", "gunicorn", "redis")
-PROCESSES = ("web", "worker", "beat")
+PROCESSES = ("web", "pager", "worker", "beat")
 ALIVE_WITHIN = timedelta(seconds=60)
 CLOCK_MAY_DIFFER = timedelta(seconds=2)
 LEAST_FREE_BYTES = 500 * 1024 * 1024

@@ -56,6 +56,24 @@ SETTINGS: tuple[Setting, ...] = (
         "EMAIL_URL", str, "consolemail://", "Where email goes, e.g. smtp://user:pass@host:587."
     ),
     Setting("DEFAULT_FROM_EMAIL", str, "sreportal@localhost", "Sender of the portal's email."),
+    Setting(
+        "TWILIO_ACCOUNT_SID",
+        str,
+        "",
+        "Account for text messages and calls; empty switches both off.",
+    ),
+    Setting("TWILIO_AUTH_TOKEN", str, "", "Token of that account."),
+    Setting("TWILIO_FROM", str, "", "Number that they come from, e.g. +441234567890."),
+    Setting(
+        "TWILIO_URL", str, "https://api.twilio.com", "Address of Twilio's API, or of a stand-in."
+    ),
+    Setting("PAGER_SENDERS", int, 8, "Pages that one pager sends at the same time."),
+    Setting(
+        "DEAD_MAN_URL",
+        str,
+        "",
+        "Asked once a minute while paging is sound; whoever watches it calls when it falls silent.",
+    ),
     Setting("OIDC_ISSUER", str, "", "OpenID Connect issuer; empty switches single sign-on off."),
     Setting("OIDC_CLIENT_ID", str, "", "Client id at the issuer."),
     Setting("OIDC_CLIENT_SECRET", str, "", "Client secret at the issuer."),

@@ -105,6 +105,9 @@ RULES: dict[str, Rule] = {
     "EMAIL_URL": address(
         *environ.Env.EMAIL_SCHEMES, example="smtp://user:password@host:587", needs_host=False
     ),
+    "TWILIO_URL": address("http", "https", example="https://api.twilio.com"),
+    "PAGER_SENDERS": between(1, 100),
+    "DEAD_MAN_URL": address("http", "https", example="https://hc-ping.com/uuid"),
     "OIDC_ISSUER": address("http", "https", example="https://login.example.org"),
     "MFA_REQUIRED_ROLES": one_of("viewer", "responder", "manager", "admin"),
     "TELEMETRY_RETENTION_DAYS": between(1, 3660),

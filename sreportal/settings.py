@@ -65,6 +65,8 @@ INSTALLED_APPS = [
     "chaos",
     "slo",
     "incidents",
+    "oncall",
+    "notifications",
     "telemetry",
     "catalog",
     "accounts",
@@ -287,6 +289,12 @@ EMAIL_USE_TLS = bool(_email.get("EMAIL_USE_TLS"))
 EMAIL_USE_SSL = bool(_email.get("EMAIL_USE_SSL"))
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.read("DEFAULT_FROM_EMAIL")
+TWILIO_ACCOUNT_SID = env.read("TWILIO_ACCOUNT_SID")
+TWILIO_AUTH_TOKEN = env.read("TWILIO_AUTH_TOKEN")
+TWILIO_FROM = env.read("TWILIO_FROM")
+TWILIO_URL = env.read("TWILIO_URL").rstrip("/")
+PAGER_SENDERS = env.read("PAGER_SENDERS")
+DEAD_MAN_URL = env.read("DEAD_MAN_URL")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -18,3 +18,4 @@ class UsersApiConfig(AppConfig):
         register_check("database", health.check_database)
         register_check("broker", health.check_broker, silence=Status.DEGRADED)
         register_check("ticks", health.check_ticks)
+        register_check("pager", health.check_pager)

@@ -27,6 +27,8 @@ from core.models import JobSlot, ProcessHeartbeat
 TICK_JOB = "slo.evaluate"
 TICK_LATE_AFTER = timedelta(minutes=3)
 WATCHED_PROCESSES = ("worker",)
+# Without a pager nobody is called; it leaves its mark every two seconds.
+PAGER_LATE_AFTER = timedelta(seconds=10)
 # What just started has not ticked yet; until then it is not known to be late.
 START_GRACE_S = 180.0
 _STARTED = time.monotonic()
@@ -115,6 +117,17 @@ def check_ticks(now: datetime) -> CheckResult:
     if time.monotonic() - _STARTED < START_GRACE_S:
         return CheckResult(Status.HEALTHY, f"starting; {'; '.join(found)}")
     return CheckResult(Status.CRITICAL, "; ".join(found))
+
+
+def check_pager(now: datetime) -> CheckResult:
+    """See that a pager looks for whom to call."""
+    last = ProcessHeartbeat.objects.latest_at("pager")
+    if last is not None and now - last <= PAGER_LATE_AFTER:
+        return CheckResult(Status.HEALTHY, "looks for whom to call")
+    said = f"pager ran last {int((now - last).total_seconds())} s ago" if last else "no pager yet"
+    if time.monotonic() - _STARTED < START_GRACE_S:
+        return CheckResult(Status.HEALTHY, f"starting; {said}")
+    return CheckResult(Status.CRITICAL, f"{said}: nobody is called")
 
 
 def _lateness(name: str, last: datetime | None, now: datetime) -> str:

@@ -221,6 +221,8 @@ def test_what_is_encrypted_is_registered() -> None:
     assert names == {
         "incidents.integration.signing_secret",
         "mfa.authenticator.data",
+        "notifications.contactmethod.sealed_address",
+        "notifications.contactmethod.sealed_secret",
         "slo.source.credentials",
     }
 

@@ -1,16 +1,36 @@
-"""Alerts, and the integrations through which other systems raise them."""
+"""Alerts and what raises them; incidents, their escalations and every page that they send."""
 
 from incidents.models.alerts import Alert, AlertLogEntry, AlertQuerySet, Severity
+from incidents.models.escalations import Attempt, EscalationRun, Page
 from incidents.models.heartbeats import Heartbeat
+from incidents.models.incidents import (
+    OPEN_STATES,
+    Deadline,
+    Incident,
+    IncidentQuerySet,
+    ResponseTarget,
+    TimelineEntry,
+)
 from incidents.models.integrations import ChangeEvent, InboundEvent, Integration
+from incidents.models.silences import Silence
 
 __all__ = [
+    "OPEN_STATES",
     "Alert",
     "AlertLogEntry",
     "AlertQuerySet",
+    "Attempt",
     "ChangeEvent",
+    "Deadline",
+    "EscalationRun",
     "Heartbeat",
     "InboundEvent",
+    "Incident",
+    "IncidentQuerySet",
     "Integration",
+    "Page",
+    "ResponseTarget",
     "Severity",
+    "Silence",
+    "TimelineEntry",
 ]

@@ -1,5 +1,6 @@
 """Alerts: what a rule, a burn rate or a breaker says is wrong now."""
 
+import hashlib
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
@@ -47,6 +48,22 @@ class Alert(models.Model):
         FIRING = "firing", "Firing"
         RESOLVED = "resolved", "Resolved"
 
+    incident = models.ForeignKey(
+        "incidents.Incident",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="alerts",
+        help_text="What it belongs to; none while it informs only, or is silenced.",
+    )
+    silenced_by = models.ForeignKey(
+        "incidents.Silence",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="alerts",
+        help_text="Why nobody is called for it.",
+    )
     source = models.CharField(max_length=40, help_text="Who says so: slo, rule, breaker …")
     integration = models.ForeignKey(
         "incidents.Integration",
@@ -114,6 +131,13 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.severity} {self.title}"
+
+    @property
+    def group_digest(self) -> str:
+        """Which alerts are one incident: those of one sender and service with one group key."""
+        sender = f"integration:{self.integration_id}" if self.integration_id else self.source
+        parts = (sender, str(self.service_id or ""), self.group_key or self.dedup_key)
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 class AlertLogEntry(models.Model):

@@ -1,8 +1,10 @@
 """Integrations: the keys with which other systems send alerts, and all that they ever sent."""
 
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Self
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
@@ -58,6 +60,14 @@ class Integration(TimestampedModel):
     )
     mapping = models.JSONField(
         default=dict, blank=True, help_text="JMESPath by field, for any JSON webhook."
+    )
+    auto_resolve = models.BooleanField(
+        default=True, help_text="An incident resolves by itself when all of its alerts have ended."
+    )
+    hold_off = models.DurationField(
+        default=timedelta(),
+        validators=[MinValueValidator(timedelta()), MaxValueValidator(timedelta(days=1))],
+        help_text="How long alerts must have ended before it does: against flapping.",
     )
     topic_arn = models.CharField(
         "allowed topic", max_length=300, blank=True, help_text="SNS: the only topic that may send."

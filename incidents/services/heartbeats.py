@@ -9,7 +9,8 @@ from django.db import transaction
 from core import audit
 from incidents.domain.heartbeats import DEFAULTS, Sign, due_after
 from incidents.models import Heartbeat, InboundEvent, Integration, Severity
-from incidents.services.intake import Acts, AlertSignal, receive, take
+from incidents.services.acts import Acts
+from incidents.services.intake import AlertSignal, receive, take
 
 __all__ = ["check", "named", "ping", "save_heartbeat"]
 

@@ -8,8 +8,9 @@ from typing import Any
 from django.db import transaction
 
 from catalog.models import Service
-from core import audit
 from incidents.models import Alert, AlertLogEntry, InboundEvent, Integration, Severity
+from incidents.services import grouping
+from incidents.services.acts import Acts
 
 
 @dataclass(frozen=True)
@@ -62,23 +63,6 @@ RENEWED = [
 _TITLE = 1024
 
 
-class Acts:
-    """What is to be audited, written last: the chain is locked until the transaction ends."""
-
-    def __init__(self) -> None:
-        self._acts: list[tuple[str, Alert, str]] = []
-
-    def add(self, act: str, alert: Alert, actor: str) -> None:
-        """Remember one."""
-        self._acts.append((act, alert, actor))
-
-    def record(self, *, now: datetime) -> None:
-        """Write all of them into the audit."""
-        for act, alert, actor in self._acts:
-            audit.record(act=act, subject=alert, actor=actor, now=now)
-        self._acts.clear()
-
-
 @transaction.atomic
 def receive(signal: AlertSignal, *, now: datetime) -> Alert | None:
     """Open, refresh or resolve the alert that `signal` is about.
@@ -113,6 +97,7 @@ def receive_all(signals: Sequence[AlertSignal], *, now: datetime) -> None:
         else:
             take(signal, acts, now=now)
     Alert.objects.bulk_update(refreshed, RENEWED, batch_size=100)
+    grouping.follow(refreshed, acts, now=now)
     acts.record(now=now)
 
 
@@ -145,8 +130,9 @@ def take(signal: AlertSignal, acts: Acts, *, now: datetime) -> Alert | None:
     if opened:
         _log(alert, AlertLogEntry.Kind.OPENED, signal, now=now)
         acts.add("alert.opened", alert, signal.source)
+        grouping.attach(alert, acts, now=now)
         return alert
-    return _refresh(alert, signal, now=now)
+    return _refresh(alert, signal, acts, now=now)
 
 
 def open_alert(signal: AlertSignal) -> Alert | None:
@@ -171,13 +157,14 @@ def _identity(signal: AlertSignal) -> dict[str, Any]:
     return {"source": signal.source, "integration": None, "dedup_key": signal.dedup_key}
 
 
-def _refresh(alert: Alert, signal: AlertSignal, *, now: datetime) -> Alert:
+def _refresh(alert: Alert, signal: AlertSignal, acts: Acts, *, now: datetime) -> Alert:
     """Keep the worst severity seen and the newest words."""
     alert = Alert.objects.select_for_update().get(pk=alert.pk)
     if signal.integration is not None:
         _log(alert, AlertLogEntry.Kind.REPEATED, signal, now=now)
     alert = _renewed(alert, signal, now=now)
     alert.save(update_fields=RENEWED)
+    grouping.follow([alert], acts, now=now)
     return alert
 
 
@@ -205,6 +192,7 @@ def _resolve(signal: AlertSignal, acts: Acts, *, now: datetime) -> Alert | None:
     alert.save(update_fields=["state", "resolved_at", "last_seen_at", "sender_at"])
     _log(alert, AlertLogEntry.Kind.RESOLVED, signal, now=now)
     acts.add("alert.resolved", alert, signal.actor or signal.source)
+    grouping.detach(alert, acts, now=now)
     return alert
 
 

@@ -14,10 +14,19 @@ from django.db import DataError, IntegrityError, transaction
 
 from core import audit
 from incidents.domain.events import Act, AlertEvent, Reading
+from incidents.domain.lifecycle import Status
 from incidents.domain.payloads import Unreadable, clean
-from incidents.models import Alert, AlertLogEntry, ChangeEvent, InboundEvent, Integration
-from incidents.services import heartbeats, intake
-from incidents.services.intake import Acts, AlertSignal
+from incidents.models import (
+    Alert,
+    AlertLogEntry,
+    ChangeEvent,
+    InboundEvent,
+    Incident,
+    Integration,
+)
+from incidents.services import heartbeats, intake, lifecycle
+from incidents.services.acts import Acts
+from incidents.services.intake import AlertSignal
 
 __all__ = ["RawRequest", "Taken", "settle", "take"]
 
@@ -29,6 +38,9 @@ _KINDS = {
     Act.UNACKNOWLEDGE: AlertLogEntry.Kind.UNACKNOWLEDGED,
     Act.NOTE: AlertLogEntry.Kind.NOTE,
 }
+
+# What an incident must be for a sender's word to change it.
+_FROM = {Act.ACKNOWLEDGE: Status.TRIGGERED, Act.UNACKNOWLEDGE: Status.ACKNOWLEDGED}
 
 
 @dataclass(frozen=True)
@@ -201,9 +213,25 @@ def _apply(
         text=said.detail,
         facts=dict(said.facts),
     )
+    _pass_on(alert, said, acts, now=now)
     if said.act is not Act.NOTE:
         acts.add(f"alert.{said.act}d", alert, said.actor or integration.kind)
     return alert
+
+
+def _pass_on(alert: Alert, said: AlertEvent, acts: Acts, *, now: datetime) -> None:
+    """Let an incident be acknowledged, or called for again, where its sender says so."""
+    wanted = _FROM.get(said.act)
+    if wanted is None or alert.incident_id is None:
+        return
+    incident = Incident.objects.select_for_update(of=("self",)).get(pk=alert.incident_id)
+    if incident.status != wanted:
+        return
+    actor = said.actor or alert.source
+    if said.act is Act.ACKNOWLEDGE:
+        lifecycle.acknowledge_locked(incident, acts, now=now, actor=actor)
+    else:
+        lifecycle.unacknowledge_locked(incident, acts, now=now, actor=actor)
 
 
 def _reword(alert: Alert, said: AlertEvent) -> None:

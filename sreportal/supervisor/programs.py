@@ -12,6 +12,7 @@ from pathlib import Path
 from celery import signals
 from celery.platforms import SecurityWarning
 from django.conf import settings
+from django.core.management import call_command
 from gunicorn.app.base import BaseApplication
 from gunicorn.config import Config
 from gunicorn.util import import_app
@@ -29,6 +30,7 @@ LOADED_BEFORE_FORKING = (
     "celery.worker.consumer",
     "celery.worker.components",
     "django.core.handlers.wsgi",
+    "incidents.management.commands.pager",
     "gunicorn.workers.gthread",
     "kombu.transport.redis",
     "sreportal.beat",
@@ -134,6 +136,17 @@ def worker() -> Program:
 def beat() -> Program:
     """Return the scheduler, ready when it has read its schedule."""
     return _celery("beat", signals.beat_init, ["--quiet", "beat", "--pidfile="])
+
+
+def pager() -> Program:
+    """Return the pager, ready when it looks for what is due."""
+    marker = _marker("pager")
+
+    def run() -> None:
+        _leave(marker)
+        call_command("pager")
+
+    return Program("pager", run, lambda pid: marker.exists() and marker.read_text() == str(pid))
 
 
 def valkey(program: Path) -> Program:

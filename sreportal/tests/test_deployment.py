@@ -72,7 +72,7 @@ def test_image_runs_as_nobody_special(dockerfile: list[tuple[str, str]]) -> None
 def test_portal_cannot_change_its_own_code(services: dict[str, dict[str, Any]]) -> None:
     """Read-only root, no capabilities, no new privileges, data on a volume."""
     portal = portal_services(services)
-    assert set(portal) == {"prepare", "web", "worker", "beat"}
+    assert set(portal) == {"prepare", "web", "pager", "worker", "beat"}
     for service in portal.values():
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
@@ -152,7 +152,7 @@ def test_every_command_exists(
     for program in ("gunicorn", "celery"):
         assert (Path(sys.executable).parent / program).exists()
     ours = {words[2] for words in commands if words[1] == "manage.py"}
-    assert ours == {"migrate", "createcachetable", "bootstrap", "collectstatic", "doctor"}
+    assert ours == {"migrate", "createcachetable", "bootstrap", "collectstatic", "doctor", "pager"}
     assert ours <= set(get_commands())
     celery = {word for words in commands if words[0] == "celery" for word in words}
     assert {"sreportal", "worker", "beat"} <= celery

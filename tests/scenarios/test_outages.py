@@ -63,7 +63,7 @@ def test_worker_and_beat_die_for_three_minutes(production: Production) -> None:
     and beat the figures say since when they are stale, and afterwards no minute is missing."""
     password = production.prepare()
     token = production.run("token", "create", "--user", "admin", "--scopes", "read,write").strip()
-    production.start("web", "worker", "beat")
+    production.start("web", "pager", "worker", "beat")
     wait_until(lambda: is_up(production.base), within_s=60)
     visitor, admin = Visitor(production.base, token), Admin(production.base, password)
 

@@ -52,6 +52,7 @@ def tick(at: datetime) -> None:
     """An evaluation and a worker's sign of life at `at`."""
     JobSlot.objects.create(job="slo.evaluate", slot=at, started_at=at)
     ticks.beat("worker", now=at)
+    ticks.beat("pager", now=at)
 
 
 def test_live_looks_at_nothing(client: Client, unreachable_database: None) -> None:
@@ -176,3 +177,18 @@ def test_answers_are_shared_for_a_while(own_board: core_health.HealthBoard) -> N
     own_board.register("other", count)
     assert set(own_board.results(NOON)) == {"count", "other"}
     assert core_health.worst({}) is Status.HEALTHY
+
+
+@pytest.mark.django_db
+def test_pager_is_late_after_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is called without one, so the portal is not ready; what just started is given time."""
+    assert health.check_pager(NOON).status is Status.HEALTHY
+    monkeypatch.setattr(health, "_STARTED", health._STARTED - 181)
+    assert health.check_pager(NOON).detail == "no pager yet: nobody is called"
+    ticks.beat("pager", now=NOON)
+    assert health.check_pager(NOON + timedelta(seconds=10)).status is Status.HEALTHY
+    late = health.check_pager(NOON + timedelta(seconds=11))
+    assert (late.status, late.detail) == (
+        Status.CRITICAL,
+        "pager ran last 11 s ago: nobody is called",
+    )

@@ -21,7 +21,7 @@ class Command(BaseCommand):
     """Runs in the foreground; Ctrl-C ends it and all it started."""
 
     help = (
-        "Start the portal: broker, web, worker, scheduler and, in the demonstration, traffic. "
+        "Start the portal: broker, web, pager, worker, scheduler and, in the demonstration, traffic. "
         "Prints the address when all answer. Ctrl-C or SIGTERM stops everything."
     )
     # They run once the migrations are applied, in `prepare`.
@@ -58,7 +58,12 @@ class Portal:
         self._start_broker()
         password = self._prepare()
         listener = listen(settings.BIND, settings.PORT)
-        started = [programs.web(listener), programs.worker(), programs.beat()]
+        started = [
+            programs.web(listener),
+            programs.pager(),
+            programs.worker(),
+            programs.beat(),
+        ]
         self._before_fork()
         self._supervisor.start(*started)
         self._supervisor.wait_until_ready(*started)

@@ -1,0 +1,63 @@
+"""Which alerts a silence holds back: Alertmanager's matchers."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["OPERATORS", "Matcher", "are_met", "matcher_problem"]
+
+OPERATORS = ("=", "!=", "=~", "!~")
+_LONGEST = 500
+# A pattern is run against what strangers send: nested repetition could take for ever.
+_NESTED = re.compile(r"[+*}]\)*[+*{]|\([^)]*[+*][^)]*\)[+*{]")
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """One condition on a label; a label that is missing is empty.
+
+    Args:
+        name: Of the label; `title`, `severity` and `source` are those of the alert.
+        op: One of `OPERATORS`.
+        value: Text, or a pattern that must match all of it.
+    """
+
+    name: str
+    op: str
+    value: str
+
+    def is_met(self, labels: Mapping[str, str]) -> bool:
+        """Return whether labels fulfil it."""
+        found = labels.get(self.name, "")
+        if self.op in {"=", "!="}:
+            return (found == self.value) is (self.op == "=")
+        matches = re.fullmatch(self.value, found[:2000]) is not None
+        return matches is (self.op == "=~")
+
+
+def are_met(matchers: Sequence[Matcher], labels: Mapping[str, str]) -> bool:
+    """Return whether all matchers are met; none at all match everything."""
+    return all(matcher.is_met(labels) for matcher in matchers)
+
+
+def matcher_problem(value: Any) -> str:
+    """Return what is wrong with one matcher as stored; empty when nothing is."""
+    if not isinstance(value, Mapping) or set(value) != {"name", "op", "value"}:
+        return 'A matcher is {"name": …, "op": …, "value": …}.'
+    name, op, text = value["name"], value["op"], value["value"]
+    if not isinstance(name, str) or not name or not isinstance(text, str):
+        return "Name and value of a matcher are texts, the name not empty."
+    if op not in OPERATORS:
+        return f"The op of a matcher is one of {', '.join(OPERATORS)}."
+    if len(text) > _LONGEST:
+        return f"A matcher's value has {_LONGEST} characters at most."
+    return _pattern_problem(text) if op in {"=~", "!~"} else ""
+
+
+def _pattern_problem(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        return f"The pattern cannot be read: {error}."
+    return "The pattern repeats what repeats; write it simpler." if _NESTED.search(pattern) else ""

@@ -1,0 +1,35 @@
+"""`manage.py pager`: the process that calls people."""
+
+import signal
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from core.clock import now
+from incidents.services.pager import Pager
+
+
+class Command(BaseCommand):
+    """Runs until SIGTERM or Ctrl-C; what is being sent is finished first."""
+
+    help = (
+        "Call people: fire escalation steps, send pages, keep timers. Several copies may run; "
+        "neither broker nor worker is needed."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Let an operator skip the wait after a long absence."""
+        parser.add_argument(
+            "--resume",
+            action="store_true",
+            help="After an absence of more than an hour call at once, without waiting ten minutes.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Tick until asked to stop."""
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        Pager(now).run(stop, resumed=options["resume"])

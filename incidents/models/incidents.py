@@ -1,0 +1,232 @@
+"""Incidents: one disruption of one service, what happened in it, and its timers."""
+
+from typing import TYPE_CHECKING, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from accounts.roles import Role
+from catalog.models import Service
+from core.models import TimestampedModel
+from incidents.domain.lifecycle import OPEN, Status
+from incidents.domain.response_targets import Standing
+from incidents.models.alerts import Severity
+
+if TYPE_CHECKING:
+    from accounts.models import User
+
+OPEN_STATES = sorted(OPEN)
+_IS_OPEN = Q(status__in=OPEN_STATES)
+STATUSES = [(str(status), status.capitalize()) for status in Status]
+STANDINGS = [(str(standing), standing.replace("_", " ").capitalize()) for standing in Standing]
+
+
+class IncidentQuerySet(models.QuerySet["Incident"]):
+    """Reads of incidents."""
+
+    def open(self) -> Self:
+        """Keep those about which somebody must still do something."""
+        return self.filter(_IS_OPEN)
+
+    def visible_to(self, user: "User") -> Self:
+        """Keep those of services that `user` may know of."""
+        if user.has_role(Role.ADMIN):
+            return self
+        return self.filter(
+            Q(service=None) | Q(service__in=Service.objects.visible_to(user).values("pk"))
+        )
+
+
+class Incident(TimestampedModel):
+    """One disruption of one service, from its first alert to its resolution.
+
+    `incidents.services.lifecycle` alone changes `status`.
+    """
+
+    service = models.ForeignKey(
+        Service, null=True, blank=True, on_delete=models.SET_NULL, related_name="incidents"
+    )
+    integration = models.ForeignKey(
+        "incidents.Integration", null=True, blank=True, on_delete=models.SET_NULL, editable=False
+    )
+    group = models.CharField(
+        max_length=64, editable=False, help_text="Digest of what belongs together while it is open."
+    )
+    severity = models.CharField(max_length=2, choices=Severity.choices)
+    is_severity_set = models.BooleanField(
+        default=False, editable=False, help_text="A person set it, so alerts no longer raise it."
+    )
+    title = models.CharField(max_length=1024)
+    summary = models.TextField(blank=True, help_text="What is known, for those who join.")
+    status = models.CharField(
+        max_length=12, choices=STATUSES, default=Status.TRIGGERED, editable=False
+    )
+    cycle = models.PositiveIntegerField(
+        default=1, editable=False, help_text="How often people began to be called for it."
+    )
+    assigned_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="assigned_incidents",
+    )
+    merged_into = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="merged"
+    )
+    related = models.ManyToManyField("self", blank=True)
+    opened_at = models.DateTimeField(editable=False)
+    acknowledged_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="First time in this cycle."
+    )
+    acknowledged_by = models.CharField(max_length=200, blank=True, editable=False)
+    responded_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="First acknowledgement of all."
+    )
+    mitigated_at = models.DateTimeField(null=True, blank=True, editable=False)
+    resolved_at = models.DateTimeField(null=True, blank=True, editable=False)
+    resolved_by = models.CharField(max_length=200, blank=True, editable=False)
+    closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    snoozed_until = models.DateTimeField(null=True, blank=True, editable=False)
+    held_until = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="All alerts ended; it resolves then."
+    )
+    is_flapping = models.BooleanField(default=False, editable=False)
+    response = models.CharField(
+        max_length=10, choices=STANDINGS, default=Standing.ON_TRACK, editable=False
+    )
+    resolution = models.CharField(
+        max_length=10, choices=STANDINGS, default=Standing.ON_TRACK, editable=False
+    )
+    unreached = models.CharField(
+        max_length=500, blank=True, editable=False, help_text="Why nobody could be called."
+    )
+
+    objects = IncidentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-opened_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["group"], condition=_IS_OPEN, name="incidents_incident_one_open_of_group"
+            ),
+            models.CheckConstraint(
+                name="incidents_incident_resolved_at_iff_resolved",
+                condition=Q(status__in=["resolved", "closed"], resolved_at__isnull=False)
+                | (~Q(status__in=["resolved", "closed"]) & Q(resolved_at=None)),
+            ),
+            models.CheckConstraint(
+                name="incidents_incident_merged_iff_merged",
+                condition=Q(status="merged", merged_into__isnull=False)
+                | (~Q(status="merged") & Q(merged_into=None)),
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["severity", "-opened_at"],
+                condition=_IS_OPEN,
+                name="incidents_incident_open",
+            ),
+            models.Index(fields=["-opened_at", "-id"], name="incidents_incident_newest"),
+            models.Index(fields=["service", "-opened_at"], name="incidents_incident_of_service"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.title}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody must still do something about it."""
+        return self.status in OPEN
+
+    def get_absolute_url(self) -> str:
+        """Return its page, short enough to be read out."""
+        return f"/i/{self.pk}"
+
+
+class TimelineEntry(models.Model):
+    """What happened in an incident, oldest first; rows are only ever added."""
+
+    class Kind(models.TextChoices):
+        OPENED = "opened", "Opened"
+        ALERT = "alert", "Alert"
+        ACTION = "action", "Action"
+        ESCALATION = "escalation", "Escalation"
+        PAGE = "page", "Page"
+        TIMER = "timer", "Timer"
+        NOTE = "note", "Note"
+
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="timeline")
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    act = models.CharField(max_length=40, help_text="What was done, e.g. acknowledge.")
+    actor = models.CharField(max_length=200)
+    text = models.TextField(blank=True)
+    facts = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering = ["at", "pk"]
+        verbose_name_plural = "timeline entries"
+        indexes = [models.Index(fields=["incident", "at", "id"], name="incidents_timeline")]
+
+    def __str__(self) -> str:
+        return f"{self.act} {self.text}".strip()
+
+
+class ResponseTarget(TimestampedModel):
+    """How soon one severity wants an answer and an end; without a row the defaults hold."""
+
+    severity = models.CharField(max_length=2, choices=Severity.choices, unique=True)
+    respond_within = models.DurationField(help_text="From opening to the first acknowledgement.")
+    resolve_within = models.DurationField(help_text="From opening to the resolution.")
+    update_every = models.DurationField(help_text="How often those who wait hear something.")
+
+    class Meta:
+        ordering = ["severity"]
+        constraints = [
+            models.CheckConstraint(
+                name="incidents_response_target_in_order",
+                condition=Q(resolve_within__gte=models.F("respond_within")),
+                violation_error_message="An incident is not resolved before it is answered.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.severity
+
+
+class Deadline(models.Model):
+    """One moment at which something about an incident is due; the pager looks at it then."""
+
+    class Kind(models.TextChoices):
+        RESPONSE_AT_RISK = "response_at_risk", "Response at risk"
+        RESPONSE_BREACHED = "response_breached", "Response breached"
+        RESOLUTION_AT_RISK = "resolution_at_risk", "Resolution at risk"
+        RESOLUTION_BREACHED = "resolution_breached", "Resolution breached"
+        SNOOZE_ENDS = "snooze_ends", "Snooze ends"
+        AUTO_RESOLVE = "auto_resolve", "Resolves by itself"
+        ACK_TIMEOUT = "ack_timeout", "Still on it?"
+        ACK_LAPSE = "ack_lapse", "Acknowledgement lapses"
+
+    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="deadlines")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    due_at = models.DateTimeField()
+    look_at = models.DateTimeField(help_text="When a pager looks: due, or a lost claim runs out.")
+    claims = models.PositiveSmallIntegerField(default=0)
+    is_open = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["incident", "kind"], name="incidents_deadline_once_per_kind"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["look_at"], condition=Q(is_open=True), name="incidents_deadline_due"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.due_at:%Y-%m-%d %H:%M:%S}"

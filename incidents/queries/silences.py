@@ -1,0 +1,26 @@
+"""Which silence holds an alert back."""
+
+from datetime import datetime
+
+from django.db.models import Q
+
+from incidents.domain.silencing import are_met
+from incidents.models import Alert, Silence
+
+__all__ = ["labels_of", "silence_for"]
+
+
+def silence_for(alert: Alert, *, now: datetime) -> Silence | None:
+    """Return the active silence that ends last among those that match, if any does."""
+    active = Silence.objects.active(now).filter(Q(service=None) | Q(service=alert.service_id))
+    labels = labels_of(alert)
+    for silence in active.order_by("-ends_at", "pk"):
+        if are_met(silence.rules, labels):
+            return silence
+    return None
+
+
+def labels_of(alert: Alert) -> dict[str, str]:
+    """Return what matchers see: the sender's labels, and the alert's own title, severity, source."""
+    own = {"title": alert.title, "severity": alert.severity, "source": alert.source}
+    return {**own, **{str(name): str(value) for name, value in alert.labels.items()}}

@@ -1,0 +1,114 @@
+"""A second opinion on paging: who should have been called by now, worked out another way.
+
+It reads incidents and pages only, never the escalation's own bookkeeping of what is due, so that a
+fault there shows. What it finds is repaired and somebody is called for it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+
+from incidents.domain.lifecycle import Status
+from incidents.models import EscalationRun, Incident, Page
+from incidents.services import escalation
+from oncall.domain.escalations import Phase
+
+__all__ = ["PATIENCE", "Finding", "audit_paging"]
+
+# What a healthy pager does within seconds may take this long before it is a finding.
+PATIENCE = timedelta(seconds=60)
+_MOST = 200
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One incident whose paging is not as it must be.
+
+    Args:
+        incident: Its number.
+        what: What is wrong, in words.
+    """
+
+    incident: int
+    what: str
+
+
+def audit_paging(*, now: datetime) -> list[Finding]:
+    """Find incidents for which somebody should have been called and was not; repair each.
+
+    Returns:
+        What was wrong; empty when paging is sound.
+    """
+    found = []
+    for incident, what in [*_never_called(now), *_stalled(now), *_stuck_pages(now)]:
+        found.append(Finding(incident, what))
+        _repair(incident, what, now=now)
+    return found
+
+
+def _waiting() -> Q:
+    return Q(status=Status.TRIGGERED)
+
+
+def _never_called(now: datetime) -> list[tuple[int, str]]:
+    """Return triggered incidents of whose present cycle nobody was ever to be called."""
+    pages = Page.objects.filter(incident=OuterRef("pk"), cycle=OuterRef("cycle"))
+    runs = EscalationRun.objects.filter(
+        incident=OuterRef("pk"),
+        cycle=OuterRef("cycle"),
+        state=EscalationRun.State.RUNNING,
+        # A first step may lie in the future: a ladder can begin later, or in working hours.
+        started_at__lte=now,
+        due_at__gt=now - PATIENCE,
+    )
+    rows = Incident.objects.filter(_waiting(), updated_at__lte=now - PATIENCE)
+    found = rows.filter(~Exists(pages), ~Exists(runs)).values_list("pk", flat=True)
+    return [(pk, "Nobody was called.") for pk in found[:_MOST]]
+
+
+def _stalled(now: datetime) -> list[tuple[int, str]]:
+    """Return triggered incidents whose next step is overdue."""
+    rows = Incident.objects.filter(
+        _waiting(),
+        Exists(
+            EscalationRun.objects.filter(
+                incident=OuterRef("pk"),
+                cycle=OuterRef("cycle"),
+                phase=Phase.UNACKNOWLEDGED,
+                state=EscalationRun.State.RUNNING,
+                due_at__lte=now - PATIENCE,
+            )
+        ),
+        Exists(Page.objects.filter(incident=OuterRef("pk"), cycle=OuterRef("cycle"))),
+    )
+    found = rows.values_list("pk", flat=True)[:_MOST]
+    return [(pk, "The next level is overdue.") for pk in found]
+
+
+def _stuck_pages(now: datetime) -> list[tuple[int, str]]:
+    """Return triggered incidents with a page that is due for long and still not out."""
+    rows = Page.objects.filter(
+        state=Page.State.WAITING,
+        due_at__lte=now - PATIENCE,
+        look_at__lte=now - PATIENCE,
+        incident__status=Status.TRIGGERED,
+    )
+    found = rows.order_by("incident").values_list("incident", flat=True).distinct()[:_MOST]
+    return [(pk, "A page is overdue.") for pk in found]
+
+
+@transaction.atomic
+def _repair(incident_id: int, what: str, *, now: datetime) -> None:
+    incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident_id)
+    if incident.status != Status.TRIGGERED:
+        return
+    runs = EscalationRun.objects.filter(incident=incident, cycle=incident.cycle)
+    running = runs.filter(state=EscalationRun.State.RUNNING)
+    if not running.update(due_at=now, look_at=now) and not runs.exists():
+        escalation.begin(incident, Phase.UNACKNOWLEDGED, now=now)
+    Page.objects.filter(incident=incident, state=Page.State.WAITING, due_at__lte=now).update(
+        look_at=now
+    )
+    escalation.page_fallback(incident, f"The auditor found: {what}", now=now)

@@ -1,0 +1,50 @@
+"""Moments at which something about an incident is due: set, moved and cleared with its state."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from incidents.domain.response_targets import at_risk_at
+from incidents.models import Deadline, Incident
+from incidents.queries.targets import response_target
+
+__all__ = ["RESPONSE", "SLA", "clear", "put", "start_clocks"]
+
+Kind = Deadline.Kind
+RESPONSE = (Kind.RESPONSE_AT_RISK, Kind.RESPONSE_BREACHED)
+RESOLUTION = (Kind.RESOLUTION_AT_RISK, Kind.RESOLUTION_BREACHED)
+SLA = (*RESPONSE, *RESOLUTION)
+
+
+def start_clocks(incident: Incident) -> None:
+    """Set the timers of an incident for its severity, counted from its opening.
+
+    One that is met already stays as it is.
+    """
+    target = response_target(incident.severity)
+    due = {
+        Kind.RESOLUTION_AT_RISK: at_risk_at(incident.opened_at, target.resolve_within),
+        Kind.RESOLUTION_BREACHED: incident.opened_at + target.resolve_within,
+    }
+    if incident.responded_at is None:
+        due |= {
+            Kind.RESPONSE_AT_RISK: at_risk_at(incident.opened_at, target.respond_within),
+            Kind.RESPONSE_BREACHED: incident.opened_at + target.respond_within,
+        }
+    put(incident, due)
+
+
+def put(incident: Incident, due: dict[Deadline.Kind, datetime]) -> None:
+    """Set deadlines of an incident, each once per kind: an earlier one of that kind is moved."""
+    Deadline.objects.bulk_create(
+        [Deadline(incident=incident, kind=kind, due_at=at, look_at=at) for kind, at in due.items()],
+        update_conflicts=True,
+        unique_fields=["incident", "kind"],
+        update_fields=["due_at", "look_at", "is_open", "claims"],
+    )
+
+
+def clear(incident: Incident, kinds: Iterable[Deadline.Kind]) -> None:
+    """Forget open deadlines of some kinds."""
+    Deadline.objects.filter(incident=incident, kind__in=list(kinds), is_open=True).update(
+        is_open=False
+    )

@@ -1,0 +1,173 @@
+"""What the pager does when a step or a deadline is due: each in a transaction of its own.
+
+A row that fails is tried again when its claim runs out; at the fifth failure it is set aside, and
+the fallback contact is called for it: a poison row neither holds up the others nor is forgotten.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+from django.db import DatabaseError, transaction
+
+from accounts.models import User
+from incidents.domain.lifecycle import OPEN, Status
+from incidents.domain.response_targets import Standing
+from incidents.models import Alert, Deadline, EscalationRun, Incident, Silence, TimelineEntry
+from incidents.services import deadlines, escalation, grouping, lifecycle, timeline
+from incidents.services.acts import Acts
+from incidents.services.claims import MOST_CLAIMS, claim
+
+__all__ = ["end_silences", "fire_deadlines", "fire_steps"]
+
+log = structlog.get_logger(__name__)
+Kind = Deadline.Kind
+ANSWER_WITHIN = timedelta(minutes=5)
+
+
+def fire_steps(*, now: datetime, limit: int = 200) -> int:
+    """Fire every escalation step that is due; returns how many were claimed."""
+    runs = claim(
+        EscalationRun.objects.filter(state=EscalationRun.State.RUNNING), now=now, limit=limit
+    )
+    for run in runs:
+        if run.claims > MOST_CLAIMS:
+            _set_run_aside(run, now=now)
+        else:
+            _alone(partial(escalation.fire, run, now=now), run.pk, "step")
+    return len(runs)
+
+
+def fire_deadlines(*, now: datetime, limit: int = 200) -> int:
+    """Do what is due about incidents: timers, snoozes, holds, acknowledgements; returns how many."""
+    rows = claim(Deadline.objects.filter(is_open=True), now=now, limit=limit)
+    for row in rows:
+        if row.claims > MOST_CLAIMS:
+            _set_deadline_aside(row, now=now)
+        else:
+            _alone(partial(_meet, row, now=now), row.pk, "deadline")
+    return len(rows)
+
+
+def end_silences(*, now: datetime, limit: int = 50) -> int:
+    """Call for what still fires after its silence has ended; returns how many silences ended."""
+    ended = Silence.objects.filter(is_ended=False, ends_at__lte=now).order_by("ends_at")[:limit]
+    count = 0
+    for silence in ended:
+        count += _alone(partial(_end_silence, silence, now=now), silence.pk, "silence")
+    return count
+
+
+def _alone(work: Callable[[], object], pk: int, what: str) -> bool:
+    """Do one row's work in its own transaction; a failure is logged and left for the next claim."""
+    try:
+        with transaction.atomic():
+            work()
+    except DatabaseError:
+        # The connection may be gone with it; the next row finds out by itself.
+        log.exception("due_row_failed", kind=what, row=pk)
+        return False
+    except Exception:
+        log.exception("due_row_failed", kind=what, row=pk)
+        return False
+    return True
+
+
+@transaction.atomic
+def _set_run_aside(run: EscalationRun, *, now: datetime) -> None:
+    incident = Incident.objects.select_for_update(of=("self",)).get(pk=run.incident_id)
+    aside = EscalationRun.objects.filter(pk=run.pk, state=EscalationRun.State.RUNNING)
+    if aside.update(state=EscalationRun.State.QUARANTINED, ended_at=now):
+        why = f"The escalation failed {MOST_CLAIMS} times and was set aside."
+        escalation.page_fallback(incident, why, now=now, run=run)
+
+
+@transaction.atomic
+def _set_deadline_aside(row: Deadline, *, now: datetime) -> None:
+    incident = Incident.objects.select_for_update(of=("self",)).get(pk=row.incident_id)
+    if Deadline.objects.filter(pk=row.pk, is_open=True).update(is_open=False):
+        why = f"“{row.get_kind_display()}” failed {MOST_CLAIMS} times and was set aside."
+        escalation.page_fallback(incident, why, now=now)
+
+
+def _meet(row: Deadline, *, now: datetime) -> None:
+    """Do what one deadline is about, if it still is: the incident's lock comes first."""
+    incident = Incident.objects.select_for_update(of=("self",)).get(pk=row.incident_id)
+    fresh = Deadline.objects.select_for_update().get(pk=row.pk)
+    if not fresh.is_open or fresh.due_at > now:
+        return
+    fresh.is_open = False
+    fresh.save(update_fields=["is_open"])
+    if incident.status in OPEN:
+        _MEANINGS[Kind(row.kind)](incident, now)
+
+
+def _standing(field: str, standing: Standing) -> Callable[[Incident, datetime], None]:
+    def passed(incident: Incident, now: datetime) -> None:
+        setattr(incident, field, standing)
+        incident.save(update_fields=[field, "updated_at"])
+        text = f"{field.capitalize()} {standing.replace('_', ' ')}."
+        timeline.write(incident, TimelineEntry.Kind.TIMER, field, now=now, text=text)
+
+    return passed
+
+
+def _wake(incident: Incident, now: datetime) -> None:
+    if incident.status != Status.ACKNOWLEDGED or incident.snoozed_until is None:
+        return
+    acts = Acts()
+    lifecycle.unacknowledge_locked(incident, acts, now=now, actor=None, why="The snooze ended.")
+    acts.record(now=now)
+
+
+def _auto_resolve(incident: Incident, now: datetime) -> None:
+    if incident.held_until is None or Alert.objects.firing().filter(incident=incident).exists():
+        return
+    acts = Acts()
+    why = "All alerts have ended and none came back."
+    lifecycle.resolve_locked(incident, acts, now=now, why=why)
+    acts.record(now=now)
+
+
+def _still_on_it(incident: Incident, now: datetime) -> None:
+    """Ask whoever works on it; without an answer people are called from the beginning."""
+    if incident.status != Status.ACKNOWLEDGED:
+        return
+    person = incident.assigned_to or User.objects.filter(username=incident.acknowledged_by).first()
+    if person is not None and person.is_active:
+        escalation.page_person(incident, person, f"still on it? {now:%H%M%S}", now=now)
+    deadlines.put(incident, {Kind.ACK_LAPSE: now + ANSWER_WITHIN})
+    text = f"Asked {person or 'nobody'}: still on it?"
+    timeline.write(incident, TimelineEntry.Kind.TIMER, "still_on_it", now=now, text=text)
+
+
+def _lapse(incident: Incident, now: datetime) -> None:
+    if incident.status != Status.ACKNOWLEDGED:
+        return
+    acts = Acts()
+    why = "No sign of whoever acknowledged it."
+    lifecycle.unacknowledge_locked(incident, acts, now=now, actor=None, why=why)
+    acts.record(now=now)
+
+
+_MEANINGS: dict[Deadline.Kind, Callable[[Incident, datetime], None]] = {
+    Kind.RESPONSE_AT_RISK: _standing("response", Standing.AT_RISK),
+    Kind.RESPONSE_BREACHED: _standing("response", Standing.BREACHED),
+    Kind.RESOLUTION_AT_RISK: _standing("resolution", Standing.AT_RISK),
+    Kind.RESOLUTION_BREACHED: _standing("resolution", Standing.BREACHED),
+    Kind.SNOOZE_ENDS: _wake,
+    Kind.AUTO_RESOLVE: _auto_resolve,
+    Kind.ACK_TIMEOUT: _still_on_it,
+    Kind.ACK_LAPSE: _lapse,
+}
+
+
+def _end_silence(silence: Silence, *, now: datetime) -> None:
+    if not Silence.objects.filter(pk=silence.pk, is_ended=False).update(is_ended=True):
+        return
+    acts = Acts()
+    held = Alert.objects.firing().filter(silenced_by=silence).select_for_update(of=("self",))
+    for alert in held.order_by("pk"):
+        grouping.attach(alert, acts, now=now)
+    acts.record(now=now)

@@ -1,0 +1,370 @@
+"""Everything that changes where an incident stands: one function per transition.
+
+Each locks the incident, asks the table, writes the incident with its timeline, timers and
+escalation, and records the audit last, in one transaction.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from accounts.models import User
+from catalog.models import Service
+from core.errors import Conflict, InvalidInput
+from incidents.domain.lifecycle import OPEN, Action, Status
+from incidents.domain.response_targets import Standing
+from incidents.models import Alert, AlertLogEntry, Deadline, Incident, Integration, TimelineEntry
+from incidents.queries.targets import response_target
+from incidents.services import deadlines, escalation, timeline
+from incidents.services.acts import Acts, Who, name_of
+from incidents.services.transitions import call_anew, changes, moved, quiet, watch
+from oncall.domain.escalations import Phase
+
+__all__ = [
+    "Opening",
+    "acknowledge",
+    "acknowledge_locked",
+    "assign",
+    "close",
+    "declare",
+    "escalate",
+    "mitigate",
+    "note",
+    "open_incident",
+    "raise_severity",
+    "reopen",
+    "resolve",
+    "resolve_locked",
+    "set_severity",
+    "snooze",
+    "unacknowledge",
+    "unacknowledge_locked",
+]
+
+Kind = TimelineEntry.Kind
+LONGEST_SNOOZE = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What an incident begins with.
+
+    Args:
+        group: Digest of what belongs to it while it is open; "" makes it one of its own.
+        severity: P0 to P3.
+        title: One sentence for a phone's lock screen.
+        service: Whose it is.
+        integration: Through which it came.
+        summary: What is known.
+        is_severity_set: Whether a person chose the severity.
+    """
+
+    severity: str
+    title: str
+    service: Service | None = None
+    integration: Integration | None = None
+    group: str = ""
+    summary: str = ""
+    is_severity_set: bool = False
+
+
+def open_incident(opening: Opening, acts: Acts, *, now: datetime, actor: Who = None) -> Incident:
+    """Open an incident and begin to call people, within the caller's transaction.
+
+    Raises:
+        django.db.IntegrityError: One of its group is open already.
+    """
+    incident = Incident.objects.create(
+        service=opening.service,
+        integration=opening.integration,
+        group=opening.group or secrets.token_hex(32),
+        severity=opening.severity,
+        is_severity_set=opening.is_severity_set,
+        title=opening.title[:1024],
+        summary=opening.summary,
+        opened_at=now,
+    )
+    timeline.write(incident, Kind.OPENED, "open", now=now, actor=actor, text=opening.title)
+    deadlines.start_clocks(incident)
+    escalation.begin(incident, Phase.UNACKNOWLEDGED, now=now)
+    acts.add("incident.opened", incident, actor)
+    return incident
+
+
+@transaction.atomic
+def declare(opening: Opening, *, now: datetime, actor: Who) -> Incident:
+    """Open an incident because a person says so.
+
+    Raises:
+        InvalidInput: It has no title.
+    """
+    if not opening.title.strip():
+        raise InvalidInput("Say in one sentence what is wrong.", field="title")
+    acts = Acts()
+    incident = open_incident(opening, acts, now=now, actor=actor)
+    acts.record(now=now)
+    return incident
+
+
+def acknowledge_locked(
+    incident: Incident, acts: Acts, *, now: datetime, actor: Who, person: User | None = None
+) -> None:
+    """Say that somebody works on it: nobody else is called for now.
+
+    Again, by whoever it was, changes nothing but is written down; it counts as activity.
+    """
+    if incident.status == Status.ACKNOWLEDGED and incident.snoozed_until is None:
+        timeline.write(incident, Kind.ACTION, "acknowledge", now=now, actor=actor)
+        watch(incident, now=now)
+        return
+    if incident.status != Status.ACKNOWLEDGED:
+        incident.status = moved(incident, Action.ACKNOWLEDGE)
+    _take_on(incident, actor, person, now=now)
+    incident.snoozed_until = None
+    deadlines.clear(incident, [Deadline.Kind.SNOOZE_ENDS])
+    incident.save()
+    escalation.stop(incident, now=now)
+    escalation.begin(incident, Phase.UNRESOLVED, now=now)
+    watch(incident, now=now)
+    timeline.write(incident, Kind.ACTION, "acknowledge", now=now, actor=actor)
+    acts.add("incident.acknowledged", incident, actor)
+
+
+@changes
+def snooze(
+    incident: Incident,
+    acts: Acts,
+    *,
+    until: datetime,
+    now: datetime,
+    actor: Who,
+    person: User | None = None,
+) -> None:
+    """Call nobody until then; whoever is on call at that time is called anew.
+
+    Raises:
+        InvalidInput: It would end before now, or in more than a week.
+    """
+    if not now < until <= now + LONGEST_SNOOZE:
+        raise InvalidInput("A snooze ends later than now, within a week.", field="until")
+    incident.status = moved(incident, Action.SNOOZE)
+    _take_on(incident, actor, person, now=now)
+    incident.snoozed_until = until
+    incident.save()
+    escalation.stop(incident, now=now)
+    deadlines.clear(incident, [Deadline.Kind.ACK_TIMEOUT, Deadline.Kind.ACK_LAPSE])
+    deadlines.put(incident, {Deadline.Kind.SNOOZE_ENDS: until})
+    timeline.write(
+        incident, Kind.ACTION, "snooze", now=now, actor=actor, until=until.isoformat(),
+        text=f"Until {until:%Y-%m-%d %H:%M} UTC.",
+    )  # fmt: skip
+    acts.add("incident.snoozed", incident, actor, until=until)
+
+
+def unacknowledge_locked(
+    incident: Incident, acts: Acts, *, now: datetime, actor: Who, why: str = ""
+) -> None:
+    """Say that nobody works on it any more: people are called from the beginning."""
+    incident.status = moved(incident, Action.UNACKNOWLEDGE)
+    call_anew(incident, now=now)
+    timeline.write(incident, Kind.ACTION, "unacknowledge", now=now, actor=actor, text=why)
+    acts.add("incident.unacknowledged", incident, actor)
+
+
+@changes
+def mitigate(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> None:
+    """Say that users no longer notice it; the cause is still to be removed."""
+    incident.status = moved(incident, Action.MITIGATE)
+    incident.mitigated_at = now
+    if incident.responded_at is None:
+        _responded(incident, now=now)
+    incident.save()
+    quiet(incident, now=now)
+    timeline.write(incident, Kind.ACTION, "mitigate", now=now, actor=actor)
+    acts.add("incident.mitigated", incident, actor)
+
+
+def resolve_locked(
+    incident: Incident, acts: Acts, *, now: datetime, actor: Who = None, why: str = ""
+) -> None:
+    """Say that it is over; alerts of it that still fire end with it.
+
+    What fires again afterwards is a new alert, and a new incident.
+    """
+    incident.status = moved(incident, Action.RESOLVE)
+    incident.resolved_at, incident.resolved_by = now, name_of(actor)
+    incident.held_until = incident.snoozed_until = None
+    incident.unreached = ""
+    if incident.responded_at is None:
+        _responded(incident, now=now)
+    target = response_target(incident.severity)
+    is_late = now > incident.opened_at + target.resolve_within
+    incident.resolution = Standing.BREACHED if is_late else Standing.MET
+    incident.save()
+    quiet(incident, now=now)
+    deadlines.clear(incident, Deadline.Kind)
+    _end_alerts(incident, actor, now=now)
+    timeline.write(incident, Kind.ACTION, "resolve", now=now, actor=actor, text=why)
+    acts.add("incident.resolved", incident, actor)
+
+
+@changes
+def reopen(incident: Incident, acts: Acts, *, now: datetime, actor: Who, why: str = "") -> None:
+    """Say that it is not over after all: people are called from the beginning.
+
+    Raises:
+        Conflict: What belongs to it is in another incident that is open.
+    """
+    incident.status = moved(incident, Action.REOPEN)
+    if Incident.objects.open().filter(group=incident.group).exclude(pk=incident.pk).exists():
+        raise Conflict("Newer alerts of the same group opened another incident; work on that one.")
+    incident.resolved_at = incident.closed_at = None
+    incident.resolved_by, incident.resolution = "", Standing.ON_TRACK
+    call_anew(incident, now=now)
+    deadlines.start_clocks(incident)
+    timeline.write(incident, Kind.ACTION, "reopen", now=now, actor=actor, text=why)
+    acts.add("incident.reopened", incident, actor)
+
+
+@changes
+def close(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> None:
+    """Put it away: everything that follows from it has been done."""
+    incident.status = moved(incident, Action.CLOSE)
+    incident.closed_at = now
+    incident.save()
+    timeline.write(incident, Kind.ACTION, "close", now=now, actor=actor)
+    acts.add("incident.closed", incident, actor)
+
+
+@changes
+def escalate(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> None:
+    """Call the next level now, without waiting for its time.
+
+    Raises:
+        Conflict: Nobody is being called, or everybody has been.
+    """
+    if incident.status not in OPEN or not escalation.next_at_once(incident, now=now):
+        raise Conflict("Nobody is left to call: everybody was called, or it is over.")
+    timeline.write(incident, Kind.ACTION, "escalate", now=now, actor=actor)
+    acts.add("incident.escalated", incident, actor)
+
+
+@changes
+def assign(incident: Incident, acts: Acts, *, to: User | None, now: datetime, actor: Who) -> None:
+    """Say whose it is; whoever it is given to by another is told.
+
+    Raises:
+        Conflict: It is over.
+        InvalidInput: The person is not active.
+    """
+    if incident.status not in OPEN:
+        raise Conflict("It is over; reopen it first.")
+    if to is not None and not to.is_active:
+        raise InvalidInput(f"{to} is no longer active.", field="to")
+    before, incident.assigned_to = incident.assigned_to, to
+    incident.save()
+    if to is not None and to not in (actor, before):
+        escalation.page_person(incident, to, f"assigned {now:%H%M%S}", now=now)
+    text = f"To {to}." if to else "To nobody."
+    timeline.write(incident, Kind.ACTION, "assign", now=now, actor=actor, text=text)
+    acts.add("incident.assigned", incident, actor, to=to.username if to else None)
+
+
+@changes
+def note(incident: Incident, acts: Acts, *, text: str, now: datetime, actor: Who) -> None:
+    """Write something down for the others; it counts as activity.
+
+    Raises:
+        InvalidInput: It is empty or very long.
+    """
+    if not 0 < len(text.strip()) <= 10_000:
+        raise InvalidInput("A note has 1 to 10,000 characters.", field="text")
+    timeline.write(incident, Kind.NOTE, "note", now=now, actor=actor, text=text.strip())
+    if incident.status == Status.ACKNOWLEDGED and incident.snoozed_until is None:
+        watch(incident, now=now)
+
+
+@changes
+def set_severity(
+    incident: Incident, acts: Acts, *, severity: str, now: datetime, actor: Who
+) -> None:
+    """Say how bad it is; from then on alerts no longer change that.
+
+    Worse than before, people are called from the beginning of the ladder for what it is now.
+    """
+    before, incident.severity = incident.severity, severity
+    incident.is_severity_set = True
+    _resettled(incident, before, now=now)
+    text = f"{before} → {severity}."
+    timeline.write(incident, Kind.ACTION, "severity", now=now, actor=actor, text=text)
+    acts.add("incident.severity_set", incident, actor, severity=[before, severity])
+
+
+def raise_severity(incident: Incident, severity: str, acts: Acts, *, now: datetime) -> None:
+    """Let an alert make a locked incident worse, unless a person set how bad it is."""
+    if incident.is_severity_set or severity >= incident.severity:
+        return
+    before, incident.severity = incident.severity, severity
+    _resettled(incident, before, now=now)
+    text = f"{before} → {severity}: an alert is worse."
+    timeline.write(incident, Kind.ACTION, "severity", now=now, text=text)
+    acts.add("incident.severity_raised", incident, None, severity=[before, severity])
+
+
+acknowledge = changes(acknowledge_locked)
+unacknowledge = changes(unacknowledge_locked)
+resolve = changes(resolve_locked)
+
+
+def _take_on(incident: Incident, actor: Who, person: User | None, *, now: datetime) -> None:
+    """Note who answered, the first time in this cycle and the first time of all."""
+    incident.acknowledged_at = incident.acknowledged_at or now
+    incident.acknowledged_by = name_of(actor)
+    incident.unreached = ""
+    if incident.responded_at is None:
+        _responded(incident, now=now)
+    if incident.assigned_to_id is None and person is not None:
+        incident.assigned_to = person
+
+
+def _responded(incident: Incident, *, now: datetime) -> None:
+    incident.responded_at = now
+    within = response_target(incident.severity).respond_within
+    is_late = now > incident.opened_at + within
+    incident.response = Standing.BREACHED if is_late else Standing.MET
+    deadlines.clear(incident, deadlines.RESPONSE)
+
+
+def _resettled(incident: Incident, before: str, *, now: datetime) -> None:
+    """Let timers and escalation follow a new severity; saves the incident."""
+    if incident.status not in OPEN:
+        incident.save()
+        return
+    is_worse = incident.severity < before
+    if is_worse and incident.status == Status.TRIGGERED:
+        call_anew(incident, now=now)
+    else:
+        incident.save()
+    deadlines.start_clocks(incident)
+
+
+def _end_alerts(incident: Incident, actor: Who, *, now: datetime) -> None:
+    firing = list(
+        Alert.objects.firing().filter(incident=incident).select_for_update().order_by("pk")
+    )
+    for alert in firing:
+        alert.state = Alert.State.RESOLVED
+        alert.resolved_at = alert.last_seen_at = max(now, alert.opened_at)
+    Alert.objects.bulk_update(firing, ["state", "resolved_at", "last_seen_at"])
+    AlertLogEntry.objects.bulk_create(
+        AlertLogEntry(
+            alert=alert,
+            at=now,
+            kind=AlertLogEntry.Kind.RESOLVED,
+            actor=name_of(actor)[:100],
+            text=f"With incident #{incident.pk}.",
+        )
+        for alert in firing
+    )

@@ -1,0 +1,106 @@
+"""What a page says, and where its receiver acknowledges with one tap."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.core import signing
+
+from core import encryption
+from core.errors import Forbidden
+from incidents.models import Incident, Page
+from notifications.domain.messages import Message
+from notifications.transports import Recipient
+
+__all__ = ["ack_token", "ack_url", "message_for", "read_ack_token", "recipient_of"]
+
+_SALT = "incidents.acknowledge"
+# As long as somebody may look at an old message and still mean it.
+_VALID = timedelta(hours=24)
+
+
+def message_for(page: Page, *, now: datetime) -> Message:
+    """Return what a page says."""
+    incident = page.incident
+    service = incident.service
+    return Message(
+        key=page.key,
+        subject=" ".join(
+            part
+            for part in (incident.severity, f"#{incident.pk}", _asks(page), incident.title)
+            if part
+        )[:300],
+        text=_text(incident),
+        url=f"{settings.PORTAL_URL}{incident.get_absolute_url()}",
+        act_url=ack_url(page) if page.person_id else "",
+        is_repeat=page.is_repeat,
+        facts={
+            "incident": incident.pk,
+            "cycle": page.cycle,
+            "loop": page.loop,
+            "step": page.step,
+            "level": page.level,
+            "severity": incident.severity,
+            "title": incident.title,
+            "service": service.slug if service else None,
+            "target": page.target,
+            "reason": page.reason,
+            "attempt": page.attempts,
+            "opened_at": incident.opened_at.isoformat(),
+            "due_at": page.due_at.isoformat(),
+            "sent_at": now.isoformat(),
+            "is_delayed": page.due_at < now - timedelta(minutes=10),
+            "alerts": _alerts(incident),
+        },
+    )
+
+
+def _asks(page: Page) -> str:
+    if page.reason.startswith("still on it?"):
+        return "Still on it?"
+    return "Nobody else was reached:" if page.reason == "fallback" else ""
+
+
+def _text(incident: Incident) -> str:
+    service = f"Service: {incident.service}" if incident.service else ""
+    opened = f"Opened: {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
+    runbook = incident.service.runbook_url if incident.service else ""
+    lines = (service, opened, incident.summary[:2000], f"Runbook: {runbook}" if runbook else "")
+    return "\n".join(line for line in lines if line)
+
+
+def _alerts(incident: Incident) -> list[dict[str, Any]]:
+    rows = incident.alerts.order_by("pk").values("dedup_key", "title", "severity", "state")
+    return [dict(row) for row in rows[:20]]
+
+
+def recipient_of(page: Page) -> Recipient:
+    """Return where a page goes: its method's address, else the email address of the account."""
+    if page.method is not None:
+        secret = page.method.sealed_secret
+        return Recipient(page.method.address, encryption.decrypt(secret) if secret else "")
+    return Recipient(page.person.email if page.person else "")
+
+
+def ack_url(page: Page) -> str:
+    """Return where the person of a page acknowledges: bound to them, for this cycle, expiring."""
+    path = f"/i/{page.incident_id}/ack/{ack_token(page)}/"
+    return f"{settings.PORTAL_URL}{path}"
+
+
+def ack_token(page: Page) -> str:
+    """Return the signed part of that address."""
+    return signing.dumps([page.incident_id, page.cycle, page.person_id], salt=_SALT)
+
+
+def read_ack_token(token: str) -> tuple[int, int, int]:
+    """Return incident, cycle and person that a token was made for.
+
+    Raises:
+        Forbidden: It is not one of ours, or too old.
+    """
+    try:
+        incident, cycle, person = signing.loads(token, salt=_SALT, max_age=_VALID)
+    except (signing.BadSignature, ValueError, TypeError):
+        raise Forbidden("This link is no longer valid: open the incident instead.") from None
+    return int(incident), int(cycle), int(person)

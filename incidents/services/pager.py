@@ -1,0 +1,160 @@
+"""The pager: looks at what is due, again and again. Several may run; none needs a broker.
+
+A tick claims rows, does what they are about, and hands pages to senders: threads with a connection
+of their own, so that a slow provider holds up nothing but its own page.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection, connections
+
+from core import http_client, ticks
+from core.http_client import Deadline, OutboundError
+from core.models import ProcessHeartbeat
+from incidents.models import Page
+from incidents.services import due, heartbeats, sending
+from incidents.services.auditor import audit_paging
+
+__all__ = ["PROCESS", "Pager", "Work", "settle"]
+
+log = structlog.get_logger(__name__)
+PROCESS = "pager"
+BEAT_EVERY = timedelta(seconds=2)
+AUDIT_EVERY = timedelta(seconds=60)
+HEARTBEATS_EVERY = timedelta(seconds=5)
+# A pager that was away for longer waits, so that a restored backup does not call everybody.
+RESTORED_AFTER = timedelta(hours=1)
+GUARD = timedelta(minutes=10)
+Clock = Callable[[], datetime]
+
+
+@dataclass
+class Work:
+    """What a tick did."""
+
+    steps: int = 0
+    deadlines: int = 0
+    silences: int = 0
+    pages: int = 0
+
+    @property
+    def any(self) -> bool:
+        """Whether there may be more to do at once."""
+        return bool(self.steps or self.deadlines or self.silences or self.pages)
+
+
+class Pager:
+    """One pager of this machine.
+
+    Args:
+        clock: Reads the present.
+        owner: Its name among all pagers.
+        senders: Pages it sends at the same time.
+    """
+
+    def __init__(self, clock: Clock, *, owner: str = "", senders: int = 0) -> None:
+        self._clock = clock
+        self._owner = owner or ticks.instance_name()
+        self._most = senders or settings.PAGER_SENDERS
+        self._pool = ThreadPoolExecutor(self._most, thread_name_prefix="sender")
+        self._sending: set[Future[None]] = set()
+        self._next: dict[str, datetime] = {}
+
+    def run(self, stop: threading.Event, *, pause_s: float = 0.25, resumed: bool = False) -> None:
+        """Tick until `stop` is set; then let what is being sent finish."""
+        self._guard(stop, resumed=resumed)
+        while not stop.is_set():
+            try:
+                busy = self.tick().any
+            except DatabaseError as error:
+                log.warning("pager_waits_for_the_database", error=type(error).__name__)
+                connections.close_all()
+                busy = False
+            # Woken at once when asked to stop; otherwise the rows say when to look.
+            stop.wait(0.01 if busy else pause_s)
+        self._pool.shutdown(wait=True)
+
+    def tick(self) -> Work:
+        """Do what is due now."""
+        now = self._clock()
+        if self._is_time("beat", BEAT_EVERY, now):
+            ticks.beat(PROCESS, now=now)
+        work = Work(
+            steps=due.fire_steps(now=now),
+            deadlines=due.fire_deadlines(now=now),
+            silences=due.end_silences(now=now),
+        )
+        if self._is_time("heartbeats", HEARTBEATS_EVERY, now):
+            heartbeats.check(now=now)
+        work.pages = self._send()
+        if self._is_time("audit", AUDIT_EVERY, now):
+            self._audit(now)
+        return work
+
+    def _is_time(self, what: str, every: timedelta, now: datetime) -> bool:
+        if now < self._next.get(what, now):
+            return False
+        self._next[what] = now + every
+        return True
+
+    def _send(self) -> int:
+        self._sending = {future for future in self._sending if not future.done()}
+        free = self._most - len(self._sending)
+        pages = sending.claim_pages(owner=self._owner, now=self._clock(), limit=free)
+        self._sending |= {self._pool.submit(self._send_one, page) for page in pages}
+        return len(pages)
+
+    def _send_one(self, page: Page) -> None:
+        try:
+            sending.send_claimed(page, owner=self._owner, clock=self._clock)
+        except DatabaseError as error:
+            # What became of the page could not be written: its lease runs out, it is uncertain.
+            log.warning("attempt_not_recorded", page=page.pk, error=type(error).__name__)
+            connection.close()
+
+    def _audit(self, now: datetime) -> None:
+        findings = audit_paging(now=now)
+        for finding in findings:
+            log.error("paging_repaired", incident=finding.incident, found=finding.what)
+        if settings.DEAD_MAN_URL and not findings:
+            self._pool.submit(_tell_the_watcher)
+
+    def _guard(self, stop: threading.Event, *, resumed: bool) -> None:
+        """After an hour without any pager wait until told, or ten minutes: it may be a restore."""
+        last = ProcessHeartbeat.objects.latest_at(PROCESS)
+        now = self._clock()
+        if resumed or last is None or now - last <= RESTORED_AFTER:
+            return
+        log.warning("pager_waits_after_a_long_absence", since=last.isoformat())
+        stop.wait(GUARD.total_seconds())
+
+
+def _tell_the_watcher() -> None:
+    try:
+        http_client.request(
+            settings.DEAD_MAN_URL, feature="dead_man", deadline=Deadline(10), truncate=True
+        )
+    except OutboundError as error:
+        log.warning("dead_man_not_told", reason=str(error))
+
+
+def settle(*, clock: Clock, owner: str = "", most: int = 50) -> int:
+    """Do all that is due now, one after the other, until nothing is; returns the pages tried.
+
+    For tests and one-off runs: everything happens in the calling thread.
+    """
+    tried = 0
+    for _ in range(most):
+        now = clock()
+        work = due.fire_steps(now=now) + due.fire_deadlines(now=now) + due.end_silences(now=now)
+        pages = sending.send_due(owner=owner or ticks.instance_name(), clock=clock)
+        tried += pages
+        if not work + pages:
+            return tried
+    raise RuntimeError(f"still something due after {most} rounds")

@@ -1,0 +1,43 @@
+"""What happened in an incident, written in the transaction in which it happened."""
+
+from datetime import datetime
+from typing import Any
+
+from incidents.models import Incident, TimelineEntry
+from incidents.services.acts import Who, name_of
+
+__all__ = ["write"]
+
+Kind = TimelineEntry.Kind
+
+
+def write(
+    incident: Incident,
+    kind: TimelineEntry.Kind,
+    act: str,
+    *,
+    now: datetime,
+    actor: Who = None,
+    text: str = "",
+    **facts: Any,
+) -> TimelineEntry:
+    """Append one entry.
+
+    Args:
+        incident: In which it happened.
+        kind: What kind of thing.
+        act: Verb, e.g. acknowledge.
+        now: When.
+        actor: Who; None is the portal.
+        text: One sentence for people.
+        facts: The same for programs, as JSON.
+    """
+    return TimelineEntry.objects.create(
+        incident=incident,
+        at=now,
+        kind=kind,
+        act=act,
+        actor=name_of(actor),
+        text=text,
+        facts=facts,
+    )

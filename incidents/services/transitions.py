@@ -1,0 +1,73 @@
+"""What every change of an incident has in common: its lock, its table, its escalation, its audit."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import update_wrapper
+from typing import Concatenate, ParamSpec, cast
+
+from django.db import transaction
+
+from core.errors import Conflict
+from incidents.domain.lifecycle import Action, Impossible, Status, next_status
+from incidents.models import Deadline, Incident
+from incidents.services import deadlines, escalation
+from incidents.services.acts import Acts
+from oncall.domain.escalations import Phase
+from oncall.queries.policies import policy_for
+
+__all__ = ["call_anew", "changes", "moved", "quiet", "watch"]
+
+P = ParamSpec("P")
+
+
+def changes(
+    change: Callable[Concatenate[Incident, Acts, P], None],
+) -> Callable[Concatenate[int, P], Incident]:
+    """Lock the incident for a change, and record what it did, all in one transaction."""
+
+    def changed(incident_id: int, /, *args: P.args, **kwargs: P.kwargs) -> Incident:
+        acts = Acts()
+        with transaction.atomic():
+            incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident_id)
+            change(incident, acts, *args, **kwargs)
+            acts.record(now=cast("datetime", kwargs["now"]))
+        return incident
+
+    return update_wrapper(changed, change)
+
+
+def moved(incident: Incident, action: Action) -> str:
+    """Return where a locked incident stands after `action`.
+
+    Raises:
+        Conflict: It cannot be done now; says what can.
+    """
+    try:
+        return str(next_status(Status(incident.status), action))
+    except Impossible as error:
+        raise Conflict(str(error)) from error
+
+
+def call_anew(incident: Incident, *, now: datetime) -> None:
+    """Begin another cycle of a locked incident; saves it."""
+    incident.cycle += 1
+    incident.acknowledged_at, incident.acknowledged_by = None, ""
+    incident.snoozed_until = incident.mitigated_at = incident.held_until = None
+    incident.save()
+    quiet(incident, now=now)
+    deadlines.clear(incident, [Deadline.Kind.SNOOZE_ENDS])
+    escalation.begin(incident, Phase.UNACKNOWLEDGED, now=now)
+
+
+def quiet(incident: Incident, *, now: datetime) -> None:
+    """Call nobody any more, and ask nobody whether they are still on it."""
+    escalation.stop(incident, now=now)
+    deadlines.clear(incident, [Deadline.Kind.ACK_TIMEOUT, Deadline.Kind.ACK_LAPSE])
+
+
+def watch(incident: Incident, *, now: datetime) -> None:
+    """Count the time anew after which whoever acknowledged is asked whether they still work on it."""
+    policy = policy_for(incident.service)
+    deadlines.clear(incident, [Deadline.Kind.ACK_LAPSE])
+    if policy is not None and policy.ack_timeout:
+        deadlines.put(incident, {Deadline.Kind.ACK_TIMEOUT: now + policy.ack_timeout})

@@ -1,0 +1,165 @@
+"""A portal with people on call, a clock that the test moves, and messages that are only collected."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+import pytest
+from django.db.models import Min
+
+from accounts.models import User
+from accounts.roles import Role
+from catalog.models import Service
+from core import encryption
+from incidents.models import Deadline, EscalationRun, Incident, Page, Silence
+from incidents.services import intake, lifecycle, pager
+from incidents.services.intake import AlertSignal
+from incidents.services.lifecycle import Opening
+from notifications.domain.kinds import Kind
+from notifications.domain.messages import Message
+from notifications.models import ContactMethod
+from notifications.transports import Recipient, Transport, TransportFailed
+from oncall.models import EscalationPolicy, LevelTarget, PolicyLevel, ServicePolicy
+
+MONDAY = datetime(2026, 3, 2, 3, tzinfo=UTC)
+LEVELS = ("alice", "bob", "carol", "dave")
+
+
+@dataclass
+class Sent:
+    """One message that left the portal."""
+
+    at: datetime
+    to: str
+    message: Message
+
+
+@dataclass
+class Post:
+    """Stands where the transports are: collects what is sent, and fails where it is told to."""
+
+    sent: list[Sent] = field(default_factory=list)
+    refusing: set[str] = field(default_factory=set)
+    is_final: bool = True
+
+    def deliver(self, at: datetime, message: Message, to: Recipient) -> str:
+        """Take a message, or refuse it."""
+        if to.address in self.refusing:
+            raise TransportFailed("The receiver refuses.", is_final=self.is_final)
+        self.sent.append(Sent(at, to.address, message))
+        return f"id-{len(self.sent)}"
+
+
+class Portal:
+    """What a scenario speaks of: `open_incident`, `fast_forward`, `paged`."""
+
+    names: ClassVar[tuple[str, ...]] = LEVELS
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = MONDAY
+        self.post = Post()
+        monkeypatch.setattr("django.utils.timezone.now", lambda: self.now)
+        monkeypatch.setattr("incidents.services.sending.transport_for", self._transport)
+        self.service = Service.objects.create(slug="checkout", name="Checkout", tier=1)
+        self.people = {name: self.add_person(name) for name in self.names}
+        self.policy = EscalationPolicy.objects.create(slug="standard", name="Standard")
+        for number, name in enumerate(self.names, 1):
+            level = PolicyLevel.objects.create(policy=self.policy, number=number, name=f"L{number}")
+            LevelTarget.objects.create(level=level, person=self.people[name])
+        ServicePolicy.objects.create(service=self.service, policy=self.policy)
+
+    def add_person(self, name: str) -> User:
+        """Make somebody who can be reached by one verified method."""
+        person = User.objects.create_user(name, f"{name}@example.com", role=Role.RESPONDER)
+        self.add_method(person)
+        return person
+
+    def add_method(self, person: User, kind: Kind = Kind.EMAIL, **values: Any) -> ContactMethod:
+        """Give somebody a verified contact method."""
+        address = f"{person.username}-{kind}@example.com" if kind is Kind.EMAIL else "+441234567890"
+        return ContactMethod.objects.create(
+            **{
+                "person": person,
+                "kind": kind,
+                "label": str(kind),
+                "sealed_address": encryption.encrypt(address),
+                "verified_at": self.now,
+                **values,
+            }
+        )
+
+    def open_incident(self, title: str = "5xx spike", severity: str = "P0") -> Incident:
+        """Declare an incident, and let the pager look."""
+        incident = lifecycle.declare(
+            Opening(severity, title, service=self.service), now=self.now, actor="test"
+        )
+        self.settle()
+        return incident
+
+    def alert(self, key: str = "disk", *, firing: bool = True, **values: Any) -> Incident | None:
+        """Report a condition, and let the pager look; returns its incident."""
+        signal = AlertSignal(
+            **{
+                "source": "test",
+                "dedup_key": key,
+                "firing": firing,
+                "severity": "P1",
+                "title": f"{key} is wrong",
+                "service": self.service,
+                **values,
+            }
+        )
+        found = intake.receive(signal, now=self.now)
+        self.settle()
+        return found.incident if found else None
+
+    def settle(self) -> int:
+        """Let the pager do all that is due now."""
+        return pager.settle(clock=lambda: self.now, owner="pager-1")
+
+    def fast_forward(self, **span: float) -> None:
+        """Let time pass; the pager looks whenever something becomes due."""
+        until = self.now + timedelta(**span)
+        while self.now < until:
+            self.now = min([until, *self._due_times()])
+            self.settle()
+
+    def _due_times(self) -> list[datetime]:
+        """Return when the next rows of each kind become due, later than now."""
+        rows = (
+            EscalationRun.objects.filter(state="running"),
+            Deadline.objects.filter(is_open=True),
+            Page.objects.filter(state__in=Page.OPEN),
+        )
+        soonest = [
+            of.filter(look_at__gt=self.now).aggregate(at=Min("look_at"))["at"] for of in rows
+        ]
+        ends = Silence.objects.filter(is_ended=False, ends_at__gt=self.now)
+        soonest.append(ends.aggregate(at=Min("ends_at"))["at"])
+        return [at for at in soonest if at is not None]
+
+    def paged(self) -> list[tuple[int, str]]:
+        """Return whom messages went to so far: minutes since the start, and name."""
+        return [
+            (round((sent.at - MONDAY) / timedelta(minutes=1)), sent.to.split("-")[0].split("@")[0])
+            for sent in self.post.sent
+        ]
+
+    def pages(self, **values: Any) -> list[Page]:
+        """Return pages in the order in which they were made."""
+        return list(Page.objects.filter(**values).order_by("pk"))
+
+    def _transport(self, kind: Kind) -> "Transport":
+        post, clock = self.post, lambda: self.now
+
+        class Collecting(Transport):
+            def send(self, message: Message, to: Recipient) -> str:
+                return post.deliver(clock(), message, to)
+
+        return Collecting()
+
+
+@pytest.fixture
+def portal(monkeypatch: pytest.MonkeyPatch) -> Portal:
+    """A portal in which alice is L1, bob L2, carol L3 and dave L4."""
+    return Portal(monkeypatch)

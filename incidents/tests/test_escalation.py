@@ -1,0 +1,282 @@
+"""Who is called, when, and when no more: the promises of the pager, on a clock that the test moves."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from incidents.models import EscalationRun, Incident, Page
+from incidents.services import escalation, lifecycle
+from incidents.services.claims import LEASE, claim
+from incidents.tests.oncall_portal import MONDAY, Portal, portal
+from oncall.models import FallbackContact, LevelTarget
+
+__all__ = ["portal"]
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+
+
+def test_a_critical_incident_climbs_the_ladder_and_begins_again(portal: Portal) -> None:
+    """P0: L1 at once, L2 after 5, L3 after 15, L4 after 30 minutes, then the loop repeats."""
+    portal.open_incident(severity="P0")
+    portal.fast_forward(minutes=50)
+    assert portal.paged() == [
+        (0, "alice"), (5, "bob"), (15, "carol"), (30, "dave"), (45, "alice"), (50, "bob"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("severity", "hours", "expected"),
+    [
+        ("P1", 5, [(0, "alice"), (15, "bob"), (60, "carol"), (240, "dave"), (255, "alice"),
+                   (270, "bob")]),
+        # Monday 03:00: four hours of working time are over at 13:00.
+        ("P2", 11, [(0, "alice"), (600, "bob")]),
+        ("P3", 25, [(0, "alice"), (1440, "bob")]),
+    ],
+)  # fmt: skip
+def test_each_severity_has_its_own_ladder(
+    portal: Portal, severity: str, hours: int, expected: list[tuple[int, str]]
+) -> None:
+    portal.open_incident(severity=severity)
+    portal.fast_forward(hours=hours)
+    assert portal.paged() == expected
+
+
+def test_nobody_is_called_after_an_acknowledgement(portal: Portal) -> None:
+    """Acknowledged before L2 is due: L2 sleeps on."""
+    incident = portal.open_incident(severity="P0")
+    portal.fast_forward(minutes=4)
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=portal.people["alice"])
+    portal.fast_forward(minutes=30)
+    assert portal.paged() == [(0, "alice")]
+
+
+def test_acknowledged_and_not_resolved_tells_the_next_levels(portal: Portal) -> None:
+    """P0: L2 an hour after the acknowledgement, L3 after two, L4 after four; nothing repeats."""
+    incident = portal.open_incident(severity="P0")
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=portal.people["alice"])
+    portal.fast_forward(hours=6)
+    assert portal.paged() == [(0, "alice"), (60, "bob"), (120, "carol"), (240, "dave")]
+
+
+def test_who_is_called_twice_by_different_phases_is_called_twice(portal: Portal) -> None:
+    """A page of one phase is not taken for that of the other."""
+    LevelTarget.objects.update(person=portal.people["alice"])
+    incident = portal.open_incident(severity="P0")
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=portal.people["alice"])
+    portal.fast_forward(minutes=60)
+    assert portal.paged() == [(0, "alice"), (60, "alice")]
+
+
+def test_a_level_without_anybody_is_passed_at_once(portal: Portal) -> None:
+    """Nobody at L1: L2 is called in the same moment, and the timeline says who was missing."""
+    LevelTarget.objects.filter(level__number=1).delete()
+    incident = portal.open_incident(severity="P0")
+    assert portal.paged() == [(0, "bob")]
+    said = incident.timeline.filter(act="call").first()
+    assert said is not None
+    assert said.text == "L1: nobody. The level has no targets."
+
+
+def test_without_any_way_the_accounts_address_is_tried_and_the_next_level_called(
+    portal: Portal,
+) -> None:
+    """An unverified method does not count; silence would be worse than a mail to the account."""
+    portal.people["alice"].contact_methods.update(verified_at=None)
+    portal.open_incident(severity="P0")
+    assert [(sent.to, minute) for sent, (minute, _) in zip(portal.post.sent, portal.paged(), strict=True)] == [
+        ("alice@example.com", 0), ("bob-email@example.com", 0),
+    ]  # fmt: skip
+
+
+def test_when_everything_fails_the_fallback_contact_is_called(portal: Portal) -> None:
+    """No target anywhere: the fallback contact is called at once, and the incident says why."""
+    LevelTarget.objects.all().delete()
+    eve = portal.add_person("eve")
+    FallbackContact.objects.create(person=eve)
+    incident = portal.open_incident(severity="P0")
+    incident.refresh_from_db()
+    assert portal.paged() == [(0, "eve")]
+    assert incident.unreached == "Nobody could be called."
+
+
+def test_without_a_policy_the_fallback_contact_is_called(portal: Portal) -> None:
+    portal.policy.services.all().delete()
+    eve = portal.add_person("eve")
+    FallbackContact.objects.create(person=eve)
+    incident = portal.open_incident(severity="P2")
+    incident.refresh_from_db()
+    assert portal.paged() == [(0, "eve")]
+    assert incident.unreached == "No escalation policy calls anybody for it."
+
+
+def test_a_method_that_fails_for_good_calls_the_next_level_at_once(portal: Portal) -> None:
+    portal.post.refusing = {"alice-email@example.com"}
+    portal.open_incident(severity="P0")
+    assert portal.paged() == [(0, "bob")]
+
+
+def test_a_method_that_fails_for_now_is_tried_again(portal: Portal) -> None:
+    """Up to five times within two minutes; the page goes out once the provider is back."""
+    portal.post.refusing, portal.post.is_final = {"alice-email@example.com"}, False
+    portal.open_incident(severity="P0")
+    portal.fast_forward(seconds=5)
+    portal.post.refusing = set()
+    portal.fast_forward(seconds=20)
+    (page,) = portal.pages()
+    assert (page.state, page.attempts) == ("sent", 3)
+    outcomes = page.tries.values_list("outcome", flat=True).order_by("number")
+    assert list(outcomes) == ["failed", "failed", "sent"]
+    assert page.is_repeat is False
+
+
+def test_a_crash_while_sending_repeats_for_p0_and_says_so(portal: Portal) -> None:
+    """The lease runs out: the same key again, marked; the first attempt is uncertain."""
+    incident = portal.open_incident(severity="P0")
+    (page,) = portal.pages()
+    Page.objects.filter(pk=page.pk).update(state="sending", owner="dead", look_at=portal.now)
+    page.tries.update(outcome="", ended_at=None, owner="dead")
+    portal.settle()
+    first, second = portal.post.sent
+    assert first.message.key == second.message.key == page.key
+    assert second.message.heading.startswith("[Repeat, first send uncertain] P0 #")
+    assert [(t.outcome, t.owner) for t in page.tries.all()] == [
+        ("uncertain", "dead"), ("sent", "pager-1"),
+    ]  # fmt: skip
+    assert incident.pages.count() == 1
+
+
+def test_a_crash_while_sending_does_not_repeat_for_p2(portal: Portal) -> None:
+    portal.open_incident(severity="P2")
+    (page,) = portal.pages()
+    Page.objects.filter(pk=page.pk).update(state="sending", owner="dead", look_at=portal.now)
+    portal.settle()
+    page.refresh_from_db()
+    assert page.state == "uncertain"
+    assert len(portal.post.sent) == 1
+
+
+def test_steps_missed_by_an_outage_come_one_after_the_other(portal: Portal) -> None:
+    """Away for an hour: the overdue step fires once, the next one waits its time from then."""
+    portal.open_incident(severity="P0")
+    portal.now += timedelta(minutes=60)
+    portal.settle()
+    assert portal.paged() == [(0, "alice"), (60, "bob")]
+    portal.fast_forward(minutes=10)
+    assert portal.paged()[-1] == (70, "carol")
+
+
+def test_a_claim_that_was_lost_is_taken_by_the_next(portal: Portal) -> None:
+    """A pager claims a step and dies: another one fires it when the claim runs out, once."""
+    incident = lifecycle.declare(
+        lifecycle.Opening("P0", "5xx spike", service=portal.service), now=portal.now, actor="test"
+    )
+    claim(EscalationRun.objects.all(), now=portal.now, limit=10)
+    portal.settle()
+    assert portal.paged() == []
+    portal.now += LEASE
+    portal.settle()
+    assert [name for _, name in portal.paged()] == ["alice"]
+    assert incident.pages.count() == 1
+
+
+def test_firing_twice_makes_a_page_once(portal: Portal) -> None:
+    """Two pagers that both hold the row as it was claimed: one page."""
+    lifecycle.declare(
+        lifecycle.Opening("P0", "5xx spike", service=portal.service), now=portal.now, actor="test"
+    )
+    (run,) = claim(EscalationRun.objects.all(), now=portal.now, limit=10)
+    assert escalation.fire(run, now=portal.now) == 1
+    assert escalation.fire(run, now=portal.now) == 0
+    assert Page.objects.count() == 1
+
+
+def test_a_poison_row_holds_up_nobody_and_is_set_aside(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One incident cannot be escalated: others are, and at the fifth failure somebody is called."""
+    FallbackContact.objects.create(person=portal.add_person("eve"))
+    bad = portal.open_incident("poison", severity="P3")
+    real = escalation.fire
+
+    def fire(run: EscalationRun, **kwargs: object) -> int:
+        if run.incident_id == bad.pk:
+            raise RuntimeError("poison")
+        return real(run, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(escalation, "fire", fire)
+    lifecycle.escalate(bad.pk, now=portal.now, actor="test")
+    portal.open_incident("good", severity="P0")
+    assert [name for _, name in portal.paged()] == ["alice", "alice"]
+    portal.fast_forward(minutes=6)
+    bad.refresh_from_db()
+    assert bad.unreached == "The escalation failed 5 times and was set aside."
+    assert "eve" in {name for _, name in portal.paged()}
+    assert bad.runs.get().state == "quarantined"
+
+
+def test_snoozed_calls_nobody_and_then_everybody_anew(portal: Portal) -> None:
+    incident = portal.open_incident(severity="P0")
+    until = portal.now + timedelta(hours=1)
+    lifecycle.snooze(incident.pk, until=until, now=portal.now, actor=portal.people["alice"])
+    portal.fast_forward(minutes=59)
+    assert portal.paged() == [(0, "alice")]
+    portal.fast_forward(minutes=6)
+    assert portal.paged() == [(0, "alice"), (60, "alice"), (65, "bob")]
+
+
+def test_still_on_it_is_asked_and_silence_calls_anew(portal: Portal) -> None:
+    """Without activity for the policy's time: asked once, then called from the beginning."""
+    portal.policy.ack_timeout = timedelta(minutes=20)
+    portal.policy.save()
+    incident = portal.open_incident(severity="P1")
+    alice = portal.people["alice"]
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=alice, person=alice)
+    portal.fast_forward(minutes=10)
+    lifecycle.note(incident.pk, text="Looking at it.", now=portal.now, actor=alice)
+    portal.fast_forward(minutes=19)
+    assert portal.paged() == [(0, "alice")]
+    portal.fast_forward(minutes=1)
+    assert portal.post.sent[-1].message.subject.startswith("P1 #")
+    assert "Still on it?" in portal.post.sent[-1].message.subject
+    portal.fast_forward(minutes=5)
+    incident.refresh_from_db()
+    assert (incident.status, incident.cycle) == ("triggered", 2)
+    assert [minute for minute, _ in portal.paged()] == [0, 30, 35]
+
+
+def test_timers_are_at_risk_then_breached_and_met_when_answered(portal: Portal) -> None:
+    """P0 wants an answer within 15 minutes: at risk after 12, breached after 15."""
+    first = portal.open_incident("one", severity="P0")
+    second = portal.open_incident("two", severity="P0")
+    portal.fast_forward(minutes=11)
+    lifecycle.acknowledge(second.pk, now=portal.now, actor=portal.people["alice"])
+    portal.fast_forward(minutes=1)
+    assert Incident.objects.get(pk=first.pk).response == "at_risk"
+    portal.fast_forward(minutes=3)
+    assert Incident.objects.get(pk=first.pk).response == "breached"
+    assert Incident.objects.get(pk=second.pk).response == "met"
+    portal.fast_forward(hours=4)
+    assert Incident.objects.get(pk=second.pk).resolution == "breached"
+
+
+def test_evidence_can_be_read_with_sql(portal: Portal) -> None:
+    incident = portal.open_incident(severity="P0")
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor="test")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, acked_at IS NOT NULL, resolved_at FROM ev_incident")
+        assert [(pk, bool(acked), end) for pk, acked, end in cursor.fetchall()] == [
+            (incident.pk, True, None)
+        ]
+        cursor.execute(
+            "SELECT incident_id, cycle, step, target, channel, state, attempts FROM ev_page"
+        )
+        assert cursor.fetchall() == [(incident.pk, 1, 1, "user:alice", "email", "sent", 1)]
+        cursor.execute("SELECT n, outcome, owner FROM ev_attempt")
+        assert cursor.fetchall() == [(1, "sent", "pager-1")]
+
+
+def test_the_clock_begins_on_a_monday_night(portal: Portal) -> None:
+    """What the other tests count on."""
+    assert (MONDAY.weekday(), MONDAY.hour) == (0, 3)

@@ -1,0 +1,17 @@
+"""Ways out: one file each, found by its kind."""
+
+from notifications.transports.base import Recipient, Transport, TransportFailed, transport_for
+from notifications.transports.email import Email
+from notifications.transports.twilio import TextMessage, VoiceCall
+from notifications.transports.webhook import Webhook
+
+__all__ = [
+    "Email",
+    "Recipient",
+    "TextMessage",
+    "Transport",
+    "TransportFailed",
+    "VoiceCall",
+    "Webhook",
+    "transport_for",
+]

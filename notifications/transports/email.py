@@ -1,0 +1,51 @@
+"""Email by the configured server; the key is in its Message-ID, so mail programs show doubles once."""
+
+import smtplib
+from datetime import timedelta
+from email.utils import parseaddr
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+
+from notifications.domain.kinds import Kind
+from notifications.domain.messages import Message
+from notifications.transports.base import Recipient, Transport, TransportFailed
+
+__all__ = ["Email"]
+
+
+class Email(Transport):
+    """One message to one address, as text."""
+
+    kind = Kind.EMAIL
+    deadline = timedelta(seconds=20)
+
+    def send(self, message: Message, to: Recipient) -> str:
+        """Send it; the id is that of the message."""
+        host = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
+        name = f"<{message.key[:40]}@{host}>"
+        mail = EmailMessage(
+            subject=" ".join(message.heading.split())[:200],
+            body=_body(message),
+            to=[to.address],
+            headers={"Message-ID": name, "X-Priority": "1", "Auto-Submitted": "auto-generated"},
+            connection=get_connection(fail_silently=False),
+        )
+        try:
+            mail.send()
+        except smtplib.SMTPRecipientsRefused as error:
+            raise TransportFailed("The mail server refuses the address.", is_final=True) from error
+        except (smtplib.SMTPException, OSError, ValueError) as error:
+            raise TransportFailed(
+                f"The mail server did not take it ({type(error).__name__})."
+            ) from error
+        return name
+
+
+def _body(message: Message) -> str:
+    parts = [message.text]
+    if message.act_url:
+        parts.append(f"Acknowledge: {message.act_url}")
+    if message.url:
+        parts.append(f"Open: {message.url}")
+    return "\n\n".join(part for part in parts if part)

@@ -1,0 +1,33 @@
+"""Who is on call, and who is called when they do not answer."""
+
+from oncall.models.policies import (
+    EscalationPolicy,
+    FallbackContact,
+    LevelTarget,
+    PolicyLevel,
+    ServicePolicy,
+    Timing,
+)
+from oncall.models.schedules import (
+    Layer,
+    LayerMember,
+    LayerRestriction,
+    Override,
+    Schedule,
+    ShiftSwap,
+)
+
+__all__ = [
+    "EscalationPolicy",
+    "FallbackContact",
+    "Layer",
+    "LayerMember",
+    "LayerRestriction",
+    "LevelTarget",
+    "Override",
+    "PolicyLevel",
+    "Schedule",
+    "ServicePolicy",
+    "ShiftSwap",
+    "Timing",
+]

@@ -1,0 +1,46 @@
+"""Who is on call, from the stored schedules."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from oncall.domain import schedules as arithmetic
+from oncall.domain.schedules import INSTANT, Shift
+from oncall.domain.spans import Span
+from oncall.models import Override, Schedule
+
+__all__ = ["on_call_at", "shifts", "shifts_of"]
+
+
+def shifts(schedule: Schedule, window: Span) -> list[Shift]:
+    """Return who is on call of one schedule within `window`, oldest first; people are user ids."""
+    return shifts_of([schedule], window)[schedule.pk]
+
+
+def shifts_of(schedules: Iterable[Schedule], window: Span) -> dict[int, list[Shift]]:
+    """Return who is on call of each schedule within `window`, by the schedule's id.
+
+    Args:
+        schedules: Loaded `with_rota`, else each costs queries of its own.
+        window: Any length; a year is some thousand turns.
+    """
+    rows = list(schedules)
+    above: dict[int, list[arithmetic.Override]] = {schedule.pk: [] for schedule in rows}
+    found = Override.objects.filter(
+        schedule__in=rows, starts_at__lt=window.end, ends_at__gt=window.start
+    )
+    for override in found.order_by("created_at", "pk"):
+        above[override.schedule_id].append(override.for_rota)
+    return {
+        schedule.pk: arithmetic.final(
+            [layer.rota(schedule.zone) for layer in schedule.layers.all()],
+            above[schedule.pk],
+            window,
+        )
+        for schedule in rows
+    }
+
+
+def on_call_at(schedules: Iterable[Schedule], at: datetime) -> dict[int, int | None]:
+    """Return the id of whoever is on call of each schedule at an instant; None where nobody is."""
+    found = shifts_of(schedules, Span(at, at + INSTANT))
+    return {pk: held[0].person if held else None for pk, held in found.items()}
