@@ -51,6 +51,7 @@ GROUPS: tuple[Group, ...] = (
         "",
         (
             Entry("Overview", "/", "layout-dashboard", "h"),
+            Entry("Incidents", "/incidents/", "flame", "i"),
             Entry("Objectives", "/slo/", "target", "o"),
             Entry("Services", "/services/", "boxes", "s"),
             Entry("Alerts", "/alerts/", "siren", "a"),
@@ -68,7 +69,7 @@ GROUPS: tuple[Group, ...] = (
         (
             Entry("Integrations", "/integrations/", "plug", "p"),
             Entry("SRE dashboard", "/sre/dashboard-ui", "gauge", "d"),
-            Entry("API docs", "/api/docs/", "book-open", "i"),
+            Entry("API docs", "/api/docs/", "book-open", "r"),
             Entry("Admin", "/admin/", "settings", "", staff_only=True),
         ),
     ),

@@ -13,6 +13,7 @@ urlpatterns = [
     path("", include("accounts.urls")),
     path("services/", include("catalog.urls")),
     path("slo/", include("slo.urls")),
+    path("", include("incidents.incident_urls")),
     path("alerts/", include("incidents.urls")),
     path("integrations/", include("incidents.integration_urls")),
     path("", include("incidents.intake_urls")),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Self
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 
 from accounts.roles import Role
 from catalog.models import Service
@@ -142,7 +143,7 @@ class Incident(TimestampedModel):
 
     def get_absolute_url(self) -> str:
         """Return its page, short enough to be read out."""
-        return f"/i/{self.pk}"
+        return reverse("incident:detail", args=[self.pk])
 
 
 class TimelineEntry(models.Model):

@@ -35,14 +35,24 @@ class Finding:
     what: str
 
 
-def audit_paging(*, now: datetime) -> list[Finding]:
+def audit_paging(*, now: datetime, patience: timedelta = PATIENCE) -> list[Finding]:
     """Find incidents for which somebody should have been called and was not; repair each.
+
+    Args:
+        now: The present.
+        patience: What a healthy pager may take.
 
     Returns:
         What was wrong; empty when paging is sound.
     """
     found = []
-    for incident, what in [*_never_called(now), *_stalled(now), *_stuck_pages(now)]:
+    wrong = [
+        *_never_called(now, patience),
+        *_given_up(now, patience),
+        *_stalled(now, patience),
+        *_stuck_pages(now, patience),
+    ]
+    for incident, what in dict(reversed(wrong)).items():
         found.append(Finding(incident, what))
         _repair(incident, what, now=now)
     return found
@@ -52,7 +62,7 @@ def _waiting() -> Q:
     return Q(status=Status.TRIGGERED)
 
 
-def _never_called(now: datetime) -> list[tuple[int, str]]:
+def _never_called(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
     """Return triggered incidents of whose present cycle nobody was ever to be called."""
     pages = Page.objects.filter(incident=OuterRef("pk"), cycle=OuterRef("cycle"))
     runs = EscalationRun.objects.filter(
@@ -61,14 +71,27 @@ def _never_called(now: datetime) -> list[tuple[int, str]]:
         state=EscalationRun.State.RUNNING,
         # A first step may lie in the future: a ladder can begin later, or in working hours.
         started_at__lte=now,
-        due_at__gt=now - PATIENCE,
+        due_at__gt=now - patience,
     )
-    rows = Incident.objects.filter(_waiting(), updated_at__lte=now - PATIENCE)
+    rows = Incident.objects.filter(_waiting(), updated_at__lte=now - patience)
     found = rows.filter(~Exists(pages), ~Exists(runs)).values_list("pk", flat=True)
     return [(pk, "Nobody was called.") for pk in found[:_MOST]]
 
 
-def _stalled(now: datetime) -> list[tuple[int, str]]:
+def _given_up(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
+    """Return triggered incidents for which nobody is called any more, though not all were."""
+    others = EscalationRun.objects.filter(
+        incident=OuterRef("pk"), cycle=OuterRef("cycle"), phase=Phase.UNACKNOWLEDGED
+    ).exclude(state=EscalationRun.State.STOPPED)
+    pages = Page.objects.filter(incident=OuterRef("pk"), cycle=OuterRef("cycle"))
+    rows = Incident.objects.filter(
+        _waiting(), ~Exists(others), Exists(pages), updated_at__lte=now - patience
+    )
+    found = rows.values_list("pk", flat=True)[:_MOST]
+    return [(pk, "Its escalation ended although nobody answered.") for pk in found]
+
+
+def _stalled(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
     """Return triggered incidents whose next step is overdue."""
     rows = Incident.objects.filter(
         _waiting(),
@@ -78,7 +101,7 @@ def _stalled(now: datetime) -> list[tuple[int, str]]:
                 cycle=OuterRef("cycle"),
                 phase=Phase.UNACKNOWLEDGED,
                 state=EscalationRun.State.RUNNING,
-                due_at__lte=now - PATIENCE,
+                due_at__lte=now - patience,
             )
         ),
         Exists(Page.objects.filter(incident=OuterRef("pk"), cycle=OuterRef("cycle"))),
@@ -87,12 +110,12 @@ def _stalled(now: datetime) -> list[tuple[int, str]]:
     return [(pk, "The next level is overdue.") for pk in found]
 
 
-def _stuck_pages(now: datetime) -> list[tuple[int, str]]:
+def _stuck_pages(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
     """Return triggered incidents with a page that is due for long and still not out."""
     rows = Page.objects.filter(
         state=Page.State.WAITING,
-        due_at__lte=now - PATIENCE,
-        look_at__lte=now - PATIENCE,
+        due_at__lte=now - patience,
+        look_at__lte=now - patience,
         incident__status=Status.TRIGGERED,
     )
     found = rows.order_by("incident").values_list("incident", flat=True).distinct()[:_MOST]
@@ -104,9 +127,16 @@ def _repair(incident_id: int, what: str, *, now: datetime) -> None:
     incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident_id)
     if incident.status != Status.TRIGGERED:
         return
-    runs = EscalationRun.objects.filter(incident=incident, cycle=incident.cycle)
-    running = runs.filter(state=EscalationRun.State.RUNNING)
-    if not running.update(due_at=now, look_at=now) and not runs.exists():
+    runs = EscalationRun.objects.filter(
+        incident=incident, cycle=incident.cycle, phase=Phase.UNACKNOWLEDGED
+    )
+    again = runs.filter(state__in=[EscalationRun.State.RUNNING, EscalationRun.State.STOPPED])
+    if (
+        not again.update(
+            state=EscalationRun.State.RUNNING, due_at=now, look_at=now, ended_at=None, claims=0
+        )
+        and not runs.exists()
+    ):
         escalation.begin(incident, Phase.UNACKNOWLEDGED, now=now)
     Page.objects.filter(incident=incident, state=Page.State.WAITING, due_at__lte=now).update(
         look_at=now

@@ -19,7 +19,7 @@ from core.http_client import Deadline, OutboundError
 from core.models import ProcessHeartbeat
 from incidents.models import Page
 from incidents.services import due, heartbeats, sending
-from incidents.services.auditor import audit_paging
+from incidents.services.auditor import PATIENCE, audit_paging
 
 __all__ = ["PROCESS", "Pager", "Work", "settle"]
 
@@ -56,9 +56,18 @@ class Pager:
         clock: Reads the present.
         owner: Its name among all pagers.
         senders: Pages it sends at the same time.
+        audit_every: How often it looks for who should have been called, and how late that may be.
     """
 
-    def __init__(self, clock: Clock, *, owner: str = "", senders: int = 0) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        owner: str = "",
+        senders: int = 0,
+        audit_every: timedelta = AUDIT_EVERY,
+    ) -> None:
+        self._audit_every = audit_every
         self._clock = clock
         self._owner = owner or ticks.instance_name()
         self._most = senders or settings.PAGER_SENDERS
@@ -93,7 +102,7 @@ class Pager:
         if self._is_time("heartbeats", HEARTBEATS_EVERY, now):
             heartbeats.check(now=now)
         work.pages = self._send()
-        if self._is_time("audit", AUDIT_EVERY, now):
+        if self._is_time("audit", self._audit_every, now):
             self._audit(now)
         return work
 
@@ -119,7 +128,7 @@ class Pager:
             connection.close()
 
     def _audit(self, now: datetime) -> None:
-        findings = audit_paging(now=now)
+        findings = audit_paging(now=now, patience=min(PATIENCE, self._audit_every))
         for finding in findings:
             log.error("paging_repaired", incident=finding.incident, found=finding.what)
         if settings.DEAD_MAN_URL and not findings:

@@ -97,7 +97,10 @@ def send_claimed(page: Page, *, owner: str, clock: Clock) -> bool:
             message_for(page, now=clock()), recipient_of(page)
         )
     except TransportFailed as error:
-        record(page, owner=owner, now=clock(), problem=str(error), is_final=error.is_final)
+        record(
+            page, owner=owner, now=clock(), problem=str(error),
+            is_final=error.is_final, is_uncertain=error.is_uncertain,
+        )  # fmt: skip
         return False
     except Exception as error:
         log.exception("transport_broke", page=page.pk, channel=page.channel)
@@ -117,9 +120,15 @@ def record(
     provider_id: str = "",
     problem: str = "",
     is_final: bool = False,
+    is_uncertain: bool = False,
 ) -> None:
-    """Write down what became of an attempt; the page changes only if it is still this claim's."""
+    """Write down what became of an attempt; the page changes only if it is still this claim's.
+
+    An attempt whose answer was lost may have arrived: it counts like one that a crash cut.
+    """
     outcome = Attempt.Outcome.FAILED if problem else Attempt.Outcome.SENT
+    if is_uncertain:
+        outcome = Attempt.Outcome.UNCERTAIN
     Attempt.objects.filter(page=page, number=page.attempts, owner=owner).update(
         ended_at=now, outcome=outcome, provider_id=provider_id, problem=problem[:500]
     )
@@ -129,9 +138,12 @@ def record(
             _confirm(page, now=now)
         return
     again = not is_final and page.attempts < MOST_ATTEMPTS
+    if is_uncertain and not page.at_least_once:
+        again = False
     wait = BACKOFF[min(page.attempts, len(BACKOFF)) - 1]
     changed = mine.update(
-        state=State.WAITING if again else State.FAILED,
+        state=_after(again=again, is_uncertain=is_uncertain),
+        is_repeat=page.is_repeat or is_uncertain,
         look_at=now + wait,
         problem=problem[:500],
     )
@@ -139,6 +151,12 @@ def record(
         ContactMethod.objects.filter(pk=page.method_id).update(failed_at=now, problem=problem[:500])
     if changed and not again:
         _failed_for_good(page, problem, now=now)
+
+
+def _after(*, again: bool, is_uncertain: bool) -> Page.State:
+    if again:
+        return State.WAITING
+    return State.UNCERTAIN if is_uncertain else State.FAILED
 
 
 def _confirm(page: Page, *, now: datetime) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
+from core.http_client import NotResolved, OutboundError, Refused
 from notifications.domain.kinds import Kind
 from notifications.domain.messages import Message
 
@@ -17,11 +18,18 @@ class TransportFailed(Exception):
     Args:
         message: Why, without secrets.
         is_final: Whether trying again cannot help.
+        is_uncertain: Whether it may have arrived all the same: the answer was lost.
     """
 
-    def __init__(self, message: str, *, is_final: bool = False) -> None:
+    def __init__(self, message: str, *, is_final: bool = False, is_uncertain: bool = False) -> None:
         super().__init__(message)
-        self.is_final = is_final
+        self.is_final, self.is_uncertain = is_final, is_uncertain
+
+    @classmethod
+    def of(cls, error: OutboundError) -> "TransportFailed":
+        """Return what a request that got no answer means for the message it carried."""
+        never_left = isinstance(error, Refused | NotResolved) or error.ours
+        return cls(str(error), is_uncertain=not never_left)
 
 
 @dataclass(frozen=True)

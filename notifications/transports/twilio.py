@@ -55,7 +55,7 @@ class _Twilio(Transport):
                 ).encode(),
             )
         except OutboundError as error:
-            raise TransportFailed(str(error)) from error
+            raise TransportFailed.of(error) from error
         return _sid(answer)
 
 

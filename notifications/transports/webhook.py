@@ -48,7 +48,7 @@ class Webhook(Transport):
                 truncate=True,
             )
         except OutboundError as error:
-            raise TransportFailed(str(error)) from error
+            raise TransportFailed.of(error) from error
         if not 200 <= answer.status < 300:
             raise TransportFailed(
                 f"The receiver answered {answer.status}.", is_final=answer.status in _FINAL

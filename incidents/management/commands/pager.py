@@ -3,6 +3,7 @@
 import signal
 import threading
 from argparse import ArgumentParser
+from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand
@@ -20,11 +21,19 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Let an operator skip the wait after a long absence."""
+        """Let an operator skip the wait after a long absence, and audit more often."""
         parser.add_argument(
             "--resume",
             action="store_true",
             help="After an absence of more than an hour call at once, without waiting ten minutes.",
+        )
+
+        parser.add_argument(
+            "--audit-every",
+            type=float,
+            default=60.0,
+            metavar="SECONDS",
+            help="How often it checks that nobody was forgotten (default: 60).",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -32,4 +41,5 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        Pager(now).run(stop, resumed=options["resume"])
+        every = timedelta(seconds=options["audit_every"])
+        Pager(now, audit_every=every).run(stop, resumed=options["resume"])

@@ -1,0 +1,500 @@
+"""Does paging lose nothing, whatever dies? Kills the portal's processes while alerts pour in.
+
+Twenty alerts a second, each an incident of its own with three steps, for which some people answer.
+Meanwhile web server, pagers, worker and beat are killed with SIGKILL at random and replaced, and
+some escalations are stopped behind the portal's back, which only its auditor can notice. Senders,
+receivers and whoever answers keep journals; afterwards they are compared with the evidence views
+(`paging_checker.py`). Exit status 1 when a promise was broken.
+
+    .venv/bin/python benchmarks/kill_drill.py --kills 200
+    .venv/bin/python benchmarks/kill_drill.py --kills 20 --mutant lease-too-short   # must fail
+
+Everything listens on loopback and ends with this process. PostgreSQL is the one that the tests use
+unless DATABASE_URL names another; durability is on where the server is our own.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import queue
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.paging_checker import Evidence, Message, PageRow, Sent, Verdict, judge  # noqa: E402
+from benchmarks.paging_mutants import MUTANTS  # noqa: E402
+from tests.servers import postgresql_server, throw_away_redis  # noqa: E402
+
+RATE = 20
+STEPS = ("l1", "l2", "l3")
+AFTER_S = (0, 4, 16)
+ANSWERED = 0.3
+SABOTAGED = 0.01
+PROCESSES = ("web", "pager", "pager", "worker", "beat")
+# A page cut in half is repeated when its lease is over, 30 seconds; audits come every ten.
+SETTLES_WITHIN_S = 150
+PYTHON = sys.executable
+
+
+@dataclass
+class Journals:
+    """What everybody outside the portal wrote down; lists are only ever appended to."""
+
+    sent: list[Sent] = field(default_factory=list)
+    received: list[Message] = field(default_factory=list)
+    acknowledged: list[int] = field(default_factory=list)
+    kills: list[str] = field(default_factory=list)
+
+
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A connection that a kill broke is what the drill is about."""
+
+
+class Receivers:
+    """Webhook receivers of the people on call; some of them answer, after a while."""
+
+    def __init__(self, journals: Journals, dice: random.Random) -> None:
+        self.journals, self._dice = journals, dice
+        self._answers = ThreadPoolExecutor(4)
+        self._lock = threading.Lock()
+        self._asked: set[int] = set()
+        receivers = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                receivers.take(body)
+                # Slow now and then, so that kills find sends in flight.
+                time.sleep(receivers.pause())
+                # Whoever asked may have been killed meanwhile.
+                with contextlib.suppress(OSError):
+                    self.send_response(204)
+                    self.end_headers()
+
+            def log_message(self, *_args: object) -> None:
+                return
+
+        self.server = _QuietServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def pause(self) -> float:
+        """Return how long this answer takes."""
+        with self._lock:
+            return self._dice.choice((0, 0, 0, 0.02, 0.1, 0.4))
+
+    def take(self, body: dict[str, Any]) -> None:
+        """Write a message down, and perhaps answer it."""
+        facts, now = body["data"], datetime.now(UTC)
+        message = Message(
+            key=body["id"],
+            at=now,
+            incident=facts["incident"],
+            cycle=facts["cycle"],
+            step=facts["step"],
+            target=facts["target"],
+            reason=facts["reason"],
+            is_repeat=body["is_repeat"],
+            alerts=tuple(alert["dedup_key"] for alert in facts["alerts"]),
+        )
+        with self._lock:
+            self.journals.received.append(message)
+            first = message.incident not in self._asked
+            self._asked.add(message.incident)
+            answers = first and self._dice.random() < ANSWERED
+        if answers and body["acknowledge_url"]:
+            self._answers.submit(self._answer, message.incident, body["acknowledge_url"])
+
+    def _answer(self, incident: int, url: str) -> None:
+        for _ in range(30):
+            try:
+                with urllib.request.urlopen(
+                    urllib.request.Request(url, b"", method="POST"), timeout=10
+                ) as answer:
+                    if b"Acknowledged by" in answer.read():
+                        self.journals.acknowledged.append(incident)
+                    return
+            except (OSError, urllib.error.URLError):
+                time.sleep(0.3)
+
+
+class Portal:
+    """The portal's processes, forked by the nursery, killed by the drill."""
+
+    def __init__(self, env: dict[str, str], folder: Path, mutant: str) -> None:
+        self._nursery = subprocess.Popen(
+            [
+                *(PYTHON, "benchmarks/portal_nursery.py", "--log", str(folder / "portal.log")),
+                *(("--mutant", mutant) if mutant else ()),
+            ],
+            cwd=ROOT,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._lock = threading.Lock()
+        assert self._read() == "ready"
+        self._pids = [self._start(name) for name in PROCESSES]
+
+    def _read(self) -> str:
+        assert self._nursery.stdout is not None
+        line: str = self._nursery.stdout.readline()
+        return line.strip()
+
+    def _start(self, name: str) -> int:
+        assert self._nursery.stdin is not None
+        with self._lock:
+            self._nursery.stdin.write(f"start {name}\n")
+            self._nursery.stdin.flush()
+            return int(self._read())
+
+    def kill_one(self, dice: random.Random) -> str:
+        """Kill one process at random, its children with it, and start it anew."""
+        slot = dice.randrange(len(PROCESSES))
+        name, pid = PROCESSES[slot], self._pids[slot]
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            victims = [psutil.Process(pid)]
+            if name == "web":
+                workers = victims[0].children()
+                # As often only a worker of it, which gunicorn replaces by itself.
+                if workers and dice.random() < 0.5:
+                    os.kill(dice.choice(workers).pid, signal.SIGKILL)
+                    return "web worker"
+                victims += workers
+            for victim in victims:
+                victim.kill()
+        time.sleep(dice.uniform(0, 0.3))
+        self._pids[slot] = self._start(name)
+        return name
+
+    def end(self) -> None:
+        """End all of them."""
+        for pid in self._pids:
+            with contextlib.suppress(psutil.Error, ProcessLookupError):
+                for process in [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]:
+                    process.kill()
+        self._nursery.kill()
+        self._nursery.wait()
+
+
+def send_alerts(
+    url: str, journals: Journals, stop: threading.Event, due: "queue.Queue[str]"
+) -> None:
+    """Send alerts until told to stop and none is left; one that is not thanked for is sent again."""
+    while not (stop.is_set() and due.empty()):
+        with contextlib.suppress(queue.Empty):
+            key = due.get(timeout=0.2)
+            body = {"title": f"Alert {key}", "dedup_key": key, "severity": "P1", "state": "firing"}
+            request = urllib.request.Request(
+                url, json.dumps(body).encode(), {"Content-Type": "application/json"}
+            )
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    if 200 <= answer.status < 300:
+                        journals.sent.append(Sent(key, datetime.now(UTC)))
+            except OSError:
+                time.sleep(0.1)
+                due.put(key)
+
+
+SETUP = """
+import sys
+from datetime import timedelta
+from core import encryption
+from core.clock import now
+from accounts.models import User
+from catalog.models import Service
+from notifications.models import ContactMethod
+from incidents.models import Integration
+from incidents.services.integrations import save_integration
+from oncall.models import *
+port, after = int({port}), {after}
+service = Service.objects.create(slug="drill", name="Drill")
+policy = EscalationPolicy.objects.create(slug="drill", name="Drill", loops=1)
+for number, (name, wait) in enumerate(after, 1):
+    person = User.objects.create_user(name, "", role="responder")
+    ContactMethod.objects.create(person=person, kind="webhook", label="drill", verified_at=now(),
+        sealed_address=encryption.encrypt(f"http://127.0.0.1:{{port}}/{{name}}"))
+    if name == "fallback":
+        FallbackContact.objects.create(person=person)
+        continue
+    level = PolicyLevel.objects.create(policy=policy, number=number, name=name)
+    LevelTarget.objects.create(level=level, person=person)
+    Timing.objects.create(policy=policy, severity="P1", level=number, after=timedelta(seconds=wait))
+ServicePolicy.objects.create(service=service, policy=policy)
+key = save_integration(Integration(), fields=dict(kind="generic", name="Drill", service=service,
+    severity_map={{"p1": "P1"}}), actor="drill", now=now())
+print("key", key)
+"""
+
+
+def manage(env: dict[str, str], *arguments: str) -> str:
+    """Run a management command and return what it printed."""
+    done = subprocess.run(
+        [PYTHON, "manage.py", *arguments], cwd=ROOT, env=env, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"{arguments[0]} failed: {done.stderr[-2000:]}")
+    return done.stdout
+
+
+class Views:
+    """Reads the evidence views, and nothing else, of either database."""
+
+    def __init__(self, env: dict[str, str], sqlite: Path) -> None:
+        self._url, self._sqlite = env["DATABASE_URL"], sqlite
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        connection = self._connect()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(query)
+            return list(cursor.fetchall())
+        finally:
+            connection.close()
+
+    def sabotage(self, dice: random.Random) -> int:
+        """Stop one escalation in a hundred behind the portal's back, as a bug or an operator would."""
+        connection = self._connect()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(
+                "SELECT id FROM incidents_escalationrun WHERE state = 'running' AND position = 1"
+            )
+            chosen = [row[0] for row in cursor.fetchall() if dice.random() < SABOTAGED]
+            for pk in chosen:
+                cursor.execute(
+                    "UPDATE incidents_escalationrun SET state = 'stopped' WHERE position = 1"
+                    f" AND state = 'running' AND id = {int(pk)}"
+                )
+            connection.commit()
+            return len(chosen)
+        finally:
+            connection.close()
+
+    def _connect(self) -> Any:
+        if self._url:
+            import psycopg2
+
+            return psycopg2.connect(self._url)
+        import sqlite3
+
+        return sqlite3.connect(self._sqlite, timeout=20)
+
+
+def _at(value: Any) -> datetime:
+    found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def evidence(views: Views, journals: Journals) -> Evidence:
+    """Return all that is known, read once."""
+    attempts: dict[str, list[str]] = defaultdict(list)
+    for key, outcome in views.rows("SELECT key, outcome FROM ev_attempt ORDER BY key, n"):
+        attempts[key].append(outcome)
+    pages = views.rows(
+        "SELECT key, incident_id, cycle, step, target, channel, state, attempts, created_at"
+        " FROM ev_page"
+    )
+    return Evidence(
+        sent=list(journals.sent),
+        received=list(journals.received),
+        acknowledged=frozenset(journals.acknowledged),
+        receipts=frozenset(row[0] for row in views.rows("SELECT ext_id FROM ev_receipt")),
+        incidents={
+            pk: _at(acked) if acked else None
+            for pk, acked in views.rows("SELECT id, acked_at FROM ev_incident")
+        },
+        pages=[PageRow(*(*row[:8], _at(row[8]))) for row in pages],
+        attempts=attempts,
+        steps=[f"user:{name}" for name in STEPS],
+    )
+
+
+def is_settled(found: Evidence) -> bool:
+    """Return whether nothing more is to be expected."""
+    open_pages = [page for page in found.pages if page.state in {"waiting", "sending"}]
+    return not open_pages and not judge(found).broken["no-step-is-skipped"]
+
+
+@contextlib.contextmanager
+def servers(database: str) -> Iterator[tuple[str, str]]:
+    """Yield the addresses of a database ("" is SQLite) and of a Redis."""
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(postgresql_server()) if database == "postgresql" else ""
+        yield url, stack.enter_context(throw_away_redis())
+
+
+def drill(options: argparse.Namespace) -> tuple[Verdict, Journals, dict[str, float]]:
+    """Run one drill."""
+    dice = random.Random(options.seed)
+    folder = Path(tempfile.mkdtemp(prefix="kill-drill-"))
+    journals, figures = Journals(), {}
+    try:
+        with servers(options.database) as (database_url, redis_url):
+            receivers = Receivers(journals, random.Random(options.seed + 1))
+            port = _free_port()
+            env = {
+                **os.environ,
+                "SREPORTAL_DATA": str(folder / "data"),
+                "DATABASE_URL": database_url,
+                "REDIS_URL": redis_url,
+                "PORT": str(port),
+                "PORTAL_URL": f"http://127.0.0.1:{port}",
+                "DEMO": "0",
+                "LOG_FORMAT": "json",
+                "WEB_WORKERS": "2" if database_url else "1",
+                "OUTBOUND_ALLOW": "notifications=127.0.0.0/8",
+                "OUTBOUND_PORTS": str(receivers.port),
+            }
+            manage(env, "migrate", "--verbosity=0")
+            manage(env, "createcachetable")
+            manage(env, "bootstrap")
+            manage(env, "collectstatic", "--noinput", "--verbosity=0")
+            after = [*zip(STEPS, AFTER_S, strict=True), ("fallback", 0)]
+            said = manage(env, "shell", "-c", SETUP.format(port=receivers.port, after=after))
+            key = said.split("key ")[1].split()[0]
+            url = f"http://127.0.0.1:{port}/integrations/v1/generic/{key}/"
+            views = Views(env, folder / "data" / "sreportal.sqlite3")
+            portal = Portal(env, folder, options.mutant)
+            try:
+                figures = _storm(options, dice, portal, views, journals, url)
+                found = _settled(views, journals, options.settle)
+            finally:
+                portal.end()
+            if options.keep:
+                print(f"log: {folder / 'portal.log'}", file=sys.stderr)
+            return judge(found), journals, {**figures, "incidents": len(found.incidents)}
+    finally:
+        if not options.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _storm(
+    options: argparse.Namespace,
+    dice: random.Random,
+    portal: Portal,
+    views: Views,
+    journals: Journals,
+    url: str,
+) -> dict[str, float]:
+    """Send and kill; returns what was done."""
+    due: queue.Queue[str] = queue.Queue()
+    stop = threading.Event()
+    senders = [
+        threading.Thread(target=send_alerts, args=(url, journals, stop, due)) for _ in range(8)
+    ]
+    for sender in senders:
+        sender.start()
+    length = max(10.0, options.kills * options.pause)
+    moments = sorted(dice.uniform(2, length) for _ in range(options.kills))
+    began, number, sabotaged, next_sabotage = time.monotonic(), 0, 0, 3.0
+    while (passed := time.monotonic() - began) < length or moments:
+        while number < passed * options.rate and passed < length:
+            due.put(f"alert-{options.seed}-{number}")
+            number += 1
+        if moments and moments[0] <= passed:
+            moments.pop(0)
+            journals.kills.append(portal.kill_one(dice))
+        if passed >= next_sabotage:
+            sabotaged += views.sabotage(dice)
+            next_sabotage += 1
+        time.sleep(0.01)
+    stop.set()
+    for sender in senders:
+        sender.join(timeout=60)
+    return {"alerts": number, "sabotaged": sabotaged, "seconds": round(length, 1)}
+
+
+def _settled(views: Views, journals: Journals, within_s: float) -> Evidence:
+    """Wait until nothing more is to be expected, or too long."""
+    deadline = time.monotonic() + within_s
+    while True:
+        found = evidence(views, journals)
+        if is_settled(found) or time.monotonic() > deadline:
+            # What was on its way when the views were read has arrived by now.
+            time.sleep(1)
+            return evidence(views, journals)
+        time.sleep(1)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def main() -> int:
+    """Run the drill, say what happened, and fail when a promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
+    parser.add_argument("--rate", type=int, default=RATE, help="alerts a second")
+    parser.add_argument("--pause", type=float, default=0.7, help="seconds from kill to kill")
+    parser.add_argument("--mutant", choices=sorted(MUTANTS), default="")
+    parser.add_argument("--settle", type=float, default=SETTLES_WITHIN_S, help="seconds at most")
+    parser.add_argument("--keep", action="store_true", help="keep the portal's log")
+    options = parser.parse_args()
+    verdict, journals, figures = drill(options)
+    repeats = sum(message.is_repeat for message in journals.received)
+    print(f"{len(journals.sent)} alerts thanked for, {len(journals.received)} messages received,")
+    print(f"{repeats} marked as repeats, {len(journals.acknowledged)} answered, {figures}")
+    counts = {name: journals.kills.count(name) for name in sorted(set(journals.kills))}
+    print(f"killed: {counts}")
+    for name, checked in verdict.checked.items():
+        broken = verdict.broken[name]
+        print(f"{'BROKEN' if broken else 'holds ':7} {name} ({checked} looked at)")
+        for line in broken[:5]:
+            print(f"        {line}")
+    broken_count = sum(len(lines) for lines in verdict.broken.values())
+    print(
+        json.dumps(
+            {
+                "name": "kill_drill",
+                "ours": broken_count,
+                "peer": 0,
+                "peer_name": "promises broken that are allowed",
+                "ratio": float(broken_count),
+                "unit": "broken promises",
+                "lower_is_better": True,
+            }
+        )
+    )
+    return 0 if verdict.holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

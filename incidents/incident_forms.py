@@ -1,0 +1,74 @@
+"""Forms of incidents: each collects what one action needs; `incidents.services` acts."""
+
+from django import forms
+
+from accounts.models import User
+from catalog.models import Service
+from incidents.models import Incident, Severity
+
+__all__ = ["AssignForm", "DeclareForm", "MergeForm", "NoteForm", "SeverityForm", "SnoozeForm"]
+
+
+class DeclareForm(forms.Form):
+    """What somebody says who sees that something is wrong."""
+
+    title = forms.CharField(max_length=200, help_text="One sentence: what do users notice?")
+    service = forms.ModelChoiceField(Service.objects.none(), required=False)
+    severity = forms.ChoiceField(choices=Severity.choices, initial=Severity.P1)
+    summary = forms.CharField(
+        required=False, max_length=10_000, widget=forms.Textarea(attrs={"rows": 4})
+    )
+
+    def __init__(self, *args: object, user: User, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        services = self.fields["service"]
+        assert isinstance(services, forms.ModelChoiceField)
+        services.queryset = Service.objects.visible_to(user)
+
+
+class SnoozeForm(forms.Form):
+    """For how long nobody is to be called."""
+
+    minutes = forms.TypedChoiceField(
+        label="Call nobody for",
+        coerce=int,
+        choices=[(15, "15 minutes"), (60, "1 hour"), (240, "4 hours"), (1440, "1 day")],
+    )
+
+
+class NoteForm(forms.Form):
+    """What the others should know."""
+
+    text = forms.CharField(
+        label="Note", max_length=10_000, widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+
+class SeverityForm(forms.Form):
+    """How bad it is."""
+
+    severity = forms.ChoiceField(choices=Severity.choices)
+
+
+class AssignForm(forms.Form):
+    """Whose it is."""
+
+    to = forms.ModelChoiceField(
+        User.objects.filter(is_active=True).order_by("username"),
+        label="Give it to",
+        to_field_name="username",
+    )
+
+
+class MergeForm(forms.Form):
+    """Which incident goes on."""
+
+    into = forms.ModelChoiceField(Incident.objects.none(), label="Merge into")
+
+    def __init__(self, *args: object, user: User, incident: Incident, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        others = self.fields["into"]
+        assert isinstance(others, forms.ModelChoiceField)
+        others.queryset = (
+            Incident.objects.visible_to(user).open().exclude(pk=incident.pk).order_by("-pk")
+        )

@@ -1,0 +1,14 @@
+"""Addresses of incidents; `/i/<number>` is short enough to be read out on the telephone."""
+
+from django.urls import path
+
+from incidents import incident_views as views
+
+app_name = "incident"
+urlpatterns = [
+    path("incidents/", views.incident_list, name="list"),
+    path("incidents/new/", views.declare, name="new"),
+    path("i/<int:pk>", views.incident_detail, name="detail"),
+    path("i/<int:pk>/<slug:action>/", views.act, name="act"),
+    path("i/<int:pk>/ack/<str:token>/", views.acknowledge_by_link, name="ack"),
+]

@@ -1,0 +1,276 @@
+"""Pages of incidents: the list, one incident with its actions, and the link in a message."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.contrib import messages
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.access import public, requires, signed_in
+from accounts.models import User
+from accounts.roles import Role
+from core import clock
+from core.errors import DomainError, Forbidden, NotFound
+from core.htmx import render_page
+from core.pagination import keyset_page
+from incidents.domain.lifecycle import Status
+from incidents.incident_forms import (
+    AssignForm,
+    DeclareForm,
+    MergeForm,
+    NoteForm,
+    SeverityForm,
+    SnoozeForm,
+)
+from incidents.models import OPEN_STATES, Incident, Severity
+from incidents.queries.incidents import clocks, next_call, possible, visible_incidents
+from incidents.services import lifecycle, merging
+from incidents.services.lifecycle import Opening
+from incidents.services.messages import read_ack_token
+
+PAGE_SIZE = 50
+
+
+@require_safe
+@requires(Role.VIEWER)
+def incident_list(request: HttpRequest) -> HttpResponse:
+    """Show incidents, open ones unless asked otherwise, newest first."""
+    user = signed_in(request)
+    state, severity = request.GET.get("state", "open"), request.GET.get("severity", "")
+    rows = visible_incidents(user)
+    if state == "open":
+        rows = rows.open()  # type: ignore[attr-defined]
+    elif state in set(Status):
+        rows = rows.filter(status=state)
+    if severity in Severity.values:
+        rows = rows.filter(severity=severity)
+    if request.GET.get("mine"):
+        rows = rows.filter(assigned_to=user)
+    if words := request.GET.get("q", "").strip():
+        rows = rows.filter(title__icontains=words)
+    page = keyset_page(
+        rows,
+        ordering=["-opened_at", "-id"],
+        cursor=request.GET.get("cursor") or None,
+        size=PAGE_SIZE,
+    )
+    context = {
+        "page": page,
+        "incidents": page.rows,
+        "state": state,
+        "severity": severity,
+        "q": request.GET.get("q", ""),
+        "mine": request.GET.get("mine", ""),
+        "states": [("open", "Open"), *((s, s.capitalize()) for s in Status), ("all", "All")],
+        "severities": Severity.choices,
+        "can_act": user.has_role(Role.RESPONDER),
+        "now": clock.now(),
+    }
+    return render_page(request, "incidents/list.html", context, partial="rows")
+
+
+@require_safe
+@requires(Role.VIEWER)
+def incident_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show one incident: what is next, who was called, what happened."""
+    return _page(request, _incident(request, pk))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Role.RESPONDER)
+def declare(request: HttpRequest) -> HttpResponse:
+    """Open an incident because somebody says so; people are called at once."""
+    user = signed_in(request)
+    form = DeclareForm(request.POST or None, user=user)
+    if request.method == "POST" and form.is_valid():
+        said = form.cleaned_data
+        opening = Opening(
+            said["severity"],
+            said["title"],
+            service=said["service"],
+            summary=said["summary"],
+            is_severity_set=True,
+        )
+        incident = lifecycle.declare(opening, now=clock.now(), actor=user)
+        return redirect(incident)
+    status = 422 if request.method == "POST" else 200
+    return render_page(request, "incidents/declare.html", {"form": form}, status=status)
+
+
+Deed = Callable[[Incident, User, Form | None], object]
+
+
+def _acknowledge(incident: Incident, user: User, _form: Form | None) -> None:
+    lifecycle.acknowledge(incident.pk, now=clock.now(), actor=user, person=user)
+
+
+def _unacknowledge(incident: Incident, user: User, _form: Form | None) -> None:
+    lifecycle.unacknowledge(incident.pk, now=clock.now(), actor=user)
+
+
+def _escalate(incident: Incident, user: User, _form: Form | None) -> None:
+    lifecycle.escalate(incident.pk, now=clock.now(), actor=user)
+
+
+def _mitigate(incident: Incident, user: User, _form: Form | None) -> None:
+    lifecycle.mitigate(incident.pk, now=clock.now(), actor=user)
+
+
+def _resolve(incident: Incident, user: User, _form: Form | None) -> None:
+    lifecycle.resolve(incident.pk, now=clock.now(), actor=user)
+
+
+def _reopen(incident: Incident, user: User, _form: Form | None) -> None:
+    lifecycle.reopen(incident.pk, now=clock.now(), actor=user)
+
+
+def _unmerge(incident: Incident, user: User, _form: Form | None) -> None:
+    merging.unmerge(incident.pk, now=clock.now(), actor=user)
+
+
+def _snooze(incident: Incident, user: User, form: Form | None) -> None:
+    assert form is not None
+    now = clock.now()
+    until = now + timedelta(minutes=form.cleaned_data["minutes"])
+    lifecycle.snooze(incident.pk, until=until, now=now, actor=user, person=user)
+
+
+def _note(incident: Incident, user: User, form: Form | None) -> None:
+    assert form is not None
+    lifecycle.note(incident.pk, text=form.cleaned_data["text"], now=clock.now(), actor=user)
+
+
+def _severity(incident: Incident, user: User, form: Form | None) -> None:
+    assert form is not None
+    severity = form.cleaned_data["severity"]
+    lifecycle.set_severity(incident.pk, severity=severity, now=clock.now(), actor=user)
+
+
+def _assign(incident: Incident, user: User, form: Form | None) -> None:
+    assert form is not None
+    lifecycle.assign(incident.pk, to=form.cleaned_data["to"], now=clock.now(), actor=user)
+
+
+def _merge(incident: Incident, user: User, form: Form | None) -> None:
+    assert form is not None
+    into = form.cleaned_data["into"].pk
+    merging.merge(incident.pk, into=into, now=clock.now(), actor=user)
+
+
+DEEDS: dict[str, Deed] = {
+    "acknowledge": _acknowledge,
+    "unacknowledge": _unacknowledge,
+    "escalate": _escalate,
+    "mitigate": _mitigate,
+    "resolve": _resolve,
+    "reopen": _reopen,
+    "unmerge": _unmerge,
+    "snooze": _snooze,
+    "note": _note,
+    "severity": _severity,
+    "assign": _assign,
+    "merge": _merge,
+}
+
+
+@require_POST
+@requires(Role.RESPONDER)
+def act(request: HttpRequest, pk: int, action: str) -> HttpResponse:
+    """Do one thing to an incident and show it; what cannot be done is said on its page."""
+    incident, deed = _incident(request, pk), DEEDS.get(action)
+    if deed is None:
+        raise NotFound("There is no such action.")
+    form = _forms(request, incident, bound=action).get(action)
+    if form is not None and not form.is_valid():
+        return _page(request, incident, status=422, wrong={action: form})
+    try:
+        deed(incident, signed_in(request), form)
+    except DomainError as error:
+        # Usually somebody was faster: the page as it is now says what can be done.
+        messages.error(request, str(error))
+    return redirect(incident)
+
+
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@public("The signed link in a page acknowledges one incident for one person, and nothing else.")
+def acknowledge_by_link(request: HttpRequest, pk: int, token: str) -> HttpResponse:
+    """Show what would be acknowledged, and do it on POST: scanners of mail only ever look."""
+    incident_id, cycle, person_id = read_ack_token(token)
+    incident = Incident.objects.select_related("service").filter(pk=incident_id).first()
+    person = User.objects.filter(pk=person_id, is_active=True).first()
+    if incident is None or incident.pk != pk or person is None:
+        raise Forbidden("This link is no longer valid: open the incident instead.")
+    if request.method == "POST" and incident.cycle == cycle:
+        now = clock.now()
+        if incident.status == Status.TRIGGERED:
+            incident = _answered(incident, person)
+        elif incident.status == Status.ACKNOWLEDGED:
+            lifecycle.acknowledge(incident.pk, now=now, actor=person, person=person)
+    context = {
+        "incident": incident,
+        "person": person,
+        "is_current": incident.cycle == cycle,
+        "is_waiting": incident.cycle == cycle and incident.status == Status.TRIGGERED,
+    }
+    response = render_page(request, "incidents/acknowledge.html", context)
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _answered(incident: Incident, person: User) -> Incident:
+    """Acknowledge; somebody faster, or the end of it, is what the page then says."""
+    try:
+        return lifecycle.acknowledge(incident.pk, now=clock.now(), actor=person, person=person)
+    except DomainError:
+        return Incident.objects.select_related("service").get(pk=incident.pk)
+
+
+def _incident(request: HttpRequest, pk: int) -> Incident:
+    found = visible_incidents(signed_in(request)).filter(pk=pk).first()
+    if found is None:
+        raise NotFound("There is no such incident.")
+    return found
+
+
+def _forms(request: HttpRequest, incident: Incident, *, bound: str = "") -> dict[str, Form]:
+    user = signed_in(request)
+    data = {name: request.POST if name == bound else None for name in DEEDS}
+    return {
+        "snooze": SnoozeForm(data["snooze"]),
+        "note": NoteForm(data["note"]),
+        "severity": SeverityForm(data["severity"], initial={"severity": incident.severity}),
+        "assign": AssignForm(data["assign"], initial={"to": incident.assigned_to}),
+        "merge": MergeForm(data["merge"], user=user, incident=incident),
+    }
+
+
+def _page(
+    request: HttpRequest,
+    incident: Incident,
+    *,
+    status: int = 200,
+    wrong: dict[str, Form] | None = None,
+) -> HttpResponse:
+    now = clock.now()
+    is_open = incident.status in OPEN_STATES
+    context = {
+        "incident": incident,
+        "can_act": signed_in(request).has_role(Role.RESPONDER),
+        "possible": possible(incident),
+        "is_open": is_open,
+        "clocks": clocks(incident, now=now),
+        "next_call": next_call(incident) if is_open else None,
+        "alerts": incident.alerts.order_by("-opened_at")[:50],
+        "pages": incident.pages.select_related("person").order_by("-created_at", "-pk")[:100],
+        "timeline": incident.timeline.order_by("-at", "-pk")[:200],
+        "forms": {**_forms(request, incident), **(wrong or {})},
+        "now": now,
+    }
+    return render_page(request, "incidents/incident.html", context, status=status)

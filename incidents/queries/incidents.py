@@ -1,0 +1,71 @@
+"""What the pages and the API of incidents show."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+
+from accounts.models import User
+from incidents.domain.lifecycle import TRANSITIONS, Status
+from incidents.models import EscalationRun, Incident
+from incidents.queries.targets import response_target
+
+__all__ = ["Clock", "NextCall", "clocks", "next_call", "possible", "visible_incidents"]
+
+
+def visible_incidents(user: User) -> QuerySet[Incident]:
+    """Return the incidents that somebody may know of, with what a list shows of each."""
+    return Incident.objects.visible_to(user).select_related("service", "assigned_to")
+
+
+def possible(incident: Incident) -> set[str]:
+    """Return what can be done to an incident as it stands."""
+    return {str(able) for was, able in TRANSITIONS if was is Status(incident.status)}
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A timer as a page shows it.
+
+    Args:
+        name: "Response" or "Resolution".
+        standing: on_track, at_risk, breached or met.
+        due_at: When it is breached.
+        left: Until then; negative once it is over.
+    """
+
+    name: str
+    standing: str
+    due_at: datetime
+    left: timedelta
+
+
+def clocks(incident: Incident, *, now: datetime) -> list[Clock]:
+    """Return the timers of an incident."""
+    target = response_target(incident.severity)
+    pairs = (
+        ("Response", incident.response, incident.opened_at + target.respond_within),
+        ("Resolution", incident.resolution, incident.opened_at + target.resolve_within),
+    )
+    return [Clock(name, standing, due, due - now) for name, standing, due in pairs]
+
+
+@dataclass(frozen=True)
+class NextCall:
+    """Who is called next, unless somebody answers.
+
+    Args:
+        level: 1 to 9.
+        due_at: When.
+    """
+
+    level: int
+    due_at: datetime
+
+
+def next_call(incident: Incident) -> NextCall | None:
+    """Return which level an incident calls next; None when nobody is left to be called."""
+    run = incident.runs.filter(state=EscalationRun.State.RUNNING).order_by("-pk").first()
+    if run is None or not run.ladder.steps:
+        return None
+    return NextCall(run.ladder.steps[run.position].level, run.due_at)

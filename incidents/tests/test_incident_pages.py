@@ -1,0 +1,165 @@
+"""Pages of incidents: what each role sees and does, and the link in a message."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from accounts.roles import Role
+from accounts.tests.cast import signed_in
+from catalog.models import Service, Team
+from incidents.models import Incident
+from incidents.services import lifecycle
+from incidents.tests.oncall_portal import Portal, portal
+
+__all__ = ["portal"]
+
+pytestmark = [pytest.mark.django_db]
+
+
+def do(client: Client, incident: Incident, action: str, status: int = 302, **fields: str) -> str:
+    """Press a button of an incident's page; returns the page that follows."""
+    answer = client.post(f"/i/{incident.pk}/{action}/", fields, follow=status == 302)
+    assert answer.status_code == (200 if status == 302 else status), answer.content
+    incident.refresh_from_db()
+    return answer.content.decode()
+
+
+def test_a_responder_works_an_incident_from_its_page(portal: Portal) -> None:
+    incident = portal.open_incident("Checkout answers 500", severity="P1")
+    client = signed_in(Role.RESPONDER)
+    page = client.get(f"/i/{incident.pk}").content.decode()
+    assert "L2 is called" in page
+    assert "alice" in page
+    page = do(client, incident, "acknowledge")
+    assert (incident.status, incident.acknowledged_by) == ("acknowledged", "the-responder")
+    assert incident.assigned_to is not None
+    assert "acknowledged by the-responder" in page
+    assert "Rolled back" in do(client, incident, "note", text="Rolled back <b>42</b>")
+    assert "Rolled back &lt;b&gt;42&lt;/b&gt;" in client.get(f"/i/{incident.pk}").content.decode()
+    do(client, incident, "severity", severity="P0")
+    assert incident.severity == "P0"
+    do(client, incident, "assign", to="bob")
+    assert str(incident.assigned_to) == "bob"
+    do(client, incident, "mitigate")
+    do(client, incident, "resolve")
+    assert (incident.status, incident.resolved_by) == ("resolved", "the-responder")
+    do(client, incident, "reopen")
+    assert (incident.status, incident.cycle) == ("triggered", 2)
+
+
+def test_what_cannot_be_done_is_said_and_changes_nothing(portal: Portal) -> None:
+    incident = portal.open_incident()
+    client = signed_in(Role.RESPONDER)
+    page = do(client, incident, "reopen")
+    assert "An incident that is triggered cannot be reopened" in page
+    assert do(client, incident, "note", 422, text=" ")
+    assert client.post(f"/i/{incident.pk}/explode/").status_code == 404
+    assert incident.status == "triggered"
+
+
+def test_a_viewer_reads_and_does_nothing(portal: Portal) -> None:
+    incident = portal.open_incident()
+    client = signed_in(Role.VIEWER)
+    page = client.get(f"/i/{incident.pk}").content.decode()
+    assert "Acknowledge</button>" not in page
+    assert client.post(f"/i/{incident.pk}/acknowledge/").status_code == 403
+    assert client.get("/incidents/").status_code == 200
+
+
+def test_another_teams_private_incident_does_not_exist(portal: Portal) -> None:
+    incident = portal.open_incident()
+    Service.objects.update(is_private=True, owner=Team.objects.create(slug="them", name="Them"))
+    client = signed_in(Role.RESPONDER)
+    assert client.get(f"/i/{incident.pk}").status_code == 404
+    assert client.post(f"/i/{incident.pk}/resolve/").status_code == 404
+    assert f"/i/{incident.pk}" not in client.get("/incidents/").content.decode()
+
+
+def test_lists_filter(portal: Portal) -> None:
+    one = portal.open_incident("Checkout answers 500", severity="P0")
+    two = portal.open_incident("Search is slow", severity="P2")
+    lifecycle.resolve(two.pk, now=portal.now, actor="test")
+    client = signed_in(Role.VIEWER)
+
+    def shown(query: str) -> set[int]:
+        page = client.get(f"/incidents/?{query}").content.decode()
+        return {int(pk) for pk in re.findall(r'"/i/(\d+)"', page)}
+
+    assert shown("") == {one.pk}
+    assert shown("state=resolved") == {two.pk}
+    assert shown("state=all") == {one.pk, two.pk}
+    assert shown("state=all&severity=P0") == {one.pk}
+    assert shown("state=all&q=search") == {two.pk}
+    assert shown("state=all&mine=1") == set()
+
+
+def test_declared_by_a_person(portal: Portal) -> None:
+    client = signed_in(Role.RESPONDER)
+    assert client.post("/incidents/new/", {"severity": "P1"}).status_code == 422
+    answer = client.post(
+        "/incidents/new/",
+        {"title": "Nobody can pay", "severity": "P0", "service": str(portal.service.pk)},
+    )
+    incident = Incident.objects.get()
+    assert answer["Location"] == f"/i/{incident.pk}"
+    assert (incident.title, incident.is_severity_set) == ("Nobody can pay", True)
+    portal.settle()
+    assert [name for _, name in portal.paged()] == ["alice"]
+
+
+def test_the_link_in_a_message_shows_and_acknowledges(portal: Portal) -> None:
+    """GET changes nothing, POST answers for the person of the page, without signing in."""
+    incident = portal.open_incident()
+    link = re.sub(r"^https?://[^/]+", "", portal.post.sent[0].message.act_url)
+    stranger = Client(enforce_csrf_checks=True)
+    page = stranger.get(link).content.decode()
+    assert "You answer as alice" in page
+    incident.refresh_from_db()
+    assert incident.status == "triggered"
+    assert "Acknowledged by alice" in stranger.post(link).content.decode()
+    incident.refresh_from_db()
+    assert (incident.status, incident.acknowledged_by) == ("acknowledged", "alice")
+    # A late second tap, or another's, says who has it.
+    assert "Acknowledged by alice" in stranger.post(link).content.decode()
+
+
+def test_a_link_is_good_for_its_cycle_its_incident_and_a_person_who_is_active(
+    portal: Portal,
+) -> None:
+    incident = portal.open_incident()
+    other = portal.open_incident("other")
+    link = re.sub(r"^https?://[^/]+", "", portal.post.sent[0].message.act_url)
+    assert Client().get(link[:-2] + "x/").status_code == 403
+    assert Client().post(link.replace(f"/i/{incident.pk}/", f"/i/{other.pk}/")).status_code == 403
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor="test")
+    lifecycle.unacknowledge(incident.pk, now=portal.now, actor="test")
+    assert "older than the incident" in Client().post(link).content.decode()
+    incident.refresh_from_db()
+    assert incident.status == "triggered"
+    portal.people["alice"].is_active = False
+    portal.people["alice"].save()
+    assert Client().get(link).status_code == 403
+
+
+def test_snoozed_from_the_page(portal: Portal) -> None:
+    incident = portal.open_incident()
+    page = do(signed_in(Role.RESPONDER), incident, "snooze", minutes="60")
+    assert incident.snoozed_until == portal.now + timedelta(hours=1)
+    assert "snoozed until" in page
+
+
+def test_merged_and_taken_apart_again(portal: Portal) -> None:
+    """Its alerts move with it, and come back; nobody is called for what is merged."""
+    first, second = portal.alert("disk"), portal.alert("network")
+    assert first is not None
+    assert second is not None
+    client = signed_in(Role.RESPONDER)
+    do(client, second, "merge", into=str(first.pk))
+    assert (second.status, second.merged_into) == ("merged", first)
+    assert first.alerts.count() == 2
+    assert portal.alert("network") == first
+    do(client, second, "unmerge")
+    assert (second.status, second.cycle) == ("triggered", 2)
+    assert [alert.dedup_key for alert in second.alerts.all()] == ["network"]
