@@ -35,6 +35,10 @@ class Actor(Protocol):
         """How the audit names it, e.g. `user:alice`."""
 
 
+Who = Actor | str | None
+"""Who did something: somebody, a name for them, or None for the portal itself."""
+
+
 @dataclass(frozen=True)
 class ChainReport:
     """What a walk over the chain found.

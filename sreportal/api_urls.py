@@ -7,6 +7,7 @@ import accounts.api
 import capacity.api
 import catalog.api
 import incidents.api
+import oncall.api
 import slo.api
 
 router = SimpleRouter()
@@ -14,6 +15,7 @@ accounts.api.register(router)
 capacity.api.register(router)
 catalog.api.register(router)
 incidents.api.register(router)
+oncall.api.register(router)
 slo.api.register(router)
 
 urlpatterns = [

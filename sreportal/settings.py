@@ -331,6 +331,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "IntegrationKindEnum": "incidents.models.Integration.Kind",
         "AlertLogKindEnum": "incidents.models.AlertLogEntry.Kind",
+        "StandingEnum": "incidents.models.incidents.STANDINGS",
+        "LevelModeEnum": "oncall.models.PolicyLevel.Mode",
+        "CorrectionModeEnum": "slo.models.Correction.Mode",
         "CapacityStatusEnum": "capacity.models.VERDICTS",
         "SystemStatusEnum": ["healthy", "degraded", "critical", "unknown"],
     },

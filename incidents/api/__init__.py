@@ -1,14 +1,18 @@
-"""REST resources of alerts and of what raises them."""
+"""REST resources of alerts and incidents, and of what raises and silences them."""
 
 from rest_framework.routers import SimpleRouter
 
 from incidents.api.alerts import AlertViewSet
 from incidents.api.heartbeats import HeartbeatViewSet
+from incidents.api.incidents import IncidentViewSet
 from incidents.api.integrations import IntegrationViewSet
+from incidents.api.silences import SilenceViewSet
 
 
 def register(router: SimpleRouter) -> None:
     """Add the resources of this app."""
     router.register("alerts", AlertViewSet, basename="alert")
     router.register("heartbeats", HeartbeatViewSet, basename="heartbeat")
+    router.register("incidents", IncidentViewSet, basename="incident")
     router.register("integrations", IntegrationViewSet, basename="integration")
+    router.register("silences", SilenceViewSet, basename="silence")

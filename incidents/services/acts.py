@@ -7,11 +7,9 @@ from typing import Any
 from django.db.models import Model
 
 from core import audit
-from core.audit import Actor
+from core.audit import Who
 
-__all__ = ["Acts", "Who", "name_of"]
-
-Who = Actor | str | None
+__all__ = ["Acts", "name_of"]
 
 
 class Acts:

@@ -12,13 +12,14 @@ from django.db import transaction
 
 from accounts.models import User
 from catalog.models import Service
+from core.audit import Who
 from core.errors import Conflict, InvalidInput
 from incidents.domain.lifecycle import OPEN, Action, Status
 from incidents.domain.response_targets import Standing
 from incidents.models import Alert, AlertLogEntry, Deadline, Incident, Integration, TimelineEntry
 from incidents.queries.targets import response_target
 from incidents.services import deadlines, escalation, timeline
-from incidents.services.acts import Acts, Who, name_of
+from incidents.services.acts import Acts, name_of
 from incidents.services.transitions import call_anew, changes, moved, quiet, watch
 from oncall.domain.escalations import Phase
 

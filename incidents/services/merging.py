@@ -4,11 +4,12 @@ from datetime import datetime
 
 from django.db import transaction
 
+from core.audit import Who
 from core.errors import Conflict
 from incidents.domain.lifecycle import OPEN, Action
 from incidents.models import Alert, Deadline, Incident, TimelineEntry
 from incidents.services import deadlines, timeline
-from incidents.services.acts import Acts, Who
+from incidents.services.acts import Acts
 from incidents.services.lifecycle import raise_severity
 from incidents.services.transitions import call_anew, changes, moved, quiet
 

@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Any
 
+from core.audit import Who
 from incidents.models import Incident, TimelineEntry
-from incidents.services.acts import Who, name_of
+from incidents.services.acts import name_of
 
 __all__ = ["write"]
 

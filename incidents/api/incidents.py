@@ -1,0 +1,325 @@
+"""`/api/v1/incidents/`: read them, declare one, and everything a person can do to one."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters import CharFilter, FilterSet
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.filters import SearchFilter
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import signed_in
+from accounts.models import ApiToken, User
+from accounts.roles import Role
+from catalog.models import Service
+from catalog.visible_services import VisibleServiceMixin
+from core.api import InstantFilter, StrictFieldsMixin, StrictOrderingFilter
+from core.clock import now
+from core.errors import InvalidInput
+from incidents.models import Incident, Page, Severity, TimelineEntry
+from incidents.queries.incidents import visible_incidents
+from incidents.services import lifecycle, merging
+from incidents.services.lifecycle import Opening
+
+
+class IncidentSerializer(serializers.ModelSerializer[Incident]):
+    """One disruption of one service."""
+
+    service: serializers.SlugRelatedField[Service] = serializers.SlugRelatedField(
+        slug_field="slug", read_only=True
+    )
+    assigned_to = serializers.CharField(source="assigned_to.username", read_only=True, default=None)
+    url = serializers.CharField(source="get_absolute_url", read_only=True)
+
+    class Meta:
+        model = Incident
+        fields = [
+            "id",
+            "title",
+            "summary",
+            "service",
+            "severity",
+            "status",
+            "cycle",
+            "url",
+            "assigned_to",
+            "merged_into",
+            "opened_at",
+            "acknowledged_at",
+            "acknowledged_by",
+            "responded_at",
+            "mitigated_at",
+            "resolved_at",
+            "resolved_by",
+            "closed_at",
+            "snoozed_until",
+            "held_until",
+            "is_flapping",
+            "response",
+            "resolution",
+            "unreached",
+        ]
+        read_only_fields = fields
+
+
+class DeclarationSerializer(
+    StrictFieldsMixin, VisibleServiceMixin, serializers.Serializer[Incident]
+):
+    """What an incident is declared with."""
+
+    title = serializers.CharField(max_length=1024)
+    severity = serializers.ChoiceField(choices=Severity.choices)
+    service = serializers.SlugRelatedField(
+        slug_field="slug", queryset=Service.objects.all(), required=False, allow_null=True
+    )
+    summary = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
+
+
+class SnoozeSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
+    """Until when nobody is called."""
+
+    until = serializers.DateTimeField()
+
+
+class AssignmentSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
+    """Whose it is."""
+
+    to = serializers.SlugRelatedField(
+        slug_field="username",
+        queryset=User.objects.filter(is_active=True),
+        allow_null=True,
+        help_text="A username; null takes it from whoever has it.",
+    )
+
+
+class NoteSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
+    """What the others should know."""
+
+    text = serializers.CharField(max_length=10_000)
+
+
+class ReasonSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
+    """Why, where somebody wants to say so."""
+
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=1000)
+
+
+class MergeSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
+    """Into which incident."""
+
+    into = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+
+
+class SeveritySerializer(StrictFieldsMixin, serializers.Serializer[Any]):
+    """How bad it is."""
+
+    severity = serializers.ChoiceField(choices=Severity.choices)
+
+
+class TimelineSerializer(serializers.ModelSerializer[TimelineEntry]):
+    """One thing that happened."""
+
+    class Meta:
+        model = TimelineEntry
+        fields = ["at", "kind", "act", "actor", "text", "facts"]
+        read_only_fields = fields
+
+
+class PageSerializer(serializers.ModelSerializer[Page]):
+    """One message to one person or channel, and what became of it."""
+
+    person = serializers.CharField(source="person.username", read_only=True, default=None)
+
+    class Meta:
+        model = Page
+        fields = [
+            "key",
+            "cycle",
+            "loop",
+            "step",
+            "level",
+            "person",
+            "target",
+            "channel",
+            "reason",
+            "urgency",
+            "state",
+            "created_at",
+            "due_at",
+            "sent_at",
+            "attempts",
+            "is_repeat",
+            "problem",
+        ]
+        read_only_fields = fields
+
+
+class IncidentFilter(FilterSet):
+    """What lists are narrowed by."""
+
+    opened_after = InstantFilter(field_name="opened_at", lookup_expr="gte")
+    opened_before = InstantFilter(field_name="opened_at", lookup_expr="lt")
+    assigned_to = CharFilter(field_name="assigned_to__username")
+
+    class Meta:
+        model = Incident
+        fields = ["status", "severity", "service__slug", "response", "resolution"]
+
+
+class IncidentViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Incident]
+):
+    """Read incidents, declare one, act on one."""
+
+    queryset = Incident.objects.none()
+    serializer_class = IncidentSerializer
+    read_role = Role.VIEWER
+    write_role = Role.RESPONDER
+    filterset_class = IncidentFilter
+    filter_backends = [DjangoFilterBackend, SearchFilter, StrictOrderingFilter]
+    ordering = ["-opened_at", "-id"]
+    ordering_fields = ["opened_at", "severity", "id"]
+    search_fields = ["title", "summary"]
+
+    def get_queryset(self) -> QuerySet[Incident]:
+        """Only of services the caller may know of."""
+        return visible_incidents(signed_in(self.request))
+
+    @extend_schema(request=DeclarationSerializer, responses={201: IncidentSerializer})
+    def create(self, request: Request) -> Response:
+        """Declare an incident: people are called at once."""
+        said = self._read(DeclarationSerializer)
+        opening = Opening(
+            said["severity"],
+            said["title"],
+            service=said.get("service"),
+            summary=said.get("summary", ""),
+            is_severity_set=True,
+        )
+        incident = lifecycle.declare(opening, now=now(), actor=self._actor)
+        return Response(IncidentSerializer(incident).data, 201)
+
+    @extend_schema(request=None, responses=IncidentSerializer)
+    @action(detail=True, methods=["post"])
+    def acknowledge(self, request: Request, pk: str | None = None) -> Response:
+        """Say that you work on it: nobody else is called for now. Again changes nothing."""
+        person = signed_in(request)
+        return self._done(lifecycle.acknowledge(self._id, person=person, **self._by))
+
+    @extend_schema(request=ReasonSerializer, responses=IncidentSerializer)
+    @action(detail=True, methods=["post"])
+    def unacknowledge(self, request: Request, pk: str | None = None) -> Response:
+        """Say that nobody works on it any more: people are called from the beginning."""
+        why = self._read(ReasonSerializer).get("reason", "")
+        return self._done(lifecycle.unacknowledge(self._id, why=why, **self._by))
+
+    @extend_schema(request=None, responses=IncidentSerializer)
+    @action(detail=True, methods=["post"])
+    def mitigate(self, request: Request, pk: str | None = None) -> Response:
+        """Say that users no longer notice it."""
+        return self._done(lifecycle.mitigate(self._id, **self._by))
+
+    @extend_schema(request=ReasonSerializer, responses=IncidentSerializer)
+    @action(detail=True, methods=["post"])
+    def resolve(self, request: Request, pk: str | None = None) -> Response:
+        """Say that it is over; alerts of it that still fire end with it."""
+        why = self._read(ReasonSerializer).get("reason", "")
+        return self._done(lifecycle.resolve(self._id, why=why, **self._by))
+
+    @extend_schema(request=ReasonSerializer, responses=IncidentSerializer)
+    @action(detail=True, methods=["post"])
+    def reopen(self, request: Request, pk: str | None = None) -> Response:
+        """Say that it is not over after all: people are called from the beginning."""
+        why = self._read(ReasonSerializer).get("reason", "")
+        return self._done(lifecycle.reopen(self._id, why=why, **self._by))
+
+    @extend_schema(request=None, responses=IncidentSerializer)
+    @action(detail=True, methods=["post"])
+    def escalate(self, request: Request, pk: str | None = None) -> Response:
+        """Call the next level now."""
+        return self._done(lifecycle.escalate(self._id, **self._by))
+
+    @extend_schema(request=SnoozeSerializer, responses=IncidentSerializer)
+    @action(detail=True, methods=["post"])
+    def snooze(self, request: Request, pk: str | None = None) -> Response:
+        """Call nobody until then; whoever is on call at that time is called anew."""
+        until: datetime = self._read(SnoozeSerializer)["until"]
+        person = signed_in(request)
+        return self._done(lifecycle.snooze(self._id, until=until, person=person, **self._by))
+
+    @extend_schema(request=AssignmentSerializer, responses=IncidentSerializer)
+    @action(detail=True, methods=["post"])
+    def assign(self, request: Request, pk: str | None = None) -> Response:
+        """Say whose it is; whoever it is given to is told."""
+        to = self._read(AssignmentSerializer)["to"]
+        return self._done(lifecycle.assign(self._id, to=to, **self._by))
+
+    @extend_schema(request=NoteSerializer, responses=IncidentSerializer)
+    @action(detail=True, methods=["post"])
+    def note(self, request: Request, pk: str | None = None) -> Response:
+        """Write something into the timeline."""
+        text = self._read(NoteSerializer)["text"]
+        return self._done(lifecycle.note(self._id, text=text, **self._by))
+
+    @extend_schema(request=SeveritySerializer, responses=IncidentSerializer)
+    @action(detail=True, methods=["post"])
+    def severity(self, request: Request, pk: str | None = None) -> Response:
+        """Say how bad it is; from then on alerts no longer change that."""
+        said = self._read(SeveritySerializer)["severity"]
+        return self._done(lifecycle.set_severity(self._id, severity=said, **self._by))
+
+    @extend_schema(request=MergeSerializer, responses=IncidentSerializer)
+    @action(detail=True, methods=["post"])
+    def merge(self, request: Request, pk: str | None = None) -> Response:
+        """Make it part of another incident, which is the answer."""
+        into = self._read(MergeSerializer)["into"]
+        if not self.get_queryset().filter(pk=into).exists():
+            raise InvalidInput("There is no such incident.", field="into")
+        return self._done(merging.merge(self._id, into=into, **self._by))
+
+    @extend_schema(request=None, responses=IncidentSerializer)
+    @action(detail=True, methods=["post"])
+    def unmerge(self, request: Request, pk: str | None = None) -> Response:
+        """Make a merged incident one of its own again."""
+        return self._done(merging.unmerge(self._id, **self._by))
+
+    @extend_schema(responses=TimelineSerializer(many=True), filters=False)
+    @action(detail=True, pagination_class=None)
+    def timeline(self, request: Request, pk: str | None = None) -> Response:
+        """Read what happened, oldest first; of very much the newest thousand entries."""
+        newest = self.get_object().timeline.order_by("-at", "-pk")[:1000]
+        return Response(TimelineSerializer([*reversed(newest)], many=True).data)
+
+    @extend_schema(responses=PageSerializer(many=True), filters=False)
+    @action(detail=True, pagination_class=None)
+    def pages(self, request: Request, pk: str | None = None) -> Response:
+        """Read who was called, by what, and what became of it; the newest thousand."""
+        newest = self.get_object().pages.select_related("person").order_by("-created_at", "-pk")
+        return Response(PageSerializer([*reversed(newest[:1000])], many=True).data)
+
+    @property
+    def _actor(self) -> User | ApiToken:
+        """Who acts: the token where one was sent, for the audit to name it."""
+        token = self.request.auth
+        return token if isinstance(token, ApiToken) else signed_in(self.request)
+
+    @property
+    def _by(self) -> dict[str, Any]:
+        return {"now": now(), "actor": self._actor}
+
+    @property
+    def _id(self) -> int:
+        return int(self.get_object().pk)
+
+    def _read(self, kind: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+        serializer = kind(data=self.request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+    def _done(self, incident: Incident) -> Response:
+        return Response(IncidentSerializer(incident).data)

@@ -1,0 +1,95 @@
+"""Silences: made, changed and ended early."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from core import audit
+from core.audit import Who
+from core.errors import Conflict, InvalidInput
+from incidents.domain.silencing import matcher_problem
+from incidents.models import Alert, Silence
+from incidents.queries.silences import silence_for
+
+__all__ = ["end_silence", "save_silence"]
+
+LONGEST = timedelta(days=366)
+_MOST_MATCHERS = 20
+
+
+@transaction.atomic
+def save_silence(
+    silence: Silence, *, fields: Mapping[str, Any], actor: Who, now: datetime
+) -> Silence:
+    """Create or change a silence; alerts that fire already and have no incident are held back too.
+
+    Raises:
+        InvalidInput: Names what is wrong.
+        Conflict: It has ended.
+    """
+    is_new = silence.pk is None
+    if not is_new and silence.ends_at <= now:
+        raise Conflict("It has ended; make another one.")
+    for name, value in fields.items():
+        setattr(silence, name, value)
+    _check(silence, now=now)
+    if is_new:
+        silence.created_by = audit.actor_name(actor)[:200]
+    silence.save()
+    act = "silence.created" if is_new else "silence.changed"
+    audit.record(act=act, subject=silence, actor=actor, now=now, changes=_plain(fields))
+    _hold_back(silence, now=now)
+    return silence
+
+
+@transaction.atomic
+def end_silence(silence: Silence, *, actor: Who, now: datetime) -> Silence:
+    """End a silence now; the pager then calls for what still fires.
+
+    Raises:
+        Conflict: It has ended already.
+    """
+    silence = Silence.objects.select_for_update(of=("self",)).get(pk=silence.pk)
+    if silence.ends_at <= now:
+        raise Conflict("It has ended already.")
+    silence.starts_at = min(silence.starts_at, now - timedelta(seconds=1))
+    silence.ends_at = now
+    silence.save(update_fields=["starts_at", "ends_at", "updated_at"])
+    audit.record(act="silence.ended", subject=silence, actor=actor, now=now)
+    return silence
+
+
+def _check(silence: Silence, *, now: datetime) -> None:
+    matchers = silence.matchers
+    if not isinstance(matchers, list) or len(matchers) > _MOST_MATCHERS:
+        raise InvalidInput(
+            f"A list of up to {_MOST_MATCHERS} matchers is wanted.", field="matchers"
+        )
+    for matcher in matchers:
+        if problem := matcher_problem(matcher):
+            raise InvalidInput(problem, field="matchers")
+    if silence.service_id is None and not matchers:
+        message = "It would silence everything: name a service or a matcher."
+        raise InvalidInput(message, field="matchers")
+    if not silence.starts_at < silence.ends_at <= silence.starts_at + LONGEST:
+        raise InvalidInput("A silence ends after it starts, within a year.", field="ends_at")
+    if silence.ends_at <= now:
+        raise InvalidInput("A silence ends later than now.", field="ends_at")
+    if not silence.comment.strip():
+        raise InvalidInput("Say why, for whoever wonders at 3 a.m.", field="comment")
+
+
+def _hold_back(silence: Silence, *, now: datetime) -> None:
+    """Mark what fires without an incident; incidents that are open go on: people work on them."""
+    loose = Alert.objects.firing().filter(incident=None, silenced_by=None, pages=True)
+    if silence.service_id is not None:
+        loose = loose.filter(service=silence.service_id)
+    for alert in loose.order_by("pk")[:1000]:
+        if (found := silence_for(alert, now=now)) is not None:
+            Alert.objects.filter(pk=alert.pk).update(silenced_by=found)
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: str(value) for name, value in fields.items()}

@@ -1,0 +1,13 @@
+"""REST resources of who is on call and who is called."""
+
+from rest_framework.routers import SimpleRouter
+
+from oncall.api.policies import EscalationPolicyViewSet
+from oncall.api.schedules import OverrideViewSet, ScheduleViewSet
+
+
+def register(router: SimpleRouter) -> None:
+    """Add the resources of this app."""
+    router.register("overrides", OverrideViewSet, basename="override")
+    router.register("policies", EscalationPolicyViewSet, basename="policy")
+    router.register("schedules", ScheduleViewSet, basename="schedule")

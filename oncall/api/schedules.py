@@ -1,0 +1,288 @@
+"""`/api/v1/schedules/` and `/api/v1/overrides/`."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters import CharFilter, FilterSet
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import mixins, serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.access import signed_in
+from accounts.models import User
+from accounts.roles import Role
+from catalog.models import Team
+from core.api import InstantFilter, StrictFieldsMixin
+from core.clock import now
+from core.errors import InvalidInput
+from oncall.domain.schedules import Shift, gaps
+from oncall.domain.spans import Span
+from oncall.models import Layer, LayerRestriction, Override, Schedule
+from oncall.queries.rotas import on_call_at, shifts
+from oncall.services.schedules import delete_override, save_override, save_schedule
+
+LONGEST_VIEW = timedelta(days=366)
+
+
+class RestrictionSerializer(StrictFieldsMixin, serializers.ModelSerializer[LayerRestriction]):
+    """Hours at which a layer holds."""
+
+    class Meta:
+        model = LayerRestriction
+        fields = ["begins", "ends", "weekdays"]
+
+
+class LayerSerializer(StrictFieldsMixin, serializers.ModelSerializer[Layer]):
+    """A rotation; later ones in the list stand above earlier ones."""
+
+    people: serializers.SlugRelatedField[User] = serializers.SlugRelatedField(
+        slug_field="username", queryset=User.objects.filter(is_active=True), many=True
+    )
+    restrictions = RestrictionSerializer(many=True, required=False)
+
+    class Meta:
+        model = Layer
+        fields = [
+            "name",
+            "first_on",
+            "handover_at",
+            "unit",
+            "every",
+            "until",
+            "people",
+            "restrictions",
+        ]
+
+    def to_representation(self, layer: Layer) -> dict[str, Any]:
+        """Show people by their names, in turn."""
+        shown = {
+            name: self.fields[name].to_representation(value)
+            if (value := getattr(layer, name)) is not None
+            else None
+            for name in ("name", "first_on", "handover_at", "unit", "every", "until")
+        }
+        members = sorted(layer.members.all(), key=lambda member: member.position)
+        shown["people"] = [member.person.username for member in members]
+        shown["restrictions"] = RestrictionSerializer(layer.restrictions.all(), many=True).data
+        return shown
+
+
+class ScheduleSerializer(StrictFieldsMixin, serializers.ModelSerializer[Schedule]):
+    """Who answers when."""
+
+    team = serializers.SlugRelatedField(
+        slug_field="slug", queryset=Team.objects.all(), required=False, allow_null=True
+    )
+    layers = LayerSerializer(many=True, required=False)
+    on_call_now = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Schedule
+        fields = ["slug", "name", "team", "timezone", "description", "layers", "on_call_now"]
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_on_call_now(self, schedule: Schedule) -> str | None:
+        """Return the username of whoever is on call; null where nobody is."""
+        known: dict[int, str | None] = getattr(self.context["view"], "on_call", {})
+        if schedule.pk not in known:
+            known = names_on_call([schedule])
+        return known[schedule.pk]
+
+    def create(self, validated_data: dict[str, Any]) -> Schedule:
+        """Create through the service."""
+        return self._save(Schedule(), validated_data)
+
+    def update(self, instance: Schedule, validated_data: dict[str, Any]) -> Schedule:
+        """Change through the service."""
+        return self._save(instance, validated_data)
+
+    def _save(self, schedule: Schedule, fields: dict[str, Any]) -> Schedule:
+        layers = fields.pop("layers", None)
+        actor = self.context["request"].user
+        saved = save_schedule(schedule, fields=fields, layers=layers, actor=actor, now=now())
+        return Schedule.objects.with_rota().get(pk=saved.pk)
+
+
+def names_on_call(schedules: Iterable[Schedule]) -> dict[int, str | None]:
+    """Return the username of whoever is on call of each schedule now, None where nobody is."""
+    on_call = on_call_at(schedules, now())
+    people = User.objects.in_bulk({person for person in on_call.values() if person is not None})
+    return {
+        pk: people[person].username if person in people else None for pk, person in on_call.items()
+    }
+
+
+class ShiftSerializer(serializers.Serializer[Any]):
+    """Somebody's time on call."""
+
+    person = serializers.CharField()
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+    is_override = serializers.BooleanField()
+
+
+class GapSerializer(serializers.Serializer[Any]):
+    """Time in which nobody is on call."""
+
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+
+
+class RotaSerializer(serializers.Serializer[Any]):
+    """The final schedule of a window."""
+
+    shifts = ShiftSerializer(many=True)
+    gaps = GapSerializer(many=True)
+
+
+class ScheduleViewSet(
+    mixins.CreateModelMixin,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.UpdateModelMixin,
+    viewsets.GenericViewSet[Schedule],
+):
+    """Who answers when: layers, and who is on call now."""
+
+    queryset = Schedule.objects.none()
+    serializer_class = ScheduleSerializer
+    lookup_field = "slug"
+    read_role = Role.VIEWER
+    write_role = Role.MANAGER
+    filterset_fields = ["team__slug"]
+    search_fields = ["slug", "name"]
+
+    def get_queryset(self) -> QuerySet[Schedule]:
+        """All of them: who is on call is no secret inside."""
+        rows = Schedule.objects.with_rota().select_related("team")
+        return rows.prefetch_related("layers__members__person")
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        """Look up who is on call for all rows of a page at once."""
+        rows = super().paginate_queryset(queryset)
+        self.on_call = names_on_call(rows or [])
+        return rows
+
+    @extend_schema(
+        responses=RotaSerializer,
+        filters=False,
+        parameters=[
+            OpenApiParameter("from", str, description="ISO 8601; now unless given."),
+            OpenApiParameter("to", str, description="ISO 8601; four weeks later unless given."),
+        ],
+    )
+    @action(detail=True, pagination_class=None)
+    def shifts(self, request: Request, slug: str | None = None) -> Response:
+        """Read who is on call when, and when nobody is."""
+        schedule = self.get_object()
+        window = _window(request)
+        found = shifts(schedule, window)
+        names = dict(
+            User.objects.filter(pk__in={shift.person for shift in found}).values_list(
+                "pk", "username"
+            )
+        )
+        body = {
+            "shifts": [_shown(shift, names) for shift in found],
+            "gaps": [
+                {"starts_at": span.start, "ends_at": span.end} for span in gaps(found, window)
+            ],
+        }
+        return Response(RotaSerializer(body).data)
+
+
+def _shown(shift: Shift, names: dict[int, str]) -> dict[str, Any]:
+    return {
+        "person": names.get(shift.person, ""),
+        "starts_at": shift.span.start,
+        "ends_at": shift.span.end,
+        "is_override": shift.layer is None,
+    }
+
+
+def _window(request: Request) -> Span:
+    start = _instant(request, "from") or now()
+    end = _instant(request, "to") or start + timedelta(days=28)
+    if not start < end <= start + LONGEST_VIEW:
+        raise InvalidInput("The window ends after it starts, within a year.", field="to")
+    return Span(start, end)
+
+
+def _instant(request: Request, name: str) -> datetime | None:
+    given = request.query_params.get(name)
+    if not given:
+        return None
+    try:
+        at: datetime = serializers.DateTimeField().to_internal_value(given)
+    except serializers.ValidationError as error:
+        raise InvalidInput("Use an instant such as 2026-03-02T09:00:00Z.", field=name) from error
+    return at
+
+
+class OverrideSerializer(StrictFieldsMixin, serializers.ModelSerializer[Override]):
+    """Somebody takes over for a while."""
+
+    schedule = serializers.SlugRelatedField(slug_field="slug", queryset=Schedule.objects.all())
+    person = serializers.SlugRelatedField(
+        slug_field="username",
+        queryset=User.objects.filter(is_active=True),
+        allow_null=True,
+        help_text="A username; null: nobody is on call.",
+    )
+
+    class Meta:
+        model = Override
+        fields = [
+            "id",
+            "schedule",
+            "person",
+            "starts_at",
+            "ends_at",
+            "reason",
+            "created_by",
+            "created_at",
+        ]
+        read_only_fields = ["created_by", "created_at"]
+
+    def create(self, validated_data: dict[str, Any]) -> Override:
+        """Create through the service."""
+        return self._save(Override(), validated_data)
+
+    def update(self, instance: Override, validated_data: dict[str, Any]) -> Override:
+        """Change through the service."""
+        return self._save(instance, validated_data)
+
+    def _save(self, override: Override, fields: dict[str, Any]) -> Override:
+        actor = self.context["request"].user
+        return save_override(override, fields=fields, actor=actor, now=now())
+
+
+class OverrideFilter(FilterSet):
+    """What lists are narrowed by."""
+
+    schedule = CharFilter(field_name="schedule__slug")
+    person = CharFilter(field_name="person__username")
+    ends_after = InstantFilter(field_name="ends_at", lookup_expr="gt")
+
+    class Meta:
+        model = Override
+        fields: list[str] = []
+
+
+class OverrideViewSet(viewsets.ModelViewSet[Override]):
+    """Who takes over when; one that has begun is ended, not deleted."""
+
+    queryset = Override.objects.select_related("schedule", "person")
+    serializer_class = OverrideSerializer
+    read_role = Role.VIEWER
+    write_role = Role.RESPONDER
+    filterset_class = OverrideFilter
+    search_fields = ["reason"]
+
+    def perform_destroy(self, instance: Override) -> None:
+        """Take it back through the service."""
+        delete_override(instance, actor=signed_in(self.request), now=now())

@@ -1,0 +1,111 @@
+"""Escalation policies and which service is called by which: written here, with their audit."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from catalog.models import Service
+from core import audit
+from core.audit import Who
+from core.errors import Conflict, InvalidInput
+from oncall.models import EscalationPolicy, LevelTarget, PolicyLevel, ServicePolicy, Timing
+from oncall.services.cleaning import clean
+
+__all__ = ["delete_policy", "save_policy"]
+
+MOST_TARGETS = 20
+
+
+@transaction.atomic
+def save_policy(
+    policy: EscalationPolicy,
+    *,
+    fields: Mapping[str, Any],
+    levels: Sequence[Mapping[str, Any]] | None,
+    timings: Sequence[Mapping[str, Any]] | None,
+    services: Sequence[Service] | None,
+    actor: Who,
+    now: datetime,
+) -> EscalationPolicy:
+    """Create or change a policy; what is given replaces what it had, None leaves it.
+
+    Escalations that run already go on as they began.
+
+    Args:
+        policy: New or stored.
+        fields: By field of the model.
+        levels: Each with `number`, `name`, `mode` and `targets`: dictionaries with one of
+            `schedule`, `person`, `team`, `channel`.
+        timings: Each with `phase`, `severity`, `level`, `after`, `urgency`, `in_working_hours`;
+            a severity without any follows the guide's matrix.
+        services: That are called by it.
+        actor: Who.
+        now: When.
+
+    Raises:
+        InvalidInput: Names what is wrong.
+    """
+    is_new = policy.pk is None
+    for name, value in fields.items():
+        setattr(policy, name, value)
+    if policy.is_default:
+        EscalationPolicy.objects.filter(is_default=True).exclude(pk=policy.pk).update(
+            is_default=False
+        )
+    clean(policy)
+    policy.save()
+    if levels is not None:
+        _replace_levels(policy, levels)
+    if timings is not None:
+        policy.timings.all().delete()
+        for given in timings:
+            timing = Timing(policy=policy, **given)
+            clean(timing, within="timings", without=["policy"])
+            timing.save(force_insert=True)
+    if services is not None:
+        _assign(policy, services)
+    changes = {name: str(value) for name, value in fields.items()}
+    act = "policy.created" if is_new else "policy.changed"
+    audit.record(act=act, subject=policy, actor=actor, now=now, changes=changes)
+    return policy
+
+
+@transaction.atomic
+def delete_policy(policy: EscalationPolicy, *, actor: Who, now: datetime) -> None:
+    """Delete a policy by which no service is called.
+
+    Raises:
+        Conflict: Some are, or it is the default.
+    """
+    if policy.is_default or policy.services.exists():
+        raise Conflict("Services are called by it; give them another policy first.")
+    audit.record(act="policy.deleted", subject=policy, actor=actor, now=now)
+    policy.delete()
+
+
+def _replace_levels(policy: EscalationPolicy, levels: Sequence[Mapping[str, Any]]) -> None:
+    policy.levels.all().delete()
+    numbers = [given.get("number") for given in levels]
+    if len(set(numbers)) != len(numbers):
+        raise InvalidInput("Each level has a number of its own.", field="levels")
+    for given in levels:
+        targets = given.get("targets", ())
+        level = PolicyLevel(
+            policy=policy, **{name: given[name] for name in given if name != "targets"}
+        )
+        clean(level, within="levels", without=["policy"])
+        level.save(force_insert=True)
+        if len(targets) > MOST_TARGETS:
+            raise InvalidInput(f"A level has {MOST_TARGETS} targets at most.", field="levels")
+        for chosen in targets:
+            target = LevelTarget(level=level, **chosen)
+            clean(target, within="levels", without=["level"])
+            target.save(force_insert=True)
+
+
+def _assign(policy: EscalationPolicy, services: Sequence[Service]) -> None:
+    policy.services.exclude(service__in=services).delete()
+    for service in services:
+        ServicePolicy.objects.update_or_create(service=service, defaults={"policy": policy})

@@ -1,0 +1,198 @@
+"""Schedules, overrides and swaps: written here, with their audit."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from accounts.models import User
+from accounts.roles import Role
+from core import audit
+from core.audit import Who
+from core.errors import Conflict, Forbidden, InvalidInput
+from oncall.models import Layer, LayerMember, LayerRestriction, Override, Schedule, ShiftSwap
+from oncall.services.cleaning import clean
+
+__all__ = [
+    "accept_swap",
+    "ask_for_swap",
+    "delete_override",
+    "save_override",
+    "save_schedule",
+    "withdraw_swap",
+]
+
+MOST_LAYERS, MOST_PEOPLE = 20, 100
+LONGEST_OVERRIDE = timedelta(days=366)
+_LAYER = ("name", "first_on", "handover_at", "unit", "every", "until")
+
+
+@transaction.atomic
+def save_schedule(
+    schedule: Schedule,
+    *,
+    fields: Mapping[str, Any],
+    layers: Sequence[Mapping[str, Any]] | None,
+    actor: Who,
+    now: datetime,
+) -> Schedule:
+    """Create or change a schedule; given layers replace all that it had.
+
+    Args:
+        schedule: New or stored.
+        fields: `slug`, `name`, `team`, `timezone`, `description`.
+        layers: From the lowest up, each with `name`, `first_on`, `handover_at`, `unit`, `every`,
+            `until`, `people` (users, in turn) and `restrictions` (`begins`, `ends`, `weekdays`);
+            None leaves them as they are.
+        actor: Who.
+        now: When.
+
+    Raises:
+        InvalidInput: Names what is wrong.
+    """
+    is_new = schedule.pk is None
+    for name, value in fields.items():
+        setattr(schedule, name, value)
+    clean(schedule)
+    schedule.save()
+    if layers is not None:
+        _replace_layers(schedule, layers)
+    act = "schedule.created" if is_new else "schedule.changed"
+    changes = {name: str(value) for name, value in fields.items()}
+    if layers is not None:
+        changes["layers"] = str([_told(layer) for layer in layers])[:2000]
+    audit.record(act=act, subject=schedule, actor=actor, now=now, changes=changes)
+    return schedule
+
+
+def _replace_layers(schedule: Schedule, layers: Sequence[Mapping[str, Any]]) -> None:
+    if len(layers) > MOST_LAYERS:
+        raise InvalidInput(f"A schedule has {MOST_LAYERS} layers at most.", field="layers")
+    schedule.layers.all().delete()
+    for position, given in enumerate(layers):
+        layer = Layer(
+            schedule=schedule,
+            position=position,
+            **{name: given[name] for name in _LAYER if name in given},
+        )
+        clean(layer, within="layers", without=["schedule"])
+        layer.save(force_insert=True)
+        people = list(given.get("people", ()))
+        if not 1 <= len(people) <= MOST_PEOPLE:
+            raise InvalidInput(f"A layer has 1 to {MOST_PEOPLE} people.", field="layers")
+        LayerMember.objects.bulk_create(
+            LayerMember(layer=layer, position=turn, person=person)
+            for turn, person in enumerate(people)
+        )
+        for rule in given.get("restrictions", ()):
+            restriction = LayerRestriction(layer=layer, **rule)
+            clean(restriction, within="layers", without=["layer"])
+            restriction.save(force_insert=True)
+
+
+def _told(layer: Mapping[str, Any]) -> dict[str, Any]:
+    return {**layer, "people": [person.username for person in layer.get("people", ())]}
+
+
+@transaction.atomic
+def save_override(
+    override: Override, *, fields: Mapping[str, Any], actor: Who, now: datetime
+) -> Override:
+    """Let somebody take over for a while.
+
+    Raises:
+        InvalidInput: It ends before it starts, lies in the past, or is longer than a year.
+    """
+    is_new = override.pk is None
+    for name, value in fields.items():
+        setattr(override, name, value)
+    if not override.starts_at < override.ends_at <= override.starts_at + LONGEST_OVERRIDE:
+        raise InvalidInput("An override ends after it starts, within a year.", field="ends_at")
+    if override.ends_at <= now:
+        raise InvalidInput("An override ends later than now.", field="ends_at")
+    if override.person is not None and not override.person.is_active:
+        raise InvalidInput(f"{override.person} is no longer active.", field="person")
+    if is_new:
+        override.created_by = audit.actor_name(actor)[:200]
+    override.save()
+    act = "override.created" if is_new else "override.changed"
+    changes = {name: str(value) for name, value in fields.items()}
+    audit.record(act=act, subject=override, actor=actor, now=now, changes=changes)
+    return override
+
+
+@transaction.atomic
+def delete_override(override: Override, *, actor: Who, now: datetime) -> None:
+    """Take an override back; one that has begun ends now, so that the past stays what it was."""
+    audit.record(act="override.deleted", subject=override, actor=actor, now=now)
+    if override.starts_at < now:
+        override.ends_at = max(now, override.starts_at + timedelta(microseconds=1))
+        override.save(update_fields=["ends_at", "updated_at"])
+    else:
+        override.delete()
+
+
+@transaction.atomic
+def ask_for_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
+    """Ask to be replaced.
+
+    Raises:
+        InvalidInput: It lies in the past, or ends before it starts.
+    """
+    if not now < swap.ends_at or swap.ends_at <= swap.starts_at:
+        raise InvalidInput("A swap ends after it starts, later than now.", field="ends_at")
+    swap.asked_by, swap.state = actor, ShiftSwap.State.ASKED
+    swap.save(force_insert=True)
+    audit.record(act="swap.asked", subject=swap, actor=actor, now=now)
+    return swap
+
+
+@transaction.atomic
+def accept_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
+    """Take somebody's place: an override is made for it.
+
+    Raises:
+        Conflict: It was accepted or withdrawn already, or is over.
+        Forbidden: It was offered to somebody else.
+    """
+    swap = ShiftSwap.objects.select_for_update(of=("self",)).get(pk=swap.pk)
+    if swap.state != ShiftSwap.State.ASKED or swap.ends_at <= now:
+        raise Conflict("It can no longer be accepted.")
+    if swap.offered_to_id not in {None, actor.pk} or swap.asked_by_id == actor.pk:
+        raise Forbidden("It was offered to somebody else.")
+    swap.override = save_override(
+        Override(),
+        fields={
+            "schedule": swap.schedule,
+            "person": actor,
+            "starts_at": swap.starts_at,
+            "ends_at": swap.ends_at,
+            "reason": f"Swap with {swap.asked_by}",
+        },
+        actor=actor,
+        now=now,
+    )
+    swap.state = ShiftSwap.State.ACCEPTED
+    swap.save(update_fields=["state", "override", "updated_at"])
+    audit.record(act="swap.accepted", subject=swap, actor=actor, now=now)
+    return swap
+
+
+@transaction.atomic
+def withdraw_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
+    """Take the question back; whoever asked may, and managers.
+
+    Raises:
+        Conflict: It was accepted or withdrawn already.
+        Forbidden: Somebody else asked.
+    """
+    swap = ShiftSwap.objects.select_for_update(of=("self",)).get(pk=swap.pk)
+    if swap.asked_by_id != actor.pk and not actor.has_role(Role.MANAGER):
+        raise Forbidden("Somebody else asked for it.")
+    if swap.state != ShiftSwap.State.ASKED:
+        raise Conflict("It can no longer be withdrawn.")
+    swap.state = ShiftSwap.State.WITHDRAWN
+    swap.save(update_fields=["state", "updated_at"])
+    audit.record(act="swap.withdrawn", subject=swap, actor=actor, now=now)
+    return swap
