@@ -209,7 +209,10 @@ def send_alerts(
     url: str, journals: Journals, stop: threading.Event, due: "queue.Queue[str]"
 ) -> None:
     """Send alerts until told to stop and none is left; one that is not thanked for is sent again."""
-    while not (stop.is_set() and due.empty()):
+    patience = 300
+    while patience and not (stop.is_set() and due.empty()):
+        # Afterwards an alert is still sent again for a while, then its sender gives up.
+        patience -= stop.is_set()
         with contextlib.suppress(queue.Empty):
             key = due.get(timeout=0.2)
             body = {"title": f"Alert {key}", "dedup_key": key, "severity": "P1", "state": "firing"}

@@ -65,11 +65,16 @@ def mark_before_send() -> None:
 def ack_before_commit() -> None:
     """Senders are thanked before what they sent is stored: it follows a moment later."""
 
+    def store(*args: Any, **kwargs: Any) -> None:
+        take(*args, **kwargs)
+        connections.close_all()
+
     def later(*args: Any, **kwargs: Any) -> Any:
-        threading.Timer(0.3, take, args, kwargs).start()
+        threading.Timer(0.3, store, args, kwargs).start()
         return taken(SimpleNamespace(uid="later"), None, 1, ())
 
     taken = importlib.import_module(f"{SERVICES}.receiving").Taken
+    connections = importlib.import_module("django.db").connections
     take = _swap("incidents.webhooks.senders", "take", later)
 
 

@@ -52,6 +52,7 @@ GROUPS: tuple[Group, ...] = (
         (
             Entry("Overview", "/", "layout-dashboard", "h"),
             Entry("Incidents", "/incidents/", "flame", "i"),
+            Entry("On call", "/oncall/", "phone-call", "n"),
             Entry("Objectives", "/slo/", "target", "o"),
             Entry("Services", "/services/", "boxes", "s"),
             Entry("Alerts", "/alerts/", "siren", "a"),
@@ -67,6 +68,7 @@ GROUPS: tuple[Group, ...] = (
     Group(
         "Operate",
         (
+            Entry("How I am reached", "/contact/", "smartphone", "m"),
             Entry("Integrations", "/integrations/", "plug", "p"),
             Entry("SRE dashboard", "/sre/dashboard-ui", "gauge", "d"),
             Entry("API docs", "/api/docs/", "book-open", "r"),

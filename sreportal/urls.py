@@ -14,6 +14,8 @@ urlpatterns = [
     path("services/", include("catalog.urls")),
     path("slo/", include("slo.urls")),
     path("", include("incidents.incident_urls")),
+    path("contact/", include("notifications.urls")),
+    path("oncall/", include("oncall.urls")),
     path("alerts/", include("incidents.urls")),
     path("integrations/", include("incidents.integration_urls")),
     path("", include("incidents.intake_urls")),

@@ -24,6 +24,12 @@ def known_zone(name: str) -> None:
         raise ValidationError("Use an IANA time zone, e.g. Europe/London.")
 
 
+def not_a_page(slug: str) -> None:
+    """Refuse slugs whose page would be another page."""
+    if slug == "policies":
+        raise ValidationError("That is a page of the portal; choose another.")
+
+
 def weekday_list(value: object) -> None:
     """Refuse what is no list of weekdays."""
     days = value if isinstance(value, list) else []
@@ -42,7 +48,7 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
 class Schedule(TimestampedModel):
     """Who answers when: layers on top of each other, and overrides above them."""
 
-    slug = models.CharField(max_length=63, unique=True, validators=[SLUG])
+    slug = models.CharField(max_length=63, unique=True, validators=[SLUG, not_a_page])
     name = models.CharField(max_length=120)
     team = models.ForeignKey(
         Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="schedules"

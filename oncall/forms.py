@@ -1,0 +1,24 @@
+"""Forms of on-call; `oncall.services` writes."""
+
+from django import forms
+
+from accounts.models import User
+
+__all__ = ["OverrideForm"]
+
+
+class OverrideForm(forms.Form):
+    """Who takes over, and when; times are UTC."""
+
+    person = forms.ModelChoiceField(
+        User.objects.filter(is_active=True).order_by("username"), to_field_name="username"
+    )
+    starts_at = forms.DateTimeField(
+        label="From", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}), help_text="UTC."
+    )
+    ends_at = forms.DateTimeField(
+        label="Until",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+        help_text="UTC.",
+    )
+    reason = forms.CharField(max_length=200, required=False)

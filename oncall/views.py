@@ -1,0 +1,176 @@
+"""Who is on call, the schedules, and the policies by which services are called."""
+
+from datetime import timedelta
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.access import requires, signed_in
+from accounts.models import User
+from accounts.roles import Role
+from catalog.models import Service
+from core import clock
+from core.errors import DomainError, NotFound
+from core.htmx import render_page
+from oncall.domain.escalations import Phase
+from oncall.domain.schedules import fairness, gaps
+from oncall.domain.spans import Span
+from oncall.forms import OverrideForm
+from oncall.models import EscalationPolicy, Override, Schedule
+from oncall.queries.policies import ladder_of
+from oncall.queries.rotas import shifts, shifts_of
+from oncall.services.schedules import delete_override, save_override
+
+SHOWN = timedelta(days=28)
+SEVERITIES = ("P0", "P1", "P2", "P3")
+
+
+@require_safe
+@requires(Role.VIEWER)
+def overview(request: HttpRequest) -> HttpResponse:
+    """Say whether I am on call, and who is on call of each schedule now and next."""
+    user, now = signed_in(request), clock.now()
+    schedules = list(Schedule.objects.with_rota().select_related("team"))
+    found = shifts_of(schedules, Span(now, now + SHOWN))
+    people = User.objects.in_bulk({shift.person for held in found.values() for shift in held})
+    rows, mine = [], []
+    for schedule in schedules:
+        held = found[schedule.pk]
+        current = held[0] if held and held[0].span.start <= now else None
+        following = next((shift for shift in held if shift.span.start > now), None)
+        rows.append(
+            {
+                "schedule": schedule,
+                "person": people.get(current.person) if current else None,
+                "until": current.span.end if current else None,
+                "next": people.get(following.person) if following else None,
+                "next_at": following.span.start if following else None,
+                "gaps": len(gaps(held, Span(now, now + SHOWN))),
+            }
+        )
+        mine += [(shift.span, schedule) for shift in held if shift.person == user.pk]
+    mine.sort(key=lambda pair: pair[0])
+    context = {
+        "rows": rows,
+        "mine": mine[:5],
+        "is_on_call": bool(mine) and mine[0][0].start <= now,
+        "policies": EscalationPolicy.objects.select_related("team"),
+        "now": now,
+    }
+    return render_page(request, "oncall/overview.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Role.VIEWER)
+def schedule_detail(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show four weeks of one schedule; responders let somebody take over."""
+    schedule = _schedule(slug)
+    user = signed_in(request)
+    form = OverrideForm(request.POST or None, initial={"person": user.username})
+    if request.method == "POST":
+        return _take_over(request, schedule, form)
+    return _schedule_page(request, schedule, form, status=200)
+
+
+@require_POST
+@requires(Role.RESPONDER)
+def override_remove(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Take an override back."""
+    override = Override.objects.filter(schedule__slug=slug, pk=pk).first()
+    if override is None:
+        raise NotFound("There is no such override.")
+    delete_override(override, actor=signed_in(request), now=clock.now())
+    messages.success(request, "The override was taken back.")
+    return redirect("oncall:schedule", slug)
+
+
+@require_safe
+@requires(Role.VIEWER)
+def policy_detail(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show whom a policy calls, and when, for each severity."""
+    policy = (
+        EscalationPolicy.objects.prefetch_related(
+            "levels__targets__schedule",
+            "levels__targets__person",
+            "levels__targets__team",
+            "levels__targets__channel",
+            "timings",
+        )
+        .filter(slug=slug)
+        .first()
+    )
+    if policy is None:
+        raise NotFound("There is no such policy.")
+    visible = Service.objects.visible_to(signed_in(request)).filter(escalation__policy=policy)
+    context = {
+        "policy": policy,
+        "levels": policy.levels.all(),
+        "phases": [
+            (label, _matrix(policy, phase))
+            for phase, label in (
+                (Phase.UNACKNOWLEDGED, "Until somebody acknowledges"),
+                (Phase.UNRESOLVED, "Acknowledged, until it is resolved"),
+            )
+        ],
+        "severities": SEVERITIES,
+        "services": visible,
+    }
+    return render_page(request, "oncall/policy.html", context)
+
+
+def _matrix(policy: EscalationPolicy, phase: Phase) -> list[tuple[int, list[object]]]:
+    """Return a row a level: when it is called for each severity, None where it is not."""
+    ladders = {severity: ladder_of(policy, severity, phase) for severity in SEVERITIES}
+    rows = []
+    for level in policy.levels.all():
+        cells: list[object] = []
+        for severity in SEVERITIES:
+            ladder = ladders[severity]
+            steps = [s for s in ladder.steps if s.level == level.number] if ladder else []
+            cells.append(steps[0] if steps else None)
+        rows.append((level.number, cells))
+    return rows
+
+
+def _schedule(slug: str) -> Schedule:
+    found = Schedule.objects.with_rota().select_related("team").filter(slug=slug).first()
+    if found is None:
+        raise NotFound("There is no such schedule.")
+    return found
+
+
+def _take_over(request: HttpRequest, schedule: Schedule, form: OverrideForm) -> HttpResponse:
+    user = signed_in(request)
+    if not user.has_role(Role.RESPONDER) or not form.is_valid():
+        return _schedule_page(request, schedule, form, status=422)
+    fields = {**form.cleaned_data, "schedule": schedule}
+    try:
+        save_override(Override(), fields=fields, actor=user, now=clock.now())
+    except DomainError as error:
+        form.add_error(None, str(error))
+        return _schedule_page(request, schedule, form, status=422)
+    messages.success(request, f"{form.cleaned_data['person']} takes over.")
+    return redirect(schedule)
+
+
+def _schedule_page(
+    request: HttpRequest, schedule: Schedule, form: OverrideForm, *, status: int
+) -> HttpResponse:
+    now = clock.now()
+    window = Span(now, now + SHOWN)
+    held = shifts(schedule, window)
+    loads = fairness(held, schedule.zone)
+    people = User.objects.in_bulk({shift.person for shift in held})
+    context = {
+        "schedule": schedule,
+        "shifts": [(shift, people.get(shift.person)) for shift in held],
+        "gaps": gaps(held, window),
+        "loads": [(people[pk], load) for pk, load in loads.items() if pk in people],
+        "overrides": schedule.overrides.filter(ends_at__gt=now).select_related("person"),
+        "form": form,
+        "can_override": signed_in(request).has_role(Role.RESPONDER),
+        "now": now,
+    }
+    return render_page(request, "oncall/schedule.html", context, status=status)
