@@ -9,10 +9,10 @@ from accounts.models import User
 from accounts.roles import Role
 
 # SRE leads keep the catalog and the targets; nothing is deleted there but by an admin.
-EDITED = frozenset({"catalog", "slo"})
+EDITED = frozenset({"catalog", "incidents", "oncall", "slo"})
 READ = EDITED | {
     "telemetry",
-    "incidents",
+    "notifications",
     "chaos",
     "capacity",
     "dashboard",

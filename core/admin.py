@@ -6,7 +6,38 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
+from core import audit, clock
 from core.models import AuditEntry, JobSlot, ProcessHeartbeat
+
+
+class AuditedAdmin(admin.ModelAdmin[Model]):
+    """Writes an audit row for each change, in the transaction of Django's own history."""
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """Write both down."""
+        self._record("created", obj, request, message)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """Write both down."""
+        self._record("changed", obj, request, message)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Write both down."""
+        for obj in queryset:
+            self._record("deleted", obj, request, "")
+        return super().log_deletions(request, queryset)
+
+    def _record(self, what: str, obj: Model, request: HttpRequest, message: Any) -> None:
+        noun = str(obj._meta.verbose_name).replace(" ", "_")
+        audit.record(
+            act=f"{noun}.{what}",
+            subject=obj,
+            actor=getattr(request.user, "audit_name", None),
+            now=clock.now(),
+            changes={"admin": str(message)[:2000]} if message else {},
+        )
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Model]):

@@ -1,4 +1,4 @@
-"""Admin of alerts (read only), integrations and heartbeats."""
+"""Admin of alerts and incidents (read only), integrations, heartbeats, silences and targets."""
 
 from typing import Any
 
@@ -7,32 +7,80 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from accounts.access import signed_in
+from core.admin import AuditedAdmin, ReadOnlyAdmin
 from core.clock import now
-from incidents.models import Alert, Heartbeat, Integration
+from core.errors import DomainError
+from incidents.models import Alert, Heartbeat, Incident, Integration, ResponseTarget, Silence
 from incidents.services.heartbeats import save_heartbeat
 from incidents.services.integrations import save_integration
+from incidents.services.silences import check_silence, save_silence
 
 
 @admin.register(Alert)
-class AlertAdmin(admin.ModelAdmin):
-    """What was wrong, and when."""
+class AlertAdmin(ReadOnlyAdmin):
+    """What was wrong, and when; alerts arrive and change through the intake."""
 
     list_display = ["title", "severity", "state", "service", "opened_at", "resolved_at"]
     list_filter = ["state", "severity", "source"]
     list_select_related = ["service"]
     search_fields = ["title", "dedup_key"]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Alerts arrive through the intake."""
-        return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Alerts change through the intake."""
-        return False
+@admin.register(Incident)
+class IncidentAdmin(ReadOnlyAdmin):
+    """What happened; incidents are worked on their own pages."""
+
+    list_display = ["__str__", "severity", "status", "service", "opened_at", "resolved_at"]
+    list_filter = ["status", "severity", "response"]
+    list_select_related = ["service"]
+    search_fields = ["title"]
+
+
+@admin.register(ResponseTarget)
+class ResponseTargetAdmin(AuditedAdmin):
+    """How soon each severity wants an answer and an end; new incidents follow it."""
+
+    list_display = ["severity", "respond_within", "resolve_within", "update_every"]
+
+
+class SilenceForm(ModelForm):
+    """Checks as the service does."""
+
+    class Meta:
+        model = Silence
+        fields = ["service", "matchers", "starts_at", "ends_at", "comment", "is_maintenance"]
+
+    def clean(self) -> dict[str, Any]:
+        """Say what is wrong where it is."""
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        if not self.errors:
+            draft = Silence(**said, created_by="draft")
+            try:
+                check_silence(draft, now=now())
+            except DomainError as error:
+                self.add_error(next(iter(error.fields), None), str(error))
+        return said
+
+
+@admin.register(Silence)
+class SilenceAdmin(admin.ModelAdmin):
+    """Who is not called for what."""
+
+    form = SilenceForm
+    list_display = ["comment", "service", "starts_at", "ends_at", "created_by", "is_maintenance"]
+    list_filter = ["is_maintenance"]
+    list_select_related = ["service"]
+    search_fields = ["comment"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Alerts stay."""
+        """It is ended, so that it can be seen why nobody was called."""
         return False
+
+    def save_model(self, request: HttpRequest, obj: Silence, form: ModelForm, change: bool) -> None:
+        """Create or change through the service."""
+        stored = Silence.objects.get(pk=obj.pk) if change else Silence()
+        saved = save_silence(stored, fields=form.cleaned_data, actor=signed_in(request), now=now())
+        obj.pk = saved.pk
 
 
 @admin.register(Integration)

@@ -32,7 +32,7 @@ from core import audit
 from core.models import JobSlot, ProcessHeartbeat
 from incidents.domain.formats import generic
 from incidents.domain.formats.context import Context
-from incidents.models import InboundEvent, Integration
+from incidents.models import InboundEvent, Incident, Integration
 from incidents.services.heartbeats import named
 from incidents.services.integrations import save_integration
 from incidents.services.receiving import RawRequest, take
@@ -50,6 +50,7 @@ from slo.models import (
 from slo.tests.world import LAG, MINUTE, NOON, World
 from sreportal.api_urls import router
 from telemetry.models import CircuitBreakerState, ImportedLog, TelemetryDelta
+from tests.populated_oncall import add_on_call
 from users_api.models import Person
 
 # Signing out ends the session that all other pages are read with.
@@ -112,6 +113,7 @@ class PopulatedPortal:
         _add_pull(self.world, number, service)
         _add_readings(number, service)
         _add_senders(number, service, self.now)
+        add_on_call(number, service, person, self.now)
         CircuitBreakerState.objects.create(
             service=service.slug,
             name="database",
@@ -252,6 +254,9 @@ def _parameters() -> Iterator[tuple[str, str]]:
     yield "integrations/events/", str(_newest(InboundEvent).pk)
     # Not those of senders, which begin alike.
     yield "integrations/%(pk)s", str(_newest(Integration).pk)
+    yield "i/", str(_newest(Incident).pk)
+    yield "oncall/policies/", "ladder-0"
+    yield "oncall/", "schedule-0"
     yield "api/users/", str(_newest(Person).pk)
 
 

@@ -13,7 +13,7 @@ from incidents.domain.silencing import matcher_problem
 from incidents.models import Alert, Silence
 from incidents.queries.silences import silence_for
 
-__all__ = ["end_silence", "save_silence"]
+__all__ = ["check_silence", "end_silence", "save_silence"]
 
 LONGEST = timedelta(days=366)
 _MOST_MATCHERS = 20
@@ -34,7 +34,7 @@ def save_silence(
         raise Conflict("It has ended; make another one.")
     for name, value in fields.items():
         setattr(silence, name, value)
-    _check(silence, now=now)
+    check_silence(silence, now=now)
     if is_new:
         silence.created_by = audit.actor_name(actor)[:200]
     silence.save()
@@ -61,7 +61,12 @@ def end_silence(silence: Silence, *, actor: Who, now: datetime) -> Silence:
     return silence
 
 
-def _check(silence: Silence, *, now: datetime) -> None:
+def check_silence(silence: Silence, *, now: datetime) -> None:
+    """Refuse a silence that cannot be.
+
+    Raises:
+        InvalidInput: Names the field.
+    """
     matchers = silence.matchers
     if not isinstance(matchers, list) or len(matchers) > _MOST_MATCHERS:
         raise InvalidInput(

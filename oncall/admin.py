@@ -1,0 +1,140 @@
+"""Schedules, overrides and escalation policies in the admin."""
+
+from typing import Any
+
+from django.contrib import admin
+
+from core.admin import AuditedAdmin
+from oncall.models import (
+    EscalationPolicy,
+    FallbackContact,
+    Layer,
+    LayerMember,
+    LayerRestriction,
+    LevelTarget,
+    Override,
+    PolicyLevel,
+    Schedule,
+    ServicePolicy,
+    Timing,
+)
+
+
+class LayerInline(admin.StackedInline):
+    """Its rotations; who takes turns in each is edited on the layer's own page."""
+
+    model = Layer
+    extra = 0
+    show_change_link = True
+
+
+class MemberInline(admin.TabularInline):
+    """Who takes turns, in order."""
+
+    model = LayerMember
+    extra = 1
+    autocomplete_fields = ["person"]
+
+
+class RestrictionInline(admin.TabularInline):
+    """When the layer holds."""
+
+    model = LayerRestriction
+    extra = 0
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(AuditedAdmin):
+    """Who answers when."""
+
+    list_display = ["slug", "name", "team", "timezone"]
+    list_select_related = ["team"]
+    search_fields = ["slug", "name"]
+    inlines = [LayerInline]
+
+
+@admin.register(Layer)
+class LayerAdmin(AuditedAdmin):
+    """One rotation of a schedule."""
+
+    list_display = ["name", "schedule", "position", "first_on", "handover_at", "unit", "every"]
+    list_select_related = ["schedule"]
+    search_fields = ["name", "schedule__slug"]
+    inlines = [MemberInline, RestrictionInline]
+
+
+@admin.register(Override)
+class OverrideAdmin(AuditedAdmin):
+    """Who takes over when."""
+
+    list_display = ["schedule", "person", "starts_at", "ends_at", "reason", "created_by"]
+    list_select_related = ["schedule", "person"]
+    autocomplete_fields = ["person"]
+    search_fields = ["schedule__slug", "reason"]
+    readonly_fields = ["created_by"]
+
+    def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
+        """Note who made it."""
+        if not change:
+            obj.created_by = request.user.audit_name
+        super().save_model(request, obj, form, change)
+
+
+class LevelInline(admin.TabularInline):
+    """Its levels; whom each calls is edited on the level's own page."""
+
+    model = PolicyLevel
+    extra = 0
+    show_change_link = True
+
+
+class TimingInline(admin.TabularInline):
+    """When each level is called; a severity without any follows the guide's matrix."""
+
+    model = Timing
+    extra = 0
+
+
+class ServiceInline(admin.TabularInline):
+    """Services called by it."""
+
+    model = ServicePolicy
+    extra = 0
+    autocomplete_fields = ["service"]
+
+
+@admin.register(EscalationPolicy)
+class EscalationPolicyAdmin(AuditedAdmin):
+    """Who is called, in which order and how long after each other."""
+
+    list_display = ["slug", "name", "team", "is_default", "loops"]
+    list_select_related = ["team"]
+    search_fields = ["slug", "name"]
+    inlines = [LevelInline, TimingInline, ServiceInline]
+
+
+class TargetInline(admin.TabularInline):
+    """Whom the level calls."""
+
+    model = LevelTarget
+    extra = 1
+    autocomplete_fields = ["person", "schedule", "team"]
+
+
+@admin.register(PolicyLevel)
+class PolicyLevelAdmin(AuditedAdmin):
+    """One level of a policy."""
+
+    list_display = ["policy", "number", "name", "mode"]
+    list_select_related = ["policy"]
+    search_fields = ["name", "policy__slug"]
+    inlines = [TargetInline]
+
+
+@admin.register(FallbackContact)
+class FallbackContactAdmin(AuditedAdmin):
+    """Who is called when nobody else can be."""
+
+    list_display = ["__str__", "person", "channel"]
+    list_select_related = ["person", "channel"]
+    autocomplete_fields = ["person"]
