@@ -1,0 +1,136 @@
+"""What was promised about paging, checked over the evidence views alone.
+
+Each invariant is one SQL query that returns what breaks it, so that anybody can run it by hand.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+from core.audit import verify_chain
+
+__all__ = ["BLIND", "Invariant", "check_invariants"]
+
+IN_FLIGHT = timedelta(seconds=10)
+CALLED_WITHIN = timedelta(seconds=60)
+_MOST = 20
+
+BLIND = (
+    "Whether a provider delivered what it took: only receivers know.",
+    "Whether the clocks of senders and receivers are right.",
+    "Steps that called nobody because nobody was on call: they leave no page; the timeline has them.",
+    "Whether an alert that never reached the portal was sent.",
+)
+
+
+@dataclass(frozen=True)
+class Invariant:
+    """One promise and what breaks it.
+
+    Args:
+        id: Its name, stable.
+        checked: Rows that were looked at.
+        violations: Up to 20 of what breaks it, in words.
+    """
+
+    id: str
+    checked: int
+    violations: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing breaks it."""
+        return not self.violations
+
+
+_QUERIES: tuple[tuple[str, str, str, str], ...] = (
+    (
+        "page-keys-are-unique",
+        "SELECT COUNT(*) FROM ev_page",
+        "SELECT key FROM ev_page GROUP BY key HAVING COUNT(*) > 1",
+        "two pages have the key {}",
+    ),
+    (
+        "sent-pages-were-taken-by-a-provider",
+        "SELECT COUNT(*) FROM ev_page WHERE state = 'sent'",
+        (
+            "SELECT p.key FROM ev_page p WHERE p.state = 'sent' AND NOT EXISTS"
+            " (SELECT 1 FROM ev_attempt a WHERE a.key = p.key AND a.outcome = 'sent')"
+        ),
+        "page {} is sent without an attempt that was",
+    ),
+    (
+        "no-page-is-sent-twice",
+        "SELECT COUNT(*) FROM ev_attempt WHERE outcome = 'sent'",
+        "SELECT key FROM ev_attempt WHERE outcome = 'sent' GROUP BY key HAVING COUNT(*) > 1",
+        "page {} was sent again although a send was recorded",
+    ),
+    (
+        "attempts-are-counted",
+        "SELECT COUNT(*) FROM ev_page",
+        (
+            "SELECT p.key FROM ev_page p WHERE p.attempts <>"
+            " (SELECT COUNT(*) FROM ev_attempt a WHERE a.key = p.key)"
+        ),
+        "page {} has another number of attempts than it says",
+    ),
+    (
+        "nobody-is-called-after-an-acknowledgement",
+        "SELECT COUNT(*) FROM ev_attempt",
+        (
+            "SELECT p.incident_id FROM ev_page p JOIN ev_incident i ON i.id = p.incident_id"
+            " JOIN ev_attempt a ON a.key = p.key WHERE p.cycle = 1 AND i.acked_at IS NOT NULL"
+            " AND p.created_at <= i.acked_at AND a.started_at > {in_flight}"
+        ),
+        "incident {} was paged after its acknowledgement",
+    ),
+    (
+        "open-incidents-are-called",
+        "SELECT COUNT(*) FROM ev_incident",
+        (
+            "SELECT i.id FROM ev_incident i WHERE i.acked_at IS NULL AND i.resolved_at IS NULL"
+            " AND i.opened_at < {called_by} AND NOT EXISTS"
+            " (SELECT 1 FROM ev_page p WHERE p.incident_id = i.id)"
+        ),
+        "nobody was ever to be called for incident {}",
+    ),
+    (
+        "times-are-in-order",
+        "SELECT COUNT(*) FROM ev_incident",
+        "SELECT id FROM ev_incident WHERE acked_at < opened_at OR resolved_at < opened_at",
+        "incident {} ended before it began",
+    ),
+)
+
+
+def check_invariants(*, now: datetime) -> list[Invariant]:
+    """Return every invariant with what breaks it, the audit chain's among them."""
+    found = [_checked(*query, now=now) for query in _QUERIES]
+    chain = verify_chain()
+    broken = () if chain.holds else (chain.reason,)
+    return [*found, Invariant("audit-chain-holds", chain.entries, broken)]
+
+
+def _checked(name: str, count: str, query: str, says: str, *, now: datetime) -> Invariant:
+    later = (
+        "i.acked_at + INTERVAL '10 seconds'"
+        if connection.vendor == "postgresql"
+        else "datetime(i.acked_at, '+10 seconds')"
+    )
+    cursor_query = query.replace("{in_flight}", later)
+    parameters: list[str] = []
+    if "{called_by}" in cursor_query:
+        cursor_query = cursor_query.replace("{called_by}", "%s")
+        parameters = [_instant(now - CALLED_WITHIN)]
+    with connection.cursor() as cursor:
+        cursor.execute(count)
+        (checked,) = cursor.fetchone()
+        cursor.execute(cursor_query, parameters)
+        rows = cursor.fetchmany(_MOST)
+    return Invariant(name, checked, tuple(says.format(row[0]) for row in rows))
+
+
+def _instant(at: datetime) -> str:
+    # SQLite compares text: as Django writes it, without offset.
+    return at.isoformat(sep=" ") if connection.vendor == "postgresql" else f"{at:%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,113 @@
+"""`manage.py verify`, `simulate` and `oncall_check`: what scripts rely on."""
+
+import json
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from incidents.models import Attempt, Incident, Page
+from incidents.services import lifecycle
+from incidents.tests.oncall_portal import Portal, portal
+from notifications.models import ContactMethod
+from oncall.models import EscalationPolicy, FallbackContact, LevelTarget, Schedule
+
+__all__ = ["portal"]
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+
+
+def run(*arguments: str, status: int = 0) -> Any:
+    """Run a command with `--json`; returns what it printed."""
+    output = StringIO()
+    code = 0
+    try:
+        call_command(*arguments, "--json", stdout=output)
+    except SystemExit as ended:
+        code = int(str(ended.code))
+    assert code == status
+    return json.loads(output.getvalue()) if output.getvalue() else None
+
+
+def broken(status: int = 1) -> set[str]:
+    found = run("verify", status=status)
+    return {each["id"] for each in found["invariants"] if not each["holds"]}
+
+
+def test_verify_holds_after_a_night(portal: Portal) -> None:
+    """Escalated, acknowledged, resolved: every invariant holds, and what is blind is said."""
+    incident = portal.open_incident()
+    portal.fast_forward(minutes=20)
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor="test")
+    portal.fast_forward(hours=3)
+    lifecycle.resolve(incident.pk, now=portal.now, actor="test")
+    found = run("verify")
+    assert all(each["holds"] and each["checked"] for each in found["invariants"])
+    assert len(found["blind"]) >= 3
+
+
+def test_verify_finds_each_broken_promise(portal: Portal) -> None:
+    portal.open_incident()
+    portal.fast_forward(minutes=2)
+    page = Page.objects.get()
+    Attempt.objects.all().delete()
+    assert broken() == {"sent-pages-were-taken-by-a-provider", "attempts-are-counted"}
+    for number in (1, 2):
+        Attempt.objects.create(
+            page=page, number=number, owner="x", started_at=portal.now, ended_at=portal.now,
+            outcome="sent",
+        )  # fmt: skip
+    Page.objects.update(attempts=2)
+    assert broken() == {"no-page-is-sent-twice"}
+    Attempt.objects.filter(number=2).delete()
+    Page.objects.update(attempts=1)
+    Incident.objects.update(responded_at=portal.now - timedelta(seconds=30))
+    Page.objects.update(created_at=portal.now - timedelta(seconds=50))
+    assert broken() == {"nobody-is-called-after-an-acknowledgement"}
+    Page.objects.all().delete()
+    Incident.objects.update(responded_at=None)
+    assert broken() == {"open-incidents-are-called"}
+    Incident.objects.update(responded_at=portal.now - timedelta(days=1))
+    assert broken() == {"times-are-in-order"}
+
+
+def test_simulate_says_who_is_called_when(portal: Portal) -> None:
+    LevelTarget.objects.filter(level__number=2).delete()
+    found = run("simulate", "--service", "checkout", "--severity", "P0",
+                "--at", "2026-03-08T03:00:00Z")  # fmt: skip
+    assert found["policy"] == "standard"
+    assert [(call["at"][11:16], call["level"], call["person"]) for call in found["calls"][:5]] == [
+        ("03:00", 1, "alice"), ("03:05", 2, None), ("03:05", 3, "carol"), ("03:20", 4, "dave"),
+        ("03:35", 1, "alice"),
+    ]  # fmt: skip
+    assert not Page.objects.exists()
+    assert run("simulate", "--service", "none", "--severity", "P0", status=1) is None
+    assert (
+        run("simulate", "--service", "checkout", "--severity", "P0", "--at", "x", status=2) is None
+    )
+
+
+def test_oncall_check_finds_holes_before_they_matter(portal: Portal) -> None:
+    FallbackContact.objects.create(person=portal.people["dave"])
+    assert run("oncall_check") == {"days": 90, "holes": []}
+    ContactMethod.objects.filter(person=portal.people["alice"]).update(verified_at=None)
+    portal.people["bob"].is_active = False
+    portal.people["bob"].save()
+    LevelTarget.objects.filter(level__number=3).update(
+        person=None, schedule=Schedule.objects.create(slug="empty", name="Empty")
+    )
+    LevelTarget.objects.filter(level__number=4).delete()
+    EscalationPolicy.objects.create(slug="void", name="Void")
+    FallbackContact.objects.all().delete()
+    found = run("oncall_check", "--days", "7", status=1)["holes"]
+    assert {(hole["kind"], hole["subject"]) for hole in found} == {
+        ("unreachable", "policy:standard"),
+        ("inactive", "policy:standard"),
+        ("empty_level", "policy:standard"),
+        ("gap", "schedule:empty"),
+        ("empty_policy", "policy:void"),
+        ("no_fallback", "fallback"),
+    }
+    assert run("oncall_check", "--days", "0", status=2) is None

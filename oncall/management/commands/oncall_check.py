@@ -1,0 +1,46 @@
+"""`manage.py oncall_check`: is somebody reachable at every hour of the next weeks?"""
+
+import json
+import sys
+from argparse import ArgumentParser
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from core.clock import now
+from oncall.queries.reachability import holes
+
+
+class Command(BaseCommand):
+    """Exits 0 when there is no hole, 1 when there is one; for CI."""
+
+    help = "List when nobody would be called, and why: gaps, unverified ways, empty levels."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--days", type=int, default=90, help="How far to look (default: 90).")
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Look."""
+        days = options["days"]
+        if not 1 <= days <= 366:
+            self.stderr.write("--days is 1 to 366.")
+            sys.exit(2)
+        found = holes(now=now(), days=days)
+        if options["json"]:
+            rows = [
+                {name: value.isoformat() if hasattr(value, "isoformat") else value
+                 for name, value in asdict(hole).items()}
+                for hole in found
+            ]  # fmt: skip
+            self.stdout.write(json.dumps({"days": days, "holes": rows}))
+        else:
+            for hole in found:
+                span = f" ({hole.starts_at} – {hole.ends_at})" if hole.starts_at else ""
+                self.stdout.write(f"{hole.subject}: {hole.message}{span}")
+            if not found:
+                self.stdout.write(f"Somebody is reachable at every hour of {days} days.")
+        if found:
+            sys.exit(1)

@@ -1,0 +1,119 @@
+"""Holes in reachability, found before they matter: who would not be called, when, and why."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from accounts.models import User
+from catalog.models import Service
+from notifications.models import ContactMethod
+from oncall.domain.schedules import gaps
+from oncall.domain.spans import Span
+from oncall.models import EscalationPolicy, FallbackContact, LevelTarget, Schedule
+from oncall.queries.rotas import shifts_of
+
+__all__ = ["Hole", "holes"]
+
+
+@dataclass(frozen=True)
+class Hole:
+    """Something because of which somebody might not be called.
+
+    Args:
+        kind: no_policy, empty_policy, empty_level, gap, unreachable, inactive, no_fallback.
+        subject: What it is about, e.g. `schedule:payments`.
+        message: What is wrong, in words.
+        starts_at: From when, where it has a time.
+        ends_at: Until when.
+    """
+
+    kind: str
+    subject: str
+    message: str
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+def holes(*, now: datetime, days: int = 90) -> list[Hole]:
+    """Return every hole within so many days, those of policies first."""
+    window = Span(now, now + timedelta(days=days))
+    reachable = set(
+        ContactMethod.objects.usable().exclude(person=None).values_list("person", flat=True)
+    )
+    return [
+        *_of_services(),
+        *_of_policies(reachable),
+        *_of_schedules(window, reachable),
+        *_of_fallback(reachable),
+    ]
+
+
+def _of_services() -> Iterator[Hole]:
+    if EscalationPolicy.objects.filter(is_default=True).exists():
+        return
+    for slug in Service.objects.filter(escalation=None).values_list("slug", flat=True):
+        yield Hole("no_policy", f"service:{slug}", "It has no policy, and there is no default one.")
+
+
+def _of_policies(reachable: set[int]) -> Iterator[Hole]:
+    for policy in EscalationPolicy.objects.prefetch_related("levels__targets__person"):
+        name = f"policy:{policy.slug}"
+        levels = list(policy.levels.all())
+        if not levels:
+            yield Hole("empty_policy", name, "It has no levels: the fallback contact is called.")
+        for level in levels:
+            targets = list(level.targets.all())
+            if not targets:
+                yield Hole("empty_level", name, f"{level} calls nobody.")
+            for target in targets:
+                yield from _of_target(target, f"{level}: ", name, reachable)
+
+
+def _of_target(target: LevelTarget, where: str, name: str, reachable: set[int]) -> Iterator[Hole]:
+    person = target.person
+    if person is not None:
+        yield from _of_person(person, where, name, reachable)
+    elif target.channel is not None and not target.channel.is_usable:
+        yield Hole("unreachable", name, f"{where}{target.channel} is not verified, or off.")
+    elif target.team is not None and not target.team.members.filter(is_active=True).exists():
+        yield Hole("empty_level", name, f"{where}the team {target.team} has no active members.")
+
+
+def _of_person(person: User, where: str, name: str, reachable: set[int]) -> Iterator[Hole]:
+    if not person.is_active:
+        yield Hole("inactive", name, f"{where}{person} is no longer active.")
+    elif person.pk not in reachable:
+        yield Hole("unreachable", name, f"{where}{person} has no verified way to be reached.")
+
+
+def _of_schedules(window: Span, reachable: set[int]) -> Iterator[Hole]:
+    # Only those that somebody is called by can leave somebody uncalled.
+    schedules = list(Schedule.objects.with_rota().filter(targets__isnull=False).distinct())
+    found = shifts_of(schedules, window)
+    people = User.objects.in_bulk({shift.person for held in found.values() for shift in held})
+    for schedule in schedules:
+        name = f"schedule:{schedule.slug}"
+        for gap in gaps(found[schedule.pk], window):
+            yield Hole("gap", name, "Nobody is on call.", gap.start, gap.end)
+        first: dict[int, Span] = {}
+        for shift in found[schedule.pk]:
+            first.setdefault(shift.person, shift.span)
+        for pk, span in first.items():
+            person = people.get(pk)
+            if person is None or not person.is_active:
+                message = f"{person or 'Somebody who was deleted'} is no longer active."
+                yield Hole("inactive", name, message, span.start, span.end)
+            elif pk not in reachable:
+                message = f"{person} has no verified way to be reached."
+                yield Hole("unreachable", name, message, span.start, span.end)
+
+
+def _of_fallback(reachable: set[int]) -> Iterator[Hole]:
+    rows = list(FallbackContact.objects.select_related("person", "channel"))
+    if not rows:
+        yield Hole("no_fallback", "fallback", "No fallback contact is set: all admins are called.")
+    for row in rows:
+        if row.person is not None:
+            yield from _of_person(row.person, "", "fallback", reachable)
+        elif row.channel is not None and not row.channel.is_usable:
+            yield Hole("unreachable", "fallback", f"{row.channel} is not verified, or off.")
