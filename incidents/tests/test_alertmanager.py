@@ -16,7 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 from incidents.models import Alert, InboundEvent
 from incidents.tests.senders import integration_of
 
-PATIENCE_S = 30
+PATIENCE_S = 60
 COMMAND = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 pytestmark = [
     pytest.mark.django_db(transaction=True),
