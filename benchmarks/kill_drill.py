@@ -375,6 +375,8 @@ def drill(options: argparse.Namespace) -> tuple[Verdict, Journals, dict[str, flo
                 "PORT": str(port),
                 "PORTAL_URL": f"http://127.0.0.1:{port}",
                 "DEMO": "0",
+                # Each page by itself: a message is then one page, and each can be judged.
+                "PAGE_EVERY_S": "0",
                 "LOG_FORMAT": "json",
                 "WEB_WORKERS": "2" if database_url else "1",
                 "OUTBOUND_ALLOW": "notifications=127.0.0.0/8",

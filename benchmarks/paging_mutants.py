@@ -53,13 +53,13 @@ def no_on_conflict() -> None:
 
 def mark_before_send() -> None:
     """A page is recorded as sent before it is handed to the transport."""
-    record = importlib.import_module(f"{SERVICES}.sending").record
+    sending = importlib.import_module(f"{SERVICES}.sending")
 
-    def early(page: Any, *, owner: str, clock: Any) -> Any:
-        record(page, owner=owner, now=clock())
-        return send(page, owner=owner, clock=clock)
+    def early(bundle: Any, *, owner: str, clock: Any) -> Any:
+        sending.record(bundle, sending.Outcome(), owner=owner, now=clock())
+        return send(bundle, owner=owner, clock=clock)
 
-    send = _swap(f"{SERVICES}.sending", "send_claimed", early)
+    send = _swap(f"{SERVICES}.sending", "send", early)
 
 
 def ack_before_commit() -> None:
@@ -80,12 +80,12 @@ def ack_before_commit() -> None:
 
 def lease_too_short() -> None:
     """A claim on a page runs out while it is being sent."""
-    _swap(f"{SERVICES}.sending", "lease_of", lambda _page: timedelta(0))
+    _swap(f"{SERVICES}.bundles", "lease_of", lambda _page: timedelta(0))
 
 
 def no_recheck_on_ack() -> None:
     """Whoever answered is not asked about again: neither when a step fires nor when it is sent."""
-    _swap(f"{SERVICES}.sending", "is_wanted", lambda _page: True)
+    _swap(f"{SERVICES}.bundles", "is_wanted", lambda _page: True)
     _swap(f"{SERVICES}.escalation", "_is_wanted", lambda _run, _incident: True)
     _swap(f"{SERVICES}.escalation", "stop", lambda _incident, **_kwargs: None)
 

@@ -66,6 +66,9 @@ class ContactMethod(TimestampedModel):
         null=True, blank=True, editable=False, help_text="Last time its provider took a message."
     )
     failed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    next_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Not before then, but for a P0."
+    )
     problem = models.CharField(max_length=500, blank=True, editable=False)
 
     objects = ContactMethodQuerySet.as_manager()

@@ -69,6 +69,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("PAGER_SENDERS", int, 8, "Pages that one pager sends at the same time."),
     Setting(
+        "PAGE_EVERY_S",
+        int,
+        60,
+        "Seconds from one message to the next by one method; 0: no bundling.",
+    ),
+    Setting(
         "DEAD_MAN_URL",
         str,
         "",

@@ -107,6 +107,7 @@ RULES: dict[str, Rule] = {
     ),
     "TWILIO_URL": address("http", "https", example="https://api.twilio.com"),
     "PAGER_SENDERS": between(1, 100),
+    "PAGE_EVERY_S": between(0, 3600),
     "DEAD_MAN_URL": address("http", "https", example="https://hc-ping.com/uuid"),
     "OIDC_ISSUER": address("http", "https", example="https://login.example.org"),
     "MFA_REQUIRED_ROLES": one_of("viewer", "responder", "manager", "admin"),

@@ -1,5 +1,6 @@
 """What a page says, and where its receiver acknowledges with one tap."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,40 +20,72 @@ _SALT = "incidents.acknowledge"
 _VALID = timedelta(hours=24)
 
 
-def message_for(page: Page, *, now: datetime) -> Message:
-    """Return what a page says."""
+def message_for(pages: Sequence[Page], key: str, *, now: datetime) -> Message:
+    """Return what one or more pages to one recipient say.
+
+    Args:
+        pages: The worst incident's first.
+        key: Identity of the message.
+        now: The present.
+    """
+    facts = [_facts(page, now=now) for page in pages]
+    first = pages[0]
+    if len(pages) == 1:
+        return Message(
+            key=key,
+            subject=_line(first)[:300],
+            text=_text(first.incident),
+            url=f"{settings.PORTAL_URL}{first.incident.get_absolute_url()}",
+            act_url=ack_url(first) if first.person_id else "",
+            is_repeat=first.is_repeat,
+            facts={**facts[0], "pages": facts},
+        )
+    lines = [f"{_line(page)[:200]}\n{_answer(page)}" for page in pages]
+    return Message(
+        key=key,
+        subject=f"{len(pages)} incidents: {_line(first)}"[:300],
+        text="\n\n".join(lines),
+        url=f"{settings.PORTAL_URL}/incidents/",
+        is_repeat=first.is_repeat,
+        facts={**facts[0], "pages": facts},
+    )
+
+
+def _line(page: Page) -> str:
+    incident = page.incident
+    parts = (incident.severity, f"#{incident.pk}", _asks(page), incident.title)
+    return " ".join(part for part in parts if part)
+
+
+def _answer(page: Page) -> str:
+    if page.person_id:
+        return f"Acknowledge: {ack_url(page)}"
+    return f"Open: {settings.PORTAL_URL}{page.incident.get_absolute_url()}"
+
+
+def _facts(page: Page, *, now: datetime) -> dict[str, Any]:
     incident = page.incident
     service = incident.service
-    return Message(
-        key=page.key,
-        subject=" ".join(
-            part
-            for part in (incident.severity, f"#{incident.pk}", _asks(page), incident.title)
-            if part
-        )[:300],
-        text=_text(incident),
-        url=f"{settings.PORTAL_URL}{incident.get_absolute_url()}",
-        act_url=ack_url(page) if page.person_id else "",
-        is_repeat=page.is_repeat,
-        facts={
-            "incident": incident.pk,
-            "cycle": page.cycle,
-            "loop": page.loop,
-            "step": page.step,
-            "level": page.level,
-            "severity": incident.severity,
-            "title": incident.title,
-            "service": service.slug if service else None,
-            "target": page.target,
-            "reason": page.reason,
-            "attempt": page.attempts,
-            "opened_at": incident.opened_at.isoformat(),
-            "due_at": page.due_at.isoformat(),
-            "sent_at": now.isoformat(),
-            "is_delayed": page.due_at < now - timedelta(minutes=10),
-            "alerts": _alerts(incident),
-        },
-    )
+    return {
+        "key": page.key,
+        "incident": incident.pk,
+        "cycle": page.cycle,
+        "loop": page.loop,
+        "step": page.step,
+        "level": page.level,
+        "severity": incident.severity,
+        "title": incident.title,
+        "service": service.slug if service else None,
+        "target": page.target,
+        "reason": page.reason,
+        "attempt": page.attempts,
+        "acknowledge_url": ack_url(page) if page.person_id else "",
+        "opened_at": incident.opened_at.isoformat(),
+        "due_at": page.due_at.isoformat(),
+        "sent_at": now.isoformat(),
+        "is_delayed": page.due_at < now - timedelta(minutes=10),
+        "alerts": _alerts(incident),
+    }
 
 
 def _asks(page: Page) -> str:

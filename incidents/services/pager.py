@@ -17,9 +17,9 @@ from django.db import DatabaseError, connection, connections
 from core import http_client, ticks
 from core.http_client import Deadline, OutboundError
 from core.models import ProcessHeartbeat
-from incidents.models import Page
 from incidents.services import due, heartbeats, sending
 from incidents.services.auditor import PATIENCE, audit_paging
+from incidents.services.bundles import Bundle
 
 __all__ = ["PROCESS", "Pager", "Work", "settle"]
 
@@ -115,16 +115,16 @@ class Pager:
     def _send(self) -> int:
         self._sending = {future for future in self._sending if not future.done()}
         free = self._most - len(self._sending)
-        pages = sending.claim_pages(owner=self._owner, now=self._clock(), limit=free)
-        self._sending |= {self._pool.submit(self._send_one, page) for page in pages}
-        return len(pages)
+        bundles = sending.claim(owner=self._owner, now=self._clock(), limit=free)
+        self._sending |= {self._pool.submit(self._send_one, bundle) for bundle in bundles}
+        return len(bundles)
 
-    def _send_one(self, page: Page) -> None:
+    def _send_one(self, bundle: Bundle) -> None:
         try:
-            sending.send_claimed(page, owner=self._owner, clock=self._clock)
+            sending.send(bundle, owner=self._owner, clock=self._clock)
         except DatabaseError as error:
-            # What became of the page could not be written: its lease runs out, it is uncertain.
-            log.warning("attempt_not_recorded", page=page.pk, error=type(error).__name__)
+            # What became of it could not be written: its lease runs out, it is uncertain.
+            log.warning("attempt_not_recorded", page=bundle.first.pk, error=type(error).__name__)
             connection.close()
 
     def _audit(self, now: datetime) -> None:

@@ -1,196 +1,188 @@
 """Sending pages: the second phase, after they were committed, and outside of any transaction.
 
-Claim (being sent, one attempt more, leased) → send with the key and within the time limit →
-record. Whoever dies in between leaves a lease that runs out. That page is then *uncertain*, not
-failed: for P0 and P1 it is sent again under the same key and says so, for others it is not.
+Claim (being sent, one attempt more, leased; `bundles`) → send with the key and within the time
+limit → record. Whoever dies in between leaves a lease that runs out. That page is then *uncertain*,
+not failed: for P0 and P1 it is sent again under the same key and says so, for others it is not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
+from django.db.models import F
 
-from incidents.domain.lifecycle import Status
 from incidents.models import Attempt, EscalationRun, Page, TimelineEntry
-from incidents.services import escalation, timeline
+from incidents.services import escalation
+from incidents.services.bundles import Bundle, claim_bundles
 from incidents.services.messages import message_for, recipient_of
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
 from notifications.transports import TransportFailed, transport_for
 
-__all__ = ["BACKOFF", "MOST_ATTEMPTS", "claim_pages", "lease_of", "send_claimed", "send_due"]
+__all__ = ["BACKOFF", "MOST_ATTEMPTS", "claim", "record", "send", "send_due"]
 
 log = structlog.get_logger(__name__)
 State = Page.State
 MOST_ATTEMPTS = 5
 BACKOFF = (timedelta(seconds=5), timedelta(seconds=15), timedelta(seconds=30), timedelta(minutes=1))
-# While an incident stands so, pages of these reasons are still wanted.
-WANTED = {
-    "escalation": {Status.TRIGGERED},
-    "unresolved": {Status.ACKNOWLEDGED},
-    "fallback": {Status.TRIGGERED},
-}
-ANY_OPEN = {Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED}
 Clock = Callable[[], datetime]
 
 
-def lease_of(page: Page) -> timedelta:
-    """Return how long whoever sends a page may take, three times what the transport is given."""
-    return 3 * transport_for(Kind(page.channel)).deadline
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one attempt.
 
-
-def claim_pages(*, owner: str, now: datetime, limit: int) -> list[Page]:
-    """Claim up to `limit` due pages for sending, P0 first; committed when this returns.
-
-    Pages that nobody wants any more are cancelled instead, and those whose last send is uncertain
-    are repeated or given up as their severity asks for.
+    Args:
+        provider_id: Of what was taken.
+        problem: Why it was not, "" when it was.
+        is_final: Whether trying again cannot help.
+        is_uncertain: Whether it may have arrived all the same.
     """
-    if limit < 1:
-        return []
-    with transaction.atomic():
-        due = Page.objects.filter(state__in=Page.OPEN, look_at__lte=now)
-        rows = due.select_related("incident", "person", "method").select_for_update(
-            skip_locked=True, of=("self",)
-        )
-        found = list(rows.order_by("-at_least_once", "look_at", "pk")[:limit])
-        cut = [page for page in found if page.state == State.SENDING]
-        for page in found:
-            _decide(page, owner=owner, now=now)
-        Page.objects.bulk_update(
-            found, ["state", "attempts", "look_at", "owner", "is_repeat", "problem"]
-        )
-        for page in cut:
-            # The claimer before this one never said what became of it.
-            page.tries.filter(outcome="").exclude(number=page.attempts, owner=owner).update(
-                outcome=Attempt.Outcome.UNCERTAIN, ended_at=now
-            )
-        claimed = [page for page in found if page.state == State.SENDING]
-        Attempt.objects.bulk_create(
-            Attempt(page=page, number=page.attempts, owner=owner, started_at=now)
-            for page in claimed
-        )
-    return claimed
+
+    provider_id: str = ""
+    problem: str = ""
+    is_final: bool = False
+    is_uncertain: bool = False
+
+    @property
+    def word(self) -> Attempt.Outcome:
+        """The same for an attempt's row."""
+        if self.is_uncertain:
+            return Attempt.Outcome.UNCERTAIN
+        return Attempt.Outcome.FAILED if self.problem else Attempt.Outcome.SENT
 
 
-def _decide(page: Page, *, owner: str, now: datetime) -> None:
-    if page.incident.cycle != page.cycle or not is_wanted(page):
-        page.state, page.problem = State.CANCELLED, "Nobody needs to be called any more."
-    elif page.state == State.SENDING and not page.at_least_once:
-        page.state, page.problem = State.UNCERTAIN, "Its sender died; it is sent at most once."
-    else:
-        page.is_repeat = page.is_repeat or page.state == State.SENDING
-        page.state, page.owner = State.SENDING, owner
-        page.attempts += 1
-        page.look_at = now + lease_of(page)
+def claim(*, owner: str, now: datetime, limit: int) -> list[Bundle]:
+    """Claim messages for sending, and go on at once where a page had to be given up."""
+    bundles, given_up = claim_bundles(owner=owner, now=now, limit=limit)
+    if given_up:
+        with transaction.atomic():
+            _failed_for_good(given_up, given_up[0].problem, now=now)
+    return bundles
 
 
-def is_wanted(page: Page) -> bool:
-    """Return whether somebody must still be told, as the incident stands."""
-    return page.incident.status in WANTED.get(page.reason, ANY_OPEN)
-
-
-def send_claimed(page: Page, *, owner: str, clock: Clock) -> bool:
-    """Send one claimed page and record what became of it; returns whether it was taken."""
+def send(bundle: Bundle, *, owner: str, clock: Clock) -> bool:
+    """Send one claimed message and record what became of it; returns whether it was taken."""
     try:
-        provider_id = transport_for(Kind(page.channel)).send(
-            message_for(page, now=clock()), recipient_of(page)
-        )
+        message = message_for(bundle.pages, bundle.key, now=clock())
+        kind = Kind(bundle.first.channel)
+        outcome = Outcome(transport_for(kind).send(message, recipient_of(bundle.first)))
     except TransportFailed as error:
-        record(
-            page, owner=owner, now=clock(), problem=str(error),
-            is_final=error.is_final, is_uncertain=error.is_uncertain,
-        )  # fmt: skip
-        return False
+        outcome = Outcome("", str(error) or "failed", error.is_final, error.is_uncertain)
     except Exception as error:
-        log.exception("transport_broke", page=page.pk, channel=page.channel)
-        problem = f"The transport broke ({type(error).__name__})."
-        record(page, owner=owner, now=clock(), problem=problem)
-        return False
-    record(page, owner=owner, now=clock(), provider_id=provider_id)
-    return True
+        log.exception("transport_broke", page=bundle.first.pk, channel=bundle.first.channel)
+        outcome = Outcome(problem=f"The transport broke ({type(error).__name__}).")
+    record(bundle, outcome, owner=owner, now=clock())
+    return not outcome.problem
 
 
 @transaction.atomic
-def record(
-    page: Page,
-    *,
-    owner: str,
-    now: datetime,
-    provider_id: str = "",
-    problem: str = "",
-    is_final: bool = False,
-    is_uncertain: bool = False,
-) -> None:
-    """Write down what became of an attempt; the page changes only if it is still this claim's.
+def record(bundle: Bundle, outcome: Outcome, *, owner: str, now: datetime) -> None:
+    """Write down what became of an attempt; pages change only if they are still this claim's.
 
     An attempt whose answer was lost may have arrived: it counts like one that a crash cut.
     """
-    outcome = Attempt.Outcome.FAILED if problem else Attempt.Outcome.SENT
-    if is_uncertain:
-        outcome = Attempt.Outcome.UNCERTAIN
-    Attempt.objects.filter(page=page, number=page.attempts, owner=owner).update(
-        ended_at=now, outcome=outcome, provider_id=provider_id, problem=problem[:500]
+    pages = {page.pk: page for page in bundle.pages}
+    mine = Page.objects.select_for_update(of=("self",)).filter(
+        pk__in=pages, state=State.SENDING, owner=owner
     )
-    mine = Page.objects.filter(pk=page.pk, state=State.SENDING, owner=owner, attempts=page.attempts)
-    if not problem:
-        if mine.update(state=State.SENT, sent_at=now, provider_id=provider_id, problem=""):
-            _confirm(page, now=now)
-        return
-    again = not is_final and page.attempts < MOST_ATTEMPTS
-    if is_uncertain and not page.at_least_once:
-        again = False
-    wait = BACKOFF[min(page.attempts, len(BACKOFF)) - 1]
-    changed = mine.update(
-        state=_after(again=again, is_uncertain=is_uncertain),
-        is_repeat=page.is_repeat or is_uncertain,
-        look_at=now + wait,
-        problem=problem[:500],
+    held = [row for row in mine.order_by("pk") if row.attempts == pages[row.pk].attempts]
+    Attempt.objects.filter(
+        page__in=pages, owner=owner, ended_at=None, number=F("page__attempts")
+    ).update(
+        ended_at=now,
+        outcome=outcome.word,
+        provider_id=outcome.provider_id[:200],
+        problem=outcome.problem[:500],
     )
-    if page.method_id:
-        ContactMethod.objects.filter(pk=page.method_id).update(failed_at=now, problem=problem[:500])
-    if changed and not again:
-        _failed_for_good(page, problem, now=now)
+    for row in held:
+        _settle(row, outcome, now=now)
+    Page.objects.bulk_update(
+        held, ["state", "sent_at", "provider_id", "problem", "look_at", "is_repeat"], batch_size=500
+    )
+    _tell_method(bundle.first, outcome, now=now)
+    if not outcome.problem:
+        _write_sent(held, now=now)
+    if lost := [row for row in held if row.state in {State.FAILED, State.UNCERTAIN}]:
+        _failed_for_good(lost, outcome.problem, now=now)
 
 
-def _after(*, again: bool, is_uncertain: bool) -> Page.State:
-    if again:
-        return State.WAITING
-    return State.UNCERTAIN if is_uncertain else State.FAILED
-
-
-def _confirm(page: Page, *, now: datetime) -> None:
-    if page.method_id:
-        ContactMethod.objects.filter(pk=page.method_id).update(delivered_at=now, problem="")
-    repeat = ", again: the first send was cut" if page.is_repeat else ""
-    timeline.write(
-        page.incident, TimelineEntry.Kind.PAGE, "paged", now=now,
-        text=f"{page.target} by {page.channel}{repeat}.", page=page.key,
-    )  # fmt: skip
-
-
-def _failed_for_good(page: Page, problem: str, *, now: datetime) -> None:
-    """Say that a page did not get out; when none of its step did, the next step fires at once."""
-    timeline.write(
-        page.incident, TimelineEntry.Kind.PAGE, "page_failed", now=now,
-        text=f"{page.target} by {page.channel}: {problem}"[:1000], page=page.key,
-    )  # fmt: skip
-    if page.run_id is None:
+def _settle(page: Page, outcome: Outcome, *, now: datetime) -> None:
+    """Say where a page stands after an attempt."""
+    page.problem = outcome.problem[:500]
+    if not outcome.problem:
+        page.state, page.sent_at = State.SENT, now
+        page.provider_id = outcome.provider_id[:200]
         return
+    may_repeat = page.at_least_once or not outcome.is_uncertain
+    page.is_repeat = page.is_repeat or outcome.is_uncertain
+    if may_repeat and not outcome.is_final and page.attempts < MOST_ATTEMPTS:
+        page.state = State.WAITING
+        page.look_at = now + BACKOFF[min(page.attempts, len(BACKOFF)) - 1]
+    else:
+        page.state = State.UNCERTAIN if outcome.is_uncertain else State.FAILED
+
+
+def _tell_method(page: Page, outcome: Outcome, *, now: datetime) -> None:
+    """Note when a method last worked or failed; a failure opens it for the next try."""
+    if page.method_id is None:
+        return
+    method = ContactMethod.objects.filter(pk=page.method_id)
+    if outcome.problem:
+        method.update(failed_at=now, problem=outcome.problem[:500], next_at=None)
+    else:
+        method.update(delivered_at=now, problem="")
+
+
+def _write_sent(pages: Sequence[Page], *, now: datetime) -> None:
+    TimelineEntry.objects.bulk_create(
+        _entry(
+            page,
+            "paged",
+            f"{page.target} by {page.channel}"
+            f"{', again: the first send was cut' if page.is_repeat else ''}.",
+            now=now,
+        )
+        for page in pages
+    )
+
+
+def _failed_for_good(pages: Sequence[Page], problem: str, *, now: datetime) -> None:
+    """Say that pages did not get out; where none of a step did, the next step fires at once."""
+    TimelineEntry.objects.bulk_create(
+        _entry(page, "page_failed", f"{page.target} by {page.channel}: {problem}"[:1000], now=now)
+        for page in pages
+    )
     hopeful = (State.WAITING, State.SENDING, State.SENT)
-    beside = Page.objects.filter(run=page.run_id, loop=page.loop, step=page.step)
-    if beside.filter(state__in=hopeful).exists():
-        return
-    EscalationRun.objects.filter(pk=page.run_id, state=EscalationRun.State.RUNNING).update(
-        due_at=now, look_at=now
+    for page in pages:
+        if page.reason == escalation.FALLBACK:
+            log.error("fallback_failed", incident=page.incident_id, channel=page.channel)
+        if page.run_id is None:
+            continue
+        beside = Page.objects.filter(run=page.run_id, loop=page.loop, step=page.step)
+        if not beside.filter(state__in=hopeful).exists():
+            EscalationRun.objects.filter(pk=page.run_id, state=EscalationRun.State.RUNNING).update(
+                due_at=now, look_at=now
+            )
+
+
+def _entry(page: Page, act: str, text: str, *, now: datetime) -> TimelineEntry:
+    return TimelineEntry(
+        incident_id=page.incident_id,
+        at=now,
+        kind=TimelineEntry.Kind.PAGE,
+        act=act,
+        actor="portal",
+        text=text,
+        facts={"page": page.key},
     )
-    if page.reason == escalation.FALLBACK:
-        log.error("fallback_failed", incident=page.incident_id, channel=page.channel)
 
 
 def send_due(*, owner: str, clock: Clock, limit: int = 100) -> int:
-    """Claim and send what is due, one after the other; returns how many were tried."""
-    pages = claim_pages(owner=owner, now=clock(), limit=limit)
-    for page in pages:
-        send_claimed(page, owner=owner, clock=clock)
-    return len(pages)
+    """Claim and send what is due, one after the other; returns how many messages were tried."""
+    bundles = claim(owner=owner, now=clock(), limit=limit)
+    for bundle in bundles:
+        send(bundle, owner=owner, clock=clock)
+    return len(bundles)

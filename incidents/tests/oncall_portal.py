@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
+from django.conf import settings
 from django.db.models import Min
 
 from accounts.models import User
@@ -60,6 +61,7 @@ class Portal:
         self.post = Post()
         monkeypatch.setattr("django.utils.timezone.now", lambda: self.now)
         monkeypatch.setattr("incidents.services.sending.transport_for", self._transport)
+        monkeypatch.setattr(settings, "PAGE_EVERY_S", 0)
         self.service = Service.objects.create(slug="checkout", name="Checkout", tier=1)
         self.people = {name: self.add_person(name) for name in self.names}
         self.policy = EscalationPolicy.objects.create(slug="standard", name="Standard")

@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
                 ('code_tries', models.PositiveSmallIntegerField(default=0, editable=False)),
                 ('delivered_at', models.DateTimeField(blank=True, editable=False, help_text='Last time its provider took a message.', null=True)),
                 ('failed_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('next_at', models.DateTimeField(blank=True, editable=False, help_text='Not before then, but for a P0.', null=True)),
                 ('problem', models.CharField(blank=True, editable=False, max_length=500)),
                 ('person', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='contact_methods', to=settings.AUTH_USER_MODEL)),
                 ('team', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='channels', to='catalog.team')),

@@ -1,0 +1,184 @@
+"""Claiming pages for sending: what waits for one person by one method goes out as one message.
+
+In a storm a telephone that rings a thousand times is of no use to anybody: a method gets a message a
+minute at most, naming every incident; a P0 waits ten seconds at most. The first page after a quiet
+minute goes out at once.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from incidents.domain.lifecycle import Status
+from incidents.models import Attempt, Page
+from notifications.domain.kinds import Kind
+from notifications.models import ContactMethod
+from notifications.transports import transport_for
+
+__all__ = ["Bundle", "claim_bundles", "is_wanted", "lease_of"]
+
+State = Page.State
+# P0 is not held back for longer than this after the last message.
+URGENT_AFTER = timedelta(seconds=10)
+# Pages read in one claim: a storm's backlog goes out as a few long messages.
+MOST_PAGES = 2000
+# While an incident stands so, pages of these reasons are still wanted.
+WANTED = {
+    "escalation": {Status.TRIGGERED},
+    "unresolved": {Status.ACKNOWLEDGED},
+    "fallback": {Status.TRIGGERED},
+}
+ANY_OPEN = {Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED}
+_CHANGED = ["state", "attempts", "look_at", "owner", "is_repeat", "problem"]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Pages to one recipient that go out as one message; usually it is one page.
+
+    Args:
+        pages: Claimed, the worst incident's first.
+    """
+
+    pages: tuple[Page, ...]
+
+    @property
+    def first(self) -> Page:
+        """The page of the worst incident."""
+        return self.pages[0]
+
+    @property
+    def key(self) -> str:
+        """Identity of the message: the page's own, or that of all pages together."""
+        if len(self.pages) == 1:
+            return self.first.key
+        keys = "".join(sorted(page.key for page in self.pages))
+        return hashlib.sha256(keys.encode()).hexdigest()
+
+
+def lease_of(page: Page) -> timedelta:
+    """Return how long whoever sends a page may take, three times what the transport is given."""
+    return 3 * transport_for(Kind(page.channel)).deadline
+
+
+def is_wanted(page: Page) -> bool:
+    """Return whether somebody must still be told, as the incident stands."""
+    return page.incident.status in WANTED.get(page.reason, ANY_OPEN)
+
+
+def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle], list[Page]]:
+    """Claim up to `limit` messages for sending, P0 first; committed when this returns.
+
+    Pages that nobody wants any more are cancelled instead. Those whose last send is uncertain are
+    repeated, in a message of their own, or given up as their severity asks for.
+
+    Returns:
+        The messages, and the pages that were given up.
+    """
+    if limit < 1:
+        return [], []
+    with transaction.atomic():
+        found = _due(now)
+        cut = [page for page in found if page.state == State.SENDING]
+        given_up = [page for page in found if _settle(page)]
+        bundles, changed = _bundled(
+            [page for page in found if page.state in Page.OPEN], owner=owner, now=now, limit=limit
+        )
+        closed = [page for page in found if page.state not in Page.OPEN]
+        Page.objects.bulk_update([*closed, *changed], _CHANGED, batch_size=500)
+        claimed = [page for bundle in bundles for page in bundle.pages]
+        _close_cut(cut, claimed, closed, now=now)
+        Attempt.objects.bulk_create(
+            Attempt(page=page, number=page.attempts, owner=owner, started_at=now)
+            for page in claimed
+        )
+    return bundles, given_up
+
+
+def _due(now: datetime) -> list[Page]:
+    due = Page.objects.filter(state__in=Page.OPEN, look_at__lte=now)
+    rows = due.select_related("incident__service", "person", "method").select_for_update(
+        skip_locked=True, of=("self",)
+    )
+    return list(rows.order_by("incident__severity", "look_at", "pk")[:MOST_PAGES])
+
+
+def _settle(page: Page) -> bool:
+    """Cancel what nobody wants; returns whether a page is given up because its sender died."""
+    if page.incident.cycle != page.cycle or not is_wanted(page):
+        page.state, page.problem = State.CANCELLED, "Nobody needs to be called any more."
+    elif page.state == State.SENDING and not page.at_least_once:
+        page.state, page.problem = State.UNCERTAIN, "Its sender died; it is sent at most once."
+        return True
+    return False
+
+
+def _bundled(
+    pages: list[Page], *, owner: str, now: datetime, limit: int
+) -> tuple[list[Bundle], list[Page]]:
+    """Return messages of what may go out now, and all pages that this changed."""
+    groups: dict[tuple[object, ...], list[Page]] = {}
+    for page in pages:
+        groups.setdefault(_recipient(page), []).append(page)
+    gates = ContactMethod.objects.select_for_update(skip_locked=True).in_bulk(
+        sorted({page.method_id for page in pages if page.method_id})
+    )
+    bundles: list[Bundle] = []
+    changed: list[Page] = []
+    used = set()
+    for group in groups.values():
+        gate = gates.get(group[0].method_id) if group[0].method_id else None
+        # Locked by another pager, which sends by it now.
+        if len(bundles) >= limit or (group[0].method_id and gate is None):
+            continue
+        if gate is not None and (opens_at := _opens_at(gate, group)) > now:
+            for page in group:
+                page.look_at = opens_at
+        else:
+            bundles.append(_claimed(group, owner=owner, now=now))
+            if gate is not None:
+                gate.next_at = now + timedelta(seconds=settings.PAGE_EVERY_S)
+                used.add(gate)
+        changed += group
+    ContactMethod.objects.bulk_update(sorted(used, key=lambda gate: gate.pk), ["next_at"])
+    return bundles, changed
+
+
+def _recipient(page: Page) -> tuple[object, ...]:
+    """Return what pages of one message have in common; without a gate each is one of its own."""
+    alone = page.pk if not settings.PAGE_EVERY_S else 0
+    cut = page.is_repeat or page.state == State.SENDING
+    return page.method_id, page.person_id, page.channel, cut, alone
+
+
+def _opens_at(gate: ContactMethod, pages: Iterable[Page]) -> datetime:
+    """Return when the next message may go out by a method."""
+    if gate.next_at is None:
+        return gate.created_at
+    held = timedelta(seconds=settings.PAGE_EVERY_S)
+    if any(page.incident.severity == "P0" for page in pages):
+        return gate.next_at - held + min(held, URGENT_AFTER)
+    return gate.next_at
+
+
+def _claimed(pages: list[Page], *, owner: str, now: datetime) -> Bundle:
+    for page in pages:
+        page.is_repeat = page.is_repeat or page.state == State.SENDING
+        page.state, page.owner = State.SENDING, owner
+        page.attempts += 1
+        page.look_at = now + lease_of(page)
+    return Bundle(tuple(pages))
+
+
+def _close_cut(cut: list[Page], claimed: list[Page], closed: list[Page], *, now: datetime) -> None:
+    """End attempts whose sender never said what became of them."""
+    taken = {page.pk for page in (*claimed, *closed)}
+    gone = [page.pk for page in cut if page.pk in taken]
+    if gone:
+        Attempt.objects.filter(page__in=gone, outcome="").update(
+            outcome=Attempt.Outcome.UNCERTAIN, ended_at=now
+        )
