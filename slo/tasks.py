@@ -5,6 +5,7 @@ from celery import shared_task
 from core.clock import now
 from slo.services import (
     backfills,
+    breakers,
     evaluation,
     input_checks,
     probing,
@@ -46,6 +47,12 @@ def probe() -> None:
 def backfill() -> None:
     """Beat tick: go on with the backfills that are open."""
     backfills.tick(now=now())
+
+
+@shared_task(name="slo.check_breakers", ignore_result=True, expires=15)
+def check_breakers() -> None:
+    """Beat tick: alert about circuit breakers that are open."""
+    breakers.check_breakers(now=now())
 
 
 @shared_task(name="slo.check_inputs", ignore_result=True, expires=300)

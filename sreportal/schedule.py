@@ -67,6 +67,12 @@ SCHEDULE: tuple[Tick, ...] = (
         "A silent or stuck source looks like a healthy service; five minutes later an alert says so.",
     ),
     Tick(
+        "Notice open circuit breakers",
+        "slo.check_breakers",
+        15,
+        "A breaker that opens says that a dependency is away; somebody should know within a minute.",
+    ),
+    Tick(
         "Miss signs of life",
         "incidents.check_heartbeats",
         15,
