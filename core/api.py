@@ -11,16 +11,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import models
 from django.db.models import QuerySet
 from django_filters import IsoDateTimeFilter
 from django_filters.fields import IsoDateTimeField
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import filters, serializers
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from core.errors import InvalidInput
 
-__all__ = ["InstantFilter", "StrictFieldsMixin", "StrictOrderingFilter"]
+__all__ = ["InstantFilter", "StrictFieldsMixin", "StrictOrderingFilter", "WallTimesMixin"]
 
 UNKNOWN = "There is no such field."
 
@@ -77,6 +79,22 @@ class StrictOrderingFilter(filters.OrderingFilter):
     def _own(view: APIView) -> tuple[str, ...] | None:
         own = getattr(view, "ordering", None)
         return (own,) if isinstance(own, str) else tuple(own) if own else None
+
+
+@extend_schema_field(
+    {"type": "string", "pattern": r"^\d{2}:\d{2}(:\d{2}(\.\d+)?)?$", "example": "09:00"}
+)
+class WallTimeField(serializers.TimeField):
+    """A time on a clock at the wall; OpenAPI's own `time` is one with an offset."""
+
+
+class WallTimesMixin:
+    """Take and show times of day as wall times. Put before the model serializer."""
+
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.TimeField: WallTimeField,
+    }
 
 
 class InstantField(IsoDateTimeField):

@@ -32,7 +32,6 @@ class NotificationRuleAdmin(AuditedAdmin):
     list_display = ["person", "urgency", "method", "delay"]
     list_filter = ["urgency"]
     list_select_related = ["person", "method"]
-    autocomplete_fields = ["person", "method"]
 
 
 @admin.register(QuietHours)
@@ -41,4 +40,3 @@ class QuietHoursAdmin(AuditedAdmin):
 
     list_display = ["person", "begins", "ends"]
     list_select_related = ["person"]
-    autocomplete_fields = ["person"]

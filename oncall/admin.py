@@ -28,15 +28,14 @@ class LayerInline(admin.StackedInline):
     show_change_link = True
 
 
-class MemberInline(admin.TabularInline):
+class MemberInline(admin.StackedInline):
     """Who takes turns, in order."""
 
     model = LayerMember
     extra = 1
-    autocomplete_fields = ["person"]
 
 
-class RestrictionInline(admin.TabularInline):
+class RestrictionInline(admin.StackedInline):
     """When the layer holds."""
 
     model = LayerRestriction
@@ -69,7 +68,6 @@ class OverrideAdmin(AuditedAdmin):
 
     list_display = ["schedule", "person", "starts_at", "ends_at", "reason", "created_by"]
     list_select_related = ["schedule", "person"]
-    autocomplete_fields = ["person"]
     search_fields = ["schedule__slug", "reason"]
     readonly_fields = ["created_by"]
 
@@ -80,7 +78,7 @@ class OverrideAdmin(AuditedAdmin):
         super().save_model(request, obj, form, change)
 
 
-class LevelInline(admin.TabularInline):
+class LevelInline(admin.StackedInline):
     """Its levels; whom each calls is edited on the level's own page."""
 
     model = PolicyLevel
@@ -88,19 +86,18 @@ class LevelInline(admin.TabularInline):
     show_change_link = True
 
 
-class TimingInline(admin.TabularInline):
+class TimingInline(admin.StackedInline):
     """When each level is called; a severity without any follows the guide's matrix."""
 
     model = Timing
     extra = 0
 
 
-class ServiceInline(admin.TabularInline):
+class ServiceInline(admin.StackedInline):
     """Services called by it."""
 
     model = ServicePolicy
     extra = 0
-    autocomplete_fields = ["service"]
 
 
 @admin.register(EscalationPolicy)
@@ -113,12 +110,11 @@ class EscalationPolicyAdmin(AuditedAdmin):
     inlines = [LevelInline, TimingInline, ServiceInline]
 
 
-class TargetInline(admin.TabularInline):
+class TargetInline(admin.StackedInline):
     """Whom the level calls."""
 
     model = LevelTarget
     extra = 1
-    autocomplete_fields = ["person", "schedule", "team"]
 
 
 @admin.register(PolicyLevel)
@@ -137,4 +133,3 @@ class FallbackContactAdmin(AuditedAdmin):
 
     list_display = ["__str__", "person", "channel"]
     list_select_related = ["person", "channel"]
-    autocomplete_fields = ["person"]

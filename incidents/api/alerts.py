@@ -26,7 +26,7 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
     """One condition, from when it began to hold until it ended."""
 
     service: serializers.SlugRelatedField[Service] = serializers.SlugRelatedField(
-        slug_field="slug", read_only=True
+        slug_field="slug", read_only=True, allow_null=True
     )
 
     class Meta:
@@ -35,6 +35,8 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
             "id",
             "source",
             "integration",
+            "incident",
+            "silenced_by",
             "dedup_key",
             "service",
             "severity",

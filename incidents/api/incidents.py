@@ -31,9 +31,11 @@ class IncidentSerializer(serializers.ModelSerializer[Incident]):
     """One disruption of one service."""
 
     service: serializers.SlugRelatedField[Service] = serializers.SlugRelatedField(
-        slug_field="slug", read_only=True
+        slug_field="slug", read_only=True, allow_null=True
     )
-    assigned_to = serializers.CharField(source="assigned_to.username", read_only=True, default=None)
+    assigned_to = serializers.CharField(
+        source="assigned_to.username", read_only=True, allow_null=True, default=None
+    )
     url = serializers.CharField(source="get_absolute_url", read_only=True)
 
     class Meta:
@@ -133,7 +135,9 @@ class TimelineSerializer(serializers.ModelSerializer[TimelineEntry]):
 class PageSerializer(serializers.ModelSerializer[Page]):
     """One message to one person or channel, and what became of it."""
 
-    person = serializers.CharField(source="person.username", read_only=True, default=None)
+    person = serializers.CharField(
+        source="person.username", read_only=True, allow_null=True, default=None
+    )
 
     class Meta:
         model = Page

@@ -124,7 +124,7 @@ def _bundled(
     groups: dict[tuple[object, ...], list[Page]] = {}
     for page in pages:
         groups.setdefault(_recipient(page), []).append(page)
-    gates = ContactMethod.objects.select_for_update(skip_locked=True).in_bulk(
+    gates = ContactMethod.objects.select_for_update(skip_locked=True, of=("self",)).in_bulk(
         sorted({page.method_id for page in pages if page.method_id})
     )
     bundles: list[Bundle] = []

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, InterfaceError, connection, connections
 
 from core import http_client, ticks
 from core.http_client import Deadline, OutboundError
@@ -25,6 +25,8 @@ __all__ = ["PROCESS", "Pager", "Work", "settle"]
 
 log = structlog.get_logger(__name__)
 PROCESS = "pager"
+# A server that restarts breaks connections in either way.
+DOWN = (DatabaseError, InterfaceError)
 BEAT_EVERY = timedelta(seconds=2)
 AUDIT_EVERY = timedelta(seconds=60)
 HEARTBEATS_EVERY = timedelta(seconds=5)
@@ -81,7 +83,7 @@ class Pager:
         while not stop.is_set():
             try:
                 busy = self.tick().any
-            except DatabaseError as error:
+            except DOWN as error:
                 log.warning("pager_waits_for_the_database", error=type(error).__name__)
                 connections.close_all()
                 busy = False
@@ -122,7 +124,7 @@ class Pager:
     def _send_one(self, bundle: Bundle) -> None:
         try:
             sending.send(bundle, owner=self._owner, clock=self._clock)
-        except DatabaseError as error:
+        except DOWN as error:
             # What became of it could not be written: its lease runs out, it is uncertain.
             log.warning("attempt_not_recorded", page=bundle.first.pk, error=type(error).__name__)
             connection.close()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -134,9 +135,10 @@ def called() -> list[str]:
 
 
 def test_opens_escalates_is_acknowledged_and_resolves_by_itself(
-    prometheus: None, shop: Shop
+    prometheus: None, shop: Shop, settings: Any
 ) -> None:
     """By each receiver an incident opens, calls L1, then L2; the link answers; it ends by itself."""
+    settings.PAGE_EVERY_S = 0
     people_of_the_shop()
     until(lambda: Incident.objects.count() == 3)
     late = timedelta()

@@ -9,7 +9,7 @@ from accounts.access import signed_in
 from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Service, Team
-from core.api import StrictFieldsMixin
+from core.api import StrictFieldsMixin, WallTimesMixin
 from core.clock import now
 from notifications.models import ContactMethod
 from oncall.models import (
@@ -62,7 +62,9 @@ class TimingSerializer(StrictFieldsMixin, serializers.ModelSerializer[Timing]):
         fields = ["phase", "severity", "level", "after", "urgency", "in_working_hours"]
 
 
-class EscalationPolicySerializer(StrictFieldsMixin, serializers.ModelSerializer[EscalationPolicy]):
+class EscalationPolicySerializer(
+    WallTimesMixin, StrictFieldsMixin, serializers.ModelSerializer[EscalationPolicy]
+):
     """Who is called, in which order and how long after each other."""
 
     team = serializers.SlugRelatedField(

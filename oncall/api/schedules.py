@@ -16,7 +16,7 @@ from accounts.access import signed_in
 from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Team
-from core.api import InstantFilter, StrictFieldsMixin
+from core.api import InstantFilter, StrictFieldsMixin, WallTimesMixin
 from core.clock import now
 from core.errors import InvalidInput
 from oncall.domain.schedules import Shift, gaps
@@ -28,7 +28,9 @@ from oncall.services.schedules import delete_override, save_override, save_sched
 LONGEST_VIEW = timedelta(days=366)
 
 
-class RestrictionSerializer(StrictFieldsMixin, serializers.ModelSerializer[LayerRestriction]):
+class RestrictionSerializer(
+    WallTimesMixin, StrictFieldsMixin, serializers.ModelSerializer[LayerRestriction]
+):
     """Hours at which a layer holds."""
 
     class Meta:
@@ -36,7 +38,7 @@ class RestrictionSerializer(StrictFieldsMixin, serializers.ModelSerializer[Layer
         fields = ["begins", "ends", "weekdays"]
 
 
-class LayerSerializer(StrictFieldsMixin, serializers.ModelSerializer[Layer]):
+class LayerSerializer(WallTimesMixin, StrictFieldsMixin, serializers.ModelSerializer[Layer]):
     """A rotation; later ones in the list stand above earlier ones."""
 
     people: serializers.SlugRelatedField[User] = serializers.SlugRelatedField(
