@@ -5,6 +5,7 @@ from functools import partial
 from django.core.checks import Tags, register
 
 from core import bootstrap, demo, process
+from oncall.services.defaults import create_default_policy
 from slo.services.defaults import ensure_defaults
 from sreportal import checks, reporting
 from users_api import demo_faults
@@ -17,6 +18,7 @@ def connect() -> None:
     register(checks.check_storage, Tags.database)
     register(checks.check_deployment, Tags.security, deploy=True)
     bootstrap.register(ensure_defaults)
+    bootstrap.register(create_default_policy)
     process.on_web_start(reporting.start)
     demo_faults.is_enabled = demo.is_on
     demo.on_removal(partial(delete_persons_of_domain, demo.EMAIL_DOMAIN))

@@ -20,6 +20,32 @@ if TYPE_CHECKING:
 OPEN_STATES = sorted(OPEN)
 _IS_OPEN = Q(status__in=OPEN_STATES)
 STATUSES = [(str(status), status.capitalize()) for status in Status]
+# How pages say what was done, where its name alone does not.
+ACTS = {
+    "open": "Opened",
+    "call": "Called",
+    "paged": "Message taken by its provider",
+    "page_failed": "Message not sent",
+    "fallback": "Fallback contact",
+    "acknowledge": "Acknowledged",
+    "unacknowledge": "Given back",
+    "snooze": "Snoozed",
+    "mitigate": "Mitigated",
+    "resolve": "Resolved",
+    "reopen": "Reopened",
+    "close": "Closed",
+    "escalate": "Escalated by hand",
+    "assign": "Assigned",
+    "merge": "Merged",
+    "merged": "Took in",
+    "unmerge": "Taken out again",
+    "unmerged": "Gave back",
+    "alert_fired": "Another alert",
+    "alert_resolved": "An alert ended",
+    "response": "Response timer",
+    "resolution": "Resolution timer",
+    "still_on_it": "Still on it?",
+}
 STANDINGS = [(str(standing), standing.replace("_", " ").capitalize()) for standing in Standing]
 
 
@@ -173,6 +199,10 @@ class TimelineEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.act} {self.text}".strip()
+
+    def get_act_display(self) -> str:
+        """Return what was done, as pages say it."""
+        return ACTS.get(self.act, self.act.replace("_", " ").capitalize())
 
 
 class ResponseTarget(TimestampedModel):

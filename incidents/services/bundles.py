@@ -82,7 +82,8 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
     if limit < 1:
         return [], []
     with transaction.atomic():
-        found = _due(now)
+        # What goes out by itself is read as it is sent; a bundle takes all that waits.
+        found = _due(now, MOST_PAGES if settings.PAGE_EVERY_S else limit)
         cut = [page for page in found if page.state == State.SENDING]
         given_up = [page for page in found if _settle(page)]
         bundles, changed = _bundled(
@@ -99,12 +100,12 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
     return bundles, given_up
 
 
-def _due(now: datetime) -> list[Page]:
+def _due(now: datetime, most: int) -> list[Page]:
     due = Page.objects.filter(state__in=Page.OPEN, look_at__lte=now)
     rows = due.select_related("incident__service", "person", "method").select_for_update(
         skip_locked=True, of=("self",)
     )
-    return list(rows.order_by("incident__severity", "look_at", "pk")[:MOST_PAGES])
+    return list(rows.order_by("incident__severity", "look_at", "pk")[:most])
 
 
 def _settle(page: Page) -> bool:

@@ -16,6 +16,7 @@ from oncall.models import (
     PolicyLevel,
     Schedule,
 )
+from oncall.services.defaults import create_default_policy
 
 pytestmark = pytest.mark.django_db
 MONDAY = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -73,3 +74,15 @@ def test_a_policy_is_shown_as_the_guides_matrix(schedule: Schedule) -> None:
     for said in ("at once", "after 5 min", "after 4 h", "of working time", "low urgency", "Nobody"):
         assert said in page
     assert signed_in(Role.MANAGER).get("/oncall/policies/none/").status_code == 404
+
+
+def test_a_fresh_portal_calls_its_first_admin() -> None:
+    """Once: what is edited afterwards stays."""
+    create_default_policy(now=MONDAY)
+    assert not EscalationPolicy.objects.exists()
+    admin = person("root", Role.ADMIN)
+    create_default_policy(now=MONDAY)
+    create_default_policy(now=MONDAY)
+    policy = EscalationPolicy.objects.get()
+    assert policy.is_default
+    assert LevelTarget.objects.get(level__policy=policy).person == admin
