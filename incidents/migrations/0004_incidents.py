@@ -184,6 +184,7 @@ class Migration(migrations.Migration):
                 ('channel', models.CharField(help_text='By what, e.g. email.', max_length=20)),
                 ('reason', models.CharField(max_length=40)),
                 ('urgency', models.CharField(choices=[('high', 'High'), ('low', 'Low')], max_length=4)),
+                ('severity', models.CharField(choices=[('P0', 'P0 critical'), ('P1', 'P1 high'), ('P2', 'P2 medium'), ('P3', 'P3 low')], help_text="The incident's when it was made.", max_length=2)),
                 ('at_least_once', models.BooleanField(help_text='P0 and P1: sent again when a crash cut the send. Others: at most once.')),
                 ('state', models.CharField(choices=[('waiting', 'Waiting'), ('sending', 'Being sent'), ('sent', 'Sent'), ('failed', 'Failed'), ('cancelled', 'Cancelled'), ('uncertain', 'Uncertain: a crash cut the send, and it is sent at most once')], default='waiting', max_length=10)),
                 ('created_at', models.DateTimeField()),

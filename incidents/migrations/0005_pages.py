@@ -97,7 +97,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='page',
-            index=models.Index(condition=models.Q(('state__in', ['waiting', 'sending'])), fields=['look_at'], name='incidents_page_due'),
+            index=models.Index(condition=models.Q(('state__in', ['waiting', 'sending'])), fields=['severity', 'look_at'], name='incidents_page_due'),
         ),
         migrations.AddIndex(
             model_name='page',

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from incidents.models.alerts import Severity
 from incidents.models.incidents import Incident
 from notifications.models import ContactMethod
 from oncall.domain.escalations import Ladder, Phase, Urgency, ladder_from
@@ -102,6 +103,9 @@ class Page(models.Model):
     channel = models.CharField(max_length=20, help_text="By what, e.g. email.")
     reason = models.CharField(max_length=40)
     urgency = models.CharField(max_length=4, choices=URGENCIES)
+    severity = models.CharField(
+        max_length=2, choices=Severity.choices, help_text="The incident's when it was made."
+    )
     at_least_once = models.BooleanField(
         help_text="P0 and P1: sent again when a crash cut the send. Others: at most once."
     )
@@ -120,7 +124,7 @@ class Page(models.Model):
         ordering = ["created_at", "pk"]
         indexes = [
             models.Index(
-                fields=["look_at"],
+                fields=["severity", "look_at"],
                 condition=Q(state__in=["waiting", "sending"]),
                 name="incidents_page_due",
             ),

@@ -105,7 +105,7 @@ def _due(now: datetime, most: int) -> list[Page]:
     rows = due.select_related("incident__service", "person", "method").select_for_update(
         skip_locked=True, of=("self",)
     )
-    return list(rows.order_by("incident__severity", "look_at", "pk")[:most])
+    return list(rows.order_by("severity", "look_at")[:most])
 
 
 def _settle(page: Page) -> bool:
@@ -161,7 +161,7 @@ def _opens_at(gate: ContactMethod, pages: Iterable[Page]) -> datetime:
     if gate.next_at is None:
         return gate.created_at
     held = timedelta(seconds=settings.PAGE_EVERY_S)
-    if any(page.incident.severity == "P0" for page in pages):
+    if any(page.severity == "P0" for page in pages):
         return gate.next_at - held + min(held, URGENT_AFTER)
     return gate.next_at
 

@@ -216,6 +216,7 @@ class _Place:
             channel=method.kind if method else Kind.EMAIL,
             reason=self.reason,
             urgency=self.urgency,
+            severity=self.incident.severity,
             at_least_once=self.incident.severity in AT_LEAST_ONCE,
             created_at=now,
             due_at=at,

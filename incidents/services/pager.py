@@ -6,7 +6,7 @@ of their own, so that a slow provider holds up nothing but its own page.
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -87,9 +87,15 @@ class Pager:
                 log.warning("pager_waits_for_the_database", error=type(error).__name__)
                 connections.close_all()
                 busy = False
-            # Woken at once when asked to stop; otherwise the rows say when to look.
-            stop.wait(0.01 if busy else pause_s)
+            self._rest(stop, pause_s, busy=busy)
         self._pool.shutdown(wait=True)
+
+    def _rest(self, stop: threading.Event, pause_s: float, *, busy: bool) -> None:
+        """Wait for a free sender, or for a moment; woken at once when asked to stop."""
+        if len(self._sending) >= self._most:
+            wait(self._sending, timeout=pause_s, return_when=FIRST_COMPLETED)
+        else:
+            stop.wait(0.01 if busy else pause_s)
 
     def tick(self) -> Work:
         """Do what is due now."""
