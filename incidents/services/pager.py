@@ -28,6 +28,8 @@ PROCESS = "pager"
 # A server that restarts breaks connections in either way.
 DOWN = (DatabaseError, InterfaceError)
 BEAT_EVERY = timedelta(seconds=2)
+# Few, so that senders are not kept waiting, and a pager that dies takes few claims with it.
+AT_A_TIME = 10
 AUDIT_EVERY = timedelta(seconds=60)
 HEARTBEATS_EVERY = timedelta(seconds=5)
 # A pager that was away for longer waits, so that a restored backup does not call everybody.
@@ -103,8 +105,8 @@ class Pager:
         if self._is_time("beat", BEAT_EVERY, now):
             ticks.beat(PROCESS, now=now)
         work = Work(
-            steps=due.fire_steps(now=now),
-            deadlines=due.fire_deadlines(now=now),
+            steps=due.fire_steps(now=now, limit=AT_A_TIME),
+            deadlines=due.fire_deadlines(now=now, limit=AT_A_TIME),
             silences=due.end_silences(now=now),
         )
         if self._is_time("heartbeats", HEARTBEATS_EVERY, now):
