@@ -28,10 +28,8 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -42,7 +40,8 @@ import psutil
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.paging_checker import Evidence, Message, PageRow, Sent, Verdict, judge  # noqa: E402
+from benchmarks.drill_evidence import Journals, Views, evidence  # noqa: E402
+from benchmarks.paging_checker import Evidence, Message, Sent, Verdict, judge  # noqa: E402
 from benchmarks.paging_mutants import MUTANTS  # noqa: E402
 from tests.servers import postgresql_server, throw_away_redis  # noqa: E402
 
@@ -50,21 +49,10 @@ RATE = 20
 STEPS = ("l1", "l2", "l3")
 AFTER_S = (0, 4, 16)
 ANSWERED = 0.3
-SABOTAGED = 0.01
 PROCESSES = ("web", "pager", "pager", "worker", "beat")
 # A page cut in half is repeated when its lease is over, 30 seconds; audits come every ten.
 SETTLES_WITHIN_S = 150
 PYTHON = sys.executable
-
-
-@dataclass
-class Journals:
-    """What everybody outside the portal wrote down; lists are only ever appended to."""
-
-    sent: list[Sent] = field(default_factory=list)
-    received: list[Message] = field(default_factory=list)
-    acknowledged: list[int] = field(default_factory=list)
-    kills: list[str] = field(default_factory=list)
 
 
 class _QuietServer(ThreadingHTTPServer):
@@ -270,80 +258,6 @@ def manage(env: dict[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-class Views:
-    """Reads the evidence views, and nothing else, of either database."""
-
-    def __init__(self, env: dict[str, str], sqlite: Path) -> None:
-        self._url, self._sqlite = env["DATABASE_URL"], sqlite
-
-    def rows(self, query: str) -> list[tuple[Any, ...]]:
-        """Return the rows of a query."""
-        connection = self._connect()
-        try:
-            cursor = connection.cursor()
-            cursor.execute(query)
-            return list(cursor.fetchall())
-        finally:
-            connection.close()
-
-    def sabotage(self, dice: random.Random) -> int:
-        """Stop one escalation in a hundred behind the portal's back, as a bug or an operator would."""
-        connection = self._connect()
-        try:
-            cursor = connection.cursor()
-            cursor.execute(
-                "SELECT id FROM incidents_escalationrun WHERE state = 'running' AND position = 1"
-            )
-            chosen = [row[0] for row in cursor.fetchall() if dice.random() < SABOTAGED]
-            for pk in chosen:
-                cursor.execute(
-                    "UPDATE incidents_escalationrun SET state = 'stopped' WHERE position = 1"
-                    f" AND state = 'running' AND id = {int(pk)}"
-                )
-            connection.commit()
-            return len(chosen)
-        finally:
-            connection.close()
-
-    def _connect(self) -> Any:
-        if self._url:
-            import psycopg2
-
-            return psycopg2.connect(self._url)
-        import sqlite3
-
-        return sqlite3.connect(self._sqlite, timeout=20)
-
-
-def _at(value: Any) -> datetime:
-    found = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def evidence(views: Views, journals: Journals) -> Evidence:
-    """Return all that is known, read once."""
-    attempts: dict[str, list[str]] = defaultdict(list)
-    for key, outcome in views.rows("SELECT key, outcome FROM ev_attempt ORDER BY key, n"):
-        attempts[key].append(outcome)
-    pages = views.rows(
-        "SELECT key, incident_id, cycle, step, target, channel, state, attempts, created_at"
-        " FROM ev_page"
-    )
-    return Evidence(
-        sent=list(journals.sent),
-        received=list(journals.received),
-        acknowledged=frozenset(journals.acknowledged),
-        receipts=frozenset(row[0] for row in views.rows("SELECT ext_id FROM ev_receipt")),
-        incidents={
-            pk: _at(acked) if acked else None
-            for pk, acked in views.rows("SELECT id, acked_at FROM ev_incident")
-        },
-        pages=[PageRow(*(*row[:8], _at(row[8]))) for row in pages],
-        attempts=attempts,
-        steps=[f"user:{name}" for name in STEPS],
-    )
-
-
 def is_settled(found: Evidence) -> bool:
     """Return whether nothing more is to be expected."""
     open_pages = [page for page in found.pages if page.state in {"waiting", "sending"}]
@@ -445,11 +359,11 @@ def _settled(views: Views, journals: Journals, within_s: float) -> Evidence:
     """Wait until nothing more is to be expected, or too long."""
     deadline = time.monotonic() + within_s
     while True:
-        found = evidence(views, journals)
+        found = evidence(views, journals, STEPS)
         if is_settled(found) or time.monotonic() > deadline:
             # What was on its way when the views were read has arrived by now.
             time.sleep(1)
-            return evidence(views, journals)
+            return evidence(views, journals, STEPS)
         time.sleep(1)
 
 

@@ -153,6 +153,13 @@ class Service(TimestampedModel):
         return reverse("catalog:service", args=[self.slug])
 
 
+def of_known_services(user: "User") -> Q:
+    """Return the condition on rows with a `service`: none, or one that `user` may know of."""
+    if user.has_role(Role.ADMIN):
+        return Q()
+    return Q(service=None) | Q(service__in=Service.objects.visible_to(user).values("pk"))
+
+
 class Dependency(models.Model):
     """`service` needs `target` to work."""
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 from django.db.models import Q
 
-from accounts.roles import Role
-from catalog.models import Service
+from catalog.models import Service, of_known_services
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -31,11 +30,7 @@ class AlertQuerySet(models.QuerySet["Alert"]):
 
     def visible_to(self, user: "User") -> Self:
         """Keep those of services that `user` may know of."""
-        if user.has_role(Role.ADMIN):
-            return self
-        return self.filter(
-            Q(service=None) | Q(service__in=Service.objects.visible_to(user).values("pk"))
-        )
+        return self.filter(of_known_services(user))
 
 
 class Alert(models.Model):

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Self
 from django.db import models
 from django.db.models import F, Q
 
-from accounts.roles import Role
-from catalog.models import Service
+from catalog.models import Service, of_known_services
 from core.models import TimestampedModel
 from incidents.domain.silencing import Matcher
 
@@ -25,11 +24,7 @@ class SilenceQuerySet(models.QuerySet["Silence"]):
 
     def visible_to(self, user: "User") -> Self:
         """Keep those of services that `user` may know of."""
-        if user.has_role(Role.ADMIN):
-            return self
-        return self.filter(
-            Q(service=None) | Q(service__in=Service.objects.visible_to(user).values("pk"))
-        )
+        return self.filter(of_known_services(user))
 
 
 class Silence(TimestampedModel):

@@ -15,7 +15,7 @@ from catalog.models import Service
 from core.audit import Who
 from core.errors import Conflict, InvalidInput
 from incidents.domain.lifecycle import OPEN, Action, Status
-from incidents.domain.response_targets import Standing
+from incidents.domain.response_targets import Standing, standing_at
 from incidents.models import Alert, AlertLogEntry, Deadline, Incident, Integration, TimelineEntry
 from incidents.queries.targets import response_target
 from incidents.services import deadlines, escalation, timeline
@@ -201,8 +201,7 @@ def resolve_locked(
     if incident.responded_at is None:
         _responded(incident, now=now)
     target = response_target(incident.severity)
-    is_late = now > incident.opened_at + target.resolve_within
-    incident.resolution = Standing.BREACHED if is_late else Standing.MET
+    incident.resolution = standing_at(incident.opened_at, target.resolve_within, now, now)
     incident.save()
     quiet(incident, now=now)
     deadlines.clear(incident, Deadline.Kind)
@@ -333,8 +332,7 @@ def _take_on(incident: Incident, actor: Who, person: User | None, *, now: dateti
 def _responded(incident: Incident, *, now: datetime) -> None:
     incident.responded_at = now
     within = response_target(incident.severity).respond_within
-    is_late = now > incident.opened_at + within
-    incident.response = Standing.BREACHED if is_late else Standing.MET
+    incident.response = standing_at(incident.opened_at, within, now, now)
     deadlines.clear(incident, deadlines.RESPONSE)
 
 
