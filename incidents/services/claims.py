@@ -4,37 +4,76 @@ A claim moves `look_at` to when it runs out. Whoever dies holding it loses it th
 pager finds the row again; nothing has to be cleaned up.
 """
 
+import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any
 
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db import connection
+from django.db.models import Model
 
-from incidents.models import Deadline, EscalationRun
-
-__all__ = ["LEASE", "MOST_CLAIMS", "claim"]
+__all__ = ["LEASE", "MOST_CLAIMS", "Queue"]
 
 # Longer than any transaction that fires may take (statement_timeout is below it), shorter than the
 # ten seconds within which everything is out after an outage.
 LEASE = timedelta(seconds=6)
 MOST_CLAIMS = 5
+# A row may become visible so long after the moment that is written in it.
+LATE = timedelta(minutes=2)
+SWEEP_EVERY_S = 5.0
 
-Row = TypeVar("Row", EscalationRun, Deadline)
 
+class Queue:
+    """The open rows of one table that a pager looks at when `look_at` has come.
 
-def claim(rows: QuerySet[Row], *, now: datetime, limit: int) -> list[Row]:
-    """Claim up to `limit` due rows, the longest due first; committed when this returns.
+    Dead entries of rows that were done pile up at the front of the index while another session
+    holds an old snapshot, a backup for example. So most looks begin where the last full one found
+    nothing left; a full one follows every few seconds.
 
     Args:
-        rows: Those that are open.
-        now: The present.
-        limit: Most rows.
+        model: With `look_at` and `claims`.
+        condition: Which rows are open, in SQL, as its partial index has it.
+        columns: What a claim returns of each row.
     """
-    with transaction.atomic():
-        due = rows.filter(look_at__lte=now).order_by("look_at", "pk")
-        found = list(due.select_for_update(skip_locked=True, of=("self",))[:limit])
-        for row in found:
-            row.look_at = now + LEASE
-            row.claims += 1
-        rows.model.objects.bulk_update(found, ["look_at", "claims"])
-    return found
+
+    def __init__(self, model: type[Model], condition: str, columns: Sequence[str]) -> None:
+        self._model, self._condition = model, condition
+        self._columns = columns
+        self._mark: datetime | None = None
+        self._next_sweep = 0.0
+
+    def claim(self, *, now: datetime, limit: int) -> list[tuple[Any, ...]]:
+        """Claim up to `limit` due rows, the longest due first; committed when this returns.
+
+        Args:
+            now: The present.
+            limit: Most rows.
+
+        Returns:
+            The columns of each.
+        """
+        is_fresh = time.monotonic() < self._next_sweep and self._mark and self._mark < now
+        mark = self._mark if is_fresh else None
+        rows = self._claim(now, limit, mark)
+        if mark is None and len(rows) < limit:
+            self._mark, self._next_sweep = now - LATE, time.monotonic() + SWEEP_EVERY_S
+        return rows
+
+    def _claim(self, now: datetime, limit: int, mark: datetime | None) -> list[tuple[Any, ...]]:
+        table = connection.ops.quote_name(self._model._meta.db_table)
+        skip = " FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
+        since = " AND look_at > %s" if mark else ""
+        columns = ", ".join(f"{table}.{name}" for name in self._columns)
+        moments = [
+            connection.ops.adapt_datetimefield_value(at)
+            for at in (now, *([mark] if mark else []), now + LEASE)
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"WITH due AS MATERIALIZED (SELECT id FROM {table} WHERE {self._condition}"  # noqa: S608 written in the code
+                f" AND look_at <= %s{since} ORDER BY look_at LIMIT {int(limit)}{skip})"
+                f" UPDATE {table} SET look_at = %s, claims = claims + 1"
+                f" WHERE id IN (SELECT id FROM due) RETURNING {columns}",
+                moments,
+            )
+            return cursor.fetchall()

@@ -5,49 +5,76 @@ the fallback contact is called for it: a poison row neither holds up the others 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
 from accounts.models import User
 from incidents.domain.lifecycle import OPEN, Status
 from incidents.domain.response_targets import Standing
 from incidents.models import Alert, Deadline, EscalationRun, Incident, Silence, TimelineEntry
-from incidents.services import deadlines, escalation, grouping, lifecycle, timeline
+from incidents.services import deadlines, escalation, firing, grouping, lifecycle, timeline
 from incidents.services.acts import Acts
-from incidents.services.claims import MOST_CLAIMS, claim
+from incidents.services.claims import LEASE, MOST_CLAIMS, Queue
+from incidents.services.firing import Claimed
 
-__all__ = ["end_silences", "fire_deadlines", "fire_steps"]
+__all__ = ["Queues", "end_silences"]
 
 log = structlog.get_logger(__name__)
 Kind = Deadline.Kind
 ANSWER_WITHIN = timedelta(minutes=5)
 
 
-def fire_steps(*, now: datetime, limit: int = 200) -> int:
-    """Fire every escalation step that is due; returns how many were claimed."""
-    runs = claim(
-        EscalationRun.objects.filter(state=EscalationRun.State.RUNNING), now=now, limit=limit
+@dataclass
+class Queues:
+    """What a pager looks at; each pager has its own, for what they remember of their last look."""
+
+    steps: Queue = field(
+        default_factory=lambda: Queue(EscalationRun, "state = 'running'", firing.COLUMNS)
     )
-    for run in runs:
-        if run.claims > MOST_CLAIMS:
-            _set_run_aside(run, now=now)
-        else:
-            _alone(partial(escalation.fire, run, now=now), run.pk, "step")
-    return len(runs)
+    deadlines: Queue = field(
+        default_factory=lambda: Queue(Deadline, "is_open", ("id", "incident_id", "kind", "claims"))
+    )
+
+    def fire_steps(self, *, now: datetime, limit: int = 500) -> int:
+        """Fire every escalation step that is due; returns how many were claimed."""
+        rows = self.steps.claim(now=now, limit=limit)
+        claims = [Claimed(*row, look_at=now + LEASE) for row in rows]
+        # One that an earlier claim did not survive is no company for others.
+        suspects = [claim for claim in claims if claim.claims > 1]
+        together = [claim for claim in claims if claim.claims == 1]
+        for claim in (*suspects, *_fired_together(together, now=now)):
+            if claim.claims > MOST_CLAIMS:
+                _set_run_aside(claim, now=now)
+            else:
+                _alone(partial(firing.fire, [claim], now=now), claim.run, "step")
+        return len(claims)
+
+    def fire_deadlines(self, *, now: datetime, limit: int = 100) -> int:
+        """Do what is due about incidents: timers, snoozes, holds; returns how many were claimed."""
+        rows = self.deadlines.claim(now=now, limit=limit)
+        for pk, incident, kind, claims in rows:
+            if claims > MOST_CLAIMS:
+                _set_deadline_aside(pk, incident, Kind(kind), now=now)
+            else:
+                _alone(partial(_meet, pk, incident, now=now), pk, "deadline")
+        return len(rows)
 
 
-def fire_deadlines(*, now: datetime, limit: int = 200) -> int:
-    """Do what is due about incidents: timers, snoozes, holds, acknowledgements; returns how many."""
-    rows = claim(Deadline.objects.filter(is_open=True), now=now, limit=limit)
-    for row in rows:
-        if row.claims > MOST_CLAIMS:
-            _set_deadline_aside(row, now=now)
-        else:
-            _alone(partial(_meet, row, now=now), row.pk, "deadline")
-    return len(rows)
+def _fired_together(claims: list[Claimed], *, now: datetime) -> list[Claimed]:
+    """Fire many steps; returns those that must be fired one by one, because some of them failed."""
+    if len(claims) < 2:
+        return claims
+    try:
+        return firing.fire(claims, now=now, wait=False)
+    except Exception:
+        if not connection.is_usable():
+            raise
+        log.exception("steps_failed_together", steps=len(claims))
+        return claims
 
 
 def end_silences(*, now: datetime, limit: int = 50) -> int:
@@ -75,32 +102,35 @@ def _alone(work: Callable[[], object], pk: int, what: str) -> bool:
 
 
 @transaction.atomic
-def _set_run_aside(run: EscalationRun, *, now: datetime) -> None:
-    incident = Incident.objects.select_for_update(of=("self",)).get(pk=run.incident_id)
-    aside = EscalationRun.objects.filter(pk=run.pk, state=EscalationRun.State.RUNNING)
+def _set_run_aside(claim: Claimed, *, now: datetime) -> None:
+    incident = Incident.objects.select_for_update(of=("self",)).get(pk=claim.incident)
+    run = EscalationRun.objects.get(pk=claim.run)
+    aside = EscalationRun.objects.filter(pk=claim.run, state=EscalationRun.State.RUNNING)
     if aside.update(state=EscalationRun.State.QUARANTINED, ended_at=now):
         why = f"The escalation failed {MOST_CLAIMS} times and was set aside."
         escalation.page_fallback(incident, why, now=now, run=run)
 
 
 @transaction.atomic
-def _set_deadline_aside(row: Deadline, *, now: datetime) -> None:
-    incident = Incident.objects.select_for_update(of=("self",)).get(pk=row.incident_id)
-    if Deadline.objects.filter(pk=row.pk, is_open=True).update(is_open=False):
-        why = f"“{row.get_kind_display()}” failed {MOST_CLAIMS} times and was set aside."
+def _set_deadline_aside(
+    deadline: int, incident_id: int, kind: Deadline.Kind, *, now: datetime
+) -> None:
+    incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident_id)
+    if Deadline.objects.filter(pk=deadline, is_open=True).update(is_open=False):
+        why = f"“{kind.label}” failed {MOST_CLAIMS} times and was set aside."
         escalation.page_fallback(incident, why, now=now)
 
 
-def _meet(row: Deadline, *, now: datetime) -> None:
+def _meet(deadline: int, incident_id: int, *, now: datetime) -> None:
     """Do what one deadline is about, if it still is: the incident's lock comes first."""
-    incident = Incident.objects.select_for_update(of=("self",)).get(pk=row.incident_id)
-    fresh = Deadline.objects.select_for_update().get(pk=row.pk)
+    incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident_id)
+    fresh = Deadline.objects.select_for_update().get(pk=deadline)
     if not fresh.is_open or fresh.due_at > now:
         return
     fresh.is_open = False
     fresh.save(update_fields=["is_open"])
     if incident.status in OPEN:
-        _MEANINGS[Kind(row.kind)](incident, now)
+        _MEANINGS[Kind(fresh.kind)](incident, now)
 
 
 def _standing(field: str, standing: Standing) -> Callable[[Incident, datetime], None]:

@@ -30,6 +30,7 @@ DOWN = (DatabaseError, InterfaceError)
 BEAT_EVERY = timedelta(seconds=2)
 # Few, so that senders are not kept waiting, and a pager that dies takes few claims with it.
 AT_A_TIME = 10
+STEPS_AT_A_TIME = 500
 AUDIT_EVERY = timedelta(seconds=60)
 HEARTBEATS_EVERY = timedelta(seconds=5)
 # A pager that was away for longer waits, so that a restored backup does not call everybody.
@@ -73,6 +74,7 @@ class Pager:
     ) -> None:
         self._audit_every = audit_every
         self._clock = clock
+        self._queues = due.Queues()
         self._owner = owner or ticks.instance_name()
         self._most = senders or settings.PAGER_SENDERS
         self._pool = ThreadPoolExecutor(self._most, thread_name_prefix="sender")
@@ -105,8 +107,8 @@ class Pager:
         if self._is_time("beat", BEAT_EVERY, now):
             ticks.beat(PROCESS, now=now)
         work = Work(
-            steps=due.fire_steps(now=now, limit=AT_A_TIME),
-            deadlines=due.fire_deadlines(now=now, limit=AT_A_TIME),
+            steps=self._queues.fire_steps(now=now, limit=STEPS_AT_A_TIME),
+            deadlines=self._queues.fire_deadlines(now=now, limit=AT_A_TIME),
             silences=due.end_silences(now=now),
         )
         if self._is_time("heartbeats", HEARTBEATS_EVERY, now):
@@ -169,9 +171,11 @@ def settle(*, clock: Clock, owner: str = "", most: int = 50) -> int:
     For tests and one-off runs: everything happens in the calling thread.
     """
     tried = 0
+    queues = due.Queues()
     for _ in range(most):
         now = clock()
-        work = due.fire_steps(now=now) + due.fire_deadlines(now=now) + due.end_silences(now=now)
+        work = queues.fire_steps(now=now) + queues.fire_deadlines(now=now)
+        work += due.end_silences(now=now)
         pages = sending.send_due(owner=owner or ticks.instance_name(), clock=clock)
         tried += pages
         if not work + pages:

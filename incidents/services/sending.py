@@ -14,9 +14,9 @@ from django.db import transaction
 from django.db.models import F
 
 from incidents.models import Attempt, EscalationRun, Page, TimelineEntry
-from incidents.services import escalation
 from incidents.services.bundles import Bundle, claim_bundles
 from incidents.services.messages import message_for, recipient_of
+from incidents.services.pages import FALLBACK
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
 from notifications.transports import TransportFailed, transport_for
@@ -157,7 +157,7 @@ def _failed_for_good(pages: Sequence[Page], problem: str, *, now: datetime) -> N
     )
     hopeful = (State.WAITING, State.SENDING, State.SENT)
     for page in pages:
-        if page.reason == escalation.FALLBACK:
+        if page.reason == FALLBACK:
             log.error("fallback_failed", incident=page.incident_id, channel=page.channel)
         if page.run_id is None:
             continue

@@ -1,13 +1,15 @@
 """Who is called, when, and when no more: the promises of the pager, on a clock that the test moves."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 
 from incidents.models import EscalationRun, Incident, Page
-from incidents.services import escalation, lifecycle
-from incidents.services.claims import LEASE, claim
+from incidents.services import firing, lifecycle
+from incidents.services.claims import LEASE, Queue
+from incidents.services.firing import Claimed
 from incidents.tests.oncall_portal import MONDAY, Portal, portal
 from oncall.models import FallbackContact, LevelTarget
 
@@ -172,7 +174,7 @@ def test_a_claim_that_was_lost_is_taken_by_the_next(portal: Portal) -> None:
     incident = lifecycle.declare(
         lifecycle.Opening("P0", "5xx spike", service=portal.service), now=portal.now, actor="test"
     )
-    claim(EscalationRun.objects.all(), now=portal.now, limit=10)
+    _claimed(portal)
     portal.settle()
     assert portal.paged() == []
     portal.now += LEASE
@@ -181,14 +183,21 @@ def test_a_claim_that_was_lost_is_taken_by_the_next(portal: Portal) -> None:
     assert incident.pages.count() == 1
 
 
+def _claimed(portal: Portal) -> list[Claimed]:
+    """Claim every step that is due, as a pager does."""
+    queue = Queue(EscalationRun, "state = 'running'", firing.COLUMNS)
+    rows = queue.claim(now=portal.now, limit=10)
+    return [Claimed(*row, look_at=portal.now + LEASE) for row in rows]
+
+
 def test_firing_twice_makes_a_page_once(portal: Portal) -> None:
     """Two pagers that both hold the row as it was claimed: one page."""
     lifecycle.declare(
         lifecycle.Opening("P0", "5xx spike", service=portal.service), now=portal.now, actor="test"
     )
-    (run,) = claim(EscalationRun.objects.all(), now=portal.now, limit=10)
-    assert escalation.fire(run, now=portal.now) == 1
-    assert escalation.fire(run, now=portal.now) == 0
+    claims = _claimed(portal)
+    firing.fire(claims, now=portal.now)
+    firing.fire(claims, now=portal.now)
     assert Page.objects.count() == 1
 
 
@@ -198,14 +207,14 @@ def test_a_poison_row_holds_up_nobody_and_is_set_aside(
     """One incident cannot be escalated: others are, and at the fifth failure somebody is called."""
     FallbackContact.objects.create(person=portal.add_person("eve"))
     bad = portal.open_incident("poison", severity="P3")
-    real = escalation.fire
+    real = firing.fire
 
-    def fire(run: EscalationRun, **kwargs: object) -> int:
-        if run.incident_id == bad.pk:
+    def fire(claims: list[Claimed], **kwargs: Any) -> list[Claimed]:
+        if bad.pk in {claim.incident for claim in claims}:
             raise RuntimeError("poison")
-        return real(run, **kwargs)  # type: ignore[arg-type]
+        return real(claims, **kwargs)
 
-    monkeypatch.setattr(escalation, "fire", fire)
+    monkeypatch.setattr(firing, "fire", fire)
     lifecycle.escalate(bad.pk, now=portal.now, actor="test")
     portal.open_incident("good", severity="P0")
     assert [name for _, name in portal.paged()] == ["alice", "alice"]

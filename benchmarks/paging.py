@@ -1,0 +1,191 @@
+"""How many escalation steps fire a second, and what does an empty tick cost among a million timers?
+
+A full firing is what `manage.py pager` does for one step: look up whom it calls, make the page with
+its key, write the timeline, set when the next step is due. Ticks are measured with a million runs
+that wait for something later, then again while another session holds an old snapshot, as a backup
+or a report does. PostgreSQL is a throw-away one, as durable as in production.
+
+    .venv/bin/python benchmarks/paging.py
+    .venv/bin/python benchmarks/paging.py --quick     # a tenth of everything, for a first look
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import ingest
+from tests import servers
+
+GOAL_FIRINGS = 40_000
+GOAL_TICK_MS = 1.0
+BATCH = 500
+
+
+def prepare(count: int, waiting: int) -> None:
+    """Make a person on call, `count` incidents whose first step is due and `waiting` later ones."""
+    from django.db import connection
+
+    from accounts.models import User
+    from catalog.models import Service
+    from core import encryption
+    from core.clock import now
+    from incidents.models import EscalationRun, Incident
+    from notifications.models import ContactMethod
+    from oncall.domain.escalations import Phase
+    from oncall.models import EscalationPolicy, LevelTarget, PolicyLevel, ServicePolicy
+    from oncall.queries.policies import ladder_of
+
+    at = now()
+    service = Service.objects.create(slug="shop", name="Shop")
+    policy = EscalationPolicy.objects.create(slug="shop", name="Shop", loops=3)
+    for number, name in enumerate(("alice", "bob"), 1):
+        person = User.objects.create_user(name, f"{name}@example.org", role="responder")
+        ContactMethod.objects.create(
+            person=person,
+            kind="webhook",
+            label="phone",
+            verified_at=at,
+            sealed_address=encryption.encrypt("https://example.org/"),
+        )
+        level = PolicyLevel.objects.create(policy=policy, number=number, name=name)
+        LevelTarget.objects.create(level=level, person=person)
+    ServicePolicy.objects.create(service=service, policy=policy)
+    ladder = ladder_of(policy, "P1", Phase.UNACKNOWLEDGED)
+    snapshot = json.dumps(ladder.to_json() if ladder else {})
+    total = count + waiting
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""INSERT INTO {Incident._meta.db_table} (service_id, "group", severity,
+            is_severity_set, title, summary, status, cycle, opened_at, acknowledged_by, resolved_by,
+            is_flapping, response, resolution, unreached, created_at, updated_at)
+            SELECT %s, 'g' || n, 'P1', false, 'Incident ' || n, '', 'triggered', 1, %s, '', '',
+            false, 'on_track', 'on_track', '', %s, %s FROM generate_series(1, %s) n""",
+            [service.pk, at, at, at, total],
+        )
+        cursor.execute(
+            f"""INSERT INTO {EscalationRun._meta.db_table} (incident_id, cycle, phase, policy_name,
+            snapshot, loop, position, state, started_at, due_at, look_at, claims, problem)
+            SELECT i.id, 1, 'unacknowledged', 'Shop', %s::jsonb, 0, 0, 'running', %s, i.due, i.due, 0, ''
+            FROM (SELECT id, %s + CASE WHEN row_number() OVER (ORDER BY id) <= %s
+            THEN interval '0' ELSE interval '1 day' END AS due FROM {Incident._meta.db_table}) i""",
+            [snapshot, at, at, count],
+        )
+        cursor.execute("VACUUM ANALYZE")
+
+
+def firings(count: int) -> float:
+    """Fire the step of every run that is due; returns firings a second."""
+    from core.clock import now
+    from incidents.models import Page
+    from incidents.services import due
+
+    began = time.perf_counter()
+    queues = due.Queues()
+    while queues.fire_steps(now=now(), limit=BATCH):
+        pass
+    passed = time.perf_counter() - began
+    made = Page.objects.count()
+    if made != count:
+        raise SystemExit(f"{made} pages were made of {count}")
+    return count / passed
+
+
+def empty_ticks(number: int) -> list[float]:
+    """Return what ticks cost that find nothing due, in milliseconds."""
+    from core.clock import now
+    from incidents.services import due
+
+    costs = []
+    queues = due.Queues()
+    for _ in range(number):
+        began = time.perf_counter()
+        if queues.fire_steps(now=now(), limit=BATCH):
+            raise SystemExit("something was due")
+        costs.append((time.perf_counter() - began) * 1000)
+    return costs
+
+
+def p99(values: list[float]) -> float:
+    """Return the 99th percentile."""
+    return statistics.quantiles(values, n=100)[98]
+
+
+def measure(count: int, waiting: int, ticks: int) -> dict[str, float]:
+    """Return all figures; the process must have no Django set up yet."""
+    servers.POSTGRESQL_FLAGS.update(ingest.DURABLE)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        servers._throw_away_postgresql() as server,
+        servers._own_database(server) as url,
+    ):
+        os.environ |= {"SREPORTAL_DATA": folder, "DATABASE_URL": url, "REDIS_URL": ""}
+        os.environ["DJANGO_SETTINGS_MODULE"] = "sreportal.settings"
+        import django
+
+        django.setup()
+        from django.core.management import call_command
+        from django.db import connection
+
+        call_command("migrate", verbosity=0)
+        prepare(count, waiting)
+        try:
+            return _measured(url, count, ticks)
+        finally:
+            connection.close()
+
+
+def _measured(url: str, count: int, ticks: int) -> dict[str, float]:
+    import psycopg2
+    from django.db import connection
+
+    old = psycopg2.connect(url)
+    old.set_session(isolation_level="REPEATABLE READ")
+    old.cursor().execute("SELECT count(*) FROM incidents_page")
+    found = {"firings": firings(count), "empty_tick_held": p99(empty_ticks(ticks))}
+    old.close()
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+    return {**found, "empty_tick": p99(empty_ticks(ticks))}
+
+
+def main() -> int:
+    """Measure, print a table and one JSON line a figure."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    share = 10 if options.quick else 1
+    found = measure(50_000 // share, 1_000_000 // share, 2_000 // share)
+    print(f"{'firings a second':<40}{found['firings']:>10.0f}")
+    print(f"{'empty tick, p99, ms':<40}{found['empty_tick']:>10.3f}")
+    print(f"{'empty tick under an old snapshot, p99, ms':<42}{found['empty_tick_held']:>8.3f}")
+    lines = (
+        ("firings", found["firings"], GOAL_FIRINGS, "firings a second", False),
+        ("empty_tick", found["empty_tick"], GOAL_TICK_MS, "ms, p99", True),
+        ("held_tick", found["empty_tick_held"], 2 * found["empty_tick"], "ms, p99", True),
+    )
+    for name, ours, goal, unit, lower in lines:
+        print(
+            json.dumps(
+                {
+                    "name": f"paging_{name}",
+                    "ours": ours,
+                    "peer": goal,
+                    "peer_name": "goal",
+                    "ratio": ours / goal,
+                    "unit": unit,
+                    "lower_is_better": lower,
+                }
+            )
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

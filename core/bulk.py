@@ -1,0 +1,108 @@
+"""Many rows in one statement, on both databases: the rows travel as one JSON document.
+
+Django's own bulk operations build SQL for every single value, which costs more than the database
+does. Values are numbers, texts, booleans, None, aware datetimes and what JSON columns hold; nothing
+is validated here.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import Model
+
+__all__ = ["insert_rows", "update_rows"]
+
+Row = Mapping[str, Any]
+
+
+def insert_rows(model: type[Model], rows: Sequence[Row], *, ignore_conflicts: bool = False) -> None:
+    """Insert rows, all with the same columns, named as in the table, e.g. `incident_id`.
+
+    Args:
+        model: Whose table.
+        rows: Columns that are left out must have a default in the database.
+        ignore_conflicts: Leave rows as they are whose unique values exist already.
+    """
+    if not rows:
+        return
+    columns = {name: name for name in rows[0]}
+    # Without a condition SQLite reads the word ON as that of a join.
+    conflict = " WHERE true ON CONFLICT DO NOTHING" if ignore_conflicts else ""
+    names = ", ".join(map(_name, columns))
+    sql = (
+        f"INSERT INTO {_table(model)} ({names}) SELECT {names}"  # noqa: S608 names of our columns
+        f" FROM {_document(model, columns)}{conflict}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [_json(rows)])
+
+
+def update_rows(
+    model: type[Model],
+    rows: Sequence[Row],
+    *,
+    matching: Mapping[str, str] | None = None,
+    only_if: str = "",
+) -> set[int]:
+    """Update rows by their `id`; returns the ids of those that were changed.
+
+    Args:
+        model: Whose table.
+        rows: All with the same names, `id` among them.
+        matching: Names that are no changes → columns that must be stored with that value.
+        only_if: A condition on the stored row as well, in SQL.
+    """
+    if not rows:
+        return set()
+    names, fixed = list(rows[0]), {"id": "id", **(matching or {})}
+    table = _table(model)
+    changed = [_name(name) for name in names if name not in fixed]
+    changes = ", ".join(f"{name} = given.{name}" for name in changed)
+    same = [f"{table}.{_name(stored)} = given.{_name(name)}" for name, stored in fixed.items()]
+    condition = " AND ".join([*same, *([f"{table}.{only_if}"] if only_if else [])])
+    document = _document(model, {name: fixed.get(name, name) for name in names})
+    sql = (
+        f"UPDATE {table} SET {changes} FROM {document}"  # noqa: S608 names of our columns
+        f" WHERE {condition} RETURNING {table}.{_name('id')}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [_json(rows)])
+        return {pk for (pk,) in cursor.fetchall()}
+
+
+def _name(column: str) -> str:
+    return connection.ops.quote_name(column)
+
+
+def _table(model: type[Model]) -> str:
+    return _name(model._meta.db_table)
+
+
+def _document(model: type[Model], columns: Mapping[str, str]) -> str:
+    """Return what stands behind FROM: the document as a table named `given`.
+
+    Args:
+        model: Whose columns have the types.
+        columns: Names in the document → columns of that type.
+    """
+    if connection.vendor == "sqlite":
+        values = ", ".join(f"json_extract(value, '$.{name}') AS {_name(name)}" for name in columns)
+        return f"(SELECT {values} FROM json_each(%s)) AS given"  # noqa: S608 names of our columns
+    types = {field.column: field.db_type(connection) for field in model._meta.concrete_fields}
+    defined = ", ".join(f"{_name(name)} {types[column]}" for name, column in columns.items())
+    return f"json_to_recordset(%s::json) AS given ({defined})"
+
+
+def _json(rows: Sequence[Row]) -> str:
+    return json.dumps(rows, default=_instant, separators=(",", ":"))
+
+
+def _instant(value: object) -> str:
+    if not isinstance(value, datetime):
+        raise TypeError(f"{type(value).__name__} is not written in bulk")
+    if connection.vendor == "sqlite":
+        return str(value.astimezone(UTC).replace(tzinfo=None))
+    return value.isoformat()
