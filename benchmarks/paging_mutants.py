@@ -8,6 +8,9 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from django.db.models import TextField
+from django.db.models.functions import Cast
+
 __all__ = ["MUTANTS", "apply"]
 
 SERVICES = "incidents.services"
@@ -32,32 +35,35 @@ def no_on_conflict() -> None:
     runs = importlib.import_module("incidents.models").EscalationRun.objects
 
     def doubled(pages: Any) -> Any:
-        rows = list(pages)
-        for row in rows:
-            row.key = secrets.token_hex(32)
-        return insert(rows)
+        return insert([{**page, "key": secrets.token_hex(32)} for page in pages])
 
-    def unlocked(rows: Any, *, now: Any, limit: int) -> list[Any]:
-        return list(rows.filter(look_at__lte=now).order_by("look_at", "pk")[:limit])
+    def unlocked(self: Any, *, now: Any, limit: int) -> list[Any]:
+        if self._model is not runs.model:
+            return list(claim(self, now=now, limit=limit))
+        rows = runs.filter(state="running", look_at__lte=now).order_by("look_at", "pk")
+        names = [name for name in self._columns if name != "snapshot"]
+        text = {"text": Cast("snapshot", TextField())}
+        return list(rows.annotate(**text).values_list(*names, "text")[:limit])
 
-    def trusting(run: Any, *, now: Any) -> Any:
-        runs.filter(pk=run.pk).update(
-            due_at=run.due_at, look_at=run.look_at, position=run.position, state="running"
-        )
-        return fire(run, now=now)
+    def trusting(claims: Any, *, now: Any, wait: bool = True) -> Any:
+        for claim in claims:
+            runs.filter(pk=claim.run).update(look_at=claim.look_at, state="running")
+        return fire(claims, now=now)
 
-    insert = _swap(f"{SERVICES}.escalation", "_insert", doubled)
-    fire = _swap(f"{SERVICES}.escalation", "fire", trusting)
-    _swap(f"{SERVICES}.due", "claim", unlocked)
+    insert = _swap(f"{SERVICES}.pages", "insert", doubled)
+    fire = _swap(f"{SERVICES}.firing", "fire", trusting)
+    queue = importlib.import_module(f"{SERVICES}.claims").Queue
+    claim, queue.claim = queue.claim, unlocked
 
 
 def mark_before_send() -> None:
     """A page is recorded as sent before it is handed to the transport."""
     sending = importlib.import_module(f"{SERVICES}.sending")
 
-    def early(bundle: Any, *, owner: str, clock: Any) -> Any:
-        sending.record(bundle, sending.Outcome(), owner=owner, now=clock())
-        return send(bundle, owner=owner, clock=clock)
+    def early(bundle: Any, *, clock: Any) -> Any:
+        done = sending.Done(bundle, sending.Outcome(), clock())
+        sending.record([done], owner=bundle.first.owner)
+        return send(bundle, clock=clock)
 
     send = _swap(f"{SERVICES}.sending", "send", early)
 
@@ -86,7 +92,7 @@ def lease_too_short() -> None:
 def no_recheck_on_ack() -> None:
     """Whoever answered is not asked about again: neither when a step fires nor when it is sent."""
     _swap(f"{SERVICES}.bundles", "is_wanted", lambda _page: True)
-    _swap(f"{SERVICES}.escalation", "_is_wanted", lambda _run, _incident: True)
+    _swap(f"{SERVICES}.firing", "_is_wanted", lambda _phase, _incident: True)
     _swap(f"{SERVICES}.escalation", "stop", lambda _incident, **_kwargs: None)
 
 

@@ -65,5 +65,9 @@ def logging_config(*, level: str, style: str) -> dict[str, Any]:
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "event"}},
         "root": {"handlers": ["stderr"], "level": level},
-        "loggers": {"django.server": {"handlers": ["stderr"], "propagate": False}},
+        "loggers": {
+            "django.server": {"handlers": ["stderr"], "propagate": False},
+            # It names every address that is asked, and an address may be the secret.
+            "httpx": {"level": "WARNING"},
+        },
     }

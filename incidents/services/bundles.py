@@ -9,10 +9,12 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
 
+from core import bulk
 from incidents.domain.lifecycle import Status
 from incidents.models import Attempt, Page
 from notifications.domain.kinds import Kind
@@ -42,9 +44,11 @@ class Bundle:
 
     Args:
         pages: Claimed, the worst incident's first.
+        attempts: Numbers of the attempts, one a page.
     """
 
     pages: tuple[Page, ...]
+    attempts: tuple[int, ...] = ()
 
     @property
     def first(self) -> Page:
@@ -90,14 +94,19 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
             [page for page in found if page.state in Page.OPEN], owner=owner, now=now, limit=limit
         )
         closed = [page for page in found if page.state not in Page.OPEN]
-        Page.objects.bulk_update([*closed, *changed], _CHANGED, batch_size=500)
-        claimed = [page for bundle in bundles for page in bundle.pages]
+        bulk.update_rows(Page, [_columns(page) for page in (*closed, *changed)])
+        claimed = [page for bundle in bundles for page in bundle]
         _close_cut(cut, claimed, closed, now=now)
-        Attempt.objects.bulk_create(
+        begun = Attempt.objects.bulk_create(
             Attempt(page=page, number=page.attempts, owner=owner, started_at=now)
             for page in claimed
         )
-    return bundles, given_up
+    numbers = {attempt.page_id: attempt.pk for attempt in begun}
+    return [Bundle(tuple(p), tuple(numbers[page.pk] for page in p)) for p in bundles], given_up
+
+
+def _columns(page: Page) -> dict[str, Any]:
+    return {"id": page.pk, **{name: getattr(page, name) for name in _CHANGED}}
 
 
 def _due(now: datetime, most: int) -> list[Page]:
@@ -120,33 +129,41 @@ def _settle(page: Page) -> bool:
 
 def _bundled(
     pages: list[Page], *, owner: str, now: datetime, limit: int
-) -> tuple[list[Bundle], list[Page]]:
-    """Return messages of what may go out now, and all pages that this changed."""
+) -> tuple[list[list[Page]], list[Page]]:
+    """Return what may go out now, a list a message, and all pages that this changed."""
     groups: dict[tuple[object, ...], list[Page]] = {}
     for page in pages:
         groups.setdefault(_recipient(page), []).append(page)
-    gates = ContactMethod.objects.select_for_update(skip_locked=True, of=("self",)).in_bulk(
-        sorted({page.method_id for page in pages if page.method_id})
-    )
-    bundles: list[Bundle] = []
+    gates = _gates(pages)
+    bundles: list[list[Page]] = []
     changed: list[Page] = []
     used = set()
     for group in groups.values():
-        gate = gates.get(group[0].method_id) if group[0].method_id else None
+        method = group[0].method_id if settings.PAGE_EVERY_S else None
+        gate = gates.get(method) if method else None
         # Locked by another pager, which sends by it now.
-        if len(bundles) >= limit or (group[0].method_id and gate is None):
+        if len(bundles) >= limit or (method and gate is None):
             continue
         if gate is not None and (opens_at := _opens_at(gate, group)) > now:
             for page in group:
                 page.look_at = opens_at
         else:
-            bundles.append(_claimed(group, owner=owner, now=now))
+            _claim(group, owner=owner, now=now)
+            bundles.append(group)
             if gate is not None:
                 gate.next_at = now + timedelta(seconds=settings.PAGE_EVERY_S)
                 used.add(gate)
         changed += group
     ContactMethod.objects.bulk_update(sorted(used, key=lambda gate: gate.pk), ["next_at"])
     return bundles, changed
+
+
+def _gates(pages: Iterable[Page]) -> dict[int, ContactMethod]:
+    """Return the methods that pages go by, locked: they say when the next message may go out."""
+    if not settings.PAGE_EVERY_S:
+        return {}
+    methods = ContactMethod.objects.select_for_update(skip_locked=True, of=("self",))
+    return methods.in_bulk(sorted({page.method_id for page in pages if page.method_id}))
 
 
 def _recipient(page: Page) -> tuple[object, ...]:
@@ -166,13 +183,12 @@ def _opens_at(gate: ContactMethod, pages: Iterable[Page]) -> datetime:
     return gate.next_at
 
 
-def _claimed(pages: list[Page], *, owner: str, now: datetime) -> Bundle:
+def _claim(pages: Iterable[Page], *, owner: str, now: datetime) -> None:
     for page in pages:
         page.is_repeat = page.is_repeat or page.state == State.SENDING
         page.state, page.owner = State.SENDING, owner
         page.attempts += 1
         page.look_at = now + lease_of(page)
-    return Bundle(tuple(pages))
 
 
 def _close_cut(cut: list[Page], claimed: list[Page], closed: list[Page], *, now: datetime) -> None:

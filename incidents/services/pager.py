@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection, connections
+from django.db import connections
 
 from core import http_client, ticks
 from core.http_client import Deadline, OutboundError
@@ -20,17 +20,18 @@ from core.models import ProcessHeartbeat
 from incidents.services import due, heartbeats, sending
 from incidents.services.auditor import PATIENCE, audit_paging
 from incidents.services.bundles import Bundle
+from incidents.services.recording import DOWN, Recorder
 
 __all__ = ["PROCESS", "Pager", "Work", "settle"]
 
 log = structlog.get_logger(__name__)
 PROCESS = "pager"
-# A server that restarts breaks connections in either way.
-DOWN = (DatabaseError, InterfaceError)
 BEAT_EVERY = timedelta(seconds=2)
 # Few, so that senders are not kept waiting, and a pager that dies takes few claims with it.
 AT_A_TIME = 10
 STEPS_AT_A_TIME = 500
+# So many outcomes may wait to be written before nothing more is sent.
+UNRECORDED = 100
 AUDIT_EVERY = timedelta(seconds=60)
 HEARTBEATS_EVERY = timedelta(seconds=5)
 # A pager that was away for longer waits, so that a restored backup does not call everybody.
@@ -77,6 +78,7 @@ class Pager:
         self._queues = due.Queues()
         self._owner = owner or ticks.instance_name()
         self._most = senders or settings.PAGER_SENDERS
+        self._recorder = Recorder(self._owner)
         self._pool = ThreadPoolExecutor(self._most, thread_name_prefix="sender")
         self._sending: set[Future[None]] = set()
         self._next: dict[str, datetime] = {}
@@ -93,13 +95,14 @@ class Pager:
                 busy = False
             self._rest(stop, pause_s, busy=busy)
         self._pool.shutdown(wait=True)
+        self._recorder.close()
 
     def _rest(self, stop: threading.Event, pause_s: float, *, busy: bool) -> None:
         """Wait for a free sender, or for a moment; woken at once when asked to stop."""
         if len(self._sending) >= self._most:
             wait(self._sending, timeout=pause_s, return_when=FIRST_COMPLETED)
-        else:
-            stop.wait(0.01 if busy else pause_s)
+        # While there is much to do, a moment's wait lets the next claim take more at once.
+        stop.wait(0.005 if busy else pause_s)
 
     def tick(self) -> Work:
         """Do what is due now."""
@@ -127,17 +130,14 @@ class Pager:
     def _send(self) -> int:
         self._sending = {future for future in self._sending if not future.done()}
         free = self._most - len(self._sending)
+        if self._recorder.waiting > UNRECORDED:
+            return 0
         bundles = sending.claim(owner=self._owner, now=self._clock(), limit=free)
         self._sending |= {self._pool.submit(self._send_one, bundle) for bundle in bundles}
         return len(bundles)
 
     def _send_one(self, bundle: Bundle) -> None:
-        try:
-            sending.send(bundle, owner=self._owner, clock=self._clock)
-        except DOWN as error:
-            # What became of it could not be written: its lease runs out, it is uncertain.
-            log.warning("attempt_not_recorded", page=bundle.first.pk, error=type(error).__name__)
-            connection.close()
+        self._recorder.put(sending.send(bundle, clock=self._clock))
 
     def _audit(self, now: datetime) -> None:
         findings = audit_paging(now=now, patience=min(PATIENCE, self._audit_every))

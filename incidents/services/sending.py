@@ -8,11 +8,12 @@ not failed: for P0 and P1 it is sent again under the same key and says so, for o
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import F
 
+from core import bulk
 from incidents.models import Attempt, EscalationRun, Page, TimelineEntry
 from incidents.services.bundles import Bundle, claim_bundles
 from incidents.services.messages import message_for, recipient_of
@@ -21,7 +22,7 @@ from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
 from notifications.transports import TransportFailed, transport_for
 
-__all__ = ["BACKOFF", "MOST_ATTEMPTS", "claim", "record", "send", "send_due"]
+__all__ = ["BACKOFF", "MOST_ATTEMPTS", "Done", "Outcome", "claim", "record", "send", "send_due"]
 
 log = structlog.get_logger(__name__)
 State = Page.State
@@ -63,8 +64,23 @@ def claim(*, owner: str, now: datetime, limit: int) -> list[Bundle]:
     return bundles
 
 
-def send(bundle: Bundle, *, owner: str, clock: Clock) -> bool:
-    """Send one claimed message and record what became of it; returns whether it was taken."""
+@dataclass(frozen=True)
+class Done:
+    """One message that was tried.
+
+    Args:
+        bundle: Its pages.
+        outcome: What became of it.
+        at: When it ended.
+    """
+
+    bundle: Bundle
+    outcome: Outcome
+    at: datetime
+
+
+def send(bundle: Bundle, *, clock: Clock) -> Done:
+    """Send one claimed message; whatever happens, there is an outcome to be recorded."""
     try:
         message = message_for(bundle.pages, bundle.key, now=clock())
         kind = Kind(bundle.first.channel)
@@ -74,85 +90,114 @@ def send(bundle: Bundle, *, owner: str, clock: Clock) -> bool:
     except Exception as error:
         log.exception("transport_broke", page=bundle.first.pk, channel=bundle.first.channel)
         outcome = Outcome(problem=f"The transport broke ({type(error).__name__}).")
-    record(bundle, outcome, owner=owner, now=clock())
-    return not outcome.problem
+    return Done(bundle, outcome, clock())
 
 
 @transaction.atomic
-def record(bundle: Bundle, outcome: Outcome, *, owner: str, now: datetime) -> None:
-    """Write down what became of an attempt; pages change only if they are still this claim's.
+def record(done: Sequence[Done], *, owner: str) -> None:
+    """Write down what became of attempts; pages change only if they are still this claim's.
 
     An attempt whose answer was lost may have arrived: it counts like one that a crash cut.
     """
-    pages = {page.pk: page for page in bundle.pages}
-    mine = Page.objects.select_for_update(of=("self",)).filter(
-        pk__in=pages, state=State.SENDING, owner=owner
+    tried = [(page, each) for each in done for page in each.bundle.pages]
+    held = bulk.update_rows(
+        Page,
+        [{"id": page.pk, "owner": owner, **_standing(page, each)} for page, each in tried],
+        matching={"owner": "owner", "attempts": "attempts"},
+        only_if="state = 'sending'",
     )
-    held = [row for row in mine.order_by("pk") if row.attempts == pages[row.pk].attempts]
-    Attempt.objects.filter(
-        page__in=pages, owner=owner, ended_at=None, number=F("page__attempts")
-    ).update(
-        ended_at=now,
-        outcome=outcome.word,
-        provider_id=outcome.provider_id[:200],
-        problem=outcome.problem[:500],
+    bulk.update_rows(
+        Attempt,
+        [_ended(number, each) for each in done for number in each.bundle.attempts],
+        only_if="ended_at IS NULL",
     )
-    for row in held:
-        _settle(row, outcome, now=now)
-    Page.objects.bulk_update(
-        held, ["state", "sent_at", "provider_id", "problem", "look_at", "is_repeat"], batch_size=500
-    )
-    _tell_method(bundle.first, outcome, now=now)
-    if not outcome.problem:
-        _write_sent(held, now=now)
-    if lost := [row for row in held if row.state in {State.FAILED, State.UNCERTAIN}]:
-        _failed_for_good(lost, outcome.problem, now=now)
+    _tell_methods(done)
+    sent = [(page, each.at) for page, each in tried if page.pk in held and not each.outcome.problem]
+    bulk.insert_rows(TimelineEntry, [_sent_entry(page, at) for page, at in sent])
+    for each in done:
+        if lost := [p for p in each.bundle.pages if p.pk in held and _is_lost(p, each.outcome)]:
+            _failed_for_good(lost, each.outcome.problem, now=each.at)
 
 
-def _settle(page: Page, outcome: Outcome, *, now: datetime) -> None:
-    """Say where a page stands after an attempt."""
-    page.problem = outcome.problem[:500]
-    if not outcome.problem:
-        page.state, page.sent_at = State.SENT, now
-        page.provider_id = outcome.provider_id[:200]
-        return
+def _standing(page: Page, each: Done) -> dict[str, Any]:
+    """Return where a page stands after an attempt, as columns."""
+    outcome = each.outcome
+    state, look_at = State.SENT, page.look_at
+    if outcome.problem and _may_go_again(page, outcome):
+        state = State.WAITING
+        look_at = each.at + BACKOFF[min(page.attempts, len(BACKOFF)) - 1]
+    elif outcome.problem:
+        state = State.UNCERTAIN if outcome.is_uncertain else State.FAILED
+    return {
+        "attempts": page.attempts,
+        "state": state,
+        "sent_at": None if outcome.problem else each.at,
+        "provider_id": outcome.provider_id[:200],
+        "problem": outcome.problem[:500],
+        "look_at": look_at,
+        "is_repeat": page.is_repeat or outcome.is_uncertain,
+    }
+
+
+def _may_go_again(page: Page, outcome: Outcome) -> bool:
     may_repeat = page.at_least_once or not outcome.is_uncertain
-    page.is_repeat = page.is_repeat or outcome.is_uncertain
-    if may_repeat and not outcome.is_final and page.attempts < MOST_ATTEMPTS:
-        page.state = State.WAITING
-        page.look_at = now + BACKOFF[min(page.attempts, len(BACKOFF)) - 1]
-    else:
-        page.state = State.UNCERTAIN if outcome.is_uncertain else State.FAILED
+    return may_repeat and not outcome.is_final and page.attempts < MOST_ATTEMPTS
 
 
-def _tell_method(page: Page, outcome: Outcome, *, now: datetime) -> None:
-    """Note when a method last worked or failed; a failure opens it for the next try."""
-    if page.method_id is None:
-        return
-    method = ContactMethod.objects.filter(pk=page.method_id)
-    if outcome.problem:
-        method.update(failed_at=now, problem=outcome.problem[:500], next_at=None)
-    else:
-        method.update(delivered_at=now, problem="")
+def _is_lost(page: Page, outcome: Outcome) -> bool:
+    return bool(outcome.problem) and not _may_go_again(page, outcome)
 
 
-def _write_sent(pages: Sequence[Page], *, now: datetime) -> None:
-    TimelineEntry.objects.bulk_create(
-        _entry(
-            page,
-            "paged",
-            f"{page.target} by {page.channel}"
-            f"{', again: the first send was cut' if page.is_repeat else ''}.",
-            now=now,
-        )
-        for page in pages
-    )
+def _ended(attempt: int, each: Done) -> dict[str, Any]:
+    return {
+        "id": attempt,
+        "ended_at": each.at,
+        "outcome": each.outcome.word,
+        "provider_id": each.outcome.provider_id[:200],
+        "problem": each.outcome.problem[:500],
+    }
+
+
+def _tell_methods(done: Sequence[Done]) -> None:
+    """Note when methods last worked or failed; a failure opens one for the next try."""
+    told = {each.bundle.first.method_id: each for each in done if each.bundle.first.method_id}
+    methods = ContactMethod.objects.select_for_update(of=("self",)).filter(pk__in=told)
+    rows = list(methods.order_by("pk"))
+    for method in rows:
+        each = told[method.pk]
+        method.problem = each.outcome.problem[:500]
+        if method.problem:
+            method.failed_at, method.next_at = each.at, None
+        else:
+            method.delivered_at = each.at
+    ContactMethod.objects.bulk_update(rows, ["problem", "failed_at", "next_at", "delivered_at"])
+
+
+def _sent_entry(page: Page, at: datetime) -> dict[str, Any]:
+    again = ", again: the first send was cut" if page.is_repeat else ""
+    return {
+        "incident_id": page.incident_id,
+        "at": at,
+        "kind": TimelineEntry.Kind.PAGE,
+        "act": "paged",
+        "actor": "portal",
+        "text": f"{page.target} by {page.channel}{again}.",
+        "facts": {"page": page.key},
+    }
 
 
 def _failed_for_good(pages: Sequence[Page], problem: str, *, now: datetime) -> None:
     """Say that pages did not get out; where none of a step did, the next step fires at once."""
     TimelineEntry.objects.bulk_create(
-        _entry(page, "page_failed", f"{page.target} by {page.channel}: {problem}"[:1000], now=now)
+        TimelineEntry(
+            incident_id=page.incident_id,
+            at=now,
+            kind=TimelineEntry.Kind.PAGE,
+            act="page_failed",
+            actor="portal",
+            text=f"{page.target} by {page.channel}: {problem}"[:1000],
+            facts={"page": page.key},
+        )
         for page in pages
     )
     hopeful = (State.WAITING, State.SENDING, State.SENT)
@@ -168,21 +213,9 @@ def _failed_for_good(pages: Sequence[Page], problem: str, *, now: datetime) -> N
             )
 
 
-def _entry(page: Page, act: str, text: str, *, now: datetime) -> TimelineEntry:
-    return TimelineEntry(
-        incident_id=page.incident_id,
-        at=now,
-        kind=TimelineEntry.Kind.PAGE,
-        act=act,
-        actor="portal",
-        text=text,
-        facts={"page": page.key},
-    )
-
-
 def send_due(*, owner: str, clock: Clock, limit: int = 100) -> int:
     """Claim and send what is due, one after the other; returns how many messages were tried."""
     bundles = claim(owner=owner, now=clock(), limit=limit)
     for bundle in bundles:
-        send(bundle, owner=owner, clock=clock)
+        record([send(bundle, clock=clock)], owner=owner)
     return len(bundles)
