@@ -8,6 +8,7 @@ is validated here.
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
@@ -88,11 +89,16 @@ def _document(model: type[Model], columns: Mapping[str, str]) -> str:
         model: Whose columns have the types.
         columns: Names in the document → columns of that type.
     """
-    if connection.vendor == "sqlite":
-        values = ", ".join(f"json_extract(value, '$.{name}') AS {_name(name)}" for name in columns)
+    return _document_of(connection.vendor, model, tuple(columns.items()))
+
+
+@lru_cache(maxsize=256)
+def _document_of(vendor: str, model: type[Model], columns: tuple[tuple[str, str], ...]) -> str:
+    if vendor == "sqlite":
+        values = ", ".join(f"json_extract(value, '$.{n}') AS {_name(n)}" for n, _ in columns)
         return f"(SELECT {values} FROM json_each(%s)) AS given"  # noqa: S608 names of our columns
     types = {field.column: field.db_type(connection) for field in model._meta.concrete_fields}
-    defined = ", ".join(f"{_name(name)} {types[column]}" for name, column in columns.items())
+    defined = ", ".join(f"{_name(name)} {types[column]}" for name, column in columns)
     return f"json_to_recordset(%s::json) AS given ({defined})"
 
 

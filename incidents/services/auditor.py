@@ -15,7 +15,7 @@ from incidents.models import EscalationRun, Incident, Page
 from incidents.services import escalation
 from oncall.domain.escalations import Phase
 
-__all__ = ["PATIENCE", "Finding", "audit_paging"]
+__all__ = ["PATIENCE", "Finding", "audit_paging", "overdue_pages"]
 
 # What a healthy pager does within seconds may take this long before it is a finding.
 PATIENCE = timedelta(seconds=60)
@@ -56,6 +56,12 @@ def audit_paging(*, now: datetime, patience: timedelta = PATIENCE) -> list[Findi
         found.append(Finding(incident, what))
         _repair(incident, what, now=now)
     return found
+
+
+def overdue_pages(*, now: datetime, patience: timedelta = PATIENCE) -> int:
+    """Return how many pages should be out and are not: pagers may be behind, or a provider down."""
+    since = now - patience
+    return Page.objects.filter(state__in=Page.OPEN, due_at__lte=since, look_at__lte=since).count()
 
 
 def _waiting() -> Q:
@@ -111,11 +117,19 @@ def _stalled(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
 
 
 def _stuck_pages(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
-    """Return triggered incidents with a page that is due for long and still not out."""
+    """Return triggered incidents with a page that is long due, although others went out before it.
+
+    Where what is due later waits as well, pagers are behind, and one more page would not help.
+    """
+    since = now - patience
+    passed = Page.objects.filter(
+        state=Page.State.SENT, sent_at__gt=since, severity__gte=OuterRef("severity")
+    )
     rows = Page.objects.filter(
+        Exists(passed.filter(due_at__gt=OuterRef("look_at"))),
         state=Page.State.WAITING,
-        due_at__lte=now - patience,
-        look_at__lte=now - patience,
+        due_at__lte=since,
+        look_at__lte=since,
         incident__status=Status.TRIGGERED,
     )
     found = rows.order_by("incident").values_list("incident", flat=True).distinct()[:_MOST]

@@ -18,7 +18,7 @@ from core import http_client, ticks
 from core.http_client import Deadline, OutboundError
 from core.models import ProcessHeartbeat
 from incidents.services import due, heartbeats, sending
-from incidents.services.auditor import PATIENCE, audit_paging
+from incidents.services.auditor import PATIENCE, audit_paging, overdue_pages
 from incidents.services.bundles import Bundle
 from incidents.services.recording import DOWN, Recorder
 
@@ -140,10 +140,13 @@ class Pager:
         self._recorder.put(sending.send(bundle, clock=self._clock))
 
     def _audit(self, now: datetime) -> None:
-        findings = audit_paging(now=now, patience=min(PATIENCE, self._audit_every))
+        patience = min(PATIENCE, self._audit_every)
+        findings = audit_paging(now=now, patience=patience)
         for finding in findings:
             log.error("paging_repaired", incident=finding.incident, found=finding.what)
-        if settings.DEAD_MAN_URL and not findings:
+        if overdue := overdue_pages(now=now, patience=patience):
+            log.error("paging_is_behind", pages=overdue)
+        if settings.DEAD_MAN_URL and not findings and not overdue:
             self._pool.submit(_tell_the_watcher)
 
     def _guard(self, stop: threading.Event, *, resumed: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from django.db import transaction
+from django.db.models import Q
 
 from core import bulk
 from incidents.models import Attempt, EscalationRun, Page, TimelineEntry
@@ -28,6 +29,7 @@ log = structlog.get_logger(__name__)
 State = Page.State
 MOST_ATTEMPTS = 5
 BACKOFF = (timedelta(seconds=5), timedelta(seconds=15), timedelta(seconds=30), timedelta(minutes=1))
+NOTED_EVERY = timedelta(seconds=1)
 Clock = Callable[[], datetime]
 
 
@@ -161,16 +163,16 @@ def _ended(attempt: int, each: Done) -> dict[str, Any]:
 def _tell_methods(done: Sequence[Done]) -> None:
     """Note when methods last worked or failed; a failure opens one for the next try."""
     told = {each.bundle.first.method_id: each for each in done if each.bundle.first.method_id}
-    methods = ContactMethod.objects.select_for_update(of=("self",)).filter(pk__in=told)
-    rows = list(methods.order_by("pk"))
-    for method in rows:
-        each = told[method.pk]
-        method.problem = each.outcome.problem[:500]
-        if method.problem:
-            method.failed_at, method.next_at = each.at, None
-        else:
-            method.delivered_at = each.at
-    ContactMethod.objects.bulk_update(rows, ["problem", "failed_at", "next_at", "delivered_at"])
+    methods = ContactMethod.objects.all()
+    worked = sorted(pk for pk, each in told.items() if not each.outcome.problem)
+    if worked:
+        latest = max(told[pk].at for pk in worked)
+        # To the second is enough, and spares a busy method's row.
+        stale = ~Q(problem="") | Q(delivered_at=None) | Q(delivered_at__lt=latest - NOTED_EVERY)
+        methods.filter(stale, pk__in=worked).update(delivered_at=latest, problem="")
+    for pk in sorted(told.keys() - set(worked)):
+        problem = told[pk].outcome.problem[:500]
+        methods.filter(pk=pk).update(failed_at=told[pk].at, problem=problem, next_at=None)
 
 
 def _sent_entry(page: Page, at: datetime) -> dict[str, Any]:
