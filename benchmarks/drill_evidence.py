@@ -45,8 +45,15 @@ class Views:
             connection.close()
 
     def sabotage(self, dice: random.Random) -> int:
-        """Stop one escalation in a hundred behind the portal's back, as a bug or an operator would."""
-        connection = self._connect()
+        """Stop one escalation in a hundred behind the portal's back, as a bug or an operator would.
+
+        Returns:
+            How many; none while the database is away.
+        """
+        try:
+            connection = self._connect()
+        except psycopg2.OperationalError:
+            return 0
         try:
             cursor = connection.cursor()
             cursor.execute(

@@ -7,10 +7,11 @@ receivers and whoever answers keep journals; afterwards they are compared with t
 (`paging_checker.py`). Exit status 1 when a promise was broken.
 
     .venv/bin/python benchmarks/kill_drill.py --kills 200
+    .venv/bin/python benchmarks/kill_drill.py --kills 100 --redis-restarts 12 --database-restarts 5
     .venv/bin/python benchmarks/kill_drill.py --kills 20 --mutant lease-too-short   # must fail
 
-Everything listens on loopback and ends with this process. PostgreSQL is the one that the tests use
-unless DATABASE_URL names another; durability is on where the server is our own.
+Everything listens on loopback and ends with this process. Redis and PostgreSQL are throw-away ones,
+the latter as durable as in production; every other time PostgreSQL is not even asked to end.
 """
 
 import argparse
@@ -30,6 +31,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -41,9 +43,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.drill_evidence import Journals, Views, evidence  # noqa: E402
+from benchmarks.ingest import DURABLE  # noqa: E402
 from benchmarks.paging_checker import Evidence, Message, Sent, Verdict, judge  # noqa: E402
 from benchmarks.paging_mutants import MUTANTS  # noqa: E402
-from tests.servers import postgresql_server, throw_away_redis  # noqa: E402
+from tests import servers  # noqa: E402
 
 RATE = 20
 STEPS = ("l1", "l2", "l3")
@@ -264,12 +267,40 @@ def is_settled(found: Evidence) -> bool:
     return not open_pages and not judge(found).broken["no-step-is-skipped"]
 
 
+@dataclass
+class Servers:
+    """What the portal stands on; either may be killed and started again.
+
+    Args:
+        redis: The broker.
+        database: PostgreSQL, None is SQLite.
+        database_url: Of the drill's own database, "" is SQLite.
+    """
+
+    redis: servers.Server
+    database: servers.Server | None = None
+    database_url: str = ""
+
+    def restart(self, name: str, dice: random.Random) -> str:
+        """Kill one of them and start it anew; returns what was done."""
+        if name == "redis":
+            self.redis.restart(signal.SIGKILL)
+        elif self.database is not None:
+            self.database.restart(dice.choice((signal.SIGINT, signal.SIGQUIT)))
+        return f"{name} restart"
+
+
 @contextlib.contextmanager
-def servers(database: str) -> Iterator[tuple[str, str]]:
-    """Yield the addresses of a database ("" is SQLite) and of a Redis."""
+def started(database: str) -> Iterator[Servers]:
+    """Yield a running Redis and the database that was asked for."""
     with contextlib.ExitStack() as stack:
-        url = stack.enter_context(postgresql_server()) if database == "postgresql" else ""
-        yield url, stack.enter_context(throw_away_redis())
+        found = Servers(stack.enter_context(servers.restartable_redis()))
+        if database == "postgresql":
+            servers.POSTGRESQL_FLAGS.update(DURABLE)
+            found.database = stack.enter_context(servers.restartable_postgresql())
+            own = servers._own_database(found.database.url)
+            found.database_url = stack.enter_context(own)
+        yield found
 
 
 def drill(options: argparse.Namespace) -> tuple[Verdict, Journals, dict[str, float]]:
@@ -278,21 +309,21 @@ def drill(options: argparse.Namespace) -> tuple[Verdict, Journals, dict[str, flo
     folder = Path(tempfile.mkdtemp(prefix="kill-drill-"))
     journals, figures = Journals(), {}
     try:
-        with servers(options.database) as (database_url, redis_url):
+        with started(options.database) as below:
             receivers = Receivers(journals, random.Random(options.seed + 1))
             port = _free_port()
             env = {
                 **os.environ,
                 "SREPORTAL_DATA": str(folder / "data"),
-                "DATABASE_URL": database_url,
-                "REDIS_URL": redis_url,
+                "DATABASE_URL": below.database_url,
+                "REDIS_URL": below.redis.url,
                 "PORT": str(port),
                 "PORTAL_URL": f"http://127.0.0.1:{port}",
                 "DEMO": "0",
                 # Each page by itself: a message is then one page, and each can be judged.
                 "PAGE_EVERY_S": "0",
                 "LOG_FORMAT": "json",
-                "WEB_WORKERS": "2" if database_url else "1",
+                "WEB_WORKERS": "2" if below.database_url else "1",
                 "OUTBOUND_ALLOW": "notifications=127.0.0.0/8",
                 "OUTBOUND_PORTS": str(receivers.port),
             }
@@ -307,7 +338,7 @@ def drill(options: argparse.Namespace) -> tuple[Verdict, Journals, dict[str, flo
             views = Views(env, folder / "data" / "sreportal.sqlite3")
             portal = Portal(env, folder, options.mutant)
             try:
-                figures = _storm(options, dice, portal, views, journals, url)
+                figures = _storm(options, dice, (portal, below), views, journals, url)
                 found = _settled(views, journals, options.settle)
             finally:
                 portal.end()
@@ -322,7 +353,7 @@ def drill(options: argparse.Namespace) -> tuple[Verdict, Journals, dict[str, flo
 def _storm(
     options: argparse.Namespace,
     dice: random.Random,
-    portal: Portal,
+    victims: tuple[Portal, Servers],
     views: Views,
     journals: Journals,
     url: str,
@@ -336,15 +367,19 @@ def _storm(
     for sender in senders:
         sender.start()
     length = max(10.0, options.kills * options.pause)
-    moments = sorted(dice.uniform(2, length) for _ in range(options.kills))
+    portal, below = victims
+    what = [""] * options.kills
+    what += ["redis"] * options.redis_restarts + ["postgresql"] * options.database_restarts
+    moments = sorted((dice.uniform(2, length), name) for name in what)
     began, number, sabotaged, next_sabotage = time.monotonic(), 0, 0, 3.0
     while (passed := time.monotonic() - began) < length or moments:
         while number < passed * options.rate and passed < length:
             due.put(f"alert-{options.seed}-{number}")
             number += 1
-        if moments and moments[0] <= passed:
-            moments.pop(0)
-            journals.kills.append(portal.kill_one(dice))
+        if moments and moments[0][0] <= passed:
+            _, name = moments.pop(0)
+            done = below.restart(name, dice) if name else portal.kill_one(dice)
+            journals.kills.append(done)
         if passed >= next_sabotage:
             sabotaged += views.sabotage(dice)
             next_sabotage += 1
@@ -380,6 +415,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--redis-restarts", type=int, default=0)
+    parser.add_argument("--database-restarts", type=int, default=0)
     parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
     parser.add_argument("--rate", type=int, default=RATE, help="alerts a second")
     parser.add_argument("--pause", type=float, default=0.7, help="seconds from kill to kill")

@@ -2,9 +2,15 @@
 
 import time
 
+import structlog
+from django.db import DatabaseError, InterfaceError, connections
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from core.process import HEARTBEAT_S, sign_of_life
+
+log = structlog.get_logger(__name__)
+DOWN = (DatabaseError, InterfaceError)
+AGAIN_AFTER_S = 1.0
 
 
 class PortalScheduler(DatabaseScheduler):
@@ -13,8 +19,13 @@ class PortalScheduler(DatabaseScheduler):
     _beat_at = float("-inf")
 
     def tick(self, *args: object, **kwargs: object) -> float:
-        """Send what is due, and every 15 seconds leave a sign of life."""
-        wait_s: float = super().tick(*args, **kwargs)
+        """Send what is due, and every 15 seconds leave a sign of life; outlives its database."""
+        try:
+            wait_s: float = super().tick(*args, **kwargs)
+        except DOWN as error:
+            log.warning("beat_waits_for_the_database", error=type(error).__name__)
+            connections.close_all()
+            return AGAIN_AFTER_S
         if time.monotonic() - self._beat_at >= HEARTBEAT_S:
             self._beat_at = time.monotonic()
             sign_of_life("beat")

@@ -114,6 +114,13 @@ def _administer(server: str, statement: str) -> None:
 
 @contextmanager
 def _throw_away_postgresql() -> Iterator[str]:
+    with restartable_postgresql() as server:
+        yield server.url
+
+
+@contextmanager
+def restartable_postgresql() -> Iterator["Server"]:
+    """Yield a throw-away PostgreSQL that may be killed and started again; it has no database yet."""
     with _folder("postgresql") as folder:
         runner = _unprivileged_user()
         binaries = _runnable(_postgresql_binaries(), folder, runner)
@@ -138,21 +145,26 @@ def _throw_away_postgresql() -> Iterator[str]:
         flags = {**POSTGRESQL_FLAGS, "port": str(port)}
         command = [str(binaries / "postgres"), "-D", str(data)]
         command += [f"--{name}={value}" for name, value in flags.items()]
-        with _process(command, folder, runner, lambda: _postgresql_answers(server)):
-            yield server
+        yield from _running(Server(server, command, folder, runner, _postgresql_answers))
 
 
 @contextmanager
 def throw_away_redis() -> Iterator[str]:
     """Yield the address of a Redis that nobody shares, for what cannot prefix its keys."""
+    with restartable_redis() as server:
+        yield server.url
+
+
+@contextmanager
+def restartable_redis() -> Iterator["Server"]:
+    """Yield a Redis that may be killed and started again; it keeps nothing."""
     with _folder("redis") as folder:
         port = _free_port()
         binary = shutil.which("redis-server") or shutil.which("valkey-server")
         command = [binary or str(valkey_binary.get_binary_path()), "--port", str(port)]
         command += ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
         url = f"redis://127.0.0.1:{port}/0"
-        with _process(command, folder, None, lambda: _redis_answers(url)):
-            yield url
+        yield from _running(Server(url, command, folder, None, _redis_answers))
 
 
 def _postgresql_binaries() -> Path:
@@ -242,36 +254,72 @@ def _group(runner: str | None) -> int | None:
     return pwd.getpwnam(runner).pw_gid if runner else None
 
 
-@contextmanager
-def _process(
-    command: list[str], folder: Path, runner: str | None, is_ready: Callable[[], bool]
-) -> Iterator[None]:
-    """Run a server until the block ends; it dies with us even when we are killed."""
-    log = folder / "log"
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=_environment(),
-            user=runner,
-            group=_group(runner),
-            extra_groups=[] if runner else None,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_parent(),  # noqa: PLW1509 no thread runs yet
-            start_new_session=True,  # Ctrl-C is for us to handle
-        )
-    try:
-        _await(server, is_ready, log)
-        yield
-    finally:
-        server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown
+class Server:
+    """A server of our own; it dies with the thread that started it, even when we are killed.
+
+    Args:
+        url: Its address.
+        command: What starts it.
+        folder: Where it runs and logs.
+        runner: As whom; None is as ourselves.
+        answers: Tells whether the server at an address can be worked with.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        command: list[str],
+        folder: Path,
+        runner: str | None,
+        answers: Callable[[str], bool],
+    ) -> None:
+        self.url = url
+        self._command, self._folder, self._runner = command, folder, runner
+        self._answers = answers
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        log = self._folder / "log"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=self._folder,
+                env=_environment(),
+                user=self._runner,
+                group=_group(self._runner),
+                extra_groups=[] if self._runner else None,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                preexec_fn=_die_with_parent(),  # noqa: PLW1509 no thread of ours forks
+                start_new_session=True,  # Ctrl-C is for us to handle
+            )
+        _await(self._process, lambda: self._answers(self.url), log)
+
+    def end(self, by: signal.Signals = signal.SIGINT) -> None:
+        """End it; PostgreSQL's fast shutdown is SIGINT, its immediate one SIGQUIT."""
+        if self._process is None:
+            return
+        self._process.send_signal(by)
         try:
-            server.wait(timeout=10)
+            self._process.wait(timeout=10)
         except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+            self._process.kill()
+            self._process.wait()
+
+    def restart(self, by: signal.Signals) -> None:
+        """End it by a signal, and start it anew."""
+        self.end(by)
+        self.start()
+
+
+def _running(server: Server) -> Iterator[Server]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.end()
 
 
 def _die_with_parent() -> Callable[[], None] | None:

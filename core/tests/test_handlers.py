@@ -1,6 +1,7 @@
 """Addresses that lead nowhere answer in the language of who asks."""
 
 import pytest
+from django.db import OperationalError
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
 
@@ -33,3 +34,19 @@ def test_uncaught_error_tells_no_details(path: str, content_type: str) -> None:
     response = server_error(request)
     assert response.status_code == 500
     assert response["Content-Type"].startswith(content_type)
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"), [("/api/v1/", "application/problem+json"), ("/", "text/html")]
+)
+def test_a_database_that_is_away_is_worth_another_try(path: str, content_type: str) -> None:
+    """It answers 503 and says when to come again, wherever the query was made."""
+    request: HttpRequest = RequestFactory().get(path)
+    try:
+        raise OperationalError("refused, password=secret")  # noqa: TRY301
+    except OperationalError:
+        response = server_error(request)
+    assert response.status_code == 503
+    assert response["Retry-After"] == "5"
+    assert response["Content-Type"].startswith(content_type)
+    assert b"secret" not in response.content

@@ -13,10 +13,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Prefetch, prefetch_related_objects
 
 from core import bulk
 from incidents.domain.lifecycle import Status
-from incidents.models import Attempt, Page
+from incidents.models import Alert, Attempt, Page
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
 from notifications.transports import transport_for
@@ -35,6 +36,8 @@ WANTED = {
     "fallback": {Status.TRIGGERED},
 }
 ANY_OPEN = {Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED}
+# Alerts that a message names of each incident.
+NAMED_ALERTS = 20
 _CHANGED = ["state", "attempts", "look_at", "owner", "is_repeat", "problem"]
 
 
@@ -96,6 +99,7 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
         closed = [page for page in found if page.state not in Page.OPEN]
         bulk.update_rows(Page, [_columns(page) for page in (*closed, *changed)])
         claimed = [page for bundle in bundles for page in bundle]
+        _read_alerts(claimed)
         _close_cut(cut, claimed, closed, now=now)
         begun = Attempt.objects.bulk_create(
             Attempt(page=page, number=page.attempts, owner=owner, started_at=now)
@@ -103,6 +107,13 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
         )
     numbers = {attempt.page_id: attempt.pk for attempt in begun}
     return [Bundle(tuple(p), tuple(numbers[page.pk] for page in p)) for p in bundles], given_up
+
+
+def _read_alerts(pages: Iterable[Page]) -> None:
+    """Read what messages name of alerts, so that senders need no database."""
+    named = Alert.objects.order_by("pk").only("incident", "dedup_key", "title", "severity", "state")
+    incidents = [page.incident for page in pages]
+    prefetch_related_objects(incidents, Prefetch("alerts", named[:NAMED_ALERTS], "named_alerts"))
 
 
 def _columns(page: Page) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from django.core import signing
 
 from core import encryption
 from core.errors import Forbidden
-from incidents.models import Incident, Page
+from incidents.models import Alert, Incident, Page
 from notifications.domain.messages import Message
 from notifications.transports import Recipient
 
@@ -103,8 +103,10 @@ def _text(incident: Incident) -> str:
 
 
 def _alerts(incident: Incident) -> list[dict[str, Any]]:
-    rows = incident.alerts.order_by("pk").values("dedup_key", "title", "severity", "state")
-    return [dict(row) for row in rows[:20]]
+    names = ("dedup_key", "title", "severity", "state")
+    # Read when the page was claimed: whoever sends has no database.
+    alerts: list[Alert] = getattr(incident, "named_alerts", [])
+    return [{name: getattr(alert, name) for name in names} for alert in alerts]
 
 
 def recipient_of(page: Page) -> Recipient:
