@@ -296,7 +296,8 @@ def started(database: str) -> Iterator[Servers]:
     with contextlib.ExitStack() as stack:
         found = Servers(stack.enter_context(servers.restartable_redis()))
         if database == "postgresql":
-            servers.POSTGRESQL_FLAGS.update(DURABLE)
+            # A mutant opens a connection an alert.
+            servers.POSTGRESQL_FLAGS.update(DURABLE, max_connections="300")
             found.database = stack.enter_context(servers.restartable_postgresql())
             own = servers._own_database(found.database.url)
             found.database_url = stack.enter_context(own)

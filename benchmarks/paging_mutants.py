@@ -57,15 +57,15 @@ def no_on_conflict() -> None:
 
 
 def mark_before_send() -> None:
-    """A page is recorded as sent before it is handed to the transport."""
+    """Pages are recorded as sent when they are claimed, before they are handed to a transport."""
     sending = importlib.import_module(f"{SERVICES}.sending")
 
-    def early(bundle: Any, *, clock: Any) -> Any:
-        done = sending.Done(bundle, sending.Outcome(), clock())
-        sending.record([done], owner=bundle.first.owner)
-        return send(bundle, clock=clock)
+    def early(*, owner: str, now: Any, limit: int) -> Any:
+        bundles = claim(owner=owner, now=now, limit=limit)
+        sending.record([sending.Done(b, sending.Outcome(), now) for b in bundles], owner=owner)
+        return bundles
 
-    send = _swap(f"{SERVICES}.sending", "send", early)
+    claim = _swap(f"{SERVICES}.sending", "claim", early)
 
 
 def ack_before_commit() -> None:

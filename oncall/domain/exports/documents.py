@@ -1,0 +1,224 @@
+"""The one shape into which exports of other tools are read, and what their readers share."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from oncall.domain.rotations import Restriction, Unit
+
+__all__ = [
+    "MISSHAPEN",
+    "Export",
+    "ImportedLayer",
+    "ImportedOverride",
+    "ImportedPerson",
+    "ImportedPolicy",
+    "ImportedSchedule",
+    "ImportedStep",
+    "Lost",
+    "Unreadable",
+    "Way",
+    "at_wall",
+    "carried",
+    "instant_of",
+    "later",
+    "rows",
+    "turn_of",
+    "zone_of",
+]
+
+DAY = timedelta(days=1)
+
+
+class Unreadable(ValueError):
+    """A document, or a part of it, that cannot be carried; the message says why."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How somebody is reached: `kind` is email, sms, voice; rules say after how many minutes."""
+
+    kind: str
+    address: str
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class ImportedPerson:
+    """A person of the other tool; `key` is its id there."""
+
+    key: str
+    name: str
+    email: str = ""
+    username: str = ""
+    zone: str = ""
+    ways: tuple[Way, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImportedLayer:
+    """A rotation, higher ones stand above; `people` are keys, in turn."""
+
+    name: str
+    people: tuple[str, ...]
+    first: date
+    handover: time
+    unit: Unit
+    every: int
+    restrictions: tuple[Restriction, ...] = ()
+    until: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ImportedSchedule:
+    """A schedule; layers from the lowest up. `refused` says why it cannot be carried."""
+
+    key: str
+    name: str
+    zone: str = "UTC"
+    description: str = ""
+    layers: tuple[ImportedLayer, ...] = ()
+    lost: tuple[str, ...] = ()
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class ImportedOverride:
+    """Somebody takes over; `person` None is nobody."""
+
+    schedule: str
+    person: str | None
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True)
+class ImportedStep:
+    """One level: `targets` are pairs of person or schedule and a key."""
+
+    targets: tuple[tuple[str, str], ...]
+    after: timedelta
+    mode: str = "all"
+    until_resolved: bool = False
+
+
+@dataclass(frozen=True)
+class ImportedPolicy:
+    """Who is called in which order; `refused` says why it cannot be carried."""
+
+    key: str
+    name: str
+    description: str = ""
+    steps: tuple[ImportedStep, ...] = ()
+    loops: int = 1
+    repeat_after: timedelta = timedelta(minutes=15)
+    lost: tuple[str, ...] = ()
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Export:
+    """All that an export holds."""
+
+    people: tuple[ImportedPerson, ...] = ()
+    schedules: tuple[ImportedSchedule, ...] = ()
+    overrides: tuple[ImportedOverride, ...] = ()
+    policies: tuple[ImportedPolicy, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
+@dataclass
+class Lost:
+    """Collects what is not carried, each sentence once."""
+
+    found: list[str] = field(default_factory=list)
+
+    def add(self, sentence: str) -> None:
+        """Say what is not carried."""
+        if sentence not in self.found:
+            self.found.append(sentence)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.found)
+
+
+def rows(document: Mapping[str, Any], *names: str) -> list[Mapping[str, Any]]:
+    """Return the objects of a list, whatever wraps it: an answer of the API, or one a page."""
+    given: Any = next((document[name] for name in names if document.get(name)), [])
+    found: list[Mapping[str, Any]] = []
+    for entry in given if isinstance(given, Sequence) and not isinstance(given, str) else [given]:
+        if not isinstance(entry, Mapping):
+            continue
+        inner = next((entry[n] for n in ("data", "results", *names) if n in entry), entry)
+        parts = inner if isinstance(inner, list) else [inner]
+        found += [part for part in parts if isinstance(part, Mapping)]
+    return found
+
+
+def instant_of(text: object) -> datetime | None:
+    """Return the instant that a text names; UTC where it names no offset, None where it is none."""
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def zone_of(name: object, lost: Lost) -> str:
+    """Return a time zone that exists; UTC, said, where there is none."""
+    if isinstance(name, str) and name in available_timezones():
+        return name
+    if name:
+        lost.add(f"Time zone {name} is unknown: UTC is used.")
+    return "UTC"
+
+
+def at_wall(at: datetime, zone: str) -> tuple[date, time]:
+    """Return day and time of an instant by the wall clock of a zone."""
+    local = at.astimezone(ZoneInfo(zone))
+    return local.date(), local.time().replace(microsecond=0)
+
+
+def later(begins: time, length: timedelta) -> time:
+    """Return the wall time so long after another, past midnight too."""
+    return (datetime.combine(date(2000, 1, 1), begins, tzinfo=UTC) + length).time()
+
+
+def turn_of(seconds: int) -> tuple[Unit, int]:
+    """Return a turn's length as unit and number.
+
+    Raises:
+        Unreadable: It is not made of whole hours that divide a day, of days, or of weeks.
+    """
+    for unit, length in ((Unit.WEEKS, 7 * 86_400), (Unit.DAYS, 86_400), (Unit.HOURS, 3600)):
+        number, rest = divmod(seconds, length)
+        if number and not rest and (unit is not Unit.HOURS or 24 % number == 0):
+            return unit, number
+    raise Unreadable(f"A turn of {timedelta(seconds=seconds)} cannot be carried.")
+
+
+# What reading rubbish with the grain of a good document raises.
+MISSHAPEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+
+
+def _name_of(entry: Mapping[str, Any]) -> str:
+    return str(entry.get("name") or entry.get("id") or "without a name")[:100]
+
+
+def carried(
+    read_one: Callable[[Mapping[str, Any]], Any], entries: Sequence[Mapping[str, Any]]
+) -> tuple[list[Any], list[str]]:
+    """Read each entry; those that say nothing of use are named instead."""
+    found, refused = [], []
+    for entry in entries:
+        try:
+            found.append(read_one(entry))
+        except Unreadable as error:
+            refused.append(f"{_name_of(entry)}: {error}")
+        except MISSHAPEN as error:
+            refused.append(f"{_name_of(entry)}: it is not as expected ({error!r})")
+    return found, refused

@@ -1,0 +1,207 @@
+"""Grafana OnCall: objects as its public API lists them.
+
+Keys: `users`, `schedules`, `on_call_shifts`, `escalation_chains`, `escalation_policies` (the steps of
+chains) and `personal_notification_rules`. Shifts of a higher level stand above those of a lower one.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from oncall.domain.exports.documents import (
+    Export,
+    ImportedLayer,
+    ImportedOverride,
+    ImportedPerson,
+    ImportedPolicy,
+    ImportedSchedule,
+    ImportedStep,
+    Lost,
+    Unreadable,
+    at_wall,
+    carried,
+    instant_of,
+    later,
+    rows,
+    zone_of,
+)
+from oncall.domain.rotations import EVERY_DAY, Restriction, Unit
+
+__all__ = ["read"]
+
+Row = Mapping[str, Any]
+DAY = timedelta(days=1)
+_DAYS = {"MO": 0, "TU": 1, "WE": 2, "TH": 3, "FR": 4, "SA": 5, "SU": 6}
+_UNITS = {"hourly": Unit.HOURS, "daily": Unit.DAYS, "weekly": Unit.WEEKS}
+_LENGTHS = {Unit.HOURS: timedelta(hours=1), Unit.DAYS: DAY, Unit.WEEKS: 7 * DAY}
+_ONCE = {"single_event", "override"}
+_PEOPLE = {
+    "notify_persons": ("persons_to_notify", "all"),
+    "notify_person_next_each_time": ("persons_to_notify_next_each_time", "round_robin"),
+}
+
+
+def read(document: Row) -> Export:
+    """Read an export."""
+    people, lost_people = carried(_person, rows(document, "users"))
+    shifts = {str(row.get("id")): row for row in rows(document, "on_call_shifts", "shifts")}
+    schedules, lost_schedules = carried(
+        lambda row: _schedule(row, shifts), rows(document, "schedules")
+    )
+    overrides, lost_overrides = _overrides(rows(document, "schedules"), shifts)
+    steps: dict[str, list[Row]] = defaultdict(list)
+    for row in rows(document, "escalation_policies"):
+        steps[str(row.get("escalation_chain_id"))].append(row)
+    policies, lost_policies = carried(
+        lambda row: _policy(row, steps[str(row["id"])]), rows(document, "escalation_chains")
+    )
+    return Export(
+        tuple(people),
+        tuple(schedules),
+        tuple(overrides),
+        tuple(policies),
+        (*lost_people, *lost_schedules, *lost_overrides, *lost_policies),
+    )
+
+
+def _person(row: Row) -> ImportedPerson:
+    email, username = str(row.get("email") or ""), str(row.get("username") or "")
+    return ImportedPerson(
+        str(row["id"]), str(row.get("name") or username or email), email, username,
+        zone=str(row.get("timezone") or ""),
+    )  # fmt: skip
+
+
+def _schedule(row: Row, shifts: Mapping[str, Row]) -> ImportedSchedule:
+    lost = Lost()
+    zone = zone_of(row.get("time_zone"), lost)
+    key, name = str(row["id"]), str(row.get("name") or row["id"])
+    if row.get("type") == "ical":
+        why = "It is read from a calendar elsewhere: import that calendar's overrides instead."
+        return ImportedSchedule(key, name, zone, refused=why)
+    if row.get("ical_url_overrides"):
+        lost.add("Its overrides come from a calendar: subscribe to that calendar here.")
+    own = [shifts[str(pk)] for pk in row.get("shifts") or () if str(pk) in shifts]
+    rotas = [shift for shift in own if shift.get("type") not in _ONCE]
+    rotas.sort(key=lambda shift: int(shift.get("level") or 0))
+    levels = [int(shift.get("level") or 0) for shift in rotas]
+    if len(set(levels)) < len(levels):
+        lost.add("Shifts of one level that overlap: the later one is called, not both.")
+    try:
+        layers = tuple(_layer(shift, zone, lost) for shift in rotas)
+    except Unreadable as error:
+        return ImportedSchedule(key, name, zone, refused=str(error))
+    return ImportedSchedule(key, name, zone, "", layers, tuple(lost))
+
+
+def _layer(row: Row, zone: str, lost: Lost) -> ImportedLayer:
+    name = str(row.get("name") or row.get("id"))
+    own = zone_of(row.get("time_zone"), lost) if row.get("time_zone") else zone
+    start = _local(row.get("rotation_start") or row.get("start"), own)
+    begins = _local(row.get("start"), own)
+    if start is None or begins is None:
+        raise Unreadable(f"Shift {name} does not say when it begins.")
+    length = timedelta(seconds=float(row.get("duration") or 0))
+    unit, every = _turn(row, name)
+    days = frozenset(_DAYS[day] for day in row.get("by_day") or ())
+    first, handover = at_wall(start, zone)
+    return ImportedLayer(
+        name,
+        _people(row, name, lost),
+        first,
+        handover,
+        unit,
+        every,
+        _hours(name, at_wall(begins, zone)[1], length, every * _LENGTHS[unit], days),
+        _local(row.get("until"), own),
+    )
+
+
+def _local(text: object, zone: str) -> datetime | None:
+    """Return the instant of a local time of a zone, as the API writes them."""
+    found = instant_of(text)
+    if found is None or (isinstance(text, str) and (text.endswith("Z") or "+" in text)):
+        return found
+    return found.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+def _turn(row: Row, name: str) -> tuple[Unit, int]:
+    frequency = str(row.get("frequency") or "weekly")
+    if frequency not in _UNITS:
+        raise Unreadable(f"Shift {name} turns {frequency}, which cannot be carried.")
+    return _UNITS[frequency], int(row.get("interval") or 1)
+
+
+def _people(row: Row, name: str, lost: Lost) -> tuple[str, ...]:
+    groups: Sequence[Sequence[str]] = row.get("rolling_users") or [row.get("users") or []]
+    first = int(row.get("start_rotation_from_user_index") or 0) % max(1, len(groups))
+    groups = [*groups[first:], *groups[:first]]
+    if any(len(group) > 1 for group in groups):
+        lost.add(f"Shift {name} calls several people at once: the first of them is called.")
+    return tuple(str(group[0]) for group in groups if group)
+
+
+def _hours(
+    name: str, begins: Any, length: timedelta, turn: timedelta, days: frozenset[int]
+) -> tuple[Restriction, ...]:
+    """Return when a shift holds: always where it lasts as long as a turn."""
+    if length >= turn and not days:
+        return ()
+    if not timedelta() < length <= DAY:
+        raise Unreadable(f"Shift {name} lasts {length} of a turn of {turn}: it cannot be carried.")
+    if turn > DAY and not days:
+        raise Unreadable(f"Shift {name} holds on one day of its turn: name its days.")
+    return (Restriction(begins, later(begins, length), days or EVERY_DAY),)
+
+
+def _overrides(
+    schedules: Sequence[Row], shifts: Mapping[str, Row]
+) -> tuple[list[ImportedOverride], list[str]]:
+    pairs = [
+        {"schedule": schedule["id"], **shifts[str(pk)]}
+        for schedule in schedules
+        for pk in schedule.get("shifts") or ()
+        if str(pk) in shifts and shifts[str(pk)].get("type") in _ONCE
+    ]
+    return carried(_override, pairs)
+
+
+def _override(row: Row) -> ImportedOverride:
+    starts = _local(row.get("start"), str(row.get("time_zone") or "UTC"))
+    people = row.get("users") or [key for group in row.get("rolling_users") or () for key in group]
+    if starts is None or not row.get("duration"):
+        raise Unreadable("a single shift says neither when it begins nor how long it is")
+    ends = starts + timedelta(seconds=float(row["duration"]))
+    return ImportedOverride(str(row["schedule"]), str(people[0]) if people else None, starts, ends)
+
+
+def _policy(row: Row, steps: Sequence[Row]) -> ImportedPolicy:
+    lost, made, after = Lost(), [], timedelta()
+    loops = 1
+    for step in sorted(steps, key=lambda step: int(step.get("position") or 0)):
+        kind = str(step.get("type"))
+        if kind == "wait":
+            after += timedelta(seconds=float(step.get("duration") or 300))
+        elif kind == "repeat_escalation":
+            loops = 5
+        elif found := _targets(kind, step):
+            made.append(ImportedStep(found[0], after, found[1]))
+        else:
+            lost.add(f"Step “{kind.replace('_', ' ')}” is not carried.")
+    pause = after - (made[-1].after if made else timedelta())
+    return ImportedPolicy(
+        str(row["id"]), str(row.get("name") or row["id"]), "", tuple(made), loops,
+        pause or timedelta(minutes=5), tuple(lost),
+    )  # fmt: skip
+
+
+def _targets(kind: str, step: Row) -> tuple[tuple[tuple[str, str], ...], str] | None:
+    """Return whom a step calls and how; None where it calls nobody that is known here."""
+    if kind == "notify_on_call_from_schedule" and step.get(kind):
+        return (("schedule", str(step[kind])),), "all"
+    if kind in _PEOPLE:
+        name, mode = _PEOPLE[kind]
+        return tuple(("person", str(key)) for key in step.get(name) or ()), mode
+    return None

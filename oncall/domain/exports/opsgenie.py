@@ -1,0 +1,267 @@
+"""Opsgenie: objects as its REST API v2 lists them.
+
+Keys: `users`, `schedules` (with `rotations`), `overrides` (each with its `schedule`), `escalations`.
+Rotations of one schedule are on call side by side: where they overlap they become schedules of
+their own, so that nobody who was called is no longer called.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from oncall.domain.exports.documents import (
+    Export,
+    ImportedLayer,
+    ImportedOverride,
+    ImportedPerson,
+    ImportedPolicy,
+    ImportedSchedule,
+    ImportedStep,
+    Lost,
+    Unreadable,
+    Way,
+    at_wall,
+    carried,
+    instant_of,
+    rows,
+    zone_of,
+)
+from oncall.domain.rotations import EVERY_DAY, Layer, Restriction, Unit, turns
+from oncall.domain.spans import Span, intersect
+
+__all__ = ["read"]
+
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_UNITS = {"hourly": Unit.HOURS, "daily": Unit.DAYS, "weekly": Unit.WEEKS}
+_KINDS = {"email": "email", "sms": "sms", "voice": "voice"}
+_MINUTES = {"minutes": 1, "hours": 60, "days": 1440, "seconds": 1 / 60}
+_LOOKS_AHEAD = timedelta(days=56)
+
+
+def read(document: Mapping[str, Any]) -> Export:
+    """Read an export."""
+    people, lost_people = carried(_person, rows(document, "users"))
+    names = {person.email: person.key for person in people if person.email}
+    schedules, lost_schedules = carried(
+        lambda row: _schedules(row, names), rows(document, "schedules")
+    )
+    parts = {each[0].key: [part.key for part in each] for each in schedules}
+    by_name = {str(row.get("name")): str(row.get("id")) for row in rows(document, "schedules")}
+    overrides, lost_overrides = carried(
+        lambda row: _overrides(row, names, parts, by_name), rows(document, "overrides")
+    )
+    policies, lost_policies = carried(
+        lambda row: _policy(row, names, parts, by_name), rows(document, "escalations")
+    )
+    return Export(
+        tuple(people),
+        tuple(part for each in schedules for part in each),
+        tuple(override for each in overrides for override in each),
+        tuple(policies),
+        (*lost_people, *lost_schedules, *lost_overrides, *lost_policies),
+    )
+
+
+def _person(row: Mapping[str, Any]) -> ImportedPerson:
+    email = str(row.get("username") or row.get("email") or "")
+    contacts = rows(row, "userContacts", "contacts")
+    ways = []
+    for contact in contacts:
+        kind = _KINDS.get(str(contact.get("contactMethod") or contact.get("method") or ""))
+        if kind and contact.get("to"):
+            ways.append(Way(kind, _number(kind, str(contact["to"]))))
+    return ImportedPerson(
+        str(row["id"]),
+        str(row.get("fullName") or email),
+        email,
+        zone=str(row.get("timeZone") or ""),
+        ways=tuple(ways),
+    )
+
+
+def _number(kind: str, to: str) -> str:
+    # Opsgenie writes telephone numbers as 44-7700900123.
+    return to if kind == "email" or to.startswith("+") else f"+{to.replace('-', '')}"
+
+
+def _schedules(row: Mapping[str, Any], names: Mapping[str, str]) -> list[ImportedSchedule]:
+    """Return a schedule, or one a rotation where several are on call at once."""
+    lost = Lost()
+    zone = zone_of(row.get("timezone"), lost)
+    key, name = str(row["id"]), str(row.get("name") or row["id"])
+    if row.get("enabled") is False:
+        lost.add("It was switched off.")
+    try:
+        layers = [_layer(rotation, zone, names, lost) for rotation in rows(row, "rotations")]
+    except Unreadable as error:
+        return [ImportedSchedule(key, name, zone, refused=str(error))]
+    whole = ImportedSchedule(
+        key, name, zone, str(row.get("description") or ""), tuple(layers), tuple(lost)
+    )
+    if not _overlap(layers, zone):
+        return [whole]
+    apart = "Its rotations were on call at once: each is a schedule of its own."
+    return [
+        replace(
+            whole,
+            key=key if number == 0 else f"{key}/{number}",
+            name=f"{name}: {layer.name}",
+            layers=(layer,),
+            lost=(*whole.lost, apart),
+        )
+        for number, layer in enumerate(layers)
+    ]
+
+
+def _layer(
+    row: Mapping[str, Any], zone: str, names: Mapping[str, str], lost: Lost
+) -> ImportedLayer:
+    start = instant_of(row.get("startDate"))
+    unit = _UNITS.get(str(row.get("type")))
+    if start is None or unit is None:
+        raise Unreadable(f"Rotation {row.get('name')} says neither when nor how it turns.")
+    people = []
+    for participant in rows(row, "participants"):
+        if participant.get("type") == "user":
+            people.append(_user(participant, names))
+        else:
+            raise Unreadable(
+                f"Rotation {row.get('name')} has a {participant.get('type')} taking a turn;"
+                " name people instead."
+            )
+    first, handover = at_wall(start, zone)
+    return ImportedLayer(
+        str(row.get("name") or "Rotation"),
+        tuple(people),
+        first,
+        handover,
+        unit,
+        int(row.get("length") or 1),
+        tuple(_restrictions(row.get("timeRestriction") or {})),
+        instant_of(row.get("endDate")),
+    )
+
+
+def _user(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    return str(row.get("id") or names.get(str(row.get("username"))) or row.get("username"))
+
+
+def _restrictions(row: Mapping[str, Any]) -> list[Restriction]:
+    if row.get("type") == "time-of-day":
+        given = row.get("restriction") or row.get("restrictions") or {}
+        each = given if isinstance(given, list) else [given]
+        return [Restriction(_time(one, "start"), _time(one, "end"), EVERY_DAY) for one in each]
+    found: list[Restriction] = []
+    for one in rows(row, "restrictions"):
+        found += _from_day_to_day(one)
+    return found
+
+
+def _time(row: Mapping[str, Any], which: str) -> time:
+    return time(int(row[f"{which}Hour"]) % 24, int(row.get(f"{which}Min") or 0))
+
+
+def _from_day_to_day(row: Mapping[str, Any]) -> list[Restriction]:
+    """Return a span such as Friday 18:00 to Monday 08:00 as one restriction a day."""
+    first, last = DAYS.index(str(row["startDay"])), DAYS.index(str(row["endDay"]))
+    begins, ends = _time(row, "start"), _time(row, "end")
+    days = (last - first) % 7
+    if days == 0 and ends <= begins:
+        days = 7
+    if days == 0:
+        return [Restriction(begins, ends, frozenset({first}))]
+    midnight = time(0)
+    made = [Restriction(begins, midnight, frozenset({first}))]
+    made += [Restriction(midnight, midnight, frozenset({(first + n) % 7})) for n in range(1, days)]
+    if ends > midnight:
+        made.append(Restriction(midnight, ends, frozenset({last})))
+    return made
+
+
+def _overlap(layers: Sequence[ImportedLayer], zone: str) -> bool:
+    """Return whether two rotations are ever on call at once, in eight weeks from the last start."""
+    if len(layers) < 2:
+        return False
+    last = max(layer.first for layer in layers)
+    start = datetime.combine(last, time(0), tzinfo=UTC) + timedelta(days=1)
+    window = Span(start, start + _LOOKS_AHEAD)
+    held = [[turn.span for turn in turns(_arithmetic(layer, zone), window)] for layer in layers]
+    return any(intersect(one, other) for n, one in enumerate(held) for other in held[n + 1 :])
+
+
+def _arithmetic(layer: ImportedLayer, zone: str) -> Layer:
+    return Layer(
+        tuple(range(len(layer.people))),
+        ZoneInfo(zone),
+        layer.first,
+        layer.handover,
+        layer.unit,
+        layer.every,
+        layer.restrictions,
+        layer.until,
+    )
+
+
+def _overrides(
+    row: Mapping[str, Any],
+    names: Mapping[str, str],
+    parts: Mapping[str, Sequence[str]],
+    by_name: Mapping[str, str],
+) -> list[ImportedOverride]:
+    starts, ends = instant_of(row.get("startDate")), instant_of(row.get("endDate"))
+    if starts is None or ends is None:
+        raise Unreadable("an override says neither when it begins nor when it ends")
+    parent = row.get("schedule") or row.get("_parent") or {}
+    key = str(parent.get("id") or by_name.get(str(parent.get("name"))))
+    user = row.get("user") or {}
+    person = _user(user, names) if user.get("type", "user") == "user" else None
+    return [ImportedOverride(part, person, starts, ends) for part in parts.get(key, [key])]
+
+
+def _policy(
+    row: Mapping[str, Any],
+    names: Mapping[str, str],
+    parts: Mapping[str, Sequence[str]],
+    by_name: Mapping[str, str],
+) -> ImportedPolicy:
+    lost, steps = Lost(), []
+    for rule in rows(row, "rules"):
+        recipient = rule.get("recipient") or {}
+        if rule.get("notifyType", "default") not in {"default", "all"}:
+            lost.add(f"Rule “notify {rule['notifyType']}” calls whoever is on call now.")
+        delay = rule.get("delay") or {}
+        minutes = float(delay.get("timeAmount") or 0) * _MINUTES[delay.get("timeUnit", "minutes")]
+        steps.append(
+            ImportedStep(
+                tuple(_targets(recipient, names, parts, by_name, lost)),
+                timedelta(minutes=minutes),
+                until_resolved=rule.get("condition") == "if-not-closed",
+            )
+        )
+    repeat = row.get("repeat") or {}
+    wait = timedelta(minutes=float(repeat.get("waitInterval") or 15))
+    if repeat.get("closeAlertAfterAll"):
+        lost.add("It closed alerts after the last repeat; here they stay open.")
+    return ImportedPolicy(
+        str(row["id"]), str(row.get("name") or row["id"]), str(row.get("description") or ""),
+        tuple(sorted(steps, key=lambda step: step.after)), int(repeat.get("count") or 0) + 1, wait,
+        tuple(lost),
+    )  # fmt: skip
+
+
+def _targets(
+    recipient: Mapping[str, Any],
+    names: Mapping[str, str],
+    parts: Mapping[str, Sequence[str]],
+    by_name: Mapping[str, str],
+    lost: Lost,
+) -> list[tuple[str, str]]:
+    if recipient.get("type") == "schedule":
+        key = str(recipient.get("id") or by_name.get(str(recipient.get("name"))))
+        return [("schedule", part) for part in parts.get(key, [key])]
+    if recipient.get("type") == "user":
+        return [("person", _user(recipient, names))]
+    lost.add(f"A rule calls a {recipient.get('type')}; name a schedule or people instead.")
+    return []
