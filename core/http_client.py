@@ -45,6 +45,7 @@ __all__ = [
     "TimedOut",
     "Unreachable",
     "check_address",
+    "judge",
     "request",
 ]
 
@@ -192,6 +193,18 @@ def check_address(url: str, *, feature: str) -> str:
     except OutboundError as error:
         return str(error)
     return ""
+
+
+def judge(url: str, *, feature: str, deadline: Deadline) -> None:
+    """Refuse what may not be asked, where another library does the asking.
+
+    It resolves the name itself afterwards, so this holds back mistakes, not a hostile name server.
+
+    Raises:
+        OutboundError: Refused, or the name leads nowhere.
+    """
+    target = _target(url)
+    _judged(target.host, target.port, feature, deadline)
 
 
 def grant_of(feature: str) -> Grant:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+from django.conf import settings
 from django.contrib import messages
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
@@ -27,9 +28,9 @@ from incidents.incident_forms import (
     SeverityForm,
     SnoozeForm,
 )
-from incidents.models import OPEN_STATES, Incident, Severity
+from incidents.models import OPEN_STATES, Incident, IncidentChannel, Severity
 from incidents.queries.incidents import clocks, next_call, possible, visible_incidents
-from incidents.services import lifecycle, merging
+from incidents.services import channels, lifecycle, merging
 from incidents.services.lifecycle import Opening
 from incidents.services.messages import read_ack_token
 
@@ -162,6 +163,10 @@ def _merge(incident: Incident, user: User, form: Form | None) -> None:
     merging.merge(incident.pk, into=into, now=clock.now(), actor=user)
 
 
+def _channel(incident: Incident, user: User, _form: Form | None) -> None:
+    channels.open_channel(incident, now=clock.now(), actor=user)
+
+
 DEEDS: dict[str, Deed] = {
     "acknowledge": _acknowledge,
     "unacknowledge": _unacknowledge,
@@ -175,6 +180,7 @@ DEEDS: dict[str, Deed] = {
     "severity": _severity,
     "assign": _assign,
     "merge": _merge,
+    "channel": _channel,
 }
 
 
@@ -264,6 +270,9 @@ def _page(
         "incident": incident,
         "can_act": signed_in(request).has_role(Role.RESPONDER),
         "possible": possible(incident),
+        "channel": IncidentChannel.objects.filter(incident=incident).first(),
+        "related": visible_incidents(signed_in(request)).filter(related=incident)[:20],
+        "has_slack": bool(settings.SLACK_BOT_TOKEN),
         "is_open": is_open,
         "clocks": clocks(incident, now=now),
         "next_call": next_call(incident) if is_open else None,

@@ -2,10 +2,11 @@
 
 from django.urls import path, re_path
 
-from incidents.webhooks import heartbeats, opsgenie, pagerduty, senders
+from incidents.webhooks import heartbeats, opsgenie, pagerduty, senders, slack
 
 app_name = "intake"
 urlpatterns = [
+    re_path(r"^integrations/v1/slack/actions/?$", slack.act, name="slack-actions"),
     re_path(
         r"^integrations/v1/(?P<kind>[a-z_]{1,20})/(?P<key>[0-9A-Za-z-]{1,64})/?$",
         senders.receive,

@@ -67,6 +67,19 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "TWILIO_URL", str, "https://api.twilio.com", "Address of Twilio's API, or of a stand-in."
     ),
+    Setting(
+        "SLACK_BOT_TOKEN", str, "", "Token of the Slack bot, xoxb-…; empty switches Slack off."
+    ),
+    Setting("SLACK_SIGNING_SECRET", str, "", "With which Slack signs what people press."),
+    Setting(
+        "SLACK_API_URL", str, "https://slack.com/api", "Address of Slack's API, or a stand-in."
+    ),
+    Setting(
+        "SLACK_CHANNELS",
+        bool,
+        True,
+        "Open a channel of its own for each P0 and P1 incident, where there is a bot.",
+    ),
     Setting("PAGER_SENDERS", int, 8, "Pages that one pager sends at the same time."),
     Setting(
         "PAGE_EVERY_S",

@@ -79,6 +79,12 @@ SCHEDULE: tuple[Tick, ...] = (
         "A heartbeat that is overdue says nothing by itself; an alert says it.",
     ),
     Tick(
+        "Open incident channels",
+        "incidents.open_channels",
+        15,
+        "Each P0 and P1 incident gets a Slack channel; nothing without a bot, and paging never waits.",
+    ),
+    Tick(
         "Forget old slices",
         "slo.purge",
         3600,

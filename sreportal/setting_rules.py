@@ -106,6 +106,7 @@ RULES: dict[str, Rule] = {
         *environ.Env.EMAIL_SCHEMES, example="smtp://user:password@host:587", needs_host=False
     ),
     "TWILIO_URL": address("http", "https", example="https://api.twilio.com"),
+    "SLACK_API_URL": address("http", "https", example="https://slack.com/api"),
     "PAGER_SENDERS": between(1, 100),
     "PAGE_EVERY_S": between(0, 3600),
     "DEAD_MAN_URL": address("http", "https", example="https://hc-ping.com/uuid"),

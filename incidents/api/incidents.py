@@ -23,7 +23,7 @@ from core.clock import now
 from core.errors import InvalidInput
 from incidents.models import Incident, Page, Severity, TimelineEntry
 from incidents.queries.incidents import visible_incidents
-from incidents.services import lifecycle, merging
+from incidents.services import channels, lifecycle, merging
 from incidents.services.lifecycle import Opening
 
 
@@ -37,6 +37,10 @@ class IncidentSerializer(serializers.ModelSerializer[Incident]):
         source="assigned_to.username", read_only=True, allow_null=True, default=None
     )
     url = serializers.CharField(source="get_absolute_url", read_only=True)
+    channel = serializers.CharField(
+        source="channel.name", read_only=True, allow_null=True, default=None,
+        help_text="Name of its Slack channel.",
+    )  # fmt: skip
 
     class Meta:
         model = Incident
@@ -51,6 +55,7 @@ class IncidentSerializer(serializers.ModelSerializer[Incident]):
             "url",
             "assigned_to",
             "merged_into",
+            "channel",
             "opened_at",
             "acknowledged_at",
             "acknowledged_by",
@@ -115,6 +120,23 @@ class MergeSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
     """Into which incident."""
 
     into = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+
+
+class RelationSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
+    """To which incident."""
+
+    to = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+
+
+class SplitSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
+    """Which alerts become an incident of their own."""
+
+    alerts = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
+        min_length=1,
+        max_length=500,
+    )
+    title = serializers.CharField(required=False, allow_blank=True, max_length=1024)
 
 
 class SeveritySerializer(StrictFieldsMixin, serializers.Serializer[Any]):
@@ -286,6 +308,36 @@ class IncidentViewSet(
             raise InvalidInput("There is no such incident.", field="into")
         return self._done(merging.merge(self._id, into=into, **self._by))
 
+    @extend_schema(request=SplitSerializer, responses={201: IncidentSerializer})
+    @action(detail=True, methods=["post"])
+    def split(self, request: Request, pk: str | None = None) -> Response:
+        """Make some of its alerts an incident of their own, which is the answer."""
+        said = self._read(SplitSerializer)
+        found = merging.split(
+            self._id, alerts=said["alerts"], title=said.get("title", ""), **self._by
+        )
+        return Response(IncidentSerializer(found).data, 201)
+
+    @extend_schema(request=RelationSerializer, responses=IncidentSerializer)
+    @action(detail=True, methods=["post"])
+    def relate(self, request: Request, pk: str | None = None) -> Response:
+        """Say that another incident has to do with it."""
+        return self._done(merging.relate(self._id, to=self._other("to"), **self._by))
+
+    @extend_schema(request=RelationSerializer, responses=IncidentSerializer)
+    @action(detail=True, methods=["post"])
+    def unrelate(self, request: Request, pk: str | None = None) -> Response:
+        """Say that another incident has nothing to do with it."""
+        return self._done(merging.unrelate(self._id, to=self._other("to"), **self._by))
+
+    @extend_schema(request=None, responses=IncidentSerializer)
+    @action(detail=True, methods=["post"])
+    def channel(self, request: Request, pk: str | None = None) -> Response:
+        """Open a Slack channel for it now, and invite who was called."""
+        incident = self.get_object()
+        channels.open_channel(incident, **self._by)
+        return self._done(incident)
+
     @extend_schema(request=None, responses=IncidentSerializer)
     @action(detail=True, methods=["post"])
     def unmerge(self, request: Request, pk: str | None = None) -> Response:
@@ -324,6 +376,12 @@ class IncidentViewSet(
         serializer = kind(data=self.request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         return dict(serializer.validated_data)
+
+    def _other(self, field: str) -> Incident:
+        other = self.get_queryset().filter(pk=self._read(RelationSerializer)[field]).first()
+        if other is None:
+            raise InvalidInput("There is no such incident.", field=field)
+        return other
 
     def _done(self, incident: Incident) -> Response:
         return Response(IncidentSerializer(incident).data)

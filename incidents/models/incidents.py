@@ -44,6 +44,11 @@ ACTS = {
     "response": "Response timer",
     "resolution": "Resolution timer",
     "still_on_it": "Still on it?",
+    "channel": "Channel opened",
+    "split": "Split",
+    "split_off": "Split off from",
+    "relate": "Related",
+    "unrelate": "No longer related",
 }
 STANDINGS = [(str(standing), standing.replace("_", " ").capitalize()) for standing in Standing]
 
@@ -256,3 +261,21 @@ class Deadline(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.due_at:%Y-%m-%d %H:%M:%S}"
+
+
+class IncidentChannel(models.Model):
+    """The channel in which people work on an incident."""
+
+    incident = models.OneToOneField(
+        Incident, on_delete=models.CASCADE, related_name="channel", primary_key=True
+    )
+    name = models.CharField(max_length=80)
+    channel_id = models.CharField(
+        max_length=40, blank=True, help_text="The chat's own; empty: none."
+    )
+    tries = models.PositiveSmallIntegerField(default=0)
+    tried_at = models.DateTimeField()
+    problem = models.CharField(max_length=500, blank=True)
+
+    def __str__(self) -> str:
+        return f"#{self.name}"

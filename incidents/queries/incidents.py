@@ -15,7 +15,7 @@ __all__ = ["Clock", "NextCall", "clocks", "next_call", "possible", "visible_inci
 
 def visible_incidents(user: User) -> QuerySet[Incident]:
     """Return the incidents that somebody may know of, with what a list shows of each."""
-    return Incident.objects.visible_to(user).select_related("service", "assigned_to")
+    return Incident.objects.visible_to(user).select_related("service", "assigned_to", "channel")
 
 
 def possible(incident: Incident) -> set[str]:

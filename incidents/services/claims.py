@@ -76,4 +76,4 @@ class Queue:
                 f" WHERE id IN (SELECT id FROM due) RETURNING {columns}",
                 moments,
             )
-            return cursor.fetchall()
+            return list(cursor.fetchall())

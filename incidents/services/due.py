@@ -42,7 +42,7 @@ class Queues:
     def fire_steps(self, *, now: datetime, limit: int = 500) -> int:
         """Fire every escalation step that is due; returns how many were claimed."""
         rows = self.steps.claim(now=now, limit=limit)
-        claims = [Claimed(*row, look_at=now + LEASE) for row in rows]
+        claims = [Claimed.of(row, now + LEASE) for row in rows]
         # One that an earlier claim did not survive is no company for others.
         suspects = [claim for claim in claims if claim.claims > 1]
         together = [claim for claim in claims if claim.claims == 1]

@@ -37,11 +37,12 @@ def begin(incident: Incident, phase: Phase, *, now: datetime) -> EscalationRun |
     ladder = ladder_of(policy, incident.severity, phase) if policy else None
     if ladder is None and phase is Phase.UNRESOLVED:
         return None
-    snapshot = (
+    snapshot: dict[str, Any] = (
         {"steps": [], "loops": 1, "repeat_after_s": 0.0} if ladder is None else ladder.to_json()
     )
-    if policy is not None:
-        snapshot["hours"] = _hours_to_json(policy)
+    hours = _hours_to_json(policy) if policy is not None else None
+    if hours is not None:
+        snapshot["hours"] = hours
     run = EscalationRun(
         incident=incident,
         cycle=incident.cycle,
@@ -51,9 +52,7 @@ def begin(incident: Incident, phase: Phase, *, now: datetime) -> EscalationRun |
         started_at=now,
     )
     first = ladder.steps[0] if ladder else None
-    run.due_at = run.look_at = (
-        due_at(snapshot.get("hours"), first, first.after, now) if first else now
-    )
+    run.due_at = run.look_at = due_at(hours, first, first.after, now=now) if first else now
     run.save(force_insert=True)
     return run
 
@@ -100,7 +99,9 @@ def _insert(place: Place, ways: Iterable[Way], now: datetime) -> int:
     return pages.insert([place.page(way, now=now) for way in ways])
 
 
-def due_at(hours: Mapping[str, Any] | None, step: Step, wait: timedelta, now: datetime) -> datetime:
+def due_at(
+    hours: Mapping[str, Any] | None, step: Step, wait: timedelta, *, now: datetime
+) -> datetime:
     """Return when a step fires that follows after `wait`, of working time where it asks for that.
 
     Args:

@@ -51,6 +51,11 @@ class Claimed(NamedTuple):
     snapshot: str
     look_at: datetime
 
+    @classmethod
+    def of(cls, row: Sequence[Any], look_at: datetime) -> "Claimed":
+        """Return what a claim of `COLUMNS` gave."""
+        return cls(*row, look_at)  # type: ignore[call-arg]
+
 
 COLUMNS = ("id", "incident_id", "cycle", "phase", "loop", "position", "claims", "snapshot")
 
@@ -140,7 +145,7 @@ class _Batch:
             self._is_through(claim, incident, call)
         else:
             loop, position, pause = following
-            at = due_at(hours, ladder.steps[position], pause, self._now)
+            at = due_at(hours, ladder.steps[position], pause, now=self._now)
             self._goes_on(claim, loop, position, at if call.reached else self._now)
 
     def write(self) -> None:

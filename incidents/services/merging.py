@@ -1,19 +1,20 @@
 """Incidents that turn out to be one, or not to be one after all."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
 
 from core.audit import Who
-from core.errors import Conflict
+from core.errors import Conflict, InvalidInput
 from incidents.domain.lifecycle import OPEN, Action
 from incidents.models import Alert, Deadline, Incident, TimelineEntry
 from incidents.services import deadlines, timeline
 from incidents.services.acts import Acts
-from incidents.services.lifecycle import raise_severity
+from incidents.services.lifecycle import Opening, open_incident, raise_severity
 from incidents.services.transitions import call_anew, changes, moved, quiet
 
-__all__ = ["merge", "unmerge"]
+__all__ = ["merge", "relate", "split", "unmerge", "unrelate"]
 
 Kind = TimelineEntry.Kind
 
@@ -68,3 +69,74 @@ def unmerge(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> Non
         )
     timeline.write(incident, Kind.ACTION, "unmerge", now=now, actor=actor)
     acts.add("incident.unmerged", incident, actor)
+
+
+@transaction.atomic
+def split(
+    incident_id: int, *, alerts: Collection[int], now: datetime, actor: Who, title: str = ""
+) -> Incident:
+    """Make some alerts of an incident one of their own, for which people are called.
+
+    Alerts of the same group that come later join the old one.
+
+    Returns:
+        The new one.
+
+    Raises:
+        Conflict: It is over.
+        InvalidInput: Alerts are none of its own, or all of them.
+    """
+    incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident_id)
+    if incident.status not in OPEN:
+        raise Conflict("It is over; reopen it first.")
+    own = Alert.objects.filter(incident=incident)
+    chosen = list(own.filter(pk__in=alerts).select_for_update(of=("self",)).order_by("pk"))
+    if len(chosen) != len(set(alerts)) or not chosen:
+        raise InvalidInput("Name alerts of this incident.", field="alerts")
+    if not own.exclude(pk__in=alerts).exists():
+        raise InvalidInput("Leave at least one alert where it is.", field="alerts")
+    acts, worst = Acts(), min(chosen, key=lambda alert: alert.severity)
+    opening = Opening(
+        worst.severity,
+        title.strip() or worst.title,
+        service=incident.service,
+        integration=incident.integration,
+        summary=worst.detail,
+    )
+    found = open_incident(opening, acts, now=now, actor=actor)
+    Alert.objects.filter(pk__in=[alert.pk for alert in chosen]).update(incident=found)
+    incident.related.add(found)
+    text = f"{len(chosen)} of its alerts to #{found.pk}."
+    timeline.write(incident, Kind.ACTION, "split", now=now, actor=actor, text=text)
+    timeline.write(found, Kind.ACTION, "split_off", now=now, actor=actor, text=f"#{incident.pk}")
+    acts.add("incident.split", incident, actor, into=found.pk)
+    acts.record(now=now)
+    return found
+
+
+@changes
+def relate(incident: Incident, acts: Acts, *, to: Incident, now: datetime, actor: Who) -> None:
+    """Say that two incidents have to do with each other; nothing else changes.
+
+    Raises:
+        Conflict: It is the same one.
+    """
+    if incident.pk == to.pk:
+        raise Conflict("An incident has nothing to say about itself.")
+    if incident.related.filter(pk=to.pk).exists():
+        return
+    incident.related.add(to)
+    for one, other in ((incident, to), (to, incident)):
+        timeline.write(one, Kind.ACTION, "relate", now=now, actor=actor, text=str(other)[:1000])
+    acts.add("incident.related", incident, actor, to=to.pk)
+
+
+@changes
+def unrelate(incident: Incident, acts: Acts, *, to: Incident, now: datetime, actor: Who) -> None:
+    """Say that two incidents have nothing to do with each other after all."""
+    if not incident.related.filter(pk=to.pk).exists():
+        return
+    incident.related.remove(to)
+    for one, other in ((incident, to), (to, incident)):
+        timeline.write(one, Kind.ACTION, "unrelate", now=now, actor=actor, text=str(other)[:1000])
+    acts.add("incident.unrelated", incident, actor, to=to.pk)

@@ -187,7 +187,7 @@ def _claimed(portal: Portal) -> list[Claimed]:
     """Claim every step that is due, as a pager does."""
     queue = Queue(EscalationRun, "state = 'running'", firing.COLUMNS)
     rows = queue.claim(now=portal.now, limit=10)
-    return [Claimed(*row, look_at=portal.now + LEASE) for row in rows]
+    return [Claimed.of(row, portal.now + LEASE) for row in rows]
 
 
 def test_firing_twice_makes_a_page_once(portal: Portal) -> None:

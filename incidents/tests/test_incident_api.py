@@ -177,3 +177,30 @@ def test_a_silence_that_cannot_be_is_refused(
 ) -> None:
     answer = send(api, "post", "silences/", silence(portal, **values), status=400)
     assert says in str(answer)
+
+
+def test_alerts_are_split_off_and_incidents_related(portal: Portal, api: Client) -> None:
+    """Two of three alerts become an incident of their own; people are called for it."""
+    first = portal.alert("one", group_key="disks")
+    assert first is not None
+    for key in ("two", "three"):
+        portal.alert(key, group_key="disks", severity="P0" if key == "three" else "P2")
+    alerts = list(Alert.objects.order_by("pk"))
+    assert {alert.incident_id for alert in alerts} == {first.pk}
+    where = f"incidents/{first.pk}/"
+    send(api, "post", where + "split/", {"alerts": [a.pk for a in alerts]}, status=400)
+    send(api, "post", where + "split/", {"alerts": [9_999_999]}, status=400)
+    send(api, "post", where + "split/", {"alerts": []}, status=400)
+    chosen = {"alerts": [alerts[1].pk, alerts[2].pk]}
+    made = send(api, "post", where + "split/", chosen, status=201)
+    assert (made["severity"], made["title"]) == ("P0", "three is wrong")
+    assert Alert.objects.filter(incident=made["id"]).count() == 2
+    portal.settle()
+    assert len(portal.pages(incident=made["id"])) == 1
+    other = portal.open_incident("another")
+    send(api, "post", where + "relate/", {"to": other.pk}, status=200)
+    assert set(first.related.all()) == {other, first.related.get(pk=made["id"])}
+    send(api, "post", where + "unrelate/", {"to": other.pk}, status=200)
+    assert first.related.count() == 1
+    send(api, "post", where + "relate/", {"to": first.pk}, status=409)
+    send(api, "post", where + "relate/", {"to": 9_999_999}, status=400)

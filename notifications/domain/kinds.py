@@ -4,9 +4,18 @@ import re
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-__all__ = ["Kind", "address_problem", "masked", "normalized"]
+__all__ = ["PUSH_SERVICES", "Kind", "address_problem", "masked", "normalized"]
 
 _EMAIL = re.compile(r"\A[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+\Z")
+_SLACK = re.compile(r"\A[UWCGD][A-Z0-9]{5,20}\Z")
+# Services of Apprise that reach people; what only moves data or runs programs is none of them.
+PUSH_SERVICES = frozenset(
+    {
+        "discord", "gchat", "gotify", "gotifys", "matrix", "matrixs", "mmost", "mmosts", "msteams",
+        "ntfy", "ntfys", "pbul", "pover", "rocket", "rockets", "signal", "signals", "tgram", "threema",
+        "webexteams", "whatsapp", "workflows", "zulip",
+    }
+)  # fmt: skip
 _PHONE = re.compile(r"\A\+[1-9][0-9]{6,14}\Z")
 
 
@@ -17,6 +26,8 @@ class Kind(StrEnum):
     SMS = "sms"
     VOICE = "voice"
     WEBHOOK = "webhook"
+    SLACK = "slack"
+    APPRISE = "apprise"
 
     @property
     def label(self) -> str:
@@ -26,6 +37,8 @@ class Kind(StrEnum):
             Kind.SMS: "Text message",
             Kind.VOICE: "Telephone call",
             Kind.WEBHOOK: "Webhook",
+            Kind.SLACK: "Slack",
+            Kind.APPRISE: "Push service",
         }[self]
 
 
@@ -41,7 +54,16 @@ def address_problem(kind: Kind, address: str) -> str:
         return "" if _EMAIL.match(address) else "Use an address such as ada@example.com."
     if kind in {Kind.SMS, Kind.VOICE}:
         return "" if _PHONE.match(address) else "Use a number such as +44 20 7946 0018."
-    return _web_problem(address)
+    if kind is Kind.SLACK:
+        return "" if _SLACK.match(address) else "Use a member's or channel's ID, e.g. U024BE7LH."
+    return _push_problem(address) if kind is Kind.APPRISE else _web_problem(address)
+
+
+def _push_problem(address: str) -> str:
+    scheme, found, rest = address.partition("://")
+    if found and rest and scheme.lower() in PUSH_SERVICES:
+        return ""
+    return f"Use an address of one of these: {', '.join(sorted(PUSH_SERVICES))}; e.g. ntfy://topic."
 
 
 def _web_problem(address: str) -> str:
@@ -60,5 +82,9 @@ def masked(kind: Kind, address: str) -> str:
         return f"{name[:1]}…@{host}"
     if kind in {Kind.SMS, Kind.VOICE}:
         return f"{address[:3]}…{address[-2:]}"
+    if kind is Kind.SLACK:
+        return f"{address[:1]}…{address[-2:]}"
+    if kind is Kind.APPRISE:
+        return f"{address.partition('://')[0]}://…"
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.hostname}/…"

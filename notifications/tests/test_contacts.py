@@ -225,3 +225,55 @@ def test_email_has_one_id_for_one_page() -> None:
     assert first == again
     assert mail.outbox[0].extra_headers["Message-ID"] == first
     assert "Acknowledge: https://p/i/1/ack/x/" in str(mail.outbox[0].body)
+
+
+class PushService:
+    """Stands where a service of Apprise is made."""
+
+    def __init__(self, takes: bool) -> None:
+        self.takes, self.said = takes, {}  # type: ignore[var-annotated]
+
+    def notify(self, **said: str) -> bool:
+        self.said = said
+        return self.takes
+
+
+@pytest.mark.parametrize("takes", [True, False])
+def test_a_push_service_says_yes_or_no(monkeypatch: pytest.MonkeyPatch, takes: bool) -> None:
+    """A no may have arrived all the same: Apprise does not say."""
+    service = PushService(takes)
+    monkeypatch.setattr("apprise.Apprise.instantiate", lambda *_args, **_options: service)
+    if takes:
+        assert transport_for(Kind.APPRISE).send(MESSAGE, Recipient("ntfy://topic")) == ""
+    else:
+        with pytest.raises(TransportFailed) as caught:
+            transport_for(Kind.APPRISE).send(MESSAGE, Recipient("ntfy://topic"))
+        assert caught.value.is_uncertain
+    assert service.said["title"] == MESSAGE.subject
+    assert MESSAGE.act_url in service.said["body"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["json://10.0.0.1/", "syslog://", "ntfy://10.0.0.1/topic", "gotify://169.254.169.254/x"],
+)
+def test_push_services_reach_people_and_nothing_else(address: str) -> None:
+    with pytest.raises(TransportFailed) as caught:
+        transport_for(Kind.APPRISE).send(MESSAGE, Recipient(address))
+    assert not caught.value.is_uncertain
+
+
+@pytest.mark.parametrize(
+    ("kind", "address", "problem"),
+    [
+        (Kind.SLACK, "U024BE7LH", False),
+        (Kind.SLACK, "#general", True),
+        (Kind.APPRISE, "ntfy://topic", False),
+        (Kind.APPRISE, "json://example.org", True),
+        (Kind.APPRISE, "tgram://", True),
+    ],
+)
+def test_addresses_of_chats(kind: Kind, address: str, problem: bool) -> None:
+    assert bool(address_problem(kind, address)) is problem
+    if not problem:
+        assert address not in masked(kind, address)

@@ -328,7 +328,7 @@ class _Import:
         return Item("policy", given.name, action, slug, tuple(changes or ()), tuple(lost))
 
     def _level(self, number: int, step: ImportedStep) -> dict[str, Any]:
-        targets = []
+        targets: list[dict[str, User | Schedule]] = []
         for kind, key in step.targets:
             if kind == "person":
                 targets.append({"person": self._person(key)})

@@ -45,10 +45,8 @@ def read(document: Mapping[str, Any]) -> Export:
     overrides, lost_overrides = carried(_override, rows(document, "overrides"))
     policies, lost_policies = carried(_policy, rows(document, "escalation_policies"))
     for entry in rows(document, "schedules"):
-        own, lost = carried(
-            lambda row, entry=entry: _override({"schedule": {"id": entry["id"]}, **row}),
-            rows(entry, "overrides"),
-        )
+        schedule = {"schedule": {"id": entry.get("id")}}
+        own, lost = carried(_override, [{**schedule, **row} for row in rows(entry, "overrides")])
         overrides += own
         lost_overrides += lost
     return Export(

@@ -1,0 +1,123 @@
+"""A Slack channel for each serious incident: opened beside the paging, which never waits for it.
+
+The row says that somebody is at it; the channel is made outside of any transaction, and what could
+not be made is tried again.
+"""
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+
+from core.audit import Who
+from core.errors import Conflict, Unavailable
+from incidents.models import Incident, IncidentChannel, TimelineEntry
+from incidents.services import timeline
+from notifications.domain.kinds import Kind
+from notifications.models import ContactMethod
+from notifications.transports import TransportFailed
+from notifications.transports.slack import SlackRefused, call
+
+__all__ = ["open_channel", "open_due"]
+
+log = structlog.get_logger(__name__)
+SERIOUS = ("P0", "P1")
+YOUNG = timedelta(hours=1)
+AGAIN_AFTER = timedelta(minutes=1)
+MOST_TRIES, MOST_NAMES, MOST_AT_A_TIME = 5, 9, 10
+
+
+def open_due(*, now: datetime) -> int:
+    """Open channels of serious incidents that have none; returns how many were opened."""
+    if not (settings.SLACK_BOT_TOKEN and settings.SLACK_CHANNELS):
+        return 0
+    wanting = Q(channel=None) | Q(
+        channel__channel_id="",
+        channel__tries__lt=MOST_TRIES,
+        channel__tried_at__lte=now - AGAIN_AFTER,
+    )
+    rows = Incident.objects.open().filter(wanting, severity__in=SERIOUS, opened_at__gt=now - YOUNG)
+    opened = 0
+    for incident in rows.order_by("severity", "opened_at")[:MOST_AT_A_TIME]:
+        try:
+            open_channel(incident, actor=None, now=now)
+        except (Conflict, Unavailable) as error:
+            log.warning("channel_not_opened", incident=incident.pk, reason=str(error))
+        else:
+            opened += 1
+    return opened
+
+
+def open_channel(incident: Incident, *, actor: Who, now: datetime) -> IncidentChannel:
+    """Open the channel of an incident, invite who was called, and pin what is known.
+
+    Raises:
+        Conflict: It has one, or somebody is opening it just now.
+        Unavailable: Slack does not answer, or refuses.
+    """
+    channel = _claimed(incident, now=now)
+    try:
+        name, channel_id = _created(channel.name)
+    except TransportFailed as error:
+        channel.problem = str(error)[:500]
+        channel.save(update_fields=["problem"])
+        raise Unavailable(f"No channel was opened: {error}") from error
+    with transaction.atomic():
+        channel.name, channel.channel_id, channel.problem = name, channel_id, ""
+        channel.save(update_fields=["name", "channel_id", "problem"])
+        text = f"#{name}"
+        timeline.write(
+            incident, TimelineEntry.Kind.ACTION, "channel", now=now, actor=actor, text=text
+        )
+    _furnish(incident, channel_id)
+    return channel
+
+
+@transaction.atomic
+def _claimed(incident: Incident, *, now: datetime) -> IncidentChannel:
+    name = f"incident-{incident.opened_at:%Y%m%d-%H%M%S}"
+    IncidentChannel.objects.bulk_create(
+        [IncidentChannel(incident=incident, name=name, tried_at=now - AGAIN_AFTER)],
+        ignore_conflicts=True,
+    )
+    free = IncidentChannel.objects.filter(
+        incident=incident, channel_id="", tried_at__lte=now - AGAIN_AFTER
+    )
+    if not free.update(tried_at=now, tries=F("tries") + 1):
+        raise Conflict("It has a channel already, or one is being opened.")
+    return IncidentChannel.objects.get(incident=incident)
+
+
+def _created(wanted: str) -> tuple[str, str]:
+    """Create a channel of that name, or of the next one that is free."""
+    for number in range(1, MOST_NAMES + 1):
+        name = wanted if number == 1 else f"{wanted}-{number}"
+        try:
+            made = call("conversations.create", {"name": name[:80].lower()})
+        except SlackRefused as error:
+            if error.error != "name_taken":
+                raise
+            continue
+        return name[:80].lower(), str(made["channel"]["id"])
+    raise TransportFailed("Every name for it is taken.")
+
+
+def _furnish(incident: Incident, channel_id: str) -> None:
+    """Invite people and pin a summary; a channel without them is still a channel."""
+    people = incident.pages.exclude(person=None).values("person")
+    methods = ContactMethod.objects.usable().filter(kind=Kind.SLACK, person__in=people)
+    members = sorted({method.address for method in methods if method.address[:1] in "UW"})
+    service = f" · {incident.service}" if incident.service else ""
+    summary = (
+        f"*{incident.severity} #{incident.pk}* {incident.title}{service}\n"
+        f"{settings.PORTAL_URL}{incident.get_absolute_url()}"
+    )
+    try:
+        if members:
+            call("conversations.invite", {"channel": channel_id, "users": ",".join(members)})
+        posted = call("chat.postMessage", {"channel": channel_id, "text": summary})
+        call("pins.add", {"channel": channel_id, "timestamp": posted.get("ts", "")})
+    except TransportFailed as error:
+        log.warning("channel_not_furnished", incident=incident.pk, reason=str(error))

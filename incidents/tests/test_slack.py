@@ -1,0 +1,246 @@
+"""Slack: messages with buttons, what is pressed, and a channel for each serious incident."""
+
+import hashlib
+import hmac
+import json
+import time
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from accounts.roles import Role
+from accounts.tests.cast import send, signed_in
+from core import encryption, http_client
+from incidents.models import Incident, IncidentChannel
+from incidents.services import channels
+from incidents.services.messages import message_for
+from incidents.tests.oncall_portal import Portal, portal
+from notifications.domain.kinds import Kind
+from notifications.transports import Recipient, TransportFailed, transport_for
+
+__all__ = ["portal"]
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+ADDRESS = "/integrations/v1/slack/actions"
+
+
+class FakeSlack:
+    """Answers as Slack's Web API does, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.refusals: dict[str, list[str]] = {}
+        self.status = 200
+
+    def __call__(self, url: str, **asked: Any) -> http_client.Response:
+        method, said = url.rsplit("/", 1)[1], json.loads(asked["content"])
+        self.asked.append((method, said))
+        errors = self.refusals.get(method, [])
+        answer: dict[str, Any] = {"ok": True, "channel": "C1", "ts": "1700000000.000100"}
+        if errors:
+            answer = {"ok": False, "error": errors.pop(0)}
+        elif method == "conversations.create":
+            answer = {"ok": True, "channel": {"id": "C024BE91L", "name": said["name"]}}
+        return http_client.Response(self.status, {}, json.dumps(answer).encode(), 1.0)
+
+    def methods(self) -> list[str]:
+        """Return what was called, in order."""
+        return [method for method, _ in self.asked]
+
+
+@pytest.fixture
+def slack(monkeypatch: pytest.MonkeyPatch, settings: Any) -> FakeSlack:
+    settings.SLACK_BOT_TOKEN, settings.SLACK_SIGNING_SECRET = "xoxb-1", SECRET
+    settings.SLACK_API_URL = "https://slack.com/api"
+    found = FakeSlack()
+    monkeypatch.setattr(http_client, "request", found)
+    return found
+
+
+@pytest.fixture
+def alice(portal: Portal) -> User:
+    """Alice, who can be reached in Slack too."""
+    person = portal.people["alice"]
+    portal.add_method(person, Kind.SLACK, sealed_address=encryption.encrypt("U0ALICE11"))
+    return person
+
+
+def press(value: str, member: str = "U0ALICE11", **values: Any) -> Any:
+    """Press a button as Slack would tell of it."""
+    payload = {
+        "type": "block_actions",
+        "user": {"id": member, "username": "alice"},
+        "response_url": "https://hooks.slack.com/actions/T1/2/abc",
+        "actions": [{"action_id": "acknowledge-1", "value": value, "type": "button"}],
+    }
+    body = urlencode({"payload": json.dumps(payload)})
+    stamp = values.get("stamp", str(int(time.time())))
+    digest = hmac.new(SECRET.encode(), f"v0:{stamp}:{body}".encode(), hashlib.sha256).hexdigest()
+    return Client().post(
+        ADDRESS,
+        body,
+        content_type="application/x-www-form-urlencoded",
+        headers={
+            "x-slack-request-timestamp": stamp,
+            "x-slack-signature": values.get("signature", f"v0={digest}"),
+        },
+    )
+
+
+def test_a_message_has_a_button_for_its_incident(portal: Portal, slack: FakeSlack) -> None:
+    """What an alert says can neither mention everybody nor hide a link."""
+    incident = portal.open_incident("<!channel> disk & more")
+    page = incident.pages.get()
+    message = message_for([page], page.key, now=portal.now)
+    found = transport_for(Kind.SLACK).send(message, Recipient("U0ALICE11"))
+    assert found == "C1:1700000000.000100"
+    ((method, said),) = slack.asked
+    assert (method, said["channel"]) == ("chat.postMessage", "U0ALICE11")
+    text, actions = said["blocks"]
+    assert "&lt;!channel&gt; disk &amp; more" in text["text"]["text"]
+    acknowledge, opens = actions["elements"]
+    assert acknowledge["value"] == f"{incident.pk}.1"
+    assert opens["url"].endswith(f"/i/{incident.pk}")
+    assert said["metadata"]["event_payload"] == {"key": page.key}
+
+
+@pytest.mark.parametrize(
+    ("error", "is_final"),
+    [("channel_not_found", True), ("invalid_auth", True), ("ratelimited", False)],
+)
+def test_what_slack_refuses_for_good_is_not_tried_again(
+    portal: Portal, slack: FakeSlack, error: str, is_final: bool
+) -> None:
+    page = portal.open_incident().pages.get()
+    slack.refusals["chat.postMessage"] = [error]
+    with pytest.raises(TransportFailed, match=error) as caught:
+        transport_for(Kind.SLACK).send(
+            message_for([page], page.key, now=portal.now), Recipient("C0TEAM111")
+        )
+    assert caught.value.is_final is is_final
+
+
+def test_pressing_acknowledges_for_whoever_pressed(
+    portal: Portal, slack: FakeSlack, alice: User
+) -> None:
+    incident = portal.open_incident()
+    assert press(f"{incident.pk}.1").status_code == 200
+    incident.refresh_from_db()
+    assert (incident.status, incident.acknowledged_by) == ("acknowledged", "alice")
+    (said,) = [said for _, said in slack.asked if "text" in said]
+    assert said["text"] == f"#{incident.pk} acknowledged by alice."
+
+
+@pytest.mark.parametrize(
+    ("value", "member", "answer"),
+    [
+        ("1.1", "U0NOBODY1", "Who are you?"),
+        ("{pk}.7", "U0ALICE11", "this message is old"),
+        ("99999999.1", "U0ALICE11", "no such incident"),
+        ("rubbish", "U0ALICE11", "none of ours"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_slack(
+    portal: Portal, slack: FakeSlack, alice: User, value: str, member: str, answer: str
+) -> None:
+    incident = portal.open_incident()
+    assert press(value.format(pk=incident.pk), member).status_code == 200
+    incident.refresh_from_db()
+    assert incident.status == "triggered"
+    assert answer in slack.asked[-1][1]["text"]
+
+
+def test_viewers_look_only(portal: Portal, slack: FakeSlack, alice: User) -> None:
+    incident = portal.open_incident()
+    User.objects.filter(pk=alice.pk).update(role=Role.VIEWER)
+    press(f"{incident.pk}.1")
+    incident.refresh_from_db()
+    assert incident.status == "triggered"
+
+
+def test_only_slack_is_listened_to(
+    portal: Portal, slack: FakeSlack, alice: User, settings: Any
+) -> None:
+    """A wrong signature, an old one, none, and no secret at all."""
+    incident = portal.open_incident()
+    value = f"{incident.pk}.1"
+    assert press(value, signature="v0=" + "0" * 64).status_code == 401
+    assert press(value, stamp=str(int(time.time()) - 600)).status_code == 401
+    assert Client().post(ADDRESS, {"payload": "{}"}).status_code == 401
+    settings.SLACK_SIGNING_SECRET = ""
+    assert press(value).status_code == 401
+    incident.refresh_from_db()
+    assert incident.status == "triggered"
+
+
+@pytest.mark.parametrize("body", ["", "payload=", "payload=[]", "payload=7", "x=1", "payload={}"])
+def test_rubbish_with_a_good_signature_is_no_error_of_ours(
+    portal: Portal, slack: FakeSlack, body: str
+) -> None:
+    stamp = str(int(time.time()))
+    digest = hmac.new(SECRET.encode(), f"v0:{stamp}:{body}".encode(), hashlib.sha256).hexdigest()
+    answer = Client().post(
+        ADDRESS,
+        body,
+        content_type="application/x-www-form-urlencoded",
+        headers={"x-slack-request-timestamp": stamp, "x-slack-signature": f"v0={digest}"},
+    )
+    assert answer.status_code in {200, 400}
+
+
+def test_a_serious_incident_gets_a_channel_of_its_own(
+    portal: Portal, slack: FakeSlack, alice: User
+) -> None:
+    """Named by the moment; the next name where it is taken; whoever was called is invited."""
+    incident = portal.open_incident()
+    portal.open_incident("nothing much", severity="P2")
+    slack.refusals["conversations.create"] = ["name_taken"]
+    assert channels.open_due(now=portal.now) == 1
+    channel = IncidentChannel.objects.get()
+    assert (channel.incident, channel.name) == (incident, "incident-20260302-030000-2")
+    assert slack.methods() == [
+        "conversations.create", "conversations.create", "conversations.invite",
+        "chat.postMessage", "pins.add",
+    ]  # fmt: skip
+    assert slack.asked[2][1] == {"channel": "C024BE91L", "users": "U0ALICE11"}
+    assert channels.open_due(now=portal.now) == 0
+    assert incident.timeline.filter(act="channel").count() == 1
+
+
+def test_a_channel_that_could_not_be_opened_is_tried_again(
+    portal: Portal, slack: FakeSlack
+) -> None:
+    """Five times at most, a minute apart; paging has long gone on."""
+    portal.open_incident()
+    slack.refusals["conversations.create"] = ["internal_error"] * 9
+    for _ in range(8):
+        assert channels.open_due(now=portal.now) == 0
+        portal.fast_forward(minutes=1)
+    channel = IncidentChannel.objects.get()
+    assert (channel.tries, channel.channel_id) == (5, "")
+    assert "internal_error" in channel.problem
+
+
+def test_a_channel_by_hand(portal: Portal, slack: FakeSlack) -> None:
+    incident = portal.open_incident(severity="P2")
+    api = signed_in(Role.RESPONDER)
+    where = f"incidents/{incident.pk}/"
+    assert send(api, "get", where, status=200)["channel"] is None
+    send(api, "post", where + "channel/", status=200)
+    assert send(api, "get", where, status=200)["channel"] == "incident-20260302-030000"
+    assert "already" in send(api, "post", where + "channel/", status=409)["detail"]
+    assert "#incident-20260302-030000" in api.get(f"/i/{incident.pk}").content.decode()
+
+
+def test_without_a_bot_nothing_is_asked(portal: Portal, slack: FakeSlack, settings: Any) -> None:
+    settings.SLACK_BOT_TOKEN = ""
+    incident = portal.open_incident()
+    assert channels.open_due(now=portal.now) == 0
+    assert slack.asked == []
+    answer = signed_in(Role.RESPONDER).post(f"/api/v1/incidents/{incident.pk}/channel/")
+    assert answer.status_code == 503
+    assert Incident.objects.get(pk=incident.pk).status == "triggered"

@@ -1,0 +1,137 @@
+"""`/integrations/v1/slack/actions`: what people press in Slack.
+
+Signed by Slack over the raw body; whoever pressed is known by their own verified Slack method.
+"""
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import structlog
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from slack_sdk.signature import SignatureVerifier
+
+from accounts.models import User
+from accounts.roles import Role
+from core import clock, http_client
+from core.errors import DomainError, InvalidInput
+from core.http_client import Deadline, OutboundError
+from incidents.models import Incident
+from incidents.services import lifecycle
+from incidents.webhooks.requests import raw_request, webhook
+from notifications.domain.kinds import Kind
+from notifications.models import ContactMethod
+from notifications.transports.slack import FEATURE
+
+__all__ = ["act"]
+
+log = structlog.get_logger(__name__)
+# Slack waits three seconds for the answer to what was pressed.
+_ANSWER_WITHIN_S = 2.0
+
+
+def _large() -> HttpResponse:
+    return JsonResponse({"error": "body: at most 512 KiB"}, status=413)
+
+
+def _broken() -> HttpResponse:
+    return JsonResponse({"error": "Nothing was stored; try again."}, status=503)
+
+
+@webhook("POST", large=_large, broken=_broken)
+def act(request: HttpRequest) -> HttpResponse:
+    """Do what was pressed; 200 means that it was understood, what became of it is said in Slack."""
+    try:
+        raw = raw_request(request)
+    except InvalidInput as error:
+        return JsonResponse({"error": error.message}, status=400)
+    secret = settings.SLACK_SIGNING_SECRET
+    if not secret or not SignatureVerifier(secret).is_valid_request(raw.body, dict(raw.headers)):
+        return JsonResponse({"error": "signature: missing, too old, or not ours"}, status=401)
+    payload = _payload(raw.body)
+    if payload is None:
+        return JsonResponse({"error": "payload: no JSON object"}, status=400)
+    said = _done(payload)
+    if said:
+        _say(payload, said)
+    return HttpResponse(status=200)
+
+
+def _payload(body: bytes) -> dict[str, Any] | None:
+    try:
+        found = json.loads(parse_qs(body.decode())["payload"][0])
+    except (KeyError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _done(payload: dict[str, Any]) -> str:
+    """Acknowledge what was pressed; returns what to say, "" where nothing was asked."""
+    actions, user = payload.get("actions"), payload.get("user")
+    if not isinstance(actions, list) or not isinstance(user, dict):
+        return ""
+    wanted = [action for action in actions if isinstance(action, dict)]
+    pressed = next(
+        (a for a in wanted if str(a.get("action_id", "")).startswith("acknowledge-")), None
+    )
+    if pressed is None:
+        return ""
+    person = _person(str(user.get("id", "")))
+    if person is None:
+        return "Who are you? Add your Slack member ID to “How I am reached” in the portal first."
+    if not person.has_role(Role.RESPONDER):
+        return f"{person} may look at incidents, not answer them."
+    number, _, cycle = str(pressed.get("value", "")).partition(".")
+    if not (number.isdecimal() and cycle.isdecimal()) or len(number) > 18:
+        return "That button is none of ours."
+    return _acknowledged(int(number), int(cycle), person)
+
+
+def _acknowledged(number: int, cycle: int, person: User) -> str:
+    incident = Incident.objects.visible_to(person).filter(pk=number).first()
+    if incident is None:
+        return "There is no such incident."
+    if incident.cycle != cycle:
+        return f"#{number}: this message is old, people were called anew since."
+    try:
+        lifecycle.acknowledge(incident.pk, now=clock.now(), actor=person, person=person)
+    except DomainError as error:
+        return f"#{number}: {error}"
+    return f"#{number} acknowledged by {person}."
+
+
+def _person(member: str) -> User | None:
+    """Return whose verified Slack method a member is; addresses are encrypted, so all are read."""
+    if not member:
+        return None
+    methods = ContactMethod.objects.usable().filter(kind=Kind.SLACK, person__is_active=True)
+    for method in methods.select_related("person"):
+        if method.address == member:
+            return method.person
+    return None
+
+
+def _say(payload: dict[str, Any], text: str) -> None:
+    """Tell whoever pressed, where Slack says; only Slack itself is answered."""
+    url = str(payload.get("response_url") or "")
+    ours = urlsplit(settings.SLACK_API_URL)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return
+    if parts.netloc not in {"hooks.slack.com", ours.netloc} or parts.scheme != ours.scheme:
+        return
+    body = {"response_type": "in_channel", "replace_original": False, "text": text}
+    try:
+        http_client.request(
+            url,
+            feature=FEATURE,
+            deadline=Deadline(_ANSWER_WITHIN_S),
+            method="POST",
+            headers={"Content-Type": "application/json"},
+            content=json.dumps(body).encode(),
+            truncate=True,
+        )
+    except OutboundError as error:
+        log.warning("slack_not_told", reason=str(error))

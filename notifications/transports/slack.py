@@ -1,0 +1,131 @@
+"""Slack: messages with buttons, sent by a bot to members and channels (https://docs.slack.dev).
+
+A button carries incident and cycle; whoever presses it is known by their own verified Slack method,
+so a message in a channel can be answered by everybody and only by those who may.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+
+from core import http_client
+from core.http_client import Deadline, OutboundError
+from notifications.domain.kinds import Kind
+from notifications.domain.messages import Message
+from notifications.transports.base import Recipient, Transport, TransportFailed
+
+__all__ = ["FEATURE", "Slack", "SlackRefused", "call"]
+
+FEATURE = "slack"
+# These pass; every other error stays until somebody mends what is wrong.
+_PASSING = {"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable",
+            "request_timeout", "team_added_to_org"}  # fmt: skip
+MOST_BUTTONS = 10
+
+
+class SlackRefused(TransportFailed):
+    """Slack answered, and refused.
+
+    Args:
+        error: Slack's word for it, e.g. channel_not_found.
+    """
+
+    def __init__(self, error: str) -> None:
+        super().__init__(f"Slack refuses: {error}.", is_final=error not in _PASSING)
+        self.error = error
+
+
+class Slack(Transport):
+    """A message to a member or a channel."""
+
+    kind = Kind.SLACK
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether there is a bot."""
+        return bool(settings.SLACK_BOT_TOKEN)
+
+    def send(self, message: Message, to: Recipient) -> str:
+        """Send it; the id is the channel and Slack's time stamp."""
+        answer = call(
+            "chat.postMessage",
+            {
+                "channel": to.address,
+                "text": message.heading[:3000],
+                "blocks": blocks_of(message),
+                "unfurl_links": False,
+                "metadata": {"event_type": "page", "event_payload": {"key": message.key}},
+            },
+            seconds=self.deadline.total_seconds(),
+        )
+        return f"{answer.get('channel', '')}:{answer.get('ts', '')}"
+
+
+def call(method: str, arguments: Mapping[str, Any], *, seconds: float = 10) -> dict[str, Any]:
+    """Call one method of Slack's Web API.
+
+    Raises:
+        TransportFailed: There is no bot, or no answer.
+        SlackRefused: Slack says no.
+    """
+    if not settings.SLACK_BOT_TOKEN:
+        raise TransportFailed("No Slack bot is configured.", is_final=True)
+    try:
+        answer = http_client.request(
+            f"{settings.SLACK_API_URL}/{method}",
+            feature=FEATURE,
+            deadline=Deadline(seconds),
+            method="POST",
+            headers={
+                "Authorization": f"Bearer {settings.SLACK_BOT_TOKEN}",
+                "Content-Type": "application/json; charset=utf-8",
+            },
+            content=json.dumps(arguments).encode(),
+        )
+    except OutboundError as error:
+        raise TransportFailed.of(error) from error
+    if answer.status == 429:
+        raise SlackRefused("ratelimited")
+    try:
+        said = json.loads(answer.body)
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        raise TransportFailed(f"Slack answered {answer.status}.")
+    if not said.get("ok"):
+        raise SlackRefused(str(said.get("error") or answer.status))
+    return said
+
+
+def blocks_of(message: Message) -> list[dict[str, Any]]:
+    """Return a message as Slack's blocks: what it says, and a button for each of its incidents."""
+    text = f"*{_plain(message.heading)[:500]}*"
+    if message.text:
+        text += f"\n{_plain(message.text)[:2000]}"
+    blocks: list[dict[str, Any]] = [{"type": "section", "text": {"type": "mrkdwn", "text": text}}]
+    pages = [page for page in message.facts.get("pages", ()) if page.get("reason") != "done"]
+    buttons = [_button(page, many=len(pages) > 1) for page in pages[:MOST_BUTTONS]]
+    if message.url:
+        opens = {"type": "plain_text", "text": "Open"}
+        buttons.append({"type": "button", "text": opens, "url": message.url, "action_id": "open"})
+    if buttons:
+        blocks.append({"type": "actions", "elements": buttons})
+    return blocks
+
+
+def _button(page: Mapping[str, Any], *, many: bool) -> dict[str, Any]:
+    text = f"Acknowledge #{page['incident']}" if many else "Acknowledge"
+    return {
+        "type": "button",
+        "style": "primary",
+        "text": {"type": "plain_text", "text": text},
+        "action_id": f"acknowledge-{page['incident']}",
+        "value": f"{page['incident']}.{page['cycle']}",
+    }
+
+
+def _plain(text: str) -> str:
+    """Return a text in which Slack finds no mention of everybody and no link of its own."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
