@@ -22,6 +22,7 @@ import queue
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,11 @@ class Receivers:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                # On its way for a while: with its sender it is gone.
+                time.sleep(receivers.transit())
+                if self._is_cut():
+                    self.close_connection = True
+                    return
                 receivers.take(body)
                 # Slow now and then, so that kills find sends in flight.
                 time.sleep(receivers.pause())
@@ -89,12 +95,26 @@ class Receivers:
                     self.send_response(204)
                     self.end_headers()
 
+            def _is_cut(self) -> bool:
+                with contextlib.suppress(BlockingIOError):
+                    peek = socket.MSG_PEEK | socket.MSG_DONTWAIT
+                    try:
+                        return not self.connection.recv(1, peek)
+                    except ConnectionError:
+                        return True
+                return False
+
             def log_message(self, *_args: object) -> None:
                 return
 
         self.server = _QuietServer(("127.0.0.1", 0), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def transit(self) -> float:
+        """Return how long a message takes to arrive."""
+        with self._lock:
+            return self._dice.choice((0, 0.01, 0.03, 0.06))
 
     def pause(self) -> float:
         """Return how long this answer takes."""
@@ -404,8 +424,6 @@ def _settled(views: Views, journals: Journals, within_s: float) -> Evidence:
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
