@@ -11,7 +11,8 @@ class CoreConfig(AppConfig):
     name = "core"
 
     def ready(self) -> None:
-        """Have every web process leave its sign of life."""
-        from core import process  # noqa: PLC0415 models are not loaded before this point
+        """Have every web process leave its sign of life, and kept answers rotated."""
+        from core import process, sealed  # noqa: PLC0415 models are not loaded before this point
 
+        sealed.register(sealed.SealedColumn("core.KeptAnswer", "sealed_body"))
         process.on_web_start(partial(process.beat_in_background, "web"))

@@ -103,12 +103,19 @@ def _document_of(vendor: str, model: type[Model], columns: tuple[tuple[str, str]
 
 
 def _json(rows: Sequence[Row]) -> str:
-    return json.dumps(rows, default=_instant, separators=(",", ":"))
+    is_sqlite = connection.vendor == "sqlite"
+    known: dict[object, str] = {}
+
+    def instant(value: object) -> str:
+        # Most rows of a batch have the same few instants.
+        if value not in known:
+            known[value] = _instant(value, is_sqlite=is_sqlite)
+        return known[value]
+
+    return json.dumps(rows, default=instant, separators=(",", ":"))
 
 
-def _instant(value: object) -> str:
+def _instant(value: object, *, is_sqlite: bool) -> str:
     if not isinstance(value, datetime):
         raise TypeError(f"{type(value).__name__} is not written in bulk")
-    if connection.vendor == "sqlite":
-        return str(value.astimezone(UTC).replace(tzinfo=None))
-    return value.isoformat()
+    return str(value.astimezone(UTC).replace(tzinfo=None)) if is_sqlite else value.isoformat()

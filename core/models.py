@@ -114,3 +114,27 @@ class DemoMode(models.Model):
 
     def __str__(self) -> str:
         return "off" if self.removed_at else "on"
+
+
+class KeptAnswer(models.Model):
+    """What a request with an `Idempotency-Key` was answered, for those who send it again.
+
+    Stored in the transaction of what the request changed: there is never one without the other.
+    """
+
+    caller = models.CharField(max_length=64, help_text="Digest of the credential.")
+    key = models.CharField(max_length=200)
+    fingerprint = models.CharField(max_length=64, help_text="Digest of address and body.")
+    status = models.PositiveSmallIntegerField(default=0)
+    content_type = models.CharField(max_length=100, blank=True)
+    sealed_body = models.TextField(blank=True, help_text="It may hold a secret that is shown once.")
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["caller", "key"], name="core_kept_answer_once")
+        ]
+        indexes = [models.Index(fields=["created_at"], name="core_kept_answer_age")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -5,6 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 
 from core.clock import now
+from core.idempotency import forget_answers
 from core.models import ProcessHeartbeat
 from core.process import sign_of_life
 
@@ -15,4 +16,5 @@ FORGET_INSTANCES_AFTER = timedelta(days=1)
 def worker_heartbeat() -> None:
     """Beat tick, every 15 s: proves the whole way from beat through the broker to a worker."""
     if sign_of_life("worker"):
+        forget_answers()
         ProcessHeartbeat.objects.filter(at__lt=now() - FORGET_INSTANCES_AFTER).delete()

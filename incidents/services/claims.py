@@ -18,8 +18,9 @@ __all__ = ["LEASE", "MOST_CLAIMS", "Queue"]
 # ten seconds within which everything is out after an outage.
 LEASE = timedelta(seconds=6)
 MOST_CLAIMS = 5
-# A row may become visible so long after the moment that is written in it.
-LATE = timedelta(minutes=2)
+# A row becomes visible so long after the moment that is written in it; later ones wait for the next
+# full look.
+LATE = timedelta(seconds=1)
 SWEEP_EVERY_S = 5.0
 
 

@@ -1,0 +1,107 @@
+"""`Idempotency-Key`: a request of the API that is sent again does nothing a second time.
+
+The answer is kept for a day, in the transaction of what the request changed, so that a lost
+connection, a crash and two attempts at once all end alike: done once, answered the same. A refusal
+changes nothing and is not kept.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+
+from core import encryption
+from core.clock import now
+from core.errors import Conflict, InvalidInput
+from core.models import KeptAnswer
+from core.problems import problem_response
+
+__all__ = ["KEPT_FOR", "IdempotencyMiddleware", "forget_answers"]
+
+KEPT_FOR = timedelta(days=1)
+MAX_KEY = 200
+# Batches of telemetry have a way of their own; users and programs of the reference service have none.
+ELSEWHERE = "/api/v1/telemetry/"
+View = Callable[[HttpRequest], HttpResponse]
+
+
+class IdempotencyMiddleware:
+    """Answers again what was answered before; stands last, so that it holds nothing but views."""
+
+    def __init__(self, get_response: View) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        key = request.headers.get("Idempotency-Key", "")
+        if not key or request.method != "POST" or not _is_ours(request.path_info):
+            return self.get_response(request)
+        if len(key) > MAX_KEY or not key.isprintable():
+            text = f"At most {MAX_KEY} printable characters."
+            return problem_response(InvalidInput(text, field="Idempotency-Key"))
+        try:
+            body = request.body
+        except RequestDataTooBig:
+            return self.get_response(request)
+        fingerprint = _digest(request.get_full_path().encode(), body)
+        return self._answered_once(request, key, fingerprint)
+
+    def _answered_once(self, request: HttpRequest, key: str, fingerprint: str) -> HttpResponse:
+        caller = _caller(request)
+        with transaction.atomic():
+            kept, is_new = KeptAnswer.objects.get_or_create(
+                caller=caller,
+                key=key,
+                defaults={"fingerprint": fingerprint, "created_at": now()},
+            )
+            if not is_new:
+                return _again(kept, fingerprint)
+            response = self.get_response(request)
+            if not 200 <= response.status_code < 300:
+                transaction.set_rollback(True)
+                return response
+            kept.status = response.status_code
+            kept.content_type = response.headers.get("Content-Type", "")[:100]
+            kept.sealed_body = encryption.encrypt(response.content.decode())
+            kept.save(update_fields=["status", "content_type", "sealed_body"])
+        return response
+
+
+def forget_answers() -> int:
+    """Delete answers that are no longer kept; returns how many."""
+    count, _ = KeptAnswer.objects.filter(created_at__lt=now() - KEPT_FOR).delete()
+    return count
+
+
+def _is_ours(path: str) -> bool:
+    return path.startswith("/api/v1/") and not path.startswith(ELSEWHERE)
+
+
+def _again(kept: KeptAnswer, fingerprint: str) -> HttpResponse:
+    if kept.fingerprint != fingerprint:
+        text = "This key was used for another request."
+        return problem_response(Conflict(text, field="Idempotency-Key"))
+    return HttpResponse(
+        encryption.decrypt(kept.sealed_body),
+        status=kept.status,
+        content_type=kept.content_type or None,
+        headers={"Idempotency-Replayed": "true"},
+    )
+
+
+def _caller(request: HttpRequest) -> str:
+    """Return what tells callers apart: the credential as it was sent, checked only by the view."""
+    sent = request.headers.get("Authorization") or request.COOKIES.get(
+        settings.SESSION_COOKIE_NAME, ""
+    )
+    return _digest(settings.TOKEN_PEPPER.encode(), sent.encode())
+
+
+def _digest(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8) + part)
+    return digest.hexdigest()
