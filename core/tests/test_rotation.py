@@ -219,6 +219,7 @@ def test_what_is_encrypted_is_registered() -> None:
     }
     names = {column.name for column in registered()}
     assert names == {
+        "core.keptanswer.sealed_body",
         "incidents.integration.signing_secret",
         "mfa.authenticator.data",
         "notifications.contactmethod.sealed_address",
