@@ -1,4 +1,4 @@
-"""Admin of alerts and incidents (read only), integrations, heartbeats, silences and targets."""
+"""Admin of alerts and incidents (read only), integrations, heartbeats, silences, maintenance and targets."""
 
 from typing import Any
 
@@ -10,7 +10,15 @@ from accounts.access import signed_in
 from core.admin import AuditedAdmin, ReadOnlyAdmin
 from core.clock import now
 from core.errors import DomainError
-from incidents.models import Alert, Heartbeat, Incident, Integration, ResponseTarget, Silence
+from incidents.models import (
+    Alert,
+    Heartbeat,
+    Incident,
+    Integration,
+    Maintenance,
+    ResponseTarget,
+    Silence,
+)
 from incidents.services.heartbeats import save_heartbeat
 from incidents.services.integrations import save_integration
 from incidents.services.silences import check_silence, save_silence
@@ -81,6 +89,16 @@ class SilenceAdmin(admin.ModelAdmin):
         stored = Silence.objects.get(pk=obj.pk) if change else Silence()
         saved = save_silence(stored, fields=form.cleaned_data, actor=signed_in(request), now=now())
         obj.pk = saved.pk
+
+
+@admin.register(Maintenance)
+class MaintenanceAdmin(ReadOnlyAdmin):
+    """Planned work; planned and called off by the API."""
+
+    list_display = ["comment", "service", "starts_at", "ends_at", "rule", "cancelled_at"]
+    list_filter = ["excludes_budget"]
+    list_select_related = ["service"]
+    search_fields = ["comment"]
 
 
 @admin.register(Integration)

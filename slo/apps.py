@@ -11,6 +11,10 @@ class SloConfig(AppConfig):
     name = "slo"
 
     def ready(self) -> None:
-        """Show a service's objectives on its page; have the credentials of sources rotated."""
+        """Show a service's objectives on its page; rotate credentials; follow maintenance."""
         panels.register("catalog.service", "slo:service-panel")
+        from incidents.services import maintenance  # noqa: PLC0415 models are not loaded before this point
+        from slo.services.maintenance import follow  # noqa: PLC0415
+
+        maintenance.on_change(follow)
         sealed.register(sealed.SealedColumn("slo.Source", "credentials"))

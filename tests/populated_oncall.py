@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from accounts.models import User
 from catalog.models import Service
 from core import encryption
-from incidents.models import ResponseTarget, Severity, Silence
+from incidents.models import Maintenance, ResponseTarget, Severity, Silence
 from incidents.services import lifecycle
 from incidents.services.lifecycle import Opening
 from incidents.services.pager import settle
@@ -52,6 +52,14 @@ def add_on_call(number: int, service: Service, person: User, now: datetime) -> N
     )
     Silence.objects.create(
         service=service, starts_at=now, ends_at=now + timedelta(hours=1), comment=f"Work {number}"
+    )
+    Maintenance.objects.create(
+        service=service,
+        starts_at=now + timedelta(days=1),
+        ends_at=now + timedelta(days=1, hours=1),
+        rule="FREQ=WEEKLY",
+        comment=f"Patches {number}",
+        created_by="test",
     )
     opening = Opening("P2", f"Incident {number}", service=service, summary="Users wait.")
     incident = lifecycle.declare(opening, now=now, actor=person)

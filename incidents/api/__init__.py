@@ -6,6 +6,7 @@ from incidents.api.alerts import AlertViewSet
 from incidents.api.heartbeats import HeartbeatViewSet
 from incidents.api.incidents import IncidentViewSet
 from incidents.api.integrations import IntegrationViewSet
+from incidents.api.maintenance import MaintenanceViewSet
 from incidents.api.silences import SilenceViewSet
 
 
@@ -15,4 +16,5 @@ def register(router: SimpleRouter) -> None:
     router.register("heartbeats", HeartbeatViewSet, basename="heartbeat")
     router.register("incidents", IncidentViewSet, basename="incident")
     router.register("integrations", IntegrationViewSet, basename="integration")
+    router.register("maintenance", MaintenanceViewSet, basename="maintenance")
     router.register("silences", SilenceViewSet, basename="silence")

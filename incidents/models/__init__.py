@@ -13,7 +13,7 @@ from incidents.models.incidents import (
     TimelineEntry,
 )
 from incidents.models.integrations import ChangeEvent, InboundEvent, Integration
-from incidents.models.silences import Silence
+from incidents.models.silences import Maintenance, Silence
 
 __all__ = [
     "OPEN_STATES",
@@ -30,6 +30,7 @@ __all__ = [
     "IncidentChannel",
     "IncidentQuerySet",
     "Integration",
+    "Maintenance",
     "Page",
     "ResponseTarget",
     "Severity",

@@ -1,5 +1,6 @@
-"""Silences: who is not called for what, until when, and why."""
+"""Silences and maintenance: who is not called for what, until when, and why."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
@@ -7,12 +8,75 @@ from django.db.models import F, Q
 
 from catalog.models import Service, of_known_services
 from core.models import TimestampedModel
+from core.recurrence import starts
 from incidents.domain.silencing import Matcher
+from oncall.models.schedules import known_zone
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from accounts.models import User
+
+
+class MaintenanceQuerySet(models.QuerySet["Maintenance"]):
+    """Reads of maintenance."""
+
+    def visible_to(self, user: "User") -> Self:
+        """Keep that of services that `user` may know of."""
+        return self.filter(of_known_services(user))
+
+
+class Maintenance(TimestampedModel):
+    """Planned work on a service, once or repeating: each occurrence silences it while it lasts."""
+
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="maintenance")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(help_text="End of the first occurrence.")
+    rule = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="RRULE of a repetition, e.g. FREQ=WEEKLY;BYDAY=SU; empty for once.",
+    )
+    timezone = models.CharField(
+        max_length=64,
+        default="UTC",
+        validators=[known_zone],
+        help_text="IANA zone whose wall clock the repetition follows.",
+    )
+    comment = models.CharField(max_length=500, help_text="What is done, for whoever wonders.")
+    excludes_budget = models.BooleanField(
+        "leaves budgets alone", default=False, help_text="Its minutes count in no error budget."
+    )
+    created_by = models.CharField(max_length=200, editable=False)
+    cancelled_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="From here on nothing is silenced by it."
+    )
+
+    objects = MaintenanceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-starts_at", "-pk"]
+        verbose_name_plural = "maintenance"
+        constraints = [
+            models.CheckConstraint(
+                name="incidents_maintenance_ends_after_start",
+                condition=Q(ends_at__gt=F("starts_at")),
+                violation_error_message="Maintenance ends after it starts.",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.comment
+
+    def spans(
+        self, after: "datetime", before: "datetime"
+    ) -> Iterator[tuple["datetime", "datetime"]]:
+        """Yield begin and end of the occurrences that touch [after, before), oldest first."""
+        length = self.ends_at - self.starts_at
+        for at in starts(self.rule, self.starts_at, self.timezone, after - length, before):
+            # One that ends when the span begins does not touch it.
+            if at + length > after:
+                yield at, at + length
 
 
 class SilenceQuerySet(models.QuerySet["Silence"]):
@@ -50,6 +114,15 @@ class Silence(TimestampedModel):
     is_maintenance = models.BooleanField(
         "maintenance", default=False, help_text="Planned work: shown as such."
     )
+    maintenance = models.ForeignKey(
+        "incidents.Maintenance",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.CASCADE,
+        related_name="silences",
+        help_text="Whose occurrence it is.",
+    )
     is_ended = models.BooleanField(
         default=False, editable=False, help_text="What still fired at its end was looked at."
     )
@@ -63,7 +136,10 @@ class Silence(TimestampedModel):
                 name="incidents_silence_ends_after_start",
                 condition=Q(ends_at__gt=F("starts_at")),
                 violation_error_message="A silence ends after it starts.",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["maintenance", "starts_at"], name="incidents_silence_once_per_occurrence"
+            ),
         ]
         indexes = [
             models.Index(

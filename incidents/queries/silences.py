@@ -1,13 +1,13 @@
 """Which silence holds an alert back."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import Q
 
 from incidents.domain.silencing import are_met
-from incidents.models import Alert, Silence
+from incidents.models import Alert, Maintenance, Silence
 
-__all__ = ["labels_of", "silence_for"]
+__all__ = ["labels_of", "next_span", "silence_for"]
 
 
 def silence_for(alert: Alert, *, now: datetime) -> Silence | None:
@@ -18,6 +18,13 @@ def silence_for(alert: Alert, *, now: datetime) -> Silence | None:
         if are_met(silence.rules, labels):
             return silence
     return None
+
+
+def next_span(row: Maintenance, *, now: datetime) -> tuple[datetime, datetime] | None:
+    """Return the occurrence that goes on or comes next within a year; None when none does."""
+    if row.cancelled_at is not None:
+        return None
+    return next(row.spans(now, now + timedelta(days=366)), None)
 
 
 def labels_of(alert: Alert) -> dict[str, str]:

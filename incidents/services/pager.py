@@ -17,7 +17,7 @@ from django.db import connections
 from core import http_client, ticks
 from core.http_client import Deadline, OutboundError
 from core.models import ProcessHeartbeat
-from incidents.services import due, heartbeats, sending
+from incidents.services import due, heartbeats, maintenance, sending
 from incidents.services.auditor import PATIENCE, audit_paging, overdue_pages
 from incidents.services.bundles import Bundle
 from incidents.services.recording import DOWN, Recorder
@@ -34,6 +34,7 @@ STEPS_AT_A_TIME = 500
 UNRECORDED = 100
 AUDIT_EVERY = timedelta(seconds=60)
 HEARTBEATS_EVERY = timedelta(seconds=5)
+MAINTENANCE_EVERY = timedelta(minutes=1)
 # A pager that was away for longer waits, so that a restored backup does not call everybody.
 RESTORED_AFTER = timedelta(hours=1)
 GUARD = timedelta(minutes=10)
@@ -116,6 +117,8 @@ class Pager:
         )
         if self._is_time("heartbeats", HEARTBEATS_EVERY, now):
             heartbeats.check(now=now)
+        if self._is_time("maintenance", MAINTENANCE_EVERY, now):
+            maintenance.silence_due(now=now)
         work.pages = self._send()
         if self._is_time("audit", self._audit_every, now):
             self._audit(now)

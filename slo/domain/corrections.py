@@ -1,20 +1,17 @@
 """Corrections: intervals whose counts should not be judged as they were measured."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
-from dateutil.rrule import rrule, rrulestr
-
+from core.recurrence import starts
 from slo.domain.blocks import MILLIONTHS, UNITS, Slice
 from slo.domain.windows import Window
 
 MINUTE = timedelta(minutes=1)
-MAX_OCCURRENCES = 20_000
 
 
 class Mode(StrEnum):
@@ -100,38 +97,6 @@ def counted(value: Slice | None, *, target: int, expected: bool) -> Delta:
     )
 
 
-def parse_rule(text: str, *, start: datetime, zone: str) -> rrule:
-    """Return the rule as local wall clock times from `start` on.
-
-    Raises:
-        ValueError: In words for people, when it is no RRULE or repeats more often than hourly.
-    """
-    upper = text.upper()
-    if any(word in upper for word in ("\n", "DTSTART", "RDATE", "EXDATE", "EXRULE", "RRULE:")):
-        raise ValueError("Give the rule alone, e.g. FREQ=WEEKLY;BYDAY=SU.")
-    if "SECONDLY" in upper or "MINUTELY" in upper:
-        raise ValueError("Repeat hourly at most.")
-    local = start.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
-    try:
-        parsed = rrulestr(_local_until(text, zone), dtstart=local)
-    except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise ValueError(f"Is no RRULE: {error}.") from error
-    assert isinstance(parsed, rrule)
-    return parsed
-
-
-def _local_until(text: str, zone: str) -> str:
-    """Return the rule with a UTC UNTIL as local time: its other times have no zone."""
-    parts = []
-    for part in text.split(";"):
-        name, _, value = part.partition("=")
-        if name.strip().upper() == "UNTIL" and value.strip().upper().endswith("Z"):
-            until = datetime.strptime(value.strip().upper(), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-            value = until.astimezone(ZoneInfo(zone)).strftime("%Y%m%dT%H%M%S")
-        parts.append(f"{name}={value}" if value else name)
-    return ";".join(parts)
-
-
 def occurrences(correction: Correction, window: Window) -> list[Window]:
     """Return the parts of `window` that the correction covers, in whole minutes, oldest first.
 
@@ -140,7 +105,8 @@ def occurrences(correction: Correction, window: Window) -> list[Window]:
     """
     length = correction.end - correction.start
     found = []
-    for start in _starts(correction, window.start - length, window.end):
+    first = window.start - length
+    for start in starts(correction.rule, correction.start, correction.zone, first, window.end):
         if correction.cancelled_at is not None and start >= correction.cancelled_at:
             continue
         end = start + length
@@ -150,25 +116,6 @@ def occurrences(correction: Correction, window: Window) -> list[Window]:
         if clipped.end > clipped.start:
             found.append(clipped)
     return found
-
-
-def _starts(correction: Correction, after: datetime, before: datetime) -> Iterable[datetime]:
-    if not correction.rule:
-        return [correction.start] if after <= correction.start < before else []
-    zone = ZoneInfo(correction.zone)
-    rule = parse_rule(correction.rule, start=correction.start, zone=correction.zone)
-    # A day of slack on both sides: local and absolute order differ around changes of the clock.
-    day = timedelta(days=1)
-    first = (after - day).astimezone(zone).replace(tzinfo=None)
-    last = (before + day).astimezone(zone).replace(tzinfo=None)
-    starts = []
-    for local in rule.xafter(first, count=MAX_OCCURRENCES, inc=True):
-        if local > last:
-            break
-        start = local.replace(tzinfo=zone).astimezone(UTC)
-        if after <= start < before:
-            starts.append(start)
-    return starts
 
 
 def _floor(at: datetime) -> datetime:

@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from catalog.models import Service
 from core.models import TimestampedModel
+from core.recurrence import parse_rule
 from slo.domain import corrections as domain
 from slo.models.objective import Slo, validate_timezone
 
@@ -58,6 +59,15 @@ class Correction(TimestampedModel):
         help_text="IANA zone whose wall clock the repetition follows.",
     )
     reason = models.CharField(max_length=300)
+    maintenance = models.OneToOneField(
+        "incidents.Maintenance",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="correction",
+        help_text="Whose minutes these are.",
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -100,7 +110,7 @@ class Correction(TimestampedModel):
             errors["cap"] = "Give the greatest bad share, from 0 to below 1."
         if self.rule and self.starts_at and "ends_at" not in errors:
             try:
-                domain.parse_rule(self.rule, start=self.starts_at, zone=self.timezone)
+                parse_rule(self.rule, start=self.starts_at, zone=self.timezone)
             except ValueError as error:
                 errors["rule"] = str(error)
         if errors:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.recurrence import parse_rule
 from slo.domain.blocks import GAP, Slice
-from slo.domain.corrections import Correction, Mode, by_minute, corrected, occurrences, parse_rule
+from slo.domain.corrections import Correction, Mode, by_minute, corrected, occurrences
 from slo.domain.windows import Window
 
 START = datetime(2026, 3, 1, 2, 0, tzinfo=UTC)

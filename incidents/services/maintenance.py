@@ -1,0 +1,131 @@
+"""Maintenance: planned, made silent occurrence by occurrence, and called off.
+
+An occurrence becomes a silence a little before it begins, so that its end, what fires through it and
+who is called afterwards are those of every silence.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from core import audit
+from core.audit import Who
+from core.errors import Conflict, InvalidInput
+from core.recurrence import parse_rule
+from incidents.models import Maintenance, Silence
+from incidents.services.silences import end_silence, save_silence
+
+__all__ = ["cancel_maintenance", "check_maintenance", "on_change", "plan", "silence_due"]
+
+LONGEST = timedelta(days=31)
+# So long before an occurrence begins its silence stands.
+AHEAD = timedelta(minutes=10)
+
+
+class Listener(Protocol):
+    """Told of maintenance that was planned or called off."""
+
+    def __call__(self, maintenance: Maintenance, *, actor: Who, now: datetime) -> None:
+        """Follow it, within the transaction."""
+
+
+_listeners: list[Listener] = []
+
+
+def on_change(listener: Listener) -> None:
+    """Have apps above told, in the same transaction, when maintenance is planned or called off."""
+    if listener not in _listeners:
+        _listeners.append(listener)
+
+
+@transaction.atomic
+def plan(*, fields: Mapping[str, Any], actor: Who, now: datetime) -> Maintenance:
+    """Plan maintenance; what is going on already is silent at once.
+
+    Raises:
+        InvalidInput: Names what is wrong.
+    """
+    row = Maintenance(**fields, created_by=audit.actor_name(actor)[:200])
+    check_maintenance(row, now=now)
+    row.save(force_insert=True)
+    changes = {name: str(value) for name, value in fields.items()}
+    audit.record(act="maintenance.planned", subject=row, actor=actor, now=now, changes=changes)
+    _tell(row, actor, now)
+    _silence(row, actor, now=now)
+    return row
+
+
+@transaction.atomic
+def cancel_maintenance(row: Maintenance, *, actor: Who, now: datetime) -> Maintenance:
+    """Call maintenance off: what is silent ends now, nothing follows.
+
+    Raises:
+        Conflict: It was called off already, or is over.
+    """
+    row = Maintenance.objects.select_for_update(of=("self",)).get(pk=row.pk)
+    if row.cancelled_at is not None or (not row.rule and row.ends_at <= now):
+        raise Conflict("It is over, or was called off already.")
+    row.cancelled_at = now
+    row.save(update_fields=["cancelled_at", "updated_at"])
+    for silence in Silence.objects.filter(maintenance=row, ends_at__gt=now):
+        end_silence(silence, actor=actor, now=now)
+    audit.record(act="maintenance.cancelled", subject=row, actor=actor, now=now)
+    _tell(row, actor, now)
+    return row
+
+
+def check_maintenance(row: Maintenance, *, now: datetime) -> None:
+    """Refuse maintenance that cannot be.
+
+    Raises:
+        InvalidInput: Names the field.
+    """
+    if not row.starts_at < row.ends_at <= row.starts_at + LONGEST:
+        raise InvalidInput("It ends after it starts, within a month.", field="ends_at")
+    if not row.rule and row.ends_at <= now:
+        raise InvalidInput("It ends later than now.", field="ends_at")
+    if not row.comment.strip():
+        raise InvalidInput("Say what is done, for whoever wonders.", field="comment")
+    if row.rule:
+        try:
+            parse_rule(row.rule, start=row.starts_at, zone=row.timezone)
+        except ValueError as error:
+            raise InvalidInput(str(error), field="rule") from error
+
+
+def silence_due(*, now: datetime) -> int:
+    """Make silences of occurrences that begin soon or go on; returns how many were made."""
+    going_on = Q(rule="", ends_at__gt=now, starts_at__lte=now + AHEAD) | ~Q(rule="")
+    rows = Maintenance.objects.filter(going_on, cancelled_at=None)
+    return sum(_silence(row, None, now=now) for row in rows.select_related("service"))
+
+
+def _silence(row: Maintenance, actor: Who, *, now: datetime) -> int:
+    made = 0
+    for begins, ends in row.spans(now, now + AHEAD):
+        if Silence.objects.filter(maintenance=row, starts_at=begins).exists():
+            continue
+        fields = {
+            "service": row.service,
+            "starts_at": begins,
+            "ends_at": ends,
+            "comment": row.comment,
+            "is_maintenance": True,
+            "maintenance": row,
+        }
+        try:
+            with transaction.atomic():
+                save_silence(Silence(), fields=fields, actor=actor or row.created_by, now=now)
+        except IntegrityError:
+            # Another pager made it in the same moment.
+            continue
+        made += 1
+    return made
+
+
+def _tell(row: Maintenance, actor: Who, now: datetime) -> None:
+    for listener in _listeners:
+        listener(row, actor=actor, now=now)
