@@ -4,7 +4,7 @@ from django import forms
 
 from accounts.models import User
 
-__all__ = ["OverrideForm"]
+__all__ = ["OverrideForm", "SwapForm"]
 
 
 class OverrideForm(forms.Form):
@@ -20,5 +20,26 @@ class OverrideForm(forms.Form):
         label="Until",
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
         help_text="UTC.",
+    )
+    reason = forms.CharField(max_length=200, required=False)
+
+
+class SwapForm(forms.Form):
+    """When somebody wants to be replaced, and by whom; times are UTC."""
+
+    starts_at = forms.DateTimeField(
+        label="From", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}), help_text="UTC."
+    )
+    ends_at = forms.DateTimeField(
+        label="Until",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+        help_text="UTC.",
+    )
+    offered_to = forms.ModelChoiceField(
+        User.objects.filter(is_active=True).order_by("username"),
+        label="By",
+        to_field_name="username",
+        required=False,
+        empty_label="anybody who accepts",
     )
     reason = forms.CharField(max_length=200, required=False)

@@ -2,12 +2,17 @@
 
 from django.urls import path
 
-from oncall import views
+from oncall import calendar_views, views
 
 app_name = "oncall"
 urlpatterns = [
     path("", views.overview, name="overview"),
+    path("calendar/<str:secret>.ics", calendar_views.calendar, name="calendar"),
+    path("calendars/", calendar_views.calendar_add, name="calendar-add"),
+    path("calendars/<int:pk>/revoke/", calendar_views.calendar_revoke, name="calendar-revoke"),
+    path("swaps/<int:pk>/<slug:action>/", calendar_views.swap_answer, name="swap-answer"),
     path("policies/<slug:slug>/", views.policy_detail, name="policy"),
     path("<slug:slug>/", views.schedule_detail, name="schedule"),
+    path("<slug:slug>/swaps/", calendar_views.swap_ask, name="swap-ask"),
     path("<slug:slug>/overrides/<int:pk>/remove/", views.override_remove, name="override-remove"),
 ]

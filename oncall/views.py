@@ -1,8 +1,9 @@
 """Who is on call, the schedules, and the policies by which services are called."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib import messages
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -14,16 +15,19 @@ from catalog.models import Service
 from core import clock
 from core.errors import DomainError, NotFound
 from core.htmx import render_page
+from notifications.models import ContactMethod
 from oncall.domain.escalations import Phase
 from oncall.domain.schedules import fairness, gaps
 from oncall.domain.spans import Span
-from oncall.forms import OverrideForm
-from oncall.models import EscalationPolicy, Override, Schedule
+from oncall.forms import OverrideForm, SwapForm
+from oncall.models import EscalationPolicy, Override, Schedule, ShiftSwap
 from oncall.queries.policies import ladder_of
 from oncall.queries.rotas import shifts, shifts_of
 from oncall.services.schedules import delete_override, save_override
 
 SHOWN = timedelta(days=28)
+# So long before a shift its person must be reachable.
+RED_BEFORE = timedelta(hours=24)
 SEVERITIES = ("P0", "P1", "P2", "P3")
 
 
@@ -35,14 +39,19 @@ def overview(request: HttpRequest) -> HttpResponse:
     schedules = list(Schedule.objects.with_rota().select_related("team"))
     found = shifts_of(schedules, Span(now, now + SHOWN))
     people = User.objects.in_bulk({shift.person for held in found.values() for shift in held})
+    reachable = set(
+        ContactMethod.objects.usable().filter(person__in=people).values_list("person", flat=True)
+    )
     rows, mine = [], []
     for schedule in schedules:
         held = found[schedule.pk]
         current = held[0] if held and held[0].span.start <= now else None
         following = next((shift for shift in held if shift.span.start > now), None)
+        soon = {s.person for s in held if s.span.start < now + RED_BEFORE}
         rows.append(
             {
                 "schedule": schedule,
+                "unready": [people[pk] for pk in sorted(soon - reachable) if pk in people],
                 "person": people.get(current.person) if current else None,
                 "until": current.span.end if current else None,
                 "next": people.get(following.person) if following else None,
@@ -57,6 +66,8 @@ def overview(request: HttpRequest) -> HttpResponse:
         "mine": mine[:5],
         "is_on_call": bool(mine) and mine[0][0].start <= now,
         "policies": EscalationPolicy.objects.select_related("team"),
+        "calendars": user.calendar_feeds.filter(revoked_at=None).select_related("schedule"),
+        "swaps": _swaps(user, now),
         "now": now,
     }
     return render_page(request, "oncall/overview.html", context)
@@ -120,6 +131,14 @@ def policy_detail(request: HttpRequest, slug: str) -> HttpResponse:
     return render_page(request, "oncall/policy.html", context)
 
 
+def _swaps(user: User, now: datetime) -> QuerySet[ShiftSwap]:
+    """Return what is still asked, of somebody else, that a person may accept."""
+    rows = ShiftSwap.objects.filter(
+        Q(offered_to=None) | Q(offered_to=user), state=ShiftSwap.State.ASKED, ends_at__gt=now
+    )
+    return rows.exclude(asked_by=user).select_related("schedule", "asked_by").order_by("starts_at")
+
+
 def _matrix(policy: EscalationPolicy, phase: Phase) -> list[tuple[int, list[object]]]:
     """Return a row a level: when it is called for each severity, None where it is not."""
     ladders = {severity: ladder_of(policy, severity, phase) for severity in SEVERITIES}
@@ -170,6 +189,10 @@ def _schedule_page(
         "loads": [(people[pk], load) for pk, load in loads.items() if pk in people],
         "overrides": schedule.overrides.filter(ends_at__gt=now).select_related("person"),
         "form": form,
+        "swaps": schedule.swaps.filter(state=ShiftSwap.State.ASKED, ends_at__gt=now).select_related(
+            "asked_by", "offered_to"
+        ),
+        "swap_form": SwapForm(auto_id="swap-%s"),
         "can_override": signed_in(request).has_role(Role.RESPONDER),
         "now": now,
     }

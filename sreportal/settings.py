@@ -338,6 +338,8 @@ SPECTACULAR_SETTINGS = {
         "IntegrationKindEnum": "incidents.models.Integration.Kind",
         "AlertLogKindEnum": "incidents.models.AlertLogEntry.Kind",
         "StandingEnum": "incidents.models.incidents.STANDINGS",
+        "RoleEnum": "accounts.roles.Role",
+        "TargetRoleEnum": "oncall.models.policies.TARGET_ROLES",
         "LevelModeEnum": "oncall.models.PolicyLevel.Mode",
         "CorrectionModeEnum": "slo.models.Correction.Mode",
         "CapacityStatusEnum": "capacity.models.VERDICTS",

@@ -12,6 +12,7 @@ from incidents.services.pager import settle
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod, NotificationRule, QuietHours
 from oncall.models import (
+    CalendarFeed,
     EscalationPolicy,
     FallbackContact,
     Layer,
@@ -21,6 +22,7 @@ from oncall.models import (
     PolicyLevel,
     Schedule,
     ServicePolicy,
+    ShiftSwap,
     Timing,
 )
 
@@ -36,6 +38,13 @@ def add_on_call(number: int, service: Service, person: User, now: datetime) -> N
     Override.objects.create(
         schedule=schedule, person=person, starts_at=now, ends_at=now + timedelta(hours=8)
     )
+    ShiftSwap.objects.create(
+        schedule=schedule,
+        asked_by=person,
+        starts_at=now + timedelta(days=1),
+        ends_at=now + timedelta(days=2),
+    )
+    CalendarFeed.objects.create(person=person, digest=f"digest-{number}", created_at=now)
     policy = EscalationPolicy.objects.create(slug=f"ladder-{number}", name=f"Ladder {number}")
     level = PolicyLevel.objects.create(policy=policy, number=1, name="On call")
     LevelTarget.objects.create(level=level, schedule=schedule)

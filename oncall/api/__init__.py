@@ -4,10 +4,13 @@ from rest_framework.routers import SimpleRouter
 
 from oncall.api.policies import EscalationPolicyViewSet
 from oncall.api.schedules import OverrideViewSet, ScheduleViewSet
+from oncall.api.swaps import CalendarViewSet, SwapViewSet
 
 
 def register(router: SimpleRouter) -> None:
     """Add the resources of this app."""
+    router.register("calendars", CalendarViewSet, basename="calendar")
     router.register("overrides", OverrideViewSet, basename="override")
     router.register("policies", EscalationPolicyViewSet, basename="policy")
     router.register("schedules", ScheduleViewSet, basename="schedule")
+    router.register("swaps", SwapViewSet, basename="swap")

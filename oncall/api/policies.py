@@ -41,7 +41,7 @@ class TargetSerializer(StrictFieldsMixin, serializers.ModelSerializer[LevelTarge
 
     class Meta:
         model = LevelTarget
-        fields = ["schedule", "person", "team", "channel"]
+        fields = ["schedule", "person", "team", "role", "channel"]
 
 
 class LevelSerializer(StrictFieldsMixin, serializers.ModelSerializer[PolicyLevel]):

@@ -1,5 +1,6 @@
 """Who is on call, and who is called when they do not answer."""
 
+from oncall.models.calendars import CalendarFeed
 from oncall.models.policies import (
     EscalationPolicy,
     FallbackContact,
@@ -18,6 +19,7 @@ from oncall.models.schedules import (
 )
 
 __all__ = [
+    "CalendarFeed",
     "EscalationPolicy",
     "FallbackContact",
     "Layer",

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
+from accounts.roles import Role
 from catalog.models import SLUG, Service, Team
 from core.models import TimestampedModel
 from notifications.models import ContactMethod
@@ -19,6 +20,7 @@ from oncall.models.schedules import Schedule, known_zone, weekday_list
 PHASES = [(Phase.UNACKNOWLEDGED, "Until acknowledged"), (Phase.UNRESOLVED, "Until resolved")]
 URGENCIES = [(Urgency.HIGH, "High: wake people"), (Urgency.LOW, "Low: it can wait")]
 SEVERITIES = [("P0", "P0 critical"), ("P1", "P1 high"), ("P2", "P2 medium"), ("P3", "P3 low")]
+TARGET_ROLES = [(role.value, role.label) for role in (Role.RESPONDER, Role.MANAGER, Role.ADMIN)]
 LEVEL = [MinValueValidator(1), MaxValueValidator(9)]
 
 
@@ -114,8 +116,15 @@ class PolicyLevel(models.Model):
         return f"L{self.number} {self.name}"
 
 
+def _only(**given: bool) -> Q:
+    """Return the condition that one of the four references is set, and no role."""
+    (chosen,) = given
+    others = {"schedule", "person", "team", "channel"} - {chosen.removesuffix("__isnull")}
+    return Q(**given, **dict.fromkeys(sorted(others)), role="")
+
+
 class LevelTarget(models.Model):
-    """Whom a level calls: exactly one of schedule, person, team or channel."""
+    """Whom a level calls: exactly one of schedule, person, team, role or channel."""
 
     level = models.ForeignKey(PolicyLevel, on_delete=models.CASCADE, related_name="targets")
     schedule = models.ForeignKey(
@@ -141,16 +150,24 @@ class LevelTarget(models.Model):
         help_text="A channel of a team, e.g. its webhook.",
     )
 
+    role = models.CharField(
+        max_length=20,
+        blank=True,
+        choices=TARGET_ROLES,
+        help_text="Everybody whose role it is, e.g. all managers.",
+    )
+
     class Meta:
         ordering = ["level", "pk"]
         constraints = [
             models.CheckConstraint(
                 name="oncall_target_is_one",
-                condition=Q(schedule__isnull=False, person=None, team=None, channel=None)
-                | Q(schedule=None, person__isnull=False, team=None, channel=None)
-                | Q(schedule=None, person=None, team__isnull=False, channel=None)
-                | Q(schedule=None, person=None, team=None, channel__isnull=False),
-                violation_error_message="Name a schedule, a person, a team or a channel: one of them.",
+                condition=_only(schedule__isnull=False)
+                | _only(person__isnull=False)
+                | _only(team__isnull=False)
+                | _only(channel__isnull=False)
+                | Q(schedule=None, person=None, team=None, channel=None) & ~Q(role=""),
+                violation_error_message="Name a schedule, person, team, role or channel: one of them.",
             )
         ]
 
@@ -161,12 +178,12 @@ class LevelTarget(models.Model):
     def kind(self) -> str:
         """Which of them it is."""
         kinds = ("schedule", "person", "team", "channel")
-        return next(kind for kind in kinds if getattr(self, f"{kind}_id") is not None)
+        return next((kind for kind in kinds if getattr(self, f"{kind}_id") is not None), "role")
 
     @property
-    def target_id(self) -> int:
-        """Its key."""
-        key: int = getattr(self, f"{self.kind}_id")
+    def target_id(self) -> int | str:
+        """Its key: of a role its name."""
+        key: int | str = self.role if self.kind == "role" else getattr(self, f"{self.kind}_id")
         return key
 
 

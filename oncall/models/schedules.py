@@ -15,6 +15,8 @@ from core.models import TimestampedModel
 from oncall.domain import rotations, schedules
 from oncall.domain.spans import Span
 
+# Addresses below /oncall/ that are no schedules.
+PAGES = frozenset({"policies", "calendar", "calendars", "swaps"})
 UNITS = [(str(unit), unit.capitalize()) for unit in rotations.Unit]
 
 
@@ -26,7 +28,7 @@ def known_zone(name: str) -> None:
 
 def not_a_page(slug: str) -> None:
     """Refuse slugs whose page would be another page."""
-    if slug == "policies":
+    if slug in PAGES:
         raise ValidationError("That is a page of the portal; choose another.")
 
 

@@ -75,6 +75,8 @@ def _of_target(target: LevelTarget, where: str, name: str, reachable: set[int]) 
         yield from _of_person(person, where, name, reachable)
     elif target.channel is not None and not target.channel.is_usable:
         yield Hole("unreachable", name, f"{where}{target.channel} is not verified, or off.")
+    elif target.role and not User.objects.filter(role=target.role, is_active=True).exists():
+        yield Hole("empty_level", name, f"{where}nobody who is active has the role {target.role}.")
     elif target.team is not None and not target.team.members.filter(is_active=True).exists():
         yield Hole("empty_level", name, f"{where}the team {target.team} has no active members.")
 

@@ -1,6 +1,6 @@
 """From the targets of a step to people and channels, at the moment it fires."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -76,6 +76,11 @@ def _team(pk: int, at: datetime) -> Found:
     return found or "A team that it names has no active members."
 
 
+def _role(role: str, at: datetime) -> Found:
+    found = list(User.objects.filter(role=role, is_active=True).order_by("pk"))
+    return found or f"Nobody who is active has the role {role}."
+
+
 def _channel(pk: int, at: datetime) -> Found:
     found = ContactMethod.objects.filter(pk=pk).first()
     if found is None:
@@ -83,4 +88,10 @@ def _channel(pk: int, at: datetime) -> Found:
     return [found] if found.is_usable else f"{found} is not verified, or switched off."
 
 
-_ANSWERS = {"schedule": _schedule, "person": _person, "team": _team, "channel": _channel}
+_ANSWERS: Mapping[str, Callable[[Any, datetime], Found]] = {
+    "schedule": _schedule,
+    "person": _person,
+    "team": _team,
+    "role": _role,
+    "channel": _channel,
+}

@@ -32,6 +32,7 @@ from oncall.domain.exports.documents import (
     ImportedStep,
 )
 from oncall.models import EscalationPolicy, Override, Schedule
+from oncall.models.schedules import PAGES
 from oncall.services.policies import save_policy
 from oncall.services.schedules import save_override, save_schedule
 
@@ -340,9 +341,9 @@ class _Import:
 
 
 def _slug(name: str) -> str:
-    # `policies` is a page of the portal.
     slug = slugify(name)[:63].strip("-") or "imported"
-    return "imported-policies" if slug == "policies" else slug
+    # Some words are pages of the portal.
+    return f"imported-{slug}" if slug in PAGES else slug
 
 
 def _timings(steps: Sequence[ImportedStep]) -> list[dict[str, Any]]:

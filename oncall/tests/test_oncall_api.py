@@ -146,7 +146,7 @@ def test_a_policy_is_made_changed_and_deleted(api: Client) -> None:
     made = send(api, "post", "policies/", policy(called_for=["checkout"]), status=201)
     assert made["services"] == ["checkout"]
     assert made["levels"][1]["targets"] == [
-        {"schedule": None, "person": "bob", "team": None, "channel": None}
+        {"schedule": None, "person": "bob", "team": None, "role": "", "channel": None}
     ]
     assert [timing["after"] for timing in made["timings"]] == ["00:00:00", "00:03:00"]
     send(api, "delete", "policies/standard/", status=409)
