@@ -39,6 +39,20 @@ _SQLITE = (
 )
 
 
+# Tables that are guarded, and their primary keys; an app names its own when it is ready.
+_guarded = {"core_auditentry": "seq"}
+
+
+def register(table: str, *, key: str = "id") -> None:
+    """Have the guard of a table lifted while the whole database is emptied."""
+    _guarded[table] = key
+
+
+def guarded() -> dict[str, str]:
+    """Return every guarded table and its primary key."""
+    return dict(_guarded)
+
+
 def guard(vendor: str, table: str, *, key: str = "id") -> list[str]:
     """Return the SQL statements that make `table` append-only.
 

@@ -11,8 +11,8 @@ and check it later with `--expect`.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -63,6 +63,25 @@ class ChainReport:
         return self.broken_at is None
 
 
+@dataclass(frozen=True)
+class Act:
+    """Something that was done.
+
+    Args:
+        act: What, as `noun.verb_past`, e.g. `slo.objective_changed`.
+        subject: The object, or a name for it.
+        actor: Who did it; None is the portal itself.
+        changes: What changed, e.g. `{"objective": ["0.99", "0.999"]}`. Values whose name or shape
+            is that of a credential are masked. Numbers with a fraction, times and other objects
+            are kept as text, so that every database gives back what was hashed.
+    """
+
+    act: str
+    subject: str | models.Model
+    actor: "Who"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+
+
 def record(
     *,
     act: str,
@@ -71,41 +90,47 @@ def record(
     now: datetime,
     changes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Append one entry to the chain, in the caller's transaction.
+    """Append one entry to the chain, in the caller's transaction; see `Act` and `record_all`."""
+    record_all([Act(act, subject, actor, changes or {})], now=now)
+
+
+def record_all(acts: Sequence[Act], *, now: datetime) -> None:
+    """Append entries to the chain, in order, in the caller's transaction.
 
     On PostgreSQL the chain is locked until that transaction ends, so write this last, after the
     rows it tells of, and send nothing over a network afterwards within the same transaction.
 
     Args:
-        act: What was done, as `noun.verb_past`, e.g. `slo.objective_changed`.
-        subject: The object, or a name for it.
-        actor: Who did it; None is the portal itself.
+        acts: What was done.
         now: When, aware.
-        changes: What changed, e.g. `{"objective": ["0.99", "0.999"]}`. Values whose name or shape
-            is that of a credential are masked. Numbers with a fraction, times and other objects
-            are kept as text, so that every database gives back what was hashed.
 
     Raises:
-        RuntimeError: Outside a transaction: the entry and what it tells of must commit together.
+        RuntimeError: Outside a transaction: the entries and what they tell of must commit together.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("record() must share the transaction of the change it tells of")
+    if not acts:
+        return
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CHAIN_LOCK])
     head = AuditEntry.objects.order_by("-seq").values_list("seq", "hash").first()
     seq, prev_hash = head or (0, GENESIS)
-    entry = AuditEntry(
-        seq=seq + 1,
-        at=now.astimezone(UTC),
-        actor=_storable(actor_name(actor))[:200],
-        act=_storable(act)[:100],
-        subject=_storable(subject_name(subject))[:200],
-        changes=_plain(mask(dict(changes or {}))),
-        prev_hash=prev_hash,
-    )
-    entry.hash = entry_hash(entry)
-    entry.save(force_insert=True)
+    entries = []
+    for done in acts:
+        seq += 1
+        entry = AuditEntry(
+            seq=seq,
+            at=now.astimezone(UTC),
+            actor=_storable(actor_name(done.actor))[:200],
+            act=_storable(done.act)[:100],
+            subject=_storable(subject_name(done.subject))[:200],
+            changes=_plain(mask(dict(done.changes))),
+            prev_hash=prev_hash,
+        )
+        entry.hash = prev_hash = entry_hash(entry)
+        entries.append(entry)
+    AuditEntry.objects.bulk_create(entries)
 
 
 def actor_name(actor: Actor | str | None) -> str:

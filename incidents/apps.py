@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 
-from core import sealed
+from core import append_only, sealed
 
 
 class IncidentsConfig(AppConfig):
@@ -11,5 +11,6 @@ class IncidentsConfig(AppConfig):
     name = "incidents"
 
     def ready(self) -> None:
-        """Have the secrets of senders rotated with the others."""
+        """Have the timeline guarded, and the secrets of senders rotated with the others."""
+        append_only.register("incidents_timelineentry")
         sealed.register(sealed.SealedColumn("incidents.Integration", "signing_secret"))

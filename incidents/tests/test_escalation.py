@@ -4,9 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 
-from incidents.models import EscalationRun, Incident, Page
+from incidents.models import EscalationRun, Incident, Page, TimelineEntry
 from incidents.services import firing, lifecycle
 from incidents.services.claims import LEASE, Queue
 from incidents.services.firing import Claimed
@@ -289,3 +289,12 @@ def test_evidence_can_be_read_with_sql(portal: Portal) -> None:
 def test_the_clock_begins_on_a_monday_night(portal: Portal) -> None:
     """What the other tests count on."""
     assert (MONDAY.weekday(), MONDAY.hour) == (0, 3)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE {} SET text = 'x'", "DELETE FROM {}"])
+def test_nobody_rewrites_the_timeline(portal: Portal, statement: str) -> None:
+    """Not even with SQL: the database itself refuses."""
+    portal.open_incident()
+    table = TimelineEntry._meta.db_table
+    with pytest.raises(DatabaseError, match="append-only"), connection.cursor() as cursor:
+        cursor.execute(statement.format(table))

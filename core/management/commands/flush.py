@@ -5,9 +5,7 @@ from typing import Any
 from django.core.management.commands import flush
 from django.db import connections, transaction
 
-from core.append_only import guard, lift
-
-APPEND_ONLY = {"core_auditentry": "seq"}
+from core.append_only import guard, guarded, lift
 
 
 class Command(flush.Command):
@@ -23,11 +21,11 @@ class Command(flush.Command):
         connection = connections[options["database"]]
         with transaction.atomic(using=connection.alias):
             with connection.cursor() as cursor:
-                for table in APPEND_ONLY:
+                for table in guarded():
                     for statement in lift(connection.vendor, table):
                         cursor.execute(statement)
             super().handle(*args, **options)
             with connection.cursor() as cursor:
-                for table, key in APPEND_ONLY.items():
+                for table, key in guarded().items():
                     for statement in guard(connection.vendor, table, key=key):
                         cursor.execute(statement)
