@@ -20,7 +20,7 @@ from oncall.domain.escalations import Phase
 from oncall.domain.schedules import fairness, gaps
 from oncall.domain.spans import Span
 from oncall.forms import OverrideForm, SwapForm
-from oncall.models import EscalationPolicy, Override, Schedule, ShiftSwap
+from oncall.models import EscalationPolicy, Override, OverrideFeed, Schedule, ShiftSwap
 from oncall.queries.policies import ladder_of
 from oncall.queries.rotas import shifts, shifts_of
 from oncall.services.schedules import delete_override, save_override
@@ -187,6 +187,7 @@ def _schedule_page(
         "shifts": [(shift, people.get(shift.person)) for shift in held],
         "gaps": gaps(held, window),
         "loads": [(people[pk], load) for pk, load in loads.items() if pk in people],
+        "override_feed": OverrideFeed.objects.filter(schedule=schedule).first(),
         "overrides": schedule.overrides.filter(ends_at__gt=now).select_related("person"),
         "form": form,
         "swaps": schedule.swaps.filter(state=ShiftSwap.State.ASKED, ends_at__gt=now).select_related(

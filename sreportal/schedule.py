@@ -79,6 +79,12 @@ SCHEDULE: tuple[Tick, ...] = (
         "A heartbeat that is overdue says nothing by itself; an alert says it.",
     ),
     Tick(
+        "Read calendars of overrides",
+        "oncall.read_calendars",
+        60,
+        "Overrides kept in a calendar elsewhere are followed every quarter of an hour.",
+    ),
+    Tick(
         "Open incident channels",
         "incidents.open_channels",
         15,

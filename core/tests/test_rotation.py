@@ -224,6 +224,7 @@ def test_what_is_encrypted_is_registered() -> None:
         "mfa.authenticator.data",
         "notifications.contactmethod.sealed_address",
         "notifications.contactmethod.sealed_secret",
+        "oncall.overridefeed.sealed_url",
         "slo.source.credentials",
     }
 

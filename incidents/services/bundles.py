@@ -18,6 +18,7 @@ from django.db.models import Prefetch, prefetch_related_objects
 from core import bulk
 from incidents.domain.lifecycle import Status
 from incidents.models import Alert, Attempt, Page
+from incidents.services.pages import TAKEN
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
 from notifications.transports import transport_for
@@ -34,6 +35,7 @@ WANTED = {
     "escalation": {Status.TRIGGERED},
     "unresolved": {Status.ACKNOWLEDGED},
     "fallback": {Status.TRIGGERED},
+    "taken": {Status.ACKNOWLEDGED},
 }
 ANY_OPEN = {Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED}
 # Alerts that a message names of each incident.
@@ -150,7 +152,9 @@ def _bundled(
     changed: list[Page] = []
     used = set()
     for group in groups.values():
-        method = group[0].method_id if settings.PAGE_EVERY_S else None
+        # News hold up no page: they neither wait for the gate nor shut it.
+        is_news = group[0].reason == TAKEN
+        method = group[0].method_id if settings.PAGE_EVERY_S and not is_news else None
         gate = gates.get(method) if method else None
         # Locked by another pager, which sends by it now.
         if len(bundles) >= limit or (method and gate is None):
@@ -181,7 +185,8 @@ def _recipient(page: Page) -> tuple[object, ...]:
     """Return what pages of one message have in common; without a gate each is one of its own."""
     alone = page.pk if not settings.PAGE_EVERY_S else 0
     cut = page.is_repeat or page.state == State.SENDING
-    return page.method_id, page.person_id, page.channel, cut, alone
+    is_news = page.reason == TAKEN
+    return page.method_id, page.person_id, page.channel, cut, is_news, alone
 
 
 def _opens_at(gate: ContactMethod, pages: Iterable[Page]) -> datetime:

@@ -13,14 +13,14 @@ from accounts.models import User
 from incidents.domain.lifecycle import Status
 from incidents.models import EscalationRun, Incident, Page, TimelineEntry
 from incidents.services import pages, timeline
-from incidents.services.pages import FALLBACK, Place, Way, Ways
-from oncall.domain.escalations import Phase, Step, WorkingHours, after_working_time
+from incidents.services.pages import FALLBACK, TAKEN, Place, Way, Ways
+from oncall.domain.escalations import Phase, Step, Urgency, WorkingHours, after_working_time
 from oncall.models import EscalationPolicy
 from oncall.queries.policies import ladder_of, policy_for
 
 __all__ = [
     "REASONS", "WAITING_FOR", "begin", "due_at", "next_at_once", "page_fallback", "page_person",
-    "stop",
+    "stop", "tell_others",
 ]  # fmt: skip
 
 State = EscalationRun.State
@@ -77,6 +77,33 @@ def page_person(incident: Incident, person: User, reason: str, *, now: datetime)
     """Page one person now by all they want for high urgency; returns how many pages it made."""
     ways, _ = Ways(now).of_person(person)
     return _insert(Place(incident.pk, incident.cycle, incident.severity, reason), ways, now)
+
+
+def tell_others(incident: Incident, *, actor: User | None, now: datetime) -> int:
+    """Tell those who were called in this cycle that somebody has answered; wakes nobody.
+
+    By their rules for what can wait; who has none looks at the incident when they want to know.
+
+    Args:
+        incident: Acknowledged just now.
+        actor: Who answered, and knows.
+        now: The present.
+
+    Returns:
+        How many pages that makes.
+    """
+    called = User.objects.filter(
+        is_active=True,
+        pages__incident=incident,
+        pages__cycle=incident.cycle,
+        pages__state__in=[Page.State.SENDING, Page.State.SENT],
+        pages__reason__in=[*REASONS.values(), FALLBACK],
+        notification_rules__urgency=Urgency.LOW,
+    )
+    others = called.exclude(pk=actor.pk if actor else None).distinct().order_by("pk")
+    place = Place(incident.pk, incident.cycle, incident.severity, TAKEN, urgency=Urgency.LOW)
+    ways = Ways(now)
+    return sum(_insert(place, ways.of_person(person, Urgency.LOW)[0], now) for person in others)
 
 
 def page_fallback(

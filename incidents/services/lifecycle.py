@@ -120,13 +120,16 @@ def acknowledge_locked(
         timeline.write(incident, Kind.ACTION, "acknowledge", now=now, actor=actor)
         watch(incident, now=now)
         return
-    if incident.status != Status.ACKNOWLEDGED:
+    is_new = incident.status != Status.ACKNOWLEDGED
+    if is_new:
         incident.status = moved(incident, Action.ACKNOWLEDGE)
     _take_on(incident, actor, person, now=now)
     incident.snoozed_until = None
     deadlines.clear(incident, [Deadline.Kind.SNOOZE_ENDS])
     incident.save()
     escalation.stop(incident, now=now)
+    if is_new:
+        escalation.tell_others(incident, actor=person, now=now)
     escalation.begin(incident, Phase.UNRESOLVED, now=now)
     watch(incident, now=now)
     timeline.write(incident, Kind.ACTION, "acknowledge", now=now, actor=actor)

@@ -10,6 +10,7 @@ from django.core import signing
 from core import encryption
 from core.errors import Forbidden
 from incidents.models import Alert, Incident, Page
+from incidents.services.pages import FALLBACK, TAKEN
 from notifications.domain.messages import Message
 from notifications.transports import Recipient
 
@@ -36,7 +37,7 @@ def message_for(pages: Sequence[Page], key: str, *, now: datetime) -> Message:
             subject=_line(first)[:300],
             text=_text(first.incident),
             url=f"{settings.PORTAL_URL}{first.incident.get_absolute_url()}",
-            act_url=ack_url(first) if first.person_id else "",
+            act_url=ack_url(first) if first.person_id and first.reason != TAKEN else "",
             is_repeat=first.is_repeat,
             facts={**facts[0], "pages": facts},
         )
@@ -91,7 +92,9 @@ def _facts(page: Page, *, now: datetime) -> dict[str, Any]:
 def _asks(page: Page) -> str:
     if page.reason.startswith("still on it?"):
         return "Still on it?"
-    return "Nobody else was reached:" if page.reason == "fallback" else ""
+    if page.reason == TAKEN:
+        return f"Taken by {page.incident.acknowledged_by}:"
+    return "Nobody else was reached:" if page.reason == FALLBACK else ""
 
 
 def _text(incident: Incident) -> str:

@@ -15,9 +15,11 @@ from notifications.queries.rules import plan_for
 from oncall.domain.escalations import Urgency
 from oncall.queries.fallbacks import fallback_people
 
-__all__ = ["AT_LEAST_ONCE", "FALLBACK", "Place", "Way", "Ways", "insert"]
+__all__ = ["AT_LEAST_ONCE", "FALLBACK", "TAKEN", "Place", "Way", "Ways", "insert"]
 
 FALLBACK = "fallback"
+# Tells those who were called that somebody else has answered.
+TAKEN = "taken"
 # Whoever is called for these may be called twice rather than not at all.
 AT_LEAST_ONCE = frozenset({"P0", "P1"})
 
@@ -133,7 +135,7 @@ class Place:
             "reason": self.reason,
             "urgency": self.urgency,
             "severity": self.severity,
-            "at_least_once": self.severity in AT_LEAST_ONCE,
+            "at_least_once": self.severity in AT_LEAST_ONCE and self.reason != TAKEN,
             "state": Page.State.WAITING,
             "created_at": now,
             "due_at": way.at,

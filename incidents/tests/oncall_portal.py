@@ -18,7 +18,7 @@ from incidents.services.intake import AlertSignal
 from incidents.services.lifecycle import Opening
 from notifications.domain.kinds import Kind
 from notifications.domain.messages import Message
-from notifications.models import ContactMethod
+from notifications.models import ContactMethod, NotificationRule
 from notifications.transports import Recipient, Transport, TransportFailed
 from oncall.models import EscalationPolicy, LevelTarget, PolicyLevel, ServicePolicy
 
@@ -90,6 +90,12 @@ class Portal:
             }
         )
 
+    def add_low_rule(self, name: str) -> None:
+        """Let somebody be told what can wait, at once."""
+        person = self.people[name]
+        method = ContactMethod.objects.filter(person=person).earliest("pk")
+        NotificationRule.objects.create(person=person, urgency="low", method=method)
+
     def open_incident(self, title: str = "5xx spike", severity: str = "P0") -> Incident:
         """Declare an incident, and let the pager look."""
         incident = lifecycle.declare(
@@ -141,10 +147,18 @@ class Portal:
         return [at for at in soonest if at is not None]
 
     def paged(self) -> list[tuple[int, str]]:
-        """Return whom messages went to so far: minutes since the start, and name."""
+        """Return whom messages called so far: minutes since the start, and name."""
+        return self._sent(is_news=False)
+
+    def told(self) -> list[tuple[int, str]]:
+        """Return who was told that somebody else had answered, as `paged` does."""
+        return self._sent(is_news=True)
+
+    def _sent(self, *, is_news: bool) -> list[tuple[int, str]]:
         return [
             (round((sent.at - MONDAY) / timedelta(minutes=1)), sent.to.split("-")[0].split("@")[0])
             for sent in self.post.sent
+            if (sent.message.facts.get("reason") == "taken") is is_news
         ]
 
     def pages(self, **values: Any) -> list[Page]:

@@ -298,3 +298,35 @@ def test_nobody_rewrites_the_timeline(portal: Portal, statement: str) -> None:
     table = TimelineEntry._meta.db_table
     with pytest.raises(DatabaseError, match="append-only"), connection.cursor() as cursor:
         cursor.execute(statement.format(table))
+
+
+def test_those_who_were_called_hear_that_somebody_answered(portal: Portal) -> None:
+    """By their rules for what can wait: whoever answered knows, who was not called needs not."""
+    for name in ("alice", "bob", "carol"):
+        portal.add_low_rule(name)
+    incident = portal.open_incident()
+    portal.fast_forward(minutes=15)
+    bob = portal.people["bob"]
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=bob, person=bob)
+    portal.settle()
+    assert portal.told() == [(15, "alice"), (15, "carol")]
+    said = portal.post.sent[-1].message
+    assert f"P0 #{incident.pk} Taken by bob: 5xx spike" in said.subject
+    assert said.act_url == ""
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=bob, person=bob)
+    portal.settle()
+    assert len(portal.told()) == 2
+    assert portal.paged() == [(0, "alice"), (5, "bob"), (15, "carol")]
+
+
+def test_news_hold_up_no_page(portal: Portal, settings: Any) -> None:
+    """A method that has just told something still rings at once."""
+    settings.PAGE_EVERY_S = 60
+    portal.add_low_rule("alice")
+    first = portal.open_incident("one", severity="P1")
+    portal.fast_forward(minutes=2)
+    lifecycle.acknowledge(first.pk, now=portal.now, actor="somebody")
+    portal.settle()
+    assert portal.told() == [(2, "alice")]
+    portal.open_incident("two", severity="P1")
+    assert portal.paged() == [(0, "alice"), (2, "alice")]

@@ -105,7 +105,7 @@ def blocks_of(message: Message) -> list[dict[str, Any]]:
     if message.text:
         text += f"\n{_plain(message.text)[:2000]}"
     blocks: list[dict[str, Any]] = [{"type": "section", "text": {"type": "mrkdwn", "text": text}}]
-    pages = [page for page in message.facts.get("pages", ()) if page.get("reason") != "done"]
+    pages = [page for page in message.facts.get("pages", ()) if page.get("reason") != "taken"]
     buttons = [_button(page, many=len(pages) > 1) for page in pages[:MOST_BUTTONS]]
     if message.url:
         opens = {"type": "plain_text", "text": "Open"}

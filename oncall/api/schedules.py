@@ -18,11 +18,12 @@ from accounts.roles import Role
 from catalog.models import Team
 from core.api import InstantFilter, StrictFieldsMixin, WallTimesMixin
 from core.clock import now
-from core.errors import InvalidInput
+from core.errors import InvalidInput, NotFound
 from oncall.domain.schedules import Shift, gaps
 from oncall.domain.spans import Span
-from oncall.models import Layer, LayerRestriction, Override, Schedule
+from oncall.models import Layer, LayerRestriction, Override, OverrideFeed, Schedule
 from oncall.queries.rotas import on_call_at, shifts
+from oncall.services.feeds import remove_feed, set_feed
 from oncall.services.schedules import delete_override, save_override, save_schedule
 
 LONGEST_VIEW = timedelta(days=366)
@@ -71,6 +72,17 @@ class LayerSerializer(WallTimesMixin, StrictFieldsMixin, serializers.ModelSerial
         shown["people"] = [member.person.username for member in members]
         shown["restrictions"] = RestrictionSerializer(layer.restrictions.all(), many=True).data
         return shown
+
+
+class OverrideFeedSerializer(StrictFieldsMixin, serializers.Serializer[OverrideFeed]):
+    """A calendar elsewhere whose events are overrides."""
+
+    url = serializers.CharField(
+        max_length=2000, write_only=True, help_text="https or webcal; never shown again."
+    )
+    read_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    good_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    problem = serializers.CharField(read_only=True)
 
 
 class ScheduleSerializer(StrictFieldsMixin, serializers.ModelSerializer[Schedule]):
@@ -168,6 +180,27 @@ class ScheduleViewSet(
         rows = super().paginate_queryset(queryset)
         self.on_call = names_on_call(rows or [])
         return rows
+
+    @extend_schema(methods=["GET"], request=None, responses=OverrideFeedSerializer)
+    @extend_schema(
+        methods=["PUT"], request=OverrideFeedSerializer, responses=OverrideFeedSerializer
+    )
+    @extend_schema(methods=["DELETE"], request=None, responses={204: None})
+    @action(detail=True, methods=["get", "put", "delete"], url_path="override-feed")
+    def override_feed(self, request: Request, slug: str | None = None) -> Response:
+        """Read, set or remove the calendar from which overrides come."""
+        schedule, actor = self.get_object(), signed_in(request)
+        if request.method == "PUT":
+            said = OverrideFeedSerializer(data=request.data)
+            said.is_valid(raise_exception=True)
+            set_feed(schedule, said.validated_data["url"], actor=actor, now=now())
+        if request.method == "DELETE":
+            remove_feed(schedule, actor=actor, now=now())
+            return Response(status=204)
+        feed = OverrideFeed.objects.filter(schedule=schedule).first()
+        if feed is None:
+            raise NotFound("No calendar is followed.")
+        return Response(OverrideFeedSerializer(feed).data)
 
     @extend_schema(
         responses=RotaSerializer,

@@ -1,6 +1,6 @@
 """Who is on call, and who is called when they do not answer."""
 
-from oncall.models.calendars import CalendarFeed
+from oncall.models.calendars import CalendarFeed, OverrideFeed
 from oncall.models.policies import (
     EscalationPolicy,
     FallbackContact,
@@ -27,6 +27,7 @@ __all__ = [
     "LayerRestriction",
     "LevelTarget",
     "Override",
+    "OverrideFeed",
     "PolicyLevel",
     "Schedule",
     "ServicePolicy",

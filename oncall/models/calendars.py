@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 
+from core import encryption
 from oncall.models.schedules import Schedule
 
 
@@ -33,3 +34,23 @@ class CalendarFeed(models.Model):
 
     def __str__(self) -> str:
         return str(self.schedule or f"shifts of {self.person}")
+
+
+class OverrideFeed(models.Model):
+    """A calendar elsewhere whose events are overrides of a schedule, read every quarter of an hour."""
+
+    schedule = models.OneToOneField(
+        Schedule, on_delete=models.CASCADE, related_name="override_feed", primary_key=True
+    )
+    sealed_url = models.TextField(editable=False, help_text="The address may be the secret.")
+    read_at = models.DateTimeField(null=True, blank=True, help_text="Last time it was tried.")
+    good_at = models.DateTimeField(null=True, blank=True, help_text="Last time it could be read.")
+    problem = models.TextField(blank=True, help_text="What of it was not taken over, and why.")
+
+    def __str__(self) -> str:
+        return f"calendar of {self.schedule}"
+
+    @property
+    def url(self) -> str:
+        """Where it is; for whoever reads it, never for a page."""
+        return encryption.decrypt(self.sealed_url)

@@ -184,6 +184,9 @@ class Override(TimestampedModel):
     ends_at = models.DateTimeField()
     reason = models.CharField(max_length=200, blank=True)
     created_by = models.CharField(max_length=200, editable=False)
+    feed_uid = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="Of the calendar event it came from."
+    )
 
     class Meta:
         ordering = ["schedule", "starts_at", "pk"]

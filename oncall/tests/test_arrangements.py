@@ -1,17 +1,24 @@
 """What people on call arrange: calendars they subscribe to, swaps, and calling a role."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from icalendar import Calendar
 
 from accounts.models import User
 from accounts.roles import Role
 from accounts.tests.cast import PASSWORD, person, send, signed_in
+from core import http_client
+from core.errors import InvalidInput
+from oncall.domain.events import Unreadable, overrides_in
 from oncall.models import CalendarFeed, Override, Schedule, ShiftSwap
 from oncall.queries.targets import called_by
+from oncall.services import feeds
 from oncall.tests.test_oncall_api import weekly
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -177,3 +184,128 @@ def test_who_cannot_be_reached_within_a_day_is_red(schedule: Schedule) -> None:
     """Alice is on call now and has no verified way; Bob's turn is a week away."""
     page = client_of("bob").get("/oncall/").content.decode()
     assert "Payments: alice cannot be reached" in page
+
+
+FEED = b"""BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//Example//EN
+BEGIN:VEVENT
+UID:one@example.org
+DTSTART:20260303T100000Z
+DTEND:20260303T120000Z
+SUMMARY:bob (covers)
+END:VEVENT
+BEGIN:VEVENT
+UID:two@example.org
+DTSTART;TZID=Europe/London:20260329T090000
+DURATION:PT2H
+RRULE:FREQ=WEEKLY;COUNT=3
+EXDATE;TZID=Europe/London:20260405T090000
+SUMMARY:Cover
+ATTENDEE:mailto:CAROL@example.com
+END:VEVENT
+BEGIN:VEVENT
+UID:three@example.org
+DTSTART;VALUE=DATE:20260304
+SUMMARY:Nobody we know
+END:VEVENT
+BEGIN:VEVENT
+UID:four@example.org
+DTSTART:20250303T100000Z
+DTEND:20250303T120000Z
+SUMMARY:bob
+END:VEVENT
+END:VCALENDAR
+"""
+
+
+class Server:
+    """Answers instead of the network."""
+
+    def __init__(self) -> None:
+        self.status, self.body = 200, FEED
+
+    def __call__(self, url: str, **_asked: Any) -> http_client.Response:
+        return http_client.Response(self.status, {}, self.body, 1.0)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    found = Server()
+    monkeypatch.setattr(http_client, "request", found)
+    return found
+
+
+def from_feed() -> list[tuple[str, datetime, datetime]]:
+    """Return the overrides that came from a calendar."""
+    rows = Override.objects.exclude(feed_uid="").order_by("starts_at")
+    return [(row.person.username, row.starts_at, row.ends_at) for row in rows if row.person]
+
+
+def test_overrides_come_from_a_calendar(schedule: Schedule, server: Server) -> None:
+    """By name or attendee, repeating by the wall clock, and what is not understood is said."""
+    api = Client()
+    api.force_login(User.objects.get(username="the-manager"))
+    where = "schedules/payments/override-feed/"
+    send(api, "get", where, status=404)
+    send(api, "put", where, {"url": "https://calendar.example.org/secret.ics"}, status=200)
+    assert feeds.follow_due(now=MONDAY) == 1
+    assert from_feed() == [
+        ("bob", MONDAY + timedelta(days=1), MONDAY + timedelta(days=1, hours=2)),
+        ("carol", datetime(2026, 3, 29, 8, tzinfo=UTC), datetime(2026, 3, 29, 10, tzinfo=UTC)),
+        ("carol", datetime(2026, 4, 12, 8, tzinfo=UTC), datetime(2026, 4, 12, 10, tzinfo=UTC)),
+    ]
+    said = send(api, "get", where, status=200)
+    assert said["problem"] == "Nobody we know: names nobody who is known here."
+    assert "secret" not in str(said)
+    assert feeds.follow_due(now=MONDAY + timedelta(minutes=14)) == 0
+
+
+def test_a_calendar_that_changes_is_followed(schedule: Schedule, server: Server) -> None:
+    feed = feeds.set_feed(schedule, "webcal://c.example.org/x.ics", actor="test", now=MONDAY)
+    assert feed.url == "https://c.example.org/x.ics"
+    assert feeds.read_feed(feed, now=MONDAY)
+    kept = Override.objects.get(starts_at=MONDAY + timedelta(days=1))
+    assert feeds.read_feed(feed, now=MONDAY)
+    assert Override.objects.filter(pk=kept.pk).exists()
+    server.body = FEED.replace(b"DTEND:20260303T120000Z", b"DTEND:20260303T130000Z").replace(
+        b"COUNT=3", b"COUNT=1"
+    )
+    assert feeds.read_feed(feed, now=MONDAY)
+    assert [end for _, _, end in from_feed()] == [
+        MONDAY + timedelta(days=1, hours=3),
+        datetime(2026, 3, 29, 10, tzinfo=UTC),
+    ]
+    feeds.remove_feed(schedule, actor="test", now=MONDAY)
+    assert from_feed() == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(500, b""), (200, b"<html>"), (200, b"BEGIN:VCALENDAR\nrubbish")]
+)
+def test_a_calendar_that_cannot_be_read_takes_nobody_away(
+    schedule: Schedule, server: Server, status: int, body: bytes
+) -> None:
+    feed = feeds.set_feed(schedule, "https://c.example.org/x.ics", actor="test", now=MONDAY)
+    feeds.read_feed(feed, now=MONDAY)
+    server.status, server.body = status, body
+    assert not feeds.read_feed(feed, now=MONDAY)
+    assert len(from_feed()) == 3
+    feed.refresh_from_db()
+    assert feed.problem
+    assert "from which overrides come" in client_of("bob").get("/oncall/payments/").content.decode()
+
+
+@pytest.mark.parametrize("url", ["ftp://x/", "https://169.254.169.254/x.ics", "javascript:1", ""])
+def test_addresses_that_may_not_be_asked_are_refused(schedule: Schedule, url: str) -> None:
+    with pytest.raises(InvalidInput):
+        feeds.set_feed(schedule, url, actor="test", now=MONDAY)
+
+
+@given(st.sampled_from(FEED.decode().splitlines()), st.text(max_size=40))
+@settings(max_examples=150, deadline=None)
+def test_rubbish_in_a_calendar_is_no_error_of_ours(line: str, rubbish: str) -> None:
+    """One line replaced by whatever: overrides, remarks, or a sentence."""
+    body = FEED.decode().replace(line, f"{line.split(':', maxsplit=1)[0]}:{rubbish}").encode()
+    with contextlib.suppress(Unreadable):
+        overrides_in(body, {"bob": 1}, zone="UTC", after=MONDAY, before=MONDAY + timedelta(days=90))
