@@ -100,10 +100,10 @@ def tell_others(incident: Incident, *, actor: User | None, now: datetime) -> int
         pages__reason__in=[*REASONS.values(), FALLBACK],
         notification_rules__urgency=Urgency.LOW,
     )
-    others = called.exclude(pk=actor.pk if actor else None).distinct().order_by("pk")
+    others = called.exclude(pk=actor.pk) if actor else called
     place = Place(incident.pk, incident.cycle, incident.severity, TAKEN, urgency=Urgency.LOW)
     ways = Ways(now)
-    return sum(_insert(place, ways.of_person(person, Urgency.LOW)[0], now) for person in others)
+    return sum(_insert(place, ways.of_person(person, Urgency.LOW)[0], now) for person in others.distinct())
 
 
 def page_fallback(
