@@ -103,7 +103,9 @@ def tell_others(incident: Incident, *, actor: User | None, now: datetime) -> int
     others = called.exclude(pk=actor.pk) if actor else called
     place = Place(incident.pk, incident.cycle, incident.severity, TAKEN, urgency=Urgency.LOW)
     ways = Ways(now)
-    return sum(_insert(place, ways.of_person(person, Urgency.LOW)[0], now) for person in others.distinct())
+    return sum(
+        _insert(place, ways.of_person(person, Urgency.LOW)[0], now) for person in others.distinct()
+    )
 
 
 def page_fallback(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from incidents.domain.lifecycle import OPEN, Status
 from incidents.models import Alert, Deadline, Incident, Silence, TimelineEntry
@@ -99,15 +100,16 @@ def _incident_of(alert: Alert, acts: Acts, *, now: datetime) -> tuple[Incident, 
 
 
 def _open_one(group: str) -> Incident | None:
+    """Return the open incident of a group, locked; of a merged one that which it is part of."""
     incidents = Incident.objects.select_for_update(of=("self",))
-    found = incidents.open().filter(group=group).first()
-    if found is not None:
-        return found
-    merged = Incident.objects.filter(
-        group=group, status=Status.MERGED, merged_into__status__in=sorted(OPEN)
+    wanted = Q(status__in=sorted(OPEN)) | Q(
+        status=Status.MERGED, merged_into__status__in=sorted(OPEN)
     )
-    into = merged.order_by("-pk").values_list("merged_into", flat=True).first()
-    return incidents.open().filter(pk=into).first() if into else None
+    rows = list(incidents.filter(wanted, group=group).order_by("-pk"))
+    found = next((row for row in rows if row.status in OPEN), None)
+    if found is not None or not rows:
+        return found
+    return incidents.open().filter(pk=rows[0].merged_into_id).first()
 
 
 def _joined(incident: Incident, alert: Alert, acts: Acts, *, now: datetime) -> None:
@@ -116,13 +118,18 @@ def _joined(incident: Incident, alert: Alert, acts: Acts, *, now: datetime) -> N
     timeline.write(incident, Kind.ALERT, "alert_fired", now=now, text=text, alert=alert.pk)
     if incident.held_until is not None:
         incident.held_until = None
+        incident.save(update_fields=["held_until", "updated_at"])
         deadlines.clear(incident, [Deadline.Kind.AUTO_RESOLVE])
-    recent = incident.alerts.filter(
-        dedup_key=alert.dedup_key, opened_at__gt=now - FLAP_WINDOW
-    ).count()
-    incident.is_flapping = incident.is_flapping or recent >= FLAPS
-    incident.save(update_fields=["held_until", "is_flapping", "updated_at"])
+    if not incident.is_flapping and _recent(incident, alert, now=now) >= FLAPS:
+        incident.is_flapping = True
+        incident.save(update_fields=["is_flapping", "updated_at"])
     lifecycle.raise_severity(incident, alert.severity, acts, now=now)
+
+
+def _recent(incident: Incident, alert: Alert, *, now: datetime) -> int:
+    """Return how often a condition opened an alert of an incident of late."""
+    same = incident.alerts.filter(dedup_key=alert.dedup_key)
+    return same.filter(opened_at__gt=now - FLAP_WINDOW).count()
 
 
 def _hold_back(alert: Alert, silence: Silence) -> None:

@@ -105,7 +105,7 @@ def take(
         acts = Acts()
         applied, failed = _apply_all(integration, event, reading, acts, now=now)
         remarks = (*((str(error),) if error else ()), *reading.remarks, *failed)
-        if remarks or applied:
+        if remarks or applied != event.alerts:
             event.state = _state(error, failed=bool(failed or reading.remarks), applied=applied)
             event.problem = "\n".join(remarks)[:10_000]
             event.alerts = applied
@@ -135,7 +135,9 @@ def _store(
         body=raw.body,
         sha256=hashlib.sha256(raw.body).hexdigest(),
         ext_id=first,
+        # As it will be when all of it can be applied; corrected where it cannot.
         state=InboundEvent.State.PARSED,
+        alerts=len(reading.events) + len(reading.changes) + len(reading.pings),
     )
 
 
