@@ -16,7 +16,9 @@ class MethodForm(forms.Form):
 
     kind = forms.ChoiceField(choices=[(str(kind), kind.label) for kind in Kind])
     address = forms.CharField(
-        max_length=1000, help_text="Email address, number with country code, or https address."
+        max_length=1000,
+        help_text="Email address, number with country code, https address, Slack member ID, or the "
+        "address of a push service, e.g. ntfy://topic.",
     )
     label = forms.CharField(max_length=100, required=False, help_text="e.g. my phone.")
 
