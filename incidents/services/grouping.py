@@ -109,7 +109,8 @@ def _open_one(group: str) -> Incident | None:
     found = next((row for row in rows if row.status in OPEN), None)
     if found is not None or not rows:
         return found
-    return incidents.open().filter(pk=rows[0].merged_into_id).first()
+    into = rows[0].merged_into_id
+    return incidents.open().filter(pk=into).first() if into is not None else None
 
 
 def _joined(incident: Incident, alert: Alert, acts: Acts, *, now: datetime) -> None:
