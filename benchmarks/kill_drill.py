@@ -30,9 +30,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -44,10 +42,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.drill_evidence import Journals, Views, evidence  # noqa: E402
-from benchmarks.ingest import DURABLE  # noqa: E402
+from benchmarks.drill_servers import Servers, started  # noqa: E402
 from benchmarks.paging_checker import Evidence, Message, Sent, Verdict, judge  # noqa: E402
 from benchmarks.paging_mutants import MUTANTS  # noqa: E402
-from tests import servers  # noqa: E402
 
 RATE = 20
 STEPS = ("l1", "l2", "l3")
@@ -285,43 +282,6 @@ def is_settled(found: Evidence) -> bool:
     """Return whether nothing more is to be expected."""
     open_pages = [page for page in found.pages if page.state in {"waiting", "sending"}]
     return not open_pages and not judge(found).broken["no-step-is-skipped"]
-
-
-@dataclass
-class Servers:
-    """What the portal stands on; either may be killed and started again.
-
-    Args:
-        redis: The broker.
-        database: PostgreSQL, None is SQLite.
-        database_url: Of the drill's own database, "" is SQLite.
-    """
-
-    redis: servers.Server
-    database: servers.Server | None = None
-    database_url: str = ""
-
-    def restart(self, name: str, dice: random.Random) -> str:
-        """Kill one of them and start it anew; returns what was done."""
-        if name == "redis":
-            self.redis.restart(signal.SIGKILL)
-        elif self.database is not None:
-            self.database.restart(dice.choice((signal.SIGINT, signal.SIGQUIT)))
-        return f"{name} restart"
-
-
-@contextlib.contextmanager
-def started(database: str) -> Iterator[Servers]:
-    """Yield a running Redis and the database that was asked for."""
-    with contextlib.ExitStack() as stack:
-        found = Servers(stack.enter_context(servers.restartable_redis()))
-        if database == "postgresql":
-            # A mutant opens a connection an alert.
-            servers.POSTGRESQL_FLAGS.update(DURABLE, max_connections="300")
-            found.database = stack.enter_context(servers.restartable_postgresql())
-            own = servers._own_database(found.database.url)
-            found.database_url = stack.enter_context(own)
-        yield found
 
 
 def drill(options: argparse.Namespace) -> tuple[Verdict, Journals, dict[str, float]]:

@@ -24,7 +24,7 @@ __all__ = ["KEPT_FOR", "IdempotencyMiddleware", "forget_answers"]
 
 KEPT_FOR = timedelta(days=1)
 MAX_KEY = 200
-# Batches of telemetry have a way of their own; users and programs of the reference service have none.
+# Batches of telemetry have a way of their own.
 ELSEWHERE = "/api/v1/telemetry/"
 View = Callable[[HttpRequest], HttpResponse]
 

@@ -95,12 +95,12 @@ def _created(wanted: str) -> tuple[str, str]:
     for number in range(1, MOST_NAMES + 1):
         name = wanted if number == 1 else f"{wanted}-{number}"
         try:
-            made = call("conversations.create", {"name": name[:80].lower()})
+            made = call("conversations.create", {"name": name})
         except SlackRefused as error:
             if error.error != "name_taken":
                 raise
             continue
-        return name[:80].lower(), str(made["channel"]["id"])
+        return name, str(made["channel"]["id"])
     raise TransportFailed("Every name for it is taken.")
 
 
