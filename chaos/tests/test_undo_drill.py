@@ -242,6 +242,8 @@ def test_recover_undoes_what_the_dead_left(
     os.kill(caller.pid, signal.SIGKILL)
     os.kill(runner, signal.SIGKILL)
     caller.wait()
+    # A run is left alone as long as its runner lives, and that one is not ours to wait for.
+    eventually(lambda: not marked(f"--run={entry.run_id}"))
     assert marked(entry.marker), "nobody is left to undo it"
     assert [done.state for done in recovery.recover(tmp_path)] == [EntryState.UNDONE]
     assert marked(entry.marker) == []
