@@ -50,10 +50,10 @@ def serving(database_url: str, port: int, log: Path) -> Iterator[None]:
         "SECRET_KEY": "benchmark",
     }
     env["PYTHONDONTWRITEBYTECODE"] = ""
-    command = [binaries / "alertad", "key", "--username", "admin", "--key", KEY]
+    command = [str(binaries / "alertad"), "key", "--username", "admin", "--key", KEY]
     subprocess.run(command, env=env, check=True, capture_output=True)
     gunicorn = [
-        *(binaries / "gunicorn", "alerta:create_app()", "--bind", f"127.0.0.1:{port}"),
+        *(str(binaries / "gunicorn"), "alerta:create_app()", "--bind", f"127.0.0.1:{port}"),
         *("--workers", "2", "--worker-class", "gthread", "--threads", "4"),
     ]
     with log.open("wb") as out:

@@ -111,12 +111,15 @@ def alert(keys: list[str], number: int) -> bytes:
     return request("/v2/enqueue", json.dumps(body).encode())
 
 
+# Due far away, as if everybody had been called.
+_RUN = (
+    "'incident_id', at + n, 'due_at', now() + '9 y'::interval, 'look_at', now() + '9 y'::interval"
+)
 _COPIES = (
     ("incidents_incident", "'group', 'stored-' || n"),
     ("incidents_alert", "'dedup_key', 'stored-' || n, 'incident_id', at + n"),
     ("incidents_inboundevent", "'uid', md5(n::text)::uuid, 'ext_id', 'stored-' || n"),
-    ("incidents_escalationrun", "'incident_id', at + n, 'due_at', 'infinity'::timestamptz,"
-     " 'look_at', 'infinity'::timestamptz"),
+    ("incidents_escalationrun", _RUN),
     ("incidents_timelineentry", "'incident_id', at + n"),
 )  # fmt: skip
 
@@ -138,8 +141,7 @@ def store(database_url: str, count: int) -> None:
                 [count],
             )
             cursor.execute(
-                "SELECT setval(pg_get_serial_sequence(%s, 'id'), (SELECT max(id) FROM "
-                f"{table}))",
+                f"SELECT setval(pg_get_serial_sequence(%s, 'id'), (SELECT max(id) FROM {table}))",
                 [table],
             )
     with contextlib.closing(psycopg2.connect(database_url)) as connection:

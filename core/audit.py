@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from django.db import connection, models
 
+from core.bulk import Inserts
 from core.masking import mask, mask_text
 from core.models import AuditEntry
 
@@ -111,12 +112,8 @@ def record_all(acts: Sequence[Act], *, now: datetime) -> None:
         raise RuntimeError("record() must share the transaction of the change it tells of")
     if not acts:
         return
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_CHAIN_LOCK])
-    head = AuditEntry.objects.order_by("-seq").values_list("seq", "hash").first()
-    seq, prev_hash = head or (0, GENESIS)
-    entries = []
+    seq, prev_hash = _locked_head()
+    entries = Inserts()
     for done in acts:
         seq += 1
         entry = AuditEntry(
@@ -129,8 +126,20 @@ def record_all(acts: Sequence[Act], *, now: datetime) -> None:
             prev_hash=prev_hash,
         )
         entry.hash = prev_hash = entry_hash(entry)
-        entries.append(entry)
-    AuditEntry.objects.bulk_create(entries)
+        entries.add(entry)
+    entries.write()
+
+
+def _locked_head() -> tuple[int, str]:
+    """Return the newest entry's number and hash; nobody else appends until the transaction ends."""
+    sql, values = "SELECT seq, hash FROM core_auditentry ORDER BY seq DESC LIMIT 1", []
+    if connection.vendor == "postgresql":
+        # A statement of its own, so that the next one sees what the lock waited for.
+        sql, values = f"SELECT pg_advisory_xact_lock(%s); {sql}", [_CHAIN_LOCK]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        head: tuple[int, str] | None = cursor.fetchone()
+    return head or (0, GENESIS)
 
 
 def actor_name(actor: Actor | str | None) -> str:

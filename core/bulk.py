@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Model
 
-__all__ = ["insert_rows", "update_rows"]
+__all__ = ["Inserts", "insert_rows", "reserve_ids", "update_rows"]
 
 Row = Mapping[str, Any]
 
@@ -29,16 +29,70 @@ def insert_rows(model: type[Model], rows: Sequence[Row], *, ignore_conflicts: bo
     """
     if not rows:
         return
-    columns = {name: name for name in rows[0]}
-    # Without a condition SQLite reads the word ON as that of a join.
-    conflict = " WHERE true ON CONFLICT DO NOTHING" if ignore_conflicts else ""
-    names = ", ".join(map(_name, columns))
-    sql = (
-        f"INSERT INTO {_table(model)} ({names}) SELECT {names}"  # noqa: S608 names of our columns
-        f" FROM {_document(model, columns)}{conflict}"
-    )
+    sql, document = _insertion(model, rows, ignore_conflicts=ignore_conflicts)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [_json(rows)])
+        cursor.execute(sql, [document])
+
+
+class Inserts:
+    """New rows of several tables that go to the database together, in one journey where it can.
+
+    The rows are complete instances, their primary keys reserved or given by the database.
+    """
+
+    def __init__(self) -> None:
+        self._objects: dict[type[Model], list[Model]] = {}
+
+    def add(self, *objects: Model) -> None:
+        """Remember rows."""
+        for each in objects:
+            self._objects.setdefault(type(each), []).append(each)
+
+    def write(self) -> None:
+        """Insert what was remembered, table by table in the order of their first rows."""
+        statements = [
+            _insertion(model, [_row_of(each) for each in objects])
+            for model, objects in self._objects.items()
+        ]
+        self._objects.clear()
+        if not statements:
+            return
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                sql = ";".join(text for text, _ in statements)
+                cursor.execute(sql, [document for _, document in statements])
+                return
+            for text, document in statements:
+                cursor.execute(text, [document])
+
+
+def reserve_ids(model: type[Model], count: int) -> list[int]:
+    """Return primary keys, ascending, that no other row of the table gets.
+
+    Within a transaction; what is not used leaves a hole.
+    """
+    if not count:
+        return []
+    table = model._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+                [table, count],
+            )
+            return [number for (number,) in cursor.fetchall()]
+        # The transaction holds SQLite's only writer's lock.
+        cursor.execute(
+            "INSERT INTO sqlite_sequence (name, seq) SELECT %s, 0"
+            " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = %s)",
+            [table, table],
+        )
+        cursor.execute(
+            "UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s RETURNING seq",
+            [count, table],
+        )
+        ((last,),) = cursor.fetchall()
+        return list(range(last - count + 1, last + 1))
 
 
 def update_rows(
@@ -72,6 +126,29 @@ def update_rows(
     with connection.cursor() as cursor:
         cursor.execute(sql, [_json(rows)])
         return {pk for (pk,) in cursor.fetchall()}
+
+
+def _insertion(
+    model: type[Model], rows: Sequence[Row], *, ignore_conflicts: bool = False
+) -> tuple[str, str]:
+    columns = {name: name for name in rows[0]}
+    # Without a condition SQLite reads the word ON as that of a join.
+    conflict = " WHERE true ON CONFLICT DO NOTHING" if ignore_conflicts else ""
+    names = ", ".join(map(_name, columns))
+    sql = (
+        f"INSERT INTO {_table(model)} ({names}) SELECT {names}"  # noqa: S608 names of our columns
+        f" FROM {_document(model, columns)}{conflict}"
+    )
+    return sql, _json(rows)
+
+
+def _row_of(each: Model) -> dict[str, Any]:
+    """Return the columns of an instance, without a key that the database gives."""
+    return {
+        str(field.column): field.pre_save(each, add=True)
+        for field in each._meta.concrete_fields
+        if not field.primary_key or each.pk is not None
+    }
 
 
 def _name(column: str) -> str:

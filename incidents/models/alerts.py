@@ -121,6 +121,11 @@ class Alert(models.Model):
                 condition=Q(state="firing"),
                 name="incidents_alert_firing",
             ),
+            models.Index(
+                fields=["integration", "dedup_key"],
+                condition=Q(state="resolved", sender_at__isnull=False),
+                name="incidents_alert_ended",
+            ),
             models.Index(fields=["-opened_at", "-id"], name="incidents_alert_newest"),
         ]
 

@@ -155,6 +155,11 @@ class Incident(TimestampedModel):
                 condition=_IS_OPEN,
                 name="incidents_incident_open",
             ),
+            models.Index(
+                fields=["group"],
+                condition=Q(status__in=[*OPEN_STATES, Status.MERGED.value]),
+                name="incidents_incident_of_group",
+            ),
             models.Index(fields=["-opened_at", "-id"], name="incidents_incident_newest"),
             models.Index(fields=["service", "-opened_at"], name="incidents_incident_of_service"),
         ]

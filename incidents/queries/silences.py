@@ -1,5 +1,6 @@
 """Which silence holds an alert back."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db.models import Q
@@ -7,17 +8,29 @@ from django.db.models import Q
 from incidents.domain.silencing import are_met
 from incidents.models import Alert, Maintenance, Silence
 
-__all__ = ["labels_of", "next_span", "silence_for"]
+__all__ = ["labels_of", "next_span", "silence_for", "silences_for"]
 
 
 def silence_for(alert: Alert, *, now: datetime) -> Silence | None:
     """Return the active silence that ends last among those that match, if any does."""
-    active = Silence.objects.active(now).filter(Q(service=None) | Q(service=alert.service_id))
+    (found,) = silences_for([alert], now=now)
+    return found
+
+
+def silences_for(alerts: Sequence[Alert], *, now: datetime) -> list[Silence | None]:
+    """Return for each alert the active silence that ends last among those that match."""
+    services = {alert.service_id for alert in alerts}
+    active = Silence.objects.active(now).filter(Q(service=None) | Q(service__in=services))
+    found = list(active.order_by("-ends_at", "pk"))
+    return [_first_match(alert, found) for alert in alerts]
+
+
+def _first_match(alert: Alert, silences: Sequence[Silence]) -> Silence | None:
+    of_it = [each for each in silences if each.service_id in (None, alert.service_id)]
+    if not of_it:
+        return None
     labels = labels_of(alert)
-    for silence in active.order_by("-ends_at", "pk"):
-        if are_met(silence.rules, labels):
-            return silence
-    return None
+    return next((each for each in of_it if are_met(each.rules, labels)), None)
 
 
 def next_span(row: Maintenance, *, now: datetime) -> tuple[datetime, datetime] | None:

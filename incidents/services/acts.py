@@ -21,6 +21,10 @@ class Acts:
         """Remember one."""
         self._acts.append(Act(act, subject, actor, changes))
 
+    def extend(self, others: "Acts") -> None:
+        """Remember those that another one remembers."""
+        self._acts.extend(others._acts)
+
     def record(self, *, now: datetime) -> None:
         """Write all of them into the audit."""
         audit.record_all(self._acts, now=now)

@@ -1,13 +1,13 @@
 """Moments at which something about an incident is due: set, moved and cleared with its state."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from incidents.domain.response_targets import at_risk_at
+from incidents.domain.response_targets import Target, at_risk_at
 from incidents.models import Deadline, Incident
 from incidents.queries.targets import response_target
 
-__all__ = ["RESPONSE", "SLA", "clear", "put", "start_clocks"]
+__all__ = ["RESPONSE", "SLA", "clear", "clocks", "put", "rows", "start_clocks"]
 
 Kind = Deadline.Kind
 RESPONSE = (Kind.RESPONSE_AT_RISK, Kind.RESPONSE_BREACHED)
@@ -20,7 +20,11 @@ def start_clocks(incident: Incident) -> None:
 
     One that is met already stays as it is.
     """
-    target = response_target(incident.severity)
+    put(incident, clocks(incident, response_target(incident.severity)))
+
+
+def clocks(incident: Incident, target: Target) -> dict[Deadline.Kind, datetime]:
+    """Return when the timers of an incident are due, without those that are met."""
     due = {
         Kind.RESOLUTION_AT_RISK: at_risk_at(incident.opened_at, target.resolve_within),
         Kind.RESOLUTION_BREACHED: incident.opened_at + target.resolve_within,
@@ -30,17 +34,24 @@ def start_clocks(incident: Incident) -> None:
             Kind.RESPONSE_AT_RISK: at_risk_at(incident.opened_at, target.respond_within),
             Kind.RESPONSE_BREACHED: incident.opened_at + target.respond_within,
         }
-    put(incident, due)
+    return due
 
 
-def put(incident: Incident, due: dict[Deadline.Kind, datetime]) -> None:
+def put(incident: Incident, due: Mapping[Deadline.Kind, datetime]) -> None:
     """Set deadlines of an incident, each once per kind: an earlier one of that kind is moved."""
     Deadline.objects.bulk_create(
-        [Deadline(incident=incident, kind=kind, due_at=at, look_at=at) for kind, at in due.items()],
+        rows(incident, due),
         update_conflicts=True,
         unique_fields=["incident", "kind"],
         update_fields=["due_at", "look_at", "is_open", "claims"],
     )
+
+
+def rows(incident: Incident, due: Mapping[Deadline.Kind, datetime]) -> list[Deadline]:
+    """Return deadlines that are still to be stored."""
+    return [
+        Deadline(incident=incident, kind=kind, due_at=at, look_at=at) for kind, at in due.items()
+    ]
 
 
 def clear(incident: Incident, kinds: Iterable[Deadline.Kind]) -> None:

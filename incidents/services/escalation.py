@@ -20,7 +20,7 @@ from oncall.queries.policies import ladder_of, policy_for
 
 __all__ = [
     "REASONS", "WAITING_FOR", "begin", "due_at", "next_at_once", "page_fallback", "page_person",
-    "stop", "tell_others",
+    "planned", "stop", "tell_others",
 ]  # fmt: skip
 
 State = EscalationRun.State
@@ -33,7 +33,16 @@ def begin(incident: Incident, phase: Phase, *, now: datetime) -> EscalationRun |
 
     Until it is acknowledged somebody is always called: without a policy, the fallback contact.
     """
-    policy = policy_for(incident.service)
+    run = planned(incident, phase, policy_for(incident.service), now=now)
+    if run is not None:
+        run.save(force_insert=True)
+    return run
+
+
+def planned(
+    incident: Incident, phase: Phase, policy: EscalationPolicy | None, *, now: datetime
+) -> EscalationRun | None:
+    """Return the run that `begin` stores, for a policy that is known."""
     ladder = ladder_of(policy, incident.severity, phase) if policy else None
     if ladder is None and phase is Phase.UNRESOLVED:
         return None
@@ -43,18 +52,18 @@ def begin(incident: Incident, phase: Phase, *, now: datetime) -> EscalationRun |
     hours = _hours_to_json(policy) if policy is not None else None
     if hours is not None:
         snapshot["hours"] = hours
-    run = EscalationRun(
+    first = ladder.steps[0] if ladder else None
+    due = due_at(hours, first, first.after, now=now) if first else now
+    return EscalationRun(
         incident=incident,
         cycle=incident.cycle,
         phase=phase,
         policy_name=policy.name if policy else "",
         snapshot=snapshot,
         started_at=now,
+        due_at=due,
+        look_at=due,
     )
-    first = ladder.steps[0] if ladder else None
-    run.due_at = run.look_at = due_at(hours, first, first.after, now=now) if first else now
-    run.save(force_insert=True)
-    return run
 
 
 def stop(incident: Incident, *, now: datetime) -> None:

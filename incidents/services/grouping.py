@@ -1,67 +1,113 @@
 """From alerts to incidents: what belongs together is one, and it ends when all of it has ended."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, transaction
-from django.db.models import Q
-
+from core.bulk import Inserts
 from incidents.domain.lifecycle import OPEN, Status
-from incidents.models import Alert, Deadline, Incident, Silence, TimelineEntry
-from incidents.queries.silences import silence_for
+from incidents.models import Alert, Deadline, Incident, Integration, TimelineEntry
+from incidents.queries.silences import silences_for
 from incidents.services import deadlines, lifecycle, timeline
 from incidents.services.acts import Acts
 from incidents.services.lifecycle import Opening
 
-__all__ = ["attach", "detach", "follow"]
+__all__ = ["attach", "detach", "place", "worsen"]
 
 Kind = TimelineEntry.Kind
 # So many openings within so long, and an incident resolves only after it was quiet for a while.
 FLAPS, FLAP_WINDOW, FLAP_HOLD = 3, timedelta(minutes=30), timedelta(minutes=15)
 
 
-def attach(alert: Alert, acts: Acts, *, now: datetime) -> Incident | None:
-    """Put a firing alert into the incident that it belongs to, opening it where there is none.
-
-    Within the caller's transaction. What only informs, or is silenced, belongs to none.
-    """
-    if not alert.pages or alert.incident_id is not None:
-        return None
-    silence = silence_for(alert, now=now)
-    if silence is not None:
-        _hold_back(alert, silence)
-        return None
-    incident, is_new = _incident_of(alert, acts, now=now)
-    alert.incident, alert.silenced_by = incident, None
+def attach(alert: Alert, acts: Acts, *, now: datetime) -> None:
+    """Put a stored firing alert into the incident that it belongs to; see `place`."""
+    inserts = Inserts()
+    place([alert], acts, inserts, now=now)
+    inserts.write()
     alert.save(update_fields=["incident", "silenced_by"])
-    if not is_new:
-        _joined(incident, alert, acts, now=now)
-    return incident
 
 
-def follow(alerts: Sequence[Alert], acts: Acts, *, now: datetime) -> None:
-    """Let alerts that were reported again make their incidents worse, or call for one at last."""
-    incidents = Incident.objects.open().in_bulk({a.incident_id for a in alerts if a.incident_id})
+def place(alerts: Iterable[Alert], acts: Acts, inserts: Inserts, *, now: datetime) -> None:
+    """Give firing alerts the incidents that they belong to, opening those that are missing.
+
+    Within the caller's transaction, who writes `inserts` and then the alerts. What only informs,
+    or is silenced, belongs to none. Of several alerts that open an incident the worst gives it
+    title and severity.
+
+    Raises:
+        django.db.IntegrityError: While `inserts` are written: somebody else opened one of these
+            incidents in the same moment. Begin again.
+    """
+    loose = [alert for alert in alerts if alert.pages and alert.incident_id is None]
+    if not loose:
+        return
+    groups: dict[str, list[Alert]] = {}
+    for alert, silence in zip(loose, silences_for(loose, now=now), strict=True):
+        alert.silenced_by = silence
+        if silence is None:
+            groups.setdefault(alert.group_digest, []).append(alert)
+    for members in groups.values():
+        members.sort(key=lambda alert: alert.severity)
+    known = _open_ones(sorted(groups))
+    missing = sorted(groups.keys() - known.keys())
+    openings = [(_opening(group, groups[group][0]), groups[group][0].source) for group in missing]
+    opened = lifecycle.open_incidents(openings, acts, inserts, now=now)
+    for group, incident in zip(missing, opened, strict=True):
+        first, *others = groups[group]
+        first.incident = incident
+        _join(incident, others, inserts, now=now)
+    repeats = _openings_of_late(known, groups, now=now)
+    for group, incident in known.items():
+        _join(incident, groups[group], inserts, now=now)
+        _stir(incident, groups[group], repeats, acts, now=now)
+
+
+def worsen(alerts: Iterable[Alert], acts: Acts, *, now: datetime) -> None:
+    """Let alerts that were reported again make their incidents as bad as they are."""
+    worst: dict[int, str] = {}
     for alert in alerts:
-        if alert.incident_id is None:
-            attach(alert, acts, now=now)
-        elif (known := incidents.get(alert.incident_id)) and alert.severity < known.severity:
-            locked = Incident.objects.select_for_update(of=("self",)).get(pk=known.pk)
-            lifecycle.raise_severity(locked, alert.severity, acts, now=now)
+        if alert.incident_id is not None:
+            before = worst.get(alert.incident_id, alert.severity)
+            worst[alert.incident_id] = min(before, alert.severity)
+    if not worst:
+        return
+    known = Incident.objects.open().filter(pk__in=worst).values_list("pk", "severity")
+    for pk in sorted(pk for pk, severity in known if worst[pk] < severity):
+        locked = Incident.objects.select_for_update(of=("self",)).get(pk=pk)
+        lifecycle.raise_severity(locked, worst[pk], acts, now=now)
 
 
-def detach(alert: Alert, acts: Acts, *, now: datetime) -> None:
-    """Resolve the incident of an alert that has just ended, if it was the last one firing."""
-    if alert.incident_id is None:
+def detach(alerts: Sequence[Alert], acts: Acts, *, now: datetime) -> None:
+    """Resolve the incidents of alerts that have just ended, where none fires any more."""
+    by_incident: dict[int, list[Alert]] = {}
+    for alert in alerts:
+        if alert.incident_id is not None:
+            by_incident.setdefault(alert.incident_id, []).append(alert)
+    if not by_incident:
         return
-    incident = Incident.objects.select_for_update(of=("self",)).get(pk=alert.incident_id)
-    if incident.status not in OPEN:
-        return
-    text = f"Ended: {alert.title}"[:1000]
-    timeline.write(incident, Kind.ALERT, "alert_resolved", now=now, text=text, alert=alert.pk)
-    if Alert.objects.firing().filter(incident=incident).exists():
-        return
-    integration = alert.integration
+    rows = Incident.objects.select_for_update(of=("self",)).filter(pk__in=by_incident)
+    incidents = [row for row in rows.order_by("pk") if row.status in OPEN]
+    inserts = Inserts()
+    for incident in incidents:
+        for alert in by_incident[incident.pk]:
+            text = f"Ended: {alert.title}"[:1000]
+            inserts.add(
+                timeline.entry(
+                    incident, Kind.ALERT, "alert_resolved", now=now, text=text, alert=alert.pk
+                )
+            )
+    inserts.write()
+    firing = Alert.objects.firing().filter(incident__in=[incident.pk for incident in incidents])
+    burning = set(firing.values_list("incident_id", flat=True).distinct())
+    for incident in incidents:
+        if incident.pk not in burning:
+            _let_end(incident, by_incident[incident.pk][-1].integration, acts, now=now)
+
+
+def _let_end(
+    incident: Incident, integration: Integration | None, acts: Acts, *, now: datetime
+) -> None:
+    """Resolve a locked incident whose alerts have ended, now or after a quiet while."""
     if integration is not None and not integration.auto_resolve:
         return
     hold = integration.hold_off if integration is not None else timedelta()
@@ -75,65 +121,75 @@ def detach(alert: Alert, acts: Acts, *, now: datetime) -> None:
     lifecycle.resolve_locked(incident, acts, now=now, why="All alerts have ended.")
 
 
-def _incident_of(alert: Alert, acts: Acts, *, now: datetime) -> tuple[Incident, bool]:
-    """Return the open incident of an alert's group, locked, and whether it was opened just now."""
-    group = alert.group_digest
-    for _ in range(3):
-        found = _open_one(group)
-        if found is not None:
-            return found, False
-        opening = Opening(
-            severity=alert.severity,
-            title=alert.title,
-            service=alert.service,
-            integration=alert.integration,
-            group=group,
-            summary=alert.detail,
-        )
-        try:
-            with transaction.atomic():
-                return lifecycle.open_incident(opening, acts, now=now, actor=alert.source), True
-        except IntegrityError:
-            # Another request opened it in the same moment.
-            continue
-    raise IntegrityError("incident of a group could neither be found nor opened")
-
-
-def _open_one(group: str) -> Incident | None:
-    """Return the open incident of a group, locked; of a merged one that which it is part of."""
-    incidents = Incident.objects.select_for_update(of=("self",))
-    wanted = Q(status__in=sorted(OPEN)) | Q(
-        status=Status.MERGED, merged_into__status__in=sorted(OPEN)
+def _opening(group: str, alert: Alert) -> Opening:
+    return Opening(
+        severity=alert.severity,
+        title=alert.title,
+        service=alert.service,
+        integration=alert.integration,
+        group=group,
+        summary=alert.detail,
     )
-    rows = list(incidents.filter(wanted, group=group).order_by("-pk"))
-    found = next((row for row in rows if row.status in OPEN), None)
-    if found is not None or not rows:
-        return found
-    into = rows[0].merged_into_id
-    return incidents.open().filter(pk=into).first() if into is not None else None
 
 
-def _joined(incident: Incident, alert: Alert, acts: Acts, *, now: datetime) -> None:
-    """Note that an alert joined an open incident, which may have been about to resolve."""
-    text = f"Fires: {alert.title}"[:1000]
-    timeline.write(incident, Kind.ALERT, "alert_fired", now=now, text=text, alert=alert.pk)
+def _open_ones(groups: Sequence[str]) -> dict[str, Incident]:
+    """Return the open incident of each group, locked; of a merged one that which it is part of."""
+    if not groups:
+        return {}
+    incidents = Incident.objects.select_for_update(of=("self",))
+    wanted = incidents.filter(group__in=groups, status__in=[*sorted(OPEN), Status.MERGED])
+    rows = list(wanted.order_by("pk"))
+    found = {row.group: row for row in rows if row.status in OPEN}
+    merged = [row for row in rows if row.group not in found]
+    if merged:
+        into = incidents.open().in_bulk({row.merged_into_id for row in merged})
+        # The newest counts.
+        found |= {
+            row.group: into[row.merged_into_id] for row in merged if row.merged_into_id in into
+        }
+    return found
+
+
+def _join(incident: Incident, alerts: Iterable[Alert], inserts: Inserts, *, now: datetime) -> None:
+    """Note that alerts belong to an incident that is open already."""
+    for alert in alerts:
+        alert.incident = incident
+        text = f"Fires: {alert.title}"[:1000]
+        inserts.add(
+            timeline.entry(incident, Kind.ALERT, "alert_fired", now=now, text=text, alert=alert.pk)
+        )
+
+
+def _stir(
+    incident: Incident,
+    alerts: Sequence[Alert],
+    repeats: Mapping[tuple[int, str], int],
+    acts: Acts,
+    *,
+    now: datetime,
+) -> None:
+    """Let what fires in an incident keep it from resolving, mark it as flapping, make it worse."""
     if incident.held_until is not None:
         incident.held_until = None
         incident.save(update_fields=["held_until", "updated_at"])
         deadlines.clear(incident, [Deadline.Kind.AUTO_RESOLVE])
-    if not incident.is_flapping and _recent(incident, alert, now=now) >= FLAPS:
+    again = max(repeats[incident.pk, alert.dedup_key] for alert in alerts) + 1
+    if not incident.is_flapping and again >= FLAPS:
         incident.is_flapping = True
         incident.save(update_fields=["is_flapping", "updated_at"])
-    lifecycle.raise_severity(incident, alert.severity, acts, now=now)
+    lifecycle.raise_severity(incident, alerts[0].severity, acts, now=now)
 
 
-def _recent(incident: Incident, alert: Alert, *, now: datetime) -> int:
-    """Return how often a condition opened an alert of an incident of late."""
-    same = incident.alerts.filter(dedup_key=alert.dedup_key)
-    return same.filter(opened_at__gt=now - FLAP_WINDOW).count()
-
-
-def _hold_back(alert: Alert, silence: Silence) -> None:
-    if alert.silenced_by_id != silence.pk:
-        alert.silenced_by = silence
-        alert.save(update_fields=["silenced_by"])
+def _openings_of_late(
+    incidents: Mapping[str, Incident], groups: Mapping[str, Sequence[Alert]], *, now: datetime
+) -> Counter[tuple[int, str]]:
+    """Return how often each condition opened an alert of its incident of late, without this time."""
+    if not incidents:
+        return Counter()
+    joining = [alert for group in incidents for alert in groups[group]]
+    rows = Alert.objects.filter(
+        incident__in=[incident.pk for incident in incidents.values()],
+        dedup_key__in=[alert.dedup_key for alert in joining],
+        opened_at__gt=now - FLAP_WINDOW,
+    )
+    return Counter(rows.values_list("incident_id", "dedup_key"))

@@ -1,16 +1,30 @@
 """The one function through which every alert arrives, whoever raises it."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from catalog.models import Service
+from core.bulk import Inserts, reserve_ids, update_rows
 from incidents.models import Alert, AlertLogEntry, InboundEvent, Integration, Severity
 from incidents.services import grouping
 from incidents.services.acts import Acts
+
+Kind = AlertLogEntry.Kind
+# Columns that a report of the same condition changes, and those that its end does.
+_RENEWED = (
+    "id", "severity", "title", "detail", "facts", "url", "runbook_url", "labels", "pages",
+    "last_seen_at", "count", "sender_at", "incident_id", "silenced_by_id",
+)  # fmt: skip
+_ENDED = ("id", "state", "resolved_at", "last_seen_at", "sender_at")
+_TITLE = 1024
+_TRIES = 3
+Identity = tuple[int | None, str, str]
 
 
 @dataclass(frozen=True)
@@ -56,88 +70,84 @@ class AlertSignal:
     event: InboundEvent | None = None
 
 
-RENEWED = [
-    "severity", "title", "detail", "facts", "url", "runbook_url", "labels", "pages", "last_seen_at",
-    "count", "sender_at",
-]  # fmt: skip
-_TITLE = 1024
-
-
-@transaction.atomic
 def receive(signal: AlertSignal, *, now: datetime) -> Alert | None:
     """Open, refresh or resolve the alert that `signal` is about.
 
     Returns:
         The alert, or None when a condition ended for which none was open.
     """
-    acts = Acts()
-    alert = take(signal, acts, now=now)
-    acts.record(now=now)
+    (alert,) = receive_all([signal], now=now)
     return alert
 
 
 @transaction.atomic
-def receive_all(signals: Sequence[AlertSignal], *, now: datetime) -> None:
-    """Receive many signals; those that only refresh what is open are written together."""
-    keys = {(signal.source, signal.dedup_key) for signal in signals if signal.firing}
-    rows = Alert.objects.firing().filter(
-        integration=None,
-        source__in={source for source, _ in keys},
-        dedup_key__in={key for _, key in keys},
-    )
-    open_ = {
-        (alert.source, alert.dedup_key): alert for alert in rows.select_for_update().order_by("pk")
-    }
+def receive_all(signals: Sequence[AlertSignal], *, now: datetime) -> list[Alert | None]:
+    """Receive many signals; see `take_all`."""
     acts = Acts()
-    refreshed = []
-    for signal in signals:
-        alert = open_.get((signal.source, signal.dedup_key))
-        if signal.firing and alert is not None:
-            refreshed.append(_renewed(alert, signal, now=now))
-        else:
-            take(signal, acts, now=now)
-    Alert.objects.bulk_update(refreshed, RENEWED, batch_size=100)
-    grouping.follow(refreshed, acts, now=now)
+    alerts = _retried(signals, acts, now=now)
     acts.record(now=now)
+    return alerts
 
 
 def take(signal: AlertSignal, acts: Acts, *, now: datetime) -> Alert | None:
     """Do what `receive` does within the caller's transaction, who records `acts` at its end."""
-    if not signal.firing:
-        return _resolve(signal, acts, now=now)
-    if signal.at is not None and _ended_since(signal):
-        return None
-    alert, opened = Alert.objects.get_or_create(
-        **_identity(signal),
-        state=Alert.State.FIRING,
-        defaults={
-            "source": signal.source,
-            "service": signal.service,
-            "severity": signal.severity,
-            "title": signal.title[:_TITLE],
-            "detail": signal.detail,
-            "url": signal.url,
-            "runbook_url": signal.runbook_url,
-            "labels": dict(signal.labels),
-            "group_key": signal.group_key,
-            "pages": signal.pages,
-            "facts": dict(signal.facts),
-            "opened_at": now,
-            "last_seen_at": now,
-            "sender_at": signal.at,
-        },
-    )
-    if opened:
-        _log(alert, AlertLogEntry.Kind.OPENED, signal, now=now)
-        acts.add("alert.opened", alert, signal.source)
-        grouping.attach(alert, acts, now=now)
-        return alert
-    return _refresh(alert, signal, acts, now=now)
+    (alert,) = _retried([signal], acts, now=now)
+    return alert
+
+
+def _retried(signals: Sequence[AlertSignal], acts: Acts, *, now: datetime) -> list[Alert | None]:
+    for again in range(_TRIES - 1, -1, -1):
+        own = Acts()
+        try:
+            with transaction.atomic():
+                alerts = take_all(signals, own, now=now)
+        except IntegrityError:
+            # Somebody else opened the same alert or incident in the same moment.
+            if not again:
+                raise
+            continue
+        acts.extend(own)
+        break
+    return alerts
+
+
+def take_all(signals: Sequence[AlertSignal], acts: Acts, *, now: datetime) -> list[Alert | None]:
+    """Do what many signals say, within the caller's transaction, who records `acts` at its end.
+
+    A statement does the same to all of them. The order is kept for each condition; what fires comes
+    before what ends, so that an incident of both stays open.
+
+    Returns:
+        For each signal its alert, or None when it concerns none that is open, or came too late.
+
+    Raises:
+        django.db.IntegrityError: One of them cannot be stored, or somebody else opened the same
+            alert or incident in the same moment. The transaction is to be undone.
+        django.db.DataError, TypeError, ValueError: One of them cannot be stored.
+    """
+    alerts: list[Alert | None] = [None] * len(signals)
+    for numbers in _waves(signals):
+        chosen = [signals[number] for number in numbers]
+        act = _fire_all if chosen[0].firing else _resolve_all
+        for number, alert in zip(numbers, act(chosen, acts, now=now), strict=True):
+            alerts[number] = alert
+    return alerts
+
+
+def _waves(signals: Sequence[AlertSignal]) -> list[list[int]]:
+    """Return which signals can be done together: of a condition one at a time, all of one kind."""
+    seen: Counter[Identity] = Counter()
+    waves: dict[tuple[int, bool], list[int]] = {}
+    for number, signal in enumerate(signals):
+        identity = _identity(signal)
+        waves.setdefault((seen[identity], not signal.firing), []).append(number)
+        seen[identity] += 1
+    return [waves[key] for key in sorted(waves)]
 
 
 def open_alert(signal: AlertSignal) -> Alert | None:
     """Return the firing alert that `signal` is about, locked, if there is one."""
-    return Alert.objects.firing().select_for_update().filter(**_identity(signal)).first()
+    return _open_alerts([signal]).get(_identity(signal))
 
 
 def is_late(alert: Alert, signal: AlertSignal) -> bool:
@@ -145,63 +155,161 @@ def is_late(alert: Alert, signal: AlertSignal) -> bool:
     return bool(signal.at and alert.sender_at and signal.at < alert.sender_at)
 
 
-def _ended_since(signal: AlertSignal) -> bool:
-    """Return whether the newest alert of this condition ended after what the signal tells of."""
-    newest = Alert.objects.filter(**_identity(signal)).order_by("-pk").first()
-    return newest is not None and newest.state == Alert.State.RESOLVED and is_late(newest, signal)
+def _fire_all(signals: Sequence[AlertSignal], acts: Acts, *, now: datetime) -> list[Alert | None]:
+    """Open alerts, or keep the worst severity seen and the newest words of those that are open."""
+    known = _open_alerts(signals)
+    unknown = [signal for signal in signals if _identity(signal) not in known]
+    ended = _last_ends(unknown)
+    fresh = [signal for signal in unknown if not _is_over(signal, ended)]
+    inserts = Inserts()
+    for pk, signal in zip(reserve_ids(Alert, len(fresh)), fresh, strict=True):
+        known[_identity(signal)] = _new(pk, signal, now=now)
+        acts.add("alert.opened", known[_identity(signal)], signal.source)
+    opened = {alert.pk for alert in map(known.__getitem__, map(_identity, fresh))}
+    alerts = [known.get(_identity(signal)) for signal in signals]
+    for alert, signal in zip(alerts, signals, strict=True):
+        if alert is None:
+            continue
+        if alert.pk not in opened:
+            _renew(alert, signal, now=now)
+        if alert.pk in opened or signal.integration is not None:
+            kind = Kind.OPENED if alert.pk in opened else Kind.REPEATED
+            inserts.add(_entry(alert, kind, signal, now=now))
+    found = [alert for alert in alerts if alert is not None]
+    grouping.place(found, acts, inserts, now=now)
+    inserts.add(*(alert for alert in found if alert.pk in opened))
+    inserts.write()
+    repeated = [alert for alert in found if alert.pk not in opened]
+    update_rows(Alert, [_columns(alert, _RENEWED) for alert in repeated])
+    grouping.worsen(repeated, acts, now=now)
+    return alerts
 
 
-def _identity(signal: AlertSignal) -> dict[str, Any]:
+def _resolve_all(
+    signals: Sequence[AlertSignal], acts: Acts, *, now: datetime
+) -> list[Alert | None]:
+    known = _open_alerts(signals)
+    inserts, alerts = Inserts(), list[Alert | None]()
+    for signal in signals:
+        alert = known.get(_identity(signal))
+        if alert is None or is_late(alert, signal):
+            alerts.append(None)
+            continue
+        alert.state = Alert.State.RESOLVED
+        alert.resolved_at = alert.last_seen_at = max(now, alert.opened_at)
+        alert.sender_at = signal.at or alert.sender_at
+        inserts.add(_entry(alert, Kind.RESOLVED, signal, now=now))
+        acts.add("alert.resolved", alert, signal.actor or signal.source)
+        alerts.append(alert)
+    found = [alert for alert in alerts if alert is not None]
+    inserts.write()
+    update_rows(Alert, [_columns(alert, _ENDED) for alert in found])
+    grouping.detach(found, acts, now=now)
+    return alerts
+
+
+def _identity(signal: AlertSignal) -> Identity:
     if signal.integration is not None:
-        return {"integration": signal.integration, "dedup_key": signal.dedup_key}
-    return {"source": signal.source, "integration": None, "dedup_key": signal.dedup_key}
+        return signal.integration.pk, "", signal.dedup_key
+    return None, signal.source, signal.dedup_key
 
 
-def _refresh(alert: Alert, signal: AlertSignal, acts: Acts, *, now: datetime) -> Alert:
-    """Keep the worst severity seen and the newest words."""
-    alert = Alert.objects.select_for_update().get(pk=alert.pk)
-    if signal.integration is not None:
-        _log(alert, AlertLogEntry.Kind.REPEATED, signal, now=now)
-    alert = _renewed(alert, signal, now=now)
-    alert.save(update_fields=RENEWED)
-    grouping.follow([alert], acts, now=now)
-    return alert
+def _identity_of(alert: Alert) -> Identity:
+    source = alert.source if alert.integration_id is None else ""
+    return alert.integration_id, source, alert.dedup_key
 
 
-def _renewed(alert: Alert, signal: AlertSignal, *, now: datetime) -> Alert:
+def _perhaps(signals: Iterable[AlertSignal]) -> Q:
+    """Return a condition that alerts of these signals meet, and few others."""
+    wanted = Q()
+    own = {signal.source for signal in signals if signal.integration is None}
+    integrations = {signal.integration.pk for signal in signals if signal.integration is not None}
+    if integrations:
+        wanted |= Q(integration__in=integrations)
+    if own:
+        wanted |= Q(integration=None, source__in=own)
+    return wanted & Q(dedup_key__in={signal.dedup_key for signal in signals})
+
+
+def _open_alerts(signals: Sequence[AlertSignal]) -> dict[Identity, Alert]:
+    """Return the firing alerts that signals are about, locked."""
+    rows = Alert.objects.firing().filter(_perhaps(signals)).select_for_update().order_by("pk")
+    found = {_identity_of(alert): alert for alert in rows}
+    integrations = {s.integration.pk: s.integration for s in signals if s.integration is not None}
+    for alert in found.values():
+        if alert.integration_id is not None:
+            # Loaded already; everything below would ask for it one by one.
+            alert.integration = integrations[alert.integration_id]
+    return found
+
+
+def _last_ends(signals: Sequence[AlertSignal]) -> dict[Identity, datetime]:
+    """Return the sender's time at the end of the newest alert of each condition, where it counts."""
+    dated = [signal for signal in signals if signal.at is not None]
+    if not dated:
+        return {}
+    rows = Alert.objects.filter(_perhaps(dated), state=Alert.State.RESOLVED)
+    ends = rows.filter(sender_at__isnull=False).order_by("pk")
+    return {
+        _identity_of(alert): alert.sender_at
+        for alert in ends.only("integration", "source", "dedup_key", "sender_at")
+        if alert.sender_at is not None
+    }
+
+
+def _is_over(signal: AlertSignal, ended: Mapping[Identity, datetime]) -> bool:
+    """Return whether the condition ended after what the signal tells of."""
+    end = ended.get(_identity(signal))
+    return end is not None and signal.at is not None and signal.at < end
+
+
+def _new(pk: int, signal: AlertSignal, *, now: datetime) -> Alert:
+    return Alert(
+        pk=pk,
+        source=signal.source,
+        integration=signal.integration,
+        dedup_key=signal.dedup_key,
+        service=signal.service,
+        severity=str(signal.severity),
+        title=signal.title[:_TITLE],
+        detail=signal.detail,
+        url=signal.url,
+        runbook_url=signal.runbook_url,
+        labels=dict(signal.labels),
+        group_key=signal.group_key,
+        pages=signal.pages,
+        facts=dict(signal.facts),
+        opened_at=now,
+        last_seen_at=now,
+        sender_at=signal.at,
+    )
+
+
+def _renew(alert: Alert, signal: AlertSignal, *, now: datetime) -> None:
     alert.last_seen_at = max(alert.last_seen_at, now)
     alert.count += 1
     if is_late(alert, signal):
-        return alert
+        return
     alert.severity = min(alert.severity, str(signal.severity))
     alert.title, alert.detail = signal.title[:_TITLE], signal.detail
     alert.facts, alert.url = dict(signal.facts), signal.url
     alert.runbook_url, alert.labels = signal.runbook_url, dict(signal.labels)
     alert.pages = alert.pages or signal.pages
     alert.sender_at = signal.at or alert.sender_at
-    return alert
 
 
-def _resolve(signal: AlertSignal, acts: Acts, *, now: datetime) -> Alert | None:
-    alert = open_alert(signal)
-    if alert is None or is_late(alert, signal):
-        return None
-    alert.state = Alert.State.RESOLVED
-    alert.resolved_at = alert.last_seen_at = max(now, alert.opened_at)
-    alert.sender_at = signal.at or alert.sender_at
-    alert.save(update_fields=["state", "resolved_at", "last_seen_at", "sender_at"])
-    _log(alert, AlertLogEntry.Kind.RESOLVED, signal, now=now)
-    acts.add("alert.resolved", alert, signal.actor or signal.source)
-    grouping.detach(alert, acts, now=now)
-    return alert
+def _columns(alert: Alert, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(alert, name) for name in names}
 
 
-def _log(alert: Alert, kind: AlertLogEntry.Kind, signal: AlertSignal, *, now: datetime) -> None:
-    AlertLogEntry.objects.create(
+def _entry(
+    alert: Alert, kind: AlertLogEntry.Kind, signal: AlertSignal, *, now: datetime
+) -> AlertLogEntry:
+    return AlertLogEntry(
         alert=alert,
         event=signal.event,
         at=now,
         kind=kind,
         actor=signal.actor or signal.source,
-        text=signal.detail if kind == AlertLogEntry.Kind.RESOLVED and signal.actor else "",
+        text=signal.detail if kind == Kind.RESOLVED and signal.actor else "",
     )

@@ -5,6 +5,7 @@ escalation, and records the audit last, in one transaction.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,15 +14,17 @@ from django.db import transaction
 from accounts.models import User
 from catalog.models import Service
 from core.audit import Who
+from core.bulk import Inserts, reserve_ids
 from core.errors import Conflict, InvalidInput
 from incidents.domain.lifecycle import OPEN, Action, Status
 from incidents.domain.response_targets import Standing, standing_at
 from incidents.models import Alert, AlertLogEntry, Deadline, Incident, Integration, TimelineEntry
-from incidents.queries.targets import response_target
+from incidents.queries.targets import response_target, response_targets
 from incidents.services import deadlines, escalation, timeline
 from incidents.services.acts import Acts, name_of
 from incidents.services.transitions import call_anew, changes, moved, quiet, watch
 from oncall.domain.escalations import Phase
+from oncall.queries.policies import policies_for
 
 __all__ = [
     "Opening",
@@ -34,6 +37,7 @@ __all__ = [
     "mitigate",
     "note",
     "open_incident",
+    "open_incidents",
     "raise_severity",
     "reopen",
     "resolve",
@@ -77,21 +81,46 @@ def open_incident(opening: Opening, acts: Acts, *, now: datetime, actor: Who = N
     Raises:
         django.db.IntegrityError: One of its group is open already.
     """
-    incident = Incident.objects.create(
-        service=opening.service,
-        integration=opening.integration,
-        group=opening.group or secrets.token_hex(32),
-        severity=opening.severity,
-        is_severity_set=opening.is_severity_set,
-        title=opening.title[:1024],
-        summary=opening.summary,
-        opened_at=now,
-    )
-    timeline.write(incident, Kind.OPENED, "open", now=now, actor=actor, text=opening.title)
-    deadlines.start_clocks(incident)
-    escalation.begin(incident, Phase.UNACKNOWLEDGED, now=now)
-    acts.add("incident.opened", incident, actor)
+    inserts = Inserts()
+    (incident,) = open_incidents([(opening, actor)], acts, inserts, now=now)
+    inserts.write()
     return incident
+
+
+def open_incidents(
+    openings: Sequence[tuple[Opening, Who]], acts: Acts, inserts: Inserts, *, now: datetime
+) -> list[Incident]:
+    """Open incidents, each by somebody, and begin to call people; the caller writes `inserts`."""
+    if not openings:
+        return []
+    keys = reserve_ids(Incident, len(openings))
+    targets = response_targets()
+    services = {opening.service.pk if opening.service else None for opening, _ in openings}
+    policies = policies_for(services)
+    found = []
+    for key, (opening, actor) in zip(keys, openings, strict=True):
+        incident = Incident(
+            pk=key,
+            service=opening.service,
+            integration=opening.integration,
+            group=opening.group or secrets.token_hex(32),
+            severity=opening.severity,
+            is_severity_set=opening.is_severity_set,
+            title=opening.title[:1024],
+            summary=opening.summary,
+            opened_at=now,
+        )
+        due = deadlines.clocks(incident, targets[incident.severity])
+        policy = policies[incident.service_id]
+        inserts.add(
+            incident,
+            timeline.entry(incident, Kind.OPENED, "open", now=now, actor=actor, text=opening.title),
+            *deadlines.rows(incident, due),
+            *filter(None, [escalation.planned(incident, Phase.UNACKNOWLEDGED, policy, now=now)]),
+        )
+        acts.add("incident.opened", incident, actor)
+        found.append(incident)
+    return found
 
 
 @transaction.atomic

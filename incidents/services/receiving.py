@@ -5,14 +5,15 @@ is undone by itself, named in the request's `problem`, and shown in the inbox; t
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
-from django.db import DataError, IntegrityError, transaction
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
 
 from core import audit
+from core.combining import Combiner
 from incidents.domain.events import Act, AlertEvent, Reading
 from incidents.domain.lifecycle import Status
 from incidents.domain.payloads import Unreadable, clean
@@ -39,6 +40,12 @@ _KINDS = {
     Act.NOTE: AlertLogEntry.Kind.NOTE,
 }
 
+# What intake does for many at once.
+_CONDITIONS = frozenset({Act.TRIGGER, Act.RESOLVE})
+# What a database or our own code says of one element that cannot be kept.
+_REFUSALS = (DataError, IntegrityError, ValueError, TypeError)
+_MOST_AT_ONCE = 64
+
 # What an incident must be for a sender's word to change it.
 _FROM = {Act.ACKNOWLEDGE: Status.TRIGGERED, Act.UNACKNOWLEDGE: Status.ACKNOWLEDGED}
 
@@ -58,6 +65,22 @@ class RawRequest:
     body: bytes
     content_type: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What was sent, and what it says: nothing where there is an error."""
+
+    integration: Integration
+    raw: RawRequest
+    reading: Reading
+    error: Unreadable | None
+    now: datetime
+
+    @property
+    def elements(self) -> int:
+        """How many things it says."""
+        return len(self.reading.events) + len(self.reading.changes) + len(self.reading.pings)
 
 
 @dataclass(frozen=True)
@@ -86,6 +109,9 @@ def take(
 ) -> Taken:
     """Store a request and do what it says; committed when this returns.
 
+    Requests that arrive in the same moment share a transaction (ADR 0012). Where one of them
+    cannot be stored, each is done by itself.
+
     Args:
         integration: Whose key it carried.
         raw: What was sent.
@@ -100,17 +126,85 @@ def take(
         reading = read()
     except Unreadable as unreadable:
         error, reading = unreadable, Reading()
-    with transaction.atomic():
-        event = _store(integration, raw, reading, now=now)
-        acts = Acts()
-        applied, failed = _apply_all(integration, event, reading, acts, now=now)
-        remarks = (*((str(error),) if error else ()), *reading.remarks, *failed)
-        if remarks or applied != event.alerts:
-            event.state = _state(error, failed=bool(failed or reading.remarks), applied=applied)
-            event.problem = "\n".join(remarks)[:10_000]
-            event.alerts = applied
-            event.save(update_fields=["state", "problem", "alerts"])
-        acts.record(now=now)
+    return _together.do(_Request(integration, raw, reading, error, now))
+
+
+def _take_all(requests: Sequence[_Request]) -> Sequence[Taken | BaseException]:
+    try:
+        return _take_at_once(requests)
+    except InterfaceError:
+        raise
+    except (*_REFUSALS, OperationalError) as error:
+        # A deadlock ends here too; where the database is away, so is it for each of them.
+        log.info("intake_one_by_one", requests=len(requests), error=type(error).__name__)
+    return [_take_alone(request) for request in requests]
+
+
+@transaction.atomic
+def _take_at_once(requests: Sequence[_Request]) -> list[Taken]:
+    """Store requests and do what they say: all or none."""
+    now = max(request.now for request in requests)
+    events = _store(requests)
+    acts = Acts()
+    done = [
+        _apply_others(each, event, acts, now=now)
+        for each, event in zip(requests, events, strict=True)
+    ]
+    signals = [
+        (number, _signal(request.integration, events[number], said))
+        for number, request in enumerate(requests)
+        for said in _in_one_order(request.reading.events)
+        if said.act in _CONDITIONS
+    ]
+    alerts = intake.take_all([signal for _, signal in signals], acts, now=now)
+    for (number, _), alert in zip(signals, alerts, strict=True):
+        done[number] += alert is not None
+    taken = [
+        _taken(request, event, count, [])
+        for request, event, count in zip(requests, events, done, strict=True)
+    ]
+    acts.record(now=now)
+    return taken
+
+
+def _take_alone(request: _Request) -> Taken | BaseException:
+    """Store a request, and do what of it can be done."""
+    now = request.now
+    try:
+        with transaction.atomic():
+            (event,) = _store([request])
+            acts = Acts()
+            done = _apply_others(request, event, acts, now=now)
+            failed: list[str] = []
+            for said in _in_one_order(request.reading.events):
+                if said.act not in _CONDITIONS:
+                    continue
+                own = Acts()
+                try:
+                    with transaction.atomic():
+                        alert = intake.take(_signal(request.integration, event, said), own, now=now)
+                except _REFUSALS as error:
+                    log.exception("alert_not_applied", integration=request.integration.pk)
+                    failed.append(f"{said.dedup_key}: could not be stored ({type(error).__name__})")
+                    continue
+                acts.extend(own)
+                done += alert is not None
+            taken = _taken(request, event, done, failed)
+            acts.record(now=now)
+    except Exception as error:  # noqa: BLE001 raised again by whoever sent it
+        return error
+    return taken
+
+
+def _taken(request: _Request, event: InboundEvent, applied: int, failed: Sequence[str]) -> Taken:
+    """Note at a request what became of it, where that is not what was thought."""
+    error, reading = request.error, request.reading
+    remarks = (*((str(error),) if error else ()), *reading.remarks, *failed)
+    if remarks or applied != event.alerts:
+        event.state = _state(error, failed=bool(failed or reading.remarks), applied=applied)
+        event.problem = "\n".join(remarks)[:10_000]
+        event.alerts = applied
+        event.save(update_fields=["state", "problem", "alerts"])
     return Taken(event, error, applied, tuple(remarks))
 
 
@@ -122,22 +216,26 @@ def settle(event: InboundEvent, *, actor: audit.Actor | str | None, now: datetim
         audit.record(act="inbound_event.settled", subject=event, actor=actor, now=now)
 
 
-def _store(
-    integration: Integration, raw: RawRequest, reading: Reading, *, now: datetime
-) -> InboundEvent:
-    first = reading.events[0].dedup_key if reading.events else ""
-    return InboundEvent.objects.create(
-        integration=integration,
-        received_at=now,
-        address=clean(raw.address)[:600],
-        content_type=clean(raw.content_type)[:200],
-        headers={name: clean(raw.headers[name])[:500] for name in _KEPT if name in raw.headers},
-        body=raw.body,
-        sha256=hashlib.sha256(raw.body).hexdigest(),
-        ext_id=first,
-        # As it will be when all of it can be applied; corrected where it cannot.
-        state=InboundEvent.State.PARSED,
-        alerts=len(reading.events) + len(reading.changes) + len(reading.pings),
+def _store(requests: Sequence[_Request]) -> list[InboundEvent]:
+    return InboundEvent.objects.bulk_create(
+        InboundEvent(
+            integration=request.integration,
+            received_at=request.now,
+            address=clean(request.raw.address)[:600],
+            content_type=clean(request.raw.content_type)[:200],
+            headers={
+                name: clean(request.raw.headers[name])[:500]
+                for name in _KEPT
+                if name in request.raw.headers
+            },
+            body=request.raw.body,
+            sha256=hashlib.sha256(request.raw.body).hexdigest(),
+            ext_id=request.reading.events[0].dedup_key if request.reading.events else "",
+            # As it will be when all of it can be applied; corrected where it cannot.
+            state=InboundEvent.State.PARSED,
+            alerts=request.elements,
+        )
+        for request in requests
     )
 
 
@@ -149,10 +247,9 @@ def _state(error: Unreadable | None, *, failed: bool, applied: int) -> InboundEv
     return InboundEvent.State.PARTLY if applied else InboundEvent.State.UNPARSED
 
 
-def _apply_all(
-    integration: Integration, event: InboundEvent, reading: Reading, acts: Acts, *, now: datetime
-) -> tuple[int, list[str]]:
-    applied, failed = 0, []
+def _apply_others(request: _Request, event: InboundEvent, acts: Acts, *, now: datetime) -> int:
+    """Do what a request says that neither opens nor ends an alert; returns how much that was."""
+    integration, reading = request.integration, request.reading
     for change in reading.changes:
         ChangeEvent.objects.create(
             integration=integration,
@@ -163,20 +260,15 @@ def _apply_all(
             url=change.url,
             facts=dict(change.facts),
         )
-        applied += 1
     for sign in reading.pings:
         heartbeats.ping(
             heartbeats.named(integration, sign.name), sign.sign, acts, now=now, event=event
         )
-        applied += 1
-    for said in _in_one_order(reading.events):
-        try:
-            with transaction.atomic():
-                applied += _apply(integration, event, said, acts, now=now) is not None
-        except (DataError, IntegrityError, ValueError, TypeError) as error:
-            log.exception("alert_not_applied", integration=integration.pk)
-            failed.append(f"{said.dedup_key}: could not be stored ({type(error).__name__})")
-    return applied, failed
+    done = len(reading.changes) + len(reading.pings)
+    for said in reading.events:
+        if said.act not in _CONDITIONS:
+            done += _act(integration, event, said, acts, now=now) is not None
+    return done
 
 
 def _in_one_order(events: Iterable[AlertEvent]) -> list[AlertEvent]:
@@ -184,7 +276,7 @@ def _in_one_order(events: Iterable[AlertEvent]) -> list[AlertEvent]:
     return sorted(events, key=lambda event: event.dedup_key)
 
 
-def _apply(
+def _act(
     integration: Integration,
     event: InboundEvent,
     said: AlertEvent,
@@ -192,11 +284,8 @@ def _apply(
     *,
     now: datetime,
 ) -> Alert | None:
-    """Do one thing that a sender says; None when it concerns no open alert, or came too late."""
-    signal = _signal(integration, event, said)
-    if said.act in {Act.TRIGGER, Act.RESOLVE}:
-        return intake.take(signal, acts, now=now)
-    alert = intake.open_alert(signal)
+    """Do one thing that a sender says about an open alert; None when there is none."""
+    alert = intake.open_alert(_signal(integration, event, said))
     if alert is None:
         return None
     if said.act is Act.ACKNOWLEDGE:
@@ -265,3 +354,6 @@ def _signal(integration: Integration, event: InboundEvent, said: AlertEvent) -> 
         actor=said.actor,
         event=event,
     )
+
+
+_together = Combiner(_take_all, most=_MOST_AT_ONCE)

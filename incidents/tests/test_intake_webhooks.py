@@ -121,17 +121,15 @@ def test_one_poison_alert_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> 
         {"status": "firing", "labels": {"alertname": name}, "fingerprint": name}
         for name in ("a", "poison", "z")
     ]
-    take = intake.take
+    take_all = intake.take_all
 
-    def failing(signal: Any, acts: Any, *, now: Any) -> Any:
-        if signal.dedup_key == "poison":
-            Alert.objects.create(
-                severity="P1" * 40, opened_at=now, last_seen_at=now, dedup_key="x" * 600
-            )
+    def failing(signals: Any, acts: Any, *, now: Any) -> Any:
+        found = take_all(signals, acts, now=now)
+        if any(signal.dedup_key == "poison" for signal in signals):
             raise ValueError("poison")
-        return take(signal, acts, now=now)
+        return found
 
-    monkeypatch.setattr(intake, "take", failing)
+    monkeypatch.setattr(intake, "take_all", failing)
     answer = post(f"/integrations/v1/alertmanager/{key}/", {"alerts": alerts})
     assert answer.status_code == 200
     assert answer.json()["accepted"] == 2
@@ -157,7 +155,7 @@ def test_a_database_that_does_not_answer_is_503(monkeypatch: pytest.MonkeyPatch)
     def down(*_args: object, **_kwargs: object) -> None:
         raise DatabaseError("down: password=hunter2")
 
-    monkeypatch.setattr(InboundEvent.objects, "create", down)
+    monkeypatch.setattr(InboundEvent.objects, "bulk_create", down)
     answer = post(f"/integrations/v1/generic/{key}/", bodies.GENERIC)
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"

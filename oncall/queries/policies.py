@@ -1,5 +1,9 @@
 """Which policy holds for a service, and its ladders."""
 
+from collections.abc import Collection
+
+from django.db.models import Q
+
 from catalog.models import Service
 from oncall.domain.escalations import (
     DEFAULT_TIMINGS,
@@ -10,19 +14,26 @@ from oncall.domain.escalations import (
     Urgency,
     in_order,
 )
-from oncall.models import EscalationPolicy
+from oncall.models import EscalationPolicy, ServicePolicy
 
-__all__ = ["ladder_of", "policy_for"]
+__all__ = ["ladder_of", "policies_for", "policy_for"]
 
 
 def policy_for(service: Service | None) -> EscalationPolicy | None:
     """Return the policy of a service, else the default one; None when there is neither."""
-    policies = EscalationPolicy.objects.prefetch_related("levels__targets", "timings")
-    if service is not None:
-        own = policies.filter(services__service=service).first()
-        if own is not None:
-            return own
-    return policies.filter(is_default=True).first()
+    key = service.pk if service is not None else None
+    return policies_for([key])[key]
+
+
+def policies_for(services: Collection[int | None]) -> dict[int | None, EscalationPolicy | None]:
+    """Return the policy of each service, by its primary key; of None the default one."""
+    own = ServicePolicy.objects.filter(service__in=[key for key in services if key is not None])
+    policy_of = dict(own.values_list("service_id", "policy_id"))
+    wanted = Q(pk__in=policy_of.values()) | Q(is_default=True)
+    found = EscalationPolicy.objects.filter(wanted).prefetch_related("levels__targets", "timings")
+    by_key = {policy.pk: policy for policy in found}
+    default = next((policy for policy in by_key.values() if policy.is_default), None)
+    return {key: by_key.get(policy_of.get(key or 0, 0), default) for key in services}
 
 
 def ladder_of(policy: EscalationPolicy, severity: str, phase: Phase) -> Ladder | None:

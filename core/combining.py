@@ -1,0 +1,67 @@
+"""Work that threads want at the same moment, done together by one of them.
+
+A thread that finds nobody at work does its own item; what arrives meanwhile waits, and whoever is
+next takes all of it at once. So nothing waits for company, and the busier it is, the more is done
+together: of a transaction its statements and its way to the disk.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar, cast
+
+__all__ = ["Combiner"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(eq=False)
+class _Wish(Generic[Item, Result]):
+    item: Item
+    is_done: bool = False
+    result: Result | BaseException | None = field(default=None)
+
+
+class Combiner(Generic[Item, Result]):
+    """Has items of many threads worked on together, in the order in which they came.
+
+    Args:
+        work: Takes items, and returns for each its result or the exception that `do` raises. What
+            it raises itself, all of them get.
+        most: So many at once.
+    """
+
+    def __init__(
+        self, work: Callable[[Sequence[Item]], Sequence[Result | BaseException]], *, most: int
+    ) -> None:
+        self._work = work
+        self._most = most
+        self._waiting: deque[_Wish[Item, Result]] = deque()
+        self._at_work = threading.Lock()
+
+    def do(self, item: Item) -> Result:
+        """Return what became of an item, whichever thread worked on it."""
+        wish: _Wish[Item, Result] = _Wish(item)
+        self._waiting.append(wish)
+        while not wish.is_done:
+            with self._at_work:
+                if not wish.is_done:
+                    self._work_on(self._next())
+        if isinstance(wish.result, BaseException):
+            raise wish.result
+        return cast("Result", wish.result)
+
+    def _next(self) -> list[_Wish[Item, Result]]:
+        # Threads only ever add at the other end, and one at a time takes away.
+        return [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+
+    def _work_on(self, wishes: list[_Wish[Item, Result]]) -> None:
+        results: Sequence[Result | BaseException]
+        try:
+            results = self._work([wish.item for wish in wishes])
+        except BaseException as error:  # noqa: BLE001 raised again by each whose item it was
+            results = [error] * len(wishes)
+        for wish, result in zip(wishes, results, strict=True):
+            wish.result, wish.is_done = result, True
