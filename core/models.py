@@ -99,6 +99,16 @@ class AuditEntry(models.Model):
         return f"{self.seq} {self.actor} {self.act} {self.subject}"
 
 
+class Revision(models.Model):
+    """Changes with every write to the tables it stands for: triggers write it (`core.revisions`)."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    token = models.CharField(max_length=32)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.token}"
+
+
 class DemoMode(models.Model):
     """The switch of demonstration traffic: no row means it never ran here."""
 

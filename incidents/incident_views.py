@@ -93,7 +93,7 @@ def declare(request: HttpRequest) -> HttpResponse:
         opening = Opening(
             said["severity"],
             said["title"],
-            service=said["service"],
+            service_id=said["service"].pk if said["service"] else None,
             summary=said["summary"],
             is_severity_set=True,
         )

@@ -70,7 +70,7 @@ def add_on_call(number: int, service: Service, person: User, now: datetime) -> N
         comment=f"Patches {number}",
         created_by="test",
     )
-    opening = Opening("P2", f"Incident {number}", service=service, summary="Users wait.")
+    opening = Opening("P2", f"Incident {number}", service_id=service.pk, summary="Users wait.")
     incident = lifecycle.declare(opening, now=now, actor=person)
     lifecycle.assign(incident.pk, to=person, now=now, actor=person)
     settle(clock=lambda: now)

@@ -220,10 +220,11 @@ class IncidentViewSet(
     def create(self, request: Request) -> Response:
         """Declare an incident: people are called at once."""
         said = self._read(DeclarationSerializer)
+        service = said.get("service")
         opening = Opening(
             said["severity"],
             said["title"],
-            service=said.get("service"),
+            service_id=service.pk if service else None,
             summary=said.get("summary", ""),
             is_severity_set=True,
         )

@@ -1,6 +1,6 @@
 """Which silence holds an alert back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.db.models import Q
@@ -8,29 +8,22 @@ from django.db.models import Q
 from incidents.domain.silencing import are_met
 from incidents.models import Alert, Maintenance, Silence
 
-__all__ = ["labels_of", "next_span", "silence_for", "silences_for"]
+__all__ = ["first_match", "labels_of", "next_span", "silence_for"]
 
 
 def silence_for(alert: Alert, *, now: datetime) -> Silence | None:
     """Return the active silence that ends last among those that match, if any does."""
-    (found,) = silences_for([alert], now=now)
-    return found
+    active = Silence.objects.active(now).filter(Q(service=None) | Q(service=alert.service_id))
+    return first_match(alert, active.order_by("-ends_at", "pk"))
 
 
-def silences_for(alerts: Sequence[Alert], *, now: datetime) -> list[Silence | None]:
-    """Return for each alert the active silence that ends last among those that match."""
-    services = {alert.service_id for alert in alerts}
-    active = Silence.objects.active(now).filter(Q(service=None) | Q(service__in=services))
-    found = list(active.order_by("-ends_at", "pk"))
-    return [_first_match(alert, found) for alert in alerts]
-
-
-def _first_match(alert: Alert, silences: Sequence[Silence]) -> Silence | None:
-    of_it = [each for each in silences if each.service_id in (None, alert.service_id)]
-    if not of_it:
-        return None
+def first_match(alert: Alert, silences: Iterable[Silence]) -> Silence | None:
+    """Return the first silence that holds an alert back."""
     labels = labels_of(alert)
-    return next((each for each in of_it if are_met(each.rules, labels)), None)
+    for silence in silences:
+        if silence.service_id in (None, alert.service_id) and are_met(silence.rules, labels):
+            return silence
+    return None
 
 
 def next_span(row: Maintenance, *, now: datetime) -> tuple[datetime, datetime] | None:

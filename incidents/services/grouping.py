@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from core.bulk import Inserts
+from core.bulk import Inserts, select_rows
 from incidents.domain.lifecycle import OPEN, Status
 from incidents.models import Alert, Deadline, Incident, Integration, TimelineEntry
-from incidents.queries.silences import silences_for
+from incidents.queries.configuration import current
+from incidents.queries.silences import first_match
 from incidents.services import deadlines, lifecycle, timeline
 from incidents.services.acts import Acts
 from incidents.services.lifecycle import Opening
@@ -17,6 +18,9 @@ __all__ = ["attach", "detach", "place", "worsen"]
 Kind = TimelineEntry.Kind
 # So many openings within so long, and an incident resolves only after it was quiet for a while.
 FLAPS, FLAP_WINDOW, FLAP_HOLD = 3, timedelta(minutes=30), timedelta(minutes=15)
+
+# Where an alert of the same group may belong.
+_TAKING = [*sorted(OPEN), Status.MERGED]
 
 
 def attach(alert: Alert, acts: Acts, *, now: datetime) -> None:
@@ -41,17 +45,19 @@ def place(alerts: Iterable[Alert], acts: Acts, inserts: Inserts, *, now: datetim
     loose = [alert for alert in alerts if alert.pages and alert.incident_id is None]
     if not loose:
         return
+    configuration = current()
+    silences = configuration.silences(now=now)
     groups: dict[str, list[Alert]] = {}
-    for alert, silence in zip(loose, silences_for(loose, now=now), strict=True):
-        alert.silenced_by = silence
-        if silence is None:
+    for alert in loose:
+        alert.silenced_by = first_match(alert, silences) if silences else None
+        if alert.silenced_by is None:
             groups.setdefault(alert.group_digest, []).append(alert)
     for members in groups.values():
         members.sort(key=lambda alert: alert.severity)
     known = _open_ones(sorted(groups))
     missing = sorted(groups.keys() - known.keys())
     openings = [(_opening(group, groups[group][0]), groups[group][0].source) for group in missing]
-    opened = lifecycle.open_incidents(openings, acts, inserts, now=now)
+    opened = lifecycle.open_incidents(openings, acts, inserts, configuration, now=now)
     for group, incident in zip(missing, opened, strict=True):
         first, *others = groups[group]
         first.incident = incident
@@ -125,8 +131,8 @@ def _opening(group: str, alert: Alert) -> Opening:
     return Opening(
         severity=alert.severity,
         title=alert.title,
-        service=alert.service,
-        integration=alert.integration,
+        service_id=alert.service_id,
+        integration_id=alert.integration_id,
         group=group,
         summary=alert.detail,
     )
@@ -136,12 +142,11 @@ def _open_ones(groups: Sequence[str]) -> dict[str, Incident]:
     """Return the open incident of each group, locked; of a merged one that which it is part of."""
     if not groups:
         return {}
-    incidents = Incident.objects.select_for_update(of=("self",))
-    wanted = incidents.filter(group__in=groups, status__in=[*sorted(OPEN), Status.MERGED])
-    rows = list(wanted.order_by("pk"))
+    rows = select_rows(Incident, {"group": groups, "status": _TAKING}, lock=True)
     found = {row.group: row for row in rows if row.status in OPEN}
     merged = [row for row in rows if row.group not in found]
     if merged:
+        incidents = Incident.objects.select_for_update(of=("self",))
         into = incidents.open().in_bulk({row.merged_into_id for row in merged})
         # The newest counts.
         found |= {

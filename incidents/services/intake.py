@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from catalog.models import Service
-from core.bulk import Inserts, reserve_ids, update_rows
+from core.bulk import Inserts, reserve_ids, select_rows, update_rows
 from incidents.models import Alert, AlertLogEntry, InboundEvent, Integration, Severity
 from incidents.services import grouping
 from incidents.services.acts import Acts
@@ -233,9 +233,17 @@ def _perhaps(signals: Iterable[AlertSignal]) -> Q:
 
 def _open_alerts(signals: Sequence[AlertSignal]) -> dict[Identity, Alert]:
     """Return the firing alerts that signals are about, locked."""
-    rows = Alert.objects.firing().filter(_perhaps(signals)).select_for_update().order_by("pk")
+    keys = {signal.dedup_key for signal in signals}
+    own = {signal.source for signal in signals if signal.integration is None}
+    rows: list[Alert] = []
+    if integrations := {s.integration.pk: s.integration for s in signals if s.integration}:
+        firing = {"state": [Alert.State.FIRING], "integration_id": integrations, "dedup_key": keys}
+        rows += select_rows(Alert, firing, lock=True)
+    if own:
+        firing = {"state": [Alert.State.FIRING], "source": own, "dedup_key": keys}
+        found_own = select_rows(Alert, firing, lock=True)
+        rows += [alert for alert in found_own if alert.integration_id is None]
     found = {_identity_of(alert): alert for alert in rows}
-    integrations = {s.integration.pk: s.integration for s in signals if s.integration is not None}
     for alert in found.values():
         if alert.integration_id is not None:
             # Loaded already; everything below would ask for it one by one.

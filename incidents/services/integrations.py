@@ -18,6 +18,7 @@ from core.encryption import decrypt, encrypt
 from incidents.domain.formats.generic import check_mapping
 from incidents.domain.severities import SEVERITIES, SILENT
 from incidents.models import Integration
+from incidents.queries.configuration import current
 
 __all__ = ["find", "new_key", "open_secret", "rotate_key", "save_integration"]
 
@@ -35,10 +36,8 @@ def find(key: str, *kinds: str) -> Integration | None:
     plain = key.strip().lower().replace("-", "")
     if not _KEY.fullmatch(plain):
         return None
-    found = Integration.objects.select_related("service").filter(
-        key_digest=_digest(plain), is_enabled=True
-    )
-    return found.filter(kind__in=kinds).first() if kinds else found.first()
+    found = current().integration(_digest(plain))
+    return found if found is not None and found.kind in (kinds or {found.kind}) else None
 
 
 def open_secret(integration: Integration) -> str | None:

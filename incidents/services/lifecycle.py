@@ -12,19 +12,18 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from accounts.models import User
-from catalog.models import Service
 from core.audit import Who
 from core.bulk import Inserts, reserve_ids
 from core.errors import Conflict, InvalidInput
 from incidents.domain.lifecycle import OPEN, Action, Status
 from incidents.domain.response_targets import Standing, standing_at
-from incidents.models import Alert, AlertLogEntry, Deadline, Incident, Integration, TimelineEntry
-from incidents.queries.targets import response_target, response_targets
+from incidents.models import Alert, AlertLogEntry, Deadline, Incident, TimelineEntry
+from incidents.queries.configuration import Configuration, current
+from incidents.queries.targets import response_target
 from incidents.services import deadlines, escalation, timeline
 from incidents.services.acts import Acts, name_of
 from incidents.services.transitions import call_anew, changes, moved, quiet, watch
 from oncall.domain.escalations import Phase
-from oncall.queries.policies import policies_for
 
 __all__ = [
     "Opening",
@@ -60,16 +59,16 @@ class Opening:
         group: Digest of what belongs to it while it is open; "" makes it one of its own.
         severity: P0 to P3.
         title: One sentence for a phone's lock screen.
-        service: Whose it is.
-        integration: Through which it came.
+        service_id: Whose it is.
+        integration_id: Through which it came.
         summary: What is known.
         is_severity_set: Whether a person chose the severity.
     """
 
     severity: str
     title: str
-    service: Service | None = None
-    integration: Integration | None = None
+    service_id: int | None = None
+    integration_id: int | None = None
     group: str = ""
     summary: str = ""
     is_severity_set: bool = False
@@ -82,27 +81,30 @@ def open_incident(opening: Opening, acts: Acts, *, now: datetime, actor: Who = N
         django.db.IntegrityError: One of its group is open already.
     """
     inserts = Inserts()
-    (incident,) = open_incidents([(opening, actor)], acts, inserts, now=now)
+    (incident,) = open_incidents([(opening, actor)], acts, inserts, current(), now=now)
     inserts.write()
     return incident
 
 
 def open_incidents(
-    openings: Sequence[tuple[Opening, Who]], acts: Acts, inserts: Inserts, *, now: datetime
+    openings: Sequence[tuple[Opening, Who]],
+    acts: Acts,
+    inserts: Inserts,
+    configuration: Configuration,
+    *,
+    now: datetime,
 ) -> list[Incident]:
     """Open incidents, each by somebody, and begin to call people; the caller writes `inserts`."""
     if not openings:
         return []
     keys = reserve_ids(Incident, len(openings))
-    targets = response_targets()
-    services = {opening.service.pk if opening.service else None for opening, _ in openings}
-    policies = policies_for(services)
+    policies = configuration.policies({opening.service_id for opening, _ in openings})
     found = []
     for key, (opening, actor) in zip(keys, openings, strict=True):
         incident = Incident(
             pk=key,
-            service=opening.service,
-            integration=opening.integration,
+            service_id=opening.service_id,
+            integration_id=opening.integration_id,
             group=opening.group or secrets.token_hex(32),
             severity=opening.severity,
             is_severity_set=opening.is_severity_set,
@@ -110,7 +112,7 @@ def open_incidents(
             summary=opening.summary,
             opened_at=now,
         )
-        due = deadlines.clocks(incident, targets[incident.severity])
+        due = deadlines.clocks(incident, configuration.target(incident.severity))
         policy = policies[incident.service_id]
         inserts.add(
             incident,

@@ -99,8 +99,8 @@ def split(
     opening = Opening(
         worst.severity,
         title.strip() or worst.title,
-        service=incident.service,
-        integration=incident.integration,
+        service_id=incident.service_id,
+        integration_id=incident.integration_id,
         summary=worst.detail,
     )
     found = open_incident(opening, acts, now=now, actor=actor)

@@ -68,7 +68,7 @@ class Portal:
         for number, name in enumerate(self.names, 1):
             level = PolicyLevel.objects.create(policy=self.policy, number=number, name=f"L{number}")
             LevelTarget.objects.create(level=level, person=self.people[name])
-        ServicePolicy.objects.create(service=self.service, policy=self.policy)
+        ServicePolicy.objects.create(service_id=self.service.pk, policy=self.policy)
 
     def add_person(self, name: str) -> User:
         """Make somebody who can be reached by one verified method."""
@@ -99,7 +99,7 @@ class Portal:
     def open_incident(self, title: str = "5xx spike", severity: str = "P0") -> Incident:
         """Declare an incident, and let the pager look."""
         incident = lifecycle.declare(
-            Opening(severity, title, service=self.service), now=self.now, actor="test"
+            Opening(severity, title, service_id=self.service.pk), now=self.now, actor="test"
         )
         self.settle()
         return incident

@@ -172,7 +172,9 @@ def test_steps_missed_by_an_outage_come_one_after_the_other(portal: Portal) -> N
 def test_a_claim_that_was_lost_is_taken_by_the_next(portal: Portal) -> None:
     """A pager claims a step and dies: another one fires it when the claim runs out, once."""
     incident = lifecycle.declare(
-        lifecycle.Opening("P0", "5xx spike", service=portal.service), now=portal.now, actor="test"
+        lifecycle.Opening("P0", "5xx spike", service_id=portal.service.pk),
+        now=portal.now,
+        actor="test",
     )
     _claimed(portal)
     portal.settle()
@@ -193,7 +195,9 @@ def _claimed(portal: Portal) -> list[Claimed]:
 def test_firing_twice_makes_a_page_once(portal: Portal) -> None:
     """Two pagers that both hold the row as it was claimed: one page."""
     lifecycle.declare(
-        lifecycle.Opening("P0", "5xx spike", service=portal.service), now=portal.now, actor="test"
+        lifecycle.Opening("P0", "5xx spike", service_id=portal.service.pk),
+        now=portal.now,
+        actor="test",
     )
     claims = _claimed(portal)
     firing.fire(claims, now=portal.now)
