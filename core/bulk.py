@@ -1,8 +1,8 @@
 """Many rows in one statement, on both databases: the rows travel as one JSON document.
 
 Django's own bulk operations build SQL for every single value, which costs more than the database
-does. Values are numbers, texts, booleans, None, aware datetimes and what JSON columns hold; nothing
-is validated here.
+does. Values are numbers, texts, booleans, None, aware datetimes, UUIDs, on PostgreSQL bytes, and what
+JSON columns hold; nothing is validated here.
 """
 
 import json
@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import connection
-from django.db.models import Model
+from django.db.backends.utils import CursorWrapper
+from django.db.models import BinaryField, Model
 
 __all__ = ["Inserts", "insert_rows", "reserve_ids", "select_rows", "update_rows"]
 
@@ -30,15 +32,16 @@ def insert_rows(model: type[Model], rows: Sequence[Row], *, ignore_conflicts: bo
     """
     if not rows:
         return
-    sql, document = _insertion(model, rows, ignore_conflicts=ignore_conflicts)
+    columns = tuple(rows[0])
+    sql = _insertion(connection.vendor, model, columns, ignore_conflicts=ignore_conflicts)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [document])
+        cursor.execute(sql, [_json(rows)])
 
 
 class Inserts:
     """New rows of several tables that go to the database together, in one journey where it can.
 
-    The rows are complete instances, their primary keys reserved or given by the database.
+    Of one table either all rows have a primary key, e.g. a reserved one, or the database gives it.
     """
 
     def __init__(self) -> None:
@@ -51,20 +54,23 @@ class Inserts:
 
     def write(self) -> None:
         """Insert what was remembered, table by table in the order of their first rows."""
-        statements = [
-            _insertion(model, [_row_of(each) for each in objects])
-            for model, objects in self._objects.items()
-        ]
-        self._objects.clear()
-        if not statements:
+        objects, self._objects = self._objects, {}
+        if not objects:
             return
-        with connection.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                sql = ";".join(text for text, _ in statements)
-                cursor.execute(sql, [document for _, document in statements])
-                return
-            for text, document in statements:
-                cursor.execute(text, [document])
+        if connection.vendor == "postgresql":
+            sql = ";".join(
+                _insertion("postgresql", model, _columns(model, with_key=of_it[0].pk is not None))
+                for model, of_it in objects.items()
+            )
+            with connection.cursor() as cursor:
+                cursor.execute(sql, [_json(_rows(*each)) for each in objects.items()])
+            return
+        for model, of_it in objects.items():
+            if any(isinstance(field, BinaryField) for field in model._meta.concrete_fields):
+                # SQLite's JSON has no way to say bytes.
+                model._base_manager.bulk_create(of_it)
+            else:
+                insert_rows(model, _rows(model, of_it))
 
 
 def select_rows(
@@ -83,41 +89,59 @@ def select_rows(
     conditions = " AND ".join(
         f"{_name(name)} IN ({', '.join(['%s'] * len(wanted))})" for name, wanted in values.items()
     )
+    fields = model._meta.concrete_fields
+    names = ", ".join(map(_name, _columns(model)))
     is_locked = lock and connection.vendor == "postgresql"
     sql = (
-        f"SELECT * FROM {_table(model)} WHERE {conditions} ORDER BY id"  # noqa: S608 our own names
-        f"{' FOR UPDATE' if is_locked else ''}"
+        f"SELECT {names} FROM {_table(model)} WHERE {conditions}"  # noqa: S608 our own names
+        f" ORDER BY id{' FOR UPDATE' if is_locked else ''}"
     )
-    return list(model._base_manager.raw(sql, [each for own in values.values() for each in own]))
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [each for own in values.values() for each in own])
+        rows = cursor.fetchall()
+    if not rows:
+        return []
+    expressions = [field.get_col(model._meta.db_table) for field in fields]
+    # Django's own way from what a driver returns to what a model holds.
+    compiler = model._base_manager.all().query.get_compiler(connection=connection)
+    converters = compiler.get_converters(expressions)
+    attributes = [field.attname for field in fields]
+    alias = connection.alias
+    return [
+        model.from_db(alias, attributes, values)
+        for values in compiler.apply_converters(rows, converters)
+    ]
 
 
-def reserve_ids(model: type[Model], count: int) -> list[int]:
-    """Return primary keys, ascending, that no other row of the table gets.
+def reserve_ids(*wanted: tuple[type[Model], int]) -> list[list[int]]:
+    """Return primary keys, ascending, that no other row of a table gets: so many of each.
 
     Within a transaction; what is not used leaves a hole.
     """
-    if not count:
-        return []
-    table = model._meta.db_table
+    if not any(count for _, count in wanted):
+        return [[] for _ in wanted]
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(
-                "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
-                [table, count],
-            )
-            return [number for (number,) in cursor.fetchall()]
-        # The transaction holds SQLite's only writer's lock.
-        cursor.execute(
-            "INSERT INTO sqlite_sequence (name, seq) SELECT %s, 0"
-            " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = %s)",
-            [table, table],
-        )
-        cursor.execute(
-            "UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s RETURNING seq",
-            [count, table],
-        )
-        ((last,),) = cursor.fetchall()
-        return list(range(last - count + 1, last + 1))
+        if connection.vendor != "postgresql":
+            return [_reserved_on_sqlite(cursor, model, count) for model, count in wanted]
+        one = "ARRAY(SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s))"
+        values = [each for model, count in wanted for each in (model._meta.db_table, count)]
+        cursor.execute(f"SELECT {', '.join([one] * len(wanted))}", values)
+        return list(cursor.fetchone() or ())
+
+
+def _reserved_on_sqlite(cursor: CursorWrapper, model: type[Model], count: int) -> list[int]:
+    # The transaction holds SQLite's only writer's lock.
+    table = model._meta.db_table
+    cursor.execute(
+        "INSERT INTO sqlite_sequence (name, seq) SELECT %s, 0"
+        " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = %s)",
+        [table, table],
+    )
+    cursor.execute(
+        "UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s RETURNING seq", [count, table]
+    )
+    ((last,),) = cursor.fetchall()
+    return list(range(last - count + 1, last + 1))
 
 
 def update_rows(
@@ -153,27 +177,35 @@ def update_rows(
         return {pk for (pk,) in cursor.fetchall()}
 
 
+@lru_cache(maxsize=256)
 def _insertion(
-    model: type[Model], rows: Sequence[Row], *, ignore_conflicts: bool = False
-) -> tuple[str, str]:
-    columns = {name: name for name in rows[0]}
+    vendor: str, model: type[Model], columns: tuple[str, ...], *, ignore_conflicts: bool = False
+) -> str:
     # Without a condition SQLite reads the word ON as that of a join.
     conflict = " WHERE true ON CONFLICT DO NOTHING" if ignore_conflicts else ""
     names = ", ".join(map(_name, columns))
-    sql = (
+    document = _document_of(vendor, model, tuple((name, name) for name in columns))
+    return (
         f"INSERT INTO {_table(model)} ({names}) SELECT {names}"  # noqa: S608 names of our columns
-        f" FROM {_document(model, columns)}{conflict}"
+        f" FROM {document}{conflict}"
     )
-    return sql, _json(rows)
 
 
-def _row_of(each: Model) -> dict[str, Any]:
-    """Return the columns of an instance, without a key that the database gives."""
-    return {
-        str(field.column): field.pre_save(each, add=True)
-        for field in each._meta.concrete_fields
-        if not field.primary_key or each.pk is not None
-    }
+@lru_cache(maxsize=128)
+def _columns(model: type[Model], *, with_key: bool = True) -> tuple[str, ...]:
+    fields = model._meta.concrete_fields
+    return tuple(str(field.column) for field in fields if with_key or not field.primary_key)
+
+
+def _rows(model: type[Model], objects: Sequence[Model]) -> list[dict[str, Any]]:
+    """Return the columns of instances, without the key where the database gives it."""
+    with_key = objects[0].pk is not None
+    fields = [
+        (str(field.column), field.pre_save)
+        for field in model._meta.concrete_fields
+        if with_key or not field.primary_key
+    ]
+    return [{column: value(each, add=True) for column, value in fields} for each in objects]
 
 
 def _name(column: str) -> str:
@@ -208,16 +240,20 @@ def _json(rows: Sequence[Row]) -> str:
     is_sqlite = connection.vendor == "sqlite"
     known: dict[object, str] = {}
 
-    def instant(value: object) -> str:
+    def plain(value: object) -> str:
         # Most rows of a batch have the same few instants.
         if value not in known:
-            known[value] = _instant(value, is_sqlite=is_sqlite)
+            known[value] = _plain(value, is_sqlite=is_sqlite)
         return known[value]
 
-    return json.dumps(rows, default=instant, separators=(",", ":"))
+    return json.dumps(rows, default=plain, separators=(",", ":"))
 
 
-def _instant(value: object, *, is_sqlite: bool) -> str:
+def _plain(value: object, *, is_sqlite: bool) -> str:
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
+    if isinstance(value, UUID):
+        return value.hex if is_sqlite else str(value)
     if not isinstance(value, datetime):
         raise TypeError(f"{type(value).__name__} is not written in bulk")
     return str(value.astimezone(UTC).replace(tzinfo=None)) if is_sqlite else value.isoformat()

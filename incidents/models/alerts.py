@@ -151,7 +151,7 @@ class AlertLogEntry(models.Model):
         RESOLVED = "resolved", "Resolved"
         NOTE = "note", "Note"
 
-    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="log")
+    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="log", db_index=False)
     event = models.ForeignKey(
         "incidents.InboundEvent",
         null=True,

@@ -25,7 +25,9 @@ class EscalationRun(models.Model):
         EXHAUSTED = "exhausted", "Everybody was called"
         QUARANTINED = "quarantined", "Set aside: it failed five times"
 
-    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="runs")
+    incident = models.ForeignKey(
+        Incident, on_delete=models.CASCADE, related_name="runs", db_index=False
+    )
     cycle = models.PositiveIntegerField()
     phase = models.CharField(max_length=16, choices=PHASES)
     policy_name = models.CharField(max_length=120)
@@ -81,7 +83,9 @@ class Page(models.Model):
     OPEN = (State.WAITING, State.SENDING)
 
     key = models.CharField(max_length=64, unique=True)
-    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="pages")
+    incident = models.ForeignKey(
+        Incident, on_delete=models.CASCADE, related_name="pages", db_index=False
+    )
     run = models.ForeignKey(
         EscalationRun, null=True, blank=True, on_delete=models.SET_NULL, related_name="pages"
     )
@@ -95,6 +99,7 @@ class Page(models.Model):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="pages",
+        db_index=False,
     )
     method = models.ForeignKey(
         ContactMethod, null=True, blank=True, on_delete=models.SET_NULL, related_name="pages"
@@ -144,7 +149,7 @@ class Attempt(models.Model):
         FAILED = "failed", "Failed"
         UNCERTAIN = "uncertain", "Uncertain: whoever sent it died"
 
-    page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="tries")
+    page = models.ForeignKey(Page, on_delete=models.CASCADE, related_name="tries", db_index=False)
     number = models.PositiveSmallIntegerField()
     owner = models.CharField(max_length=100)
     started_at = models.DateTimeField()

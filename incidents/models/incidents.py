@@ -72,7 +72,12 @@ class Incident(TimestampedModel):
     """
 
     service = models.ForeignKey(
-        Service, null=True, blank=True, on_delete=models.SET_NULL, related_name="incidents"
+        Service,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="incidents",
+        db_index=False,
     )
     integration = models.ForeignKey(
         "incidents.Integration", null=True, blank=True, on_delete=models.SET_NULL, editable=False
@@ -189,7 +194,9 @@ class TimelineEntry(models.Model):
         TIMER = "timer", "Timer"
         NOTE = "note", "Note"
 
-    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="timeline")
+    incident = models.ForeignKey(
+        Incident, on_delete=models.CASCADE, related_name="timeline", db_index=False
+    )
     at = models.DateTimeField()
     kind = models.CharField(max_length=12, choices=Kind.choices)
     act = models.CharField(max_length=40, help_text="What was done, e.g. acknowledge.")
@@ -245,7 +252,9 @@ class Deadline(models.Model):
         ACK_TIMEOUT = "ack_timeout", "Still on it?"
         ACK_LAPSE = "ack_lapse", "Acknowledgement lapses"
 
-    incident = models.ForeignKey(Incident, on_delete=models.CASCADE, related_name="deadlines")
+    incident = models.ForeignKey(
+        Incident, on_delete=models.CASCADE, related_name="deadlines", db_index=False
+    )
     kind = models.CharField(max_length=20, choices=Kind.choices)
     due_at = models.DateTimeField()
     look_at = models.DateTimeField(help_text="When a pager looks: due, or a lost claim runs out.")

@@ -110,7 +110,9 @@ class InboundEvent(models.Model):
     WAITING = (State.UNPARSED, State.PARTLY)
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="events")
+    integration = models.ForeignKey(
+        Integration, on_delete=models.PROTECT, related_name="events", db_index=False
+    )
     received_at = models.DateTimeField()
     address = models.CharField(max_length=600, help_text="Path without the key.")
     content_type = models.CharField(max_length=200, blank=True)
@@ -150,7 +152,9 @@ class ChangeEvent(models.Model):
     """A deploy or another change that a sender told of; nobody is called for it."""
 
     integration = models.ForeignKey(Integration, on_delete=models.PROTECT, related_name="changes")
-    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="changes")
+    service = models.ForeignKey(
+        Service, on_delete=models.CASCADE, related_name="changes", db_index=False
+    )
     at = models.DateTimeField()
     summary = models.CharField(max_length=1024)
     source = models.CharField(max_length=200, blank=True)

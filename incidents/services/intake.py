@@ -111,11 +111,19 @@ def _retried(signals: Sequence[AlertSignal], acts: Acts, *, now: datetime) -> li
     return alerts
 
 
-def take_all(signals: Sequence[AlertSignal], acts: Acts, *, now: datetime) -> list[Alert | None]:
+def take_all(
+    signals: Sequence[AlertSignal], acts: Acts, *, now: datetime, inserts: Inserts | None = None
+) -> list[Alert | None]:
     """Do what many signals say, within the caller's transaction, who records `acts` at its end.
 
     A statement does the same to all of them. The order is kept for each condition; what fires comes
     before what ends, so that an incident of both stays open.
+
+    Args:
+        signals: What is said.
+        acts: Gets what is to be audited.
+        now: The present.
+        inserts: Rows of the caller that go to the database before any of this.
 
     Returns:
         For each signal its alert, or None when it concerns none that is open, or came too late.
@@ -126,11 +134,13 @@ def take_all(signals: Sequence[AlertSignal], acts: Acts, *, now: datetime) -> li
         django.db.DataError, TypeError, ValueError: One of them cannot be stored.
     """
     alerts: list[Alert | None] = [None] * len(signals)
+    inserts = Inserts() if inserts is None else inserts
     for numbers in _waves(signals):
         chosen = [signals[number] for number in numbers]
         act = _fire_all if chosen[0].firing else _resolve_all
-        for number, alert in zip(numbers, act(chosen, acts, now=now), strict=True):
+        for number, alert in zip(numbers, act(chosen, acts, inserts, now=now), strict=True):
             alerts[number] = alert
+    inserts.write()
     return alerts
 
 
@@ -155,14 +165,16 @@ def is_late(alert: Alert, signal: AlertSignal) -> bool:
     return bool(signal.at and alert.sender_at and signal.at < alert.sender_at)
 
 
-def _fire_all(signals: Sequence[AlertSignal], acts: Acts, *, now: datetime) -> list[Alert | None]:
+def _fire_all(
+    signals: Sequence[AlertSignal], acts: Acts, inserts: Inserts, *, now: datetime
+) -> list[Alert | None]:
     """Open alerts, or keep the worst severity seen and the newest words of those that are open."""
     known = _open_alerts(signals)
     unknown = [signal for signal in signals if _identity(signal) not in known]
     ended = _last_ends(unknown)
     fresh = [signal for signal in unknown if not _is_over(signal, ended)]
-    inserts = Inserts()
-    for pk, signal in zip(reserve_ids(Alert, len(fresh)), fresh, strict=True):
+    (keys,) = reserve_ids((Alert, len(fresh)))
+    for pk, signal in zip(keys, fresh, strict=True):
         known[_identity(signal)] = _new(pk, signal, now=now)
         acts.add("alert.opened", known[_identity(signal)], signal.source)
     opened = {alert.pk for alert in map(known.__getitem__, map(_identity, fresh))}
@@ -186,10 +198,10 @@ def _fire_all(signals: Sequence[AlertSignal], acts: Acts, *, now: datetime) -> l
 
 
 def _resolve_all(
-    signals: Sequence[AlertSignal], acts: Acts, *, now: datetime
+    signals: Sequence[AlertSignal], acts: Acts, inserts: Inserts, *, now: datetime
 ) -> list[Alert | None]:
     known = _open_alerts(signals)
-    inserts, alerts = Inserts(), list[Alert | None]()
+    alerts: list[Alert | None] = []
     for signal in signals:
         alert = known.get(_identity(signal))
         if alert is None or is_late(alert, signal):

@@ -13,6 +13,7 @@ import structlog
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
 
 from core import audit
+from core.bulk import Inserts, reserve_ids
 from core.combining import Combiner
 from incidents.domain.events import Act, AlertEvent, Reading
 from incidents.domain.lifecycle import Status
@@ -82,6 +83,13 @@ class _Request:
         """How many things it says."""
         return len(self.reading.events) + len(self.reading.changes) + len(self.reading.pings)
 
+    @property
+    def has_others(self) -> bool:
+        """Whether it says anything that neither opens nor ends an alert."""
+        reading = self.reading
+        acts = any(said.act not in _CONDITIONS for said in reading.events)
+        return bool(acts or reading.changes or reading.pings)
+
 
 @dataclass(frozen=True)
 class Taken:
@@ -144,11 +152,14 @@ def _take_all(requests: Sequence[_Request]) -> Sequence[Taken | BaseException]:
 def _take_at_once(requests: Sequence[_Request]) -> list[Taken]:
     """Store requests and do what they say: all or none."""
     now = max(request.now for request in requests)
-    events = _store(requests)
-    acts = Acts()
+    acts, inserts = Acts(), Inserts()
+    events = _events(requests)
+    inserts.add(*events)
+    if any(request.has_others for request in requests):
+        inserts.write()
     done = [
-        _apply_others(each, event, acts, now=now)
-        for each, event in zip(requests, events, strict=True)
+        _apply_others(request, event, acts, now=now)
+        for request, event in zip(requests, events, strict=True)
     ]
     signals = [
         (number, _signal(request.integration, events[number], said))
@@ -156,7 +167,7 @@ def _take_at_once(requests: Sequence[_Request]) -> list[Taken]:
         for said in _in_one_order(request.reading.events)
         if said.act in _CONDITIONS
     ]
-    alerts = intake.take_all([signal for _, signal in signals], acts, now=now)
+    alerts = intake.take_all([signal for _, signal in signals], acts, now=now, inserts=inserts)
     for (number, _), alert in zip(signals, alerts, strict=True):
         done[number] += alert is not None
     taken = [
@@ -172,8 +183,10 @@ def _take_alone(request: _Request) -> Taken | BaseException:
     now = request.now
     try:
         with transaction.atomic():
-            (event,) = _store([request])
-            acts = Acts()
+            acts, inserts = Acts(), Inserts()
+            (event,) = _events([request])
+            inserts.add(event)
+            inserts.write()
             done = _apply_others(request, event, acts, now=now)
             failed: list[str] = []
             for said in _in_one_order(request.reading.events):
@@ -216,9 +229,11 @@ def settle(event: InboundEvent, *, actor: audit.Actor | str | None, now: datetim
         audit.record(act="inbound_event.settled", subject=event, actor=actor, now=now)
 
 
-def _store(requests: Sequence[_Request]) -> list[InboundEvent]:
-    return InboundEvent.objects.bulk_create(
+def _events(requests: Sequence[_Request]) -> list[InboundEvent]:
+    (keys,) = reserve_ids((InboundEvent, len(requests)))
+    return [
         InboundEvent(
+            pk=key,
             integration=request.integration,
             received_at=request.now,
             address=clean(request.raw.address)[:600],
@@ -235,8 +250,8 @@ def _store(requests: Sequence[_Request]) -> list[InboundEvent]:
             state=InboundEvent.State.PARSED,
             alerts=request.elements,
         )
-        for request in requests
-    )
+        for key, request in zip(keys, requests, strict=True)
+    ]
 
 
 def _state(error: Unreadable | None, *, failed: bool, applied: int) -> InboundEvent.State:

@@ -16,7 +16,7 @@ from core import clock, http_client
 from core.models import AuditEntry
 from incidents.adapters import sns_signatures
 from incidents.models import Alert, AlertLogEntry, ChangeEvent, InboundEvent
-from incidents.services import intake, integrations
+from incidents.services import intake, integrations, receiving
 from incidents.tests import bodies
 from incidents.tests.senders import Amazon, integration_of, post
 
@@ -123,8 +123,8 @@ def test_one_poison_alert_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> 
     ]
     take_all = intake.take_all
 
-    def failing(signals: Any, acts: Any, *, now: Any) -> Any:
-        found = take_all(signals, acts, now=now)
+    def failing(signals: Any, acts: Any, **given: Any) -> Any:
+        found = take_all(signals, acts, **given)
         if any(signal.dedup_key == "poison" for signal in signals):
             raise ValueError("poison")
         return found
@@ -155,7 +155,7 @@ def test_a_database_that_does_not_answer_is_503(monkeypatch: pytest.MonkeyPatch)
     def down(*_args: object, **_kwargs: object) -> None:
         raise DatabaseError("down: password=hunter2")
 
-    monkeypatch.setattr(InboundEvent.objects, "bulk_create", down)
+    monkeypatch.setattr(receiving, "reserve_ids", down)
     answer = post(f"/integrations/v1/generic/{key}/", bodies.GENERIC)
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"
