@@ -246,7 +246,7 @@ def _json(rows: Sequence[Row]) -> str:
             known[value] = _plain(value, is_sqlite=is_sqlite)
         return known[value]
 
-    return json.dumps(rows, default=plain, separators=(",", ":"))
+    return json.dumps(rows, default=plain, separators=(",", ":"), allow_nan=False)
 
 
 def _plain(value: object, *, is_sqlite: bool) -> str:
