@@ -2,17 +2,20 @@
 
 The answer is kept for a day, in the transaction of what the request changed, so that a lost
 connection, a crash and two attempts at once all end alike: done once, answered the same. A refusal
-changes nothing and is not kept.
+changes nothing and is not kept. Who asks again is asked again who they are and what they may.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from core import encryption
 from core.clock import now
@@ -26,6 +29,7 @@ KEPT_FOR = timedelta(days=1)
 MAX_KEY = 200
 # Batches of telemetry have a way of their own.
 ELSEWHERE = "/api/v1/telemetry/"
+_KEPT = "_kept_answer"
 View = Callable[[HttpRequest], HttpResponse]
 
 
@@ -58,7 +62,8 @@ class IdempotencyMiddleware:
                 defaults={"fingerprint": fingerprint, "created_at": now()},
             )
             if not is_new:
-                return _again(kept, fingerprint)
+                setattr(request, _KEPT, _again(kept, fingerprint))
+                return self.get_response(request)
             response = self.get_response(request)
             if not 200 <= response.status_code < 300:
                 transaction.set_rollback(True)
@@ -68,6 +73,35 @@ class IdempotencyMiddleware:
             kept.sealed_body = encryption.encrypt(response.content.decode())
             kept.save(update_fields=["status", "content_type", "sealed_body"])
         return response
+
+    def process_view(
+        self, request: HttpRequest, view: View, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> HttpResponse | None:
+        """Answer from what is kept instead of calling the view, to those whom the view lets in."""
+        kept: HttpResponse | None = getattr(request, _KEPT, None)
+        return kept and (_refusal(request, view, args, kwargs) or kept)
+
+
+def _refusal(
+    request: HttpRequest, view: View, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> HttpResponse | None:
+    """Return how a view of the API refuses a request before it looks at what is wanted, if it does."""
+    kind: type[APIView] | None = getattr(view, "cls", None)
+    if kind is None:
+        return None
+    own: Any = kind(**getattr(view, "initkwargs", {}))
+    own.args, own.kwargs = args, kwargs
+    own.action_map = getattr(view, "actions", None) or {}
+    asked = own.request = own.initialize_request(request, *args, **kwargs)
+    own.headers = own.default_response_headers
+    try:
+        own.initial(asked, *args, **kwargs)
+    except Exception as error:  # noqa: BLE001 worded as the view words it, or raised again by it
+        refused: Response = own.handle_exception(error)
+        own.finalize_response(asked, refused, *args, **kwargs)
+        rendered: HttpResponse = refused.render()
+        return rendered
+    return None
 
 
 def forget_answers() -> int:

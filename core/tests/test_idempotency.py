@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from accounts.models import User
 from accounts.roles import Role
+from accounts.services.tokens import create_token, revoke_token
 from accounts.tests.cast import signed_in
 from catalog.models import Team
 from core.clock import now
@@ -90,3 +92,27 @@ def test_answers_are_forgotten_after_a_day(api: Client) -> None:
     assert forget_answers() == 0
     KeptAnswer.objects.update(created_at=now() - KEPT_FOR - timedelta(minutes=1))
     assert forget_answers() == 1
+
+
+def test_a_role_that_was_lowered_gets_no_earlier_answer(api: Client) -> None:
+    assert post(api, TEAM).status_code == 201
+    User.objects.filter(role=Role.ADMIN).update(role=Role.VIEWER)
+    refused = post(api, TEAM)
+    assert refused.status_code == 403
+    assert "Idempotency-Replayed" not in refused.headers
+    User.objects.filter(role=Role.VIEWER).update(role=Role.ADMIN)
+    assert post(api, TEAM).headers["Idempotency-Replayed"] == "true"
+
+
+def test_a_token_that_was_revoked_gets_no_earlier_answer(
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    admin = User.objects.create_user("root", role=Role.ADMIN)
+    token, secret = create_token(user=admin, name="t", scopes=["write"], now=now())
+    client = Client(headers={"Authorization": f"Bearer {secret}"})
+    assert post(client, TEAM).status_code == 201
+    assert post(client, TEAM).headers["Idempotency-Replayed"] == "true"
+    with django_capture_on_commit_callbacks(execute=True):
+        revoke_token(token, actor=admin, now=now())
+    assert post(client, TEAM).status_code == 401
+    assert Team.objects.count() == 1
