@@ -52,7 +52,7 @@ def send(
         port: On loopback.
         make: Makes the request of a number; numbers never come twice.
         connections: How many send at once.
-        seconds: For how long.
+        seconds: For how long, each at least once.
         first: The first number.
         wanted: Statuses that count.
     """
@@ -65,7 +65,7 @@ def send(
     def one(number: int) -> None:
         turn = first + number
         line = _Line(port)
-        while time.perf_counter() < end:
+        while turn == first + number or time.perf_counter() < end:
             sent = time.perf_counter()
             status, text = line.ask(make(turn))
             turn += connections
