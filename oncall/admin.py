@@ -8,6 +8,8 @@ from core.admin import AuditedAdmin
 from oncall.models import (
     EscalationPolicy,
     FallbackContact,
+    Holiday,
+    HolidayCalendar,
     Layer,
     LayerMember,
     LayerRestriction,
@@ -18,6 +20,22 @@ from oncall.models import (
     ServicePolicy,
     Timing,
 )
+
+
+class HolidayInline(admin.StackedInline):
+    """Days besides those of the law, and days of the law that are worked."""
+
+    model = Holiday
+    extra = 0
+
+
+@admin.register(HolidayCalendar)
+class HolidayCalendarAdmin(AuditedAdmin):
+    """The holidays of a place."""
+
+    list_display = ["slug", "name", "country", "subdivision"]
+    search_fields = ["slug", "name", "country"]
+    inlines = [HolidayInline]
 
 
 class LayerInline(admin.StackedInline):

@@ -180,12 +180,15 @@ def _schedule_page(
     now = clock.now()
     window = Span(now, now + SHOWN)
     held = shifts(schedule, window)
-    loads = fairness(held, schedule.zone)
+    days_off = schedule.days_off
+    loads = fairness(held, schedule.zone, days_off)
+    today = now.astimezone(schedule.zone).date()
     people = User.objects.in_bulk({shift.person for shift in held})
     context = {
         "schedule": schedule,
         "shifts": [(shift, people.get(shift.person)) for shift in held],
         "gaps": gaps(held, window),
+        "holidays": days_off.between(today, today + SHOWN),
         "loads": [(people[pk], load) for pk, load in loads.items() if pk in people],
         "override_feed": OverrideFeed.objects.filter(schedule=schedule).first(),
         "overrides": schedule.overrides.filter(ends_at__gt=now).select_related("person"),

@@ -15,6 +15,7 @@ from oncall.models import (
     CalendarFeed,
     EscalationPolicy,
     FallbackContact,
+    HolidayCalendar,
     Layer,
     LayerMember,
     LevelTarget,
@@ -32,7 +33,13 @@ __all__ = ["add_on_call"]
 def add_on_call(number: int, service: Service, person: User, now: datetime) -> None:
     """Add a person on call, whom a policy calls, and an incident for which they were."""
     _add_ways(person, now)
-    schedule = Schedule.objects.create(slug=f"schedule-{number}", name=f"Schedule {number}")
+    holidays = HolidayCalendar.objects.create(
+        slug=f"holidays-{number}", name=f"Holidays {number}", country="DE"
+    )
+    holidays.days.create(on=date(2026, 12, 24), name="Closed")
+    schedule = Schedule.objects.create(
+        slug=f"schedule-{number}", name=f"Schedule {number}", holidays=holidays
+    )
     layer = Layer.objects.create(schedule=schedule, name="Weekly", first_on=date(2026, 3, 2))
     LayerMember.objects.create(layer=layer, position=0, person=person)
     Override.objects.create(
@@ -45,7 +52,9 @@ def add_on_call(number: int, service: Service, person: User, now: datetime) -> N
         ends_at=now + timedelta(days=2),
     )
     CalendarFeed.objects.create(person=person, digest=f"digest-{number}", created_at=now)
-    policy = EscalationPolicy.objects.create(slug=f"ladder-{number}", name=f"Ladder {number}")
+    policy = EscalationPolicy.objects.create(
+        slug=f"ladder-{number}", name=f"Ladder {number}", holidays=holidays
+    )
     level = PolicyLevel.objects.create(policy=policy, number=1, name="On call")
     LevelTarget.objects.create(level=level, schedule=schedule)
     Timing.objects.create(policy=policy, severity="P2", level=1)

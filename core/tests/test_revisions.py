@@ -7,7 +7,15 @@ from catalog.models import Service
 from core.revisions import token_of
 from incidents.models import Integration, ResponseTarget, Silence
 from incidents.queries import configuration
-from oncall.models import EscalationPolicy, LevelTarget, PolicyLevel, ServicePolicy, Timing
+from oncall.models import (
+    EscalationPolicy,
+    Holiday,
+    HolidayCalendar,
+    LevelTarget,
+    PolicyLevel,
+    ServicePolicy,
+    Timing,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -32,7 +40,7 @@ def test_every_watched_table_has_its_triggers() -> None:
 
 def test_the_watched_tables_are_those_that_the_configuration_reads() -> None:
     models = (Integration, ResponseTarget, Silence, EscalationPolicy, PolicyLevel, LevelTarget,
-              ServicePolicy, Timing)  # fmt: skip
+              ServicePolicy, Timing, Holiday, HolidayCalendar)  # fmt: skip
     assert sorted(model._meta.db_table for model in models) == sorted(configuration.TABLES)
 
 

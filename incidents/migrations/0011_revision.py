@@ -6,7 +6,7 @@ from core.revisions import lift, watch
 
 TABLES = (
     "incidents_integration", "incidents_responsetarget", "incidents_silence",
-    "oncall_escalationpolicy", "oncall_leveltarget", "oncall_policylevel",
+    "oncall_escalationpolicy", "oncall_holiday", "oncall_holidaycalendar", "oncall_leveltarget", "oncall_policylevel",
     "oncall_servicepolicy", "oncall_timing",
 )  # fmt: skip
 
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("incidents", "0010_intake_indexes"),
-        ("oncall", "0003_override_feed"),
+        ("oncall", "0004_holidays"),
         ("core", "0005_revision"),
     ]
 

@@ -19,7 +19,7 @@ __all__ = ["REVISION", "TABLES", "Configuration", "current"]
 REVISION = "intake"
 TABLES = (
     "incidents_integration", "incidents_responsetarget", "incidents_silence",
-    "oncall_escalationpolicy", "oncall_leveltarget", "oncall_policylevel",
+    "oncall_escalationpolicy", "oncall_holiday", "oncall_holidaycalendar", "oncall_leveltarget", "oncall_policylevel",
     "oncall_servicepolicy", "oncall_timing",
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ Whoever calls `begin` or `stop` holds the lock of the incident.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,8 @@ __all__ = [
 
 State = EscalationRun.State
 WAITING_FOR = {Phase.UNACKNOWLEDGED: Status.TRIGGERED, Phase.UNRESOLVED: Status.ACKNOWLEDGED}
+# No ladder waits longer.
+_LOOKS_AHEAD = timedelta(days=92)
 REASONS = {Phase.UNACKNOWLEDGED: "escalation", Phase.UNRESOLVED: "unresolved"}
 
 
@@ -49,7 +51,7 @@ def planned(
     snapshot: dict[str, Any] = (
         {"steps": [], "loops": 1, "repeat_after_s": 0.0} if ladder is None else ladder.to_json()
     )
-    hours = _hours_to_json(policy) if policy is not None else None
+    hours = _hours_to_json(policy, now) if policy is not None else None
     if hours is not None:
         snapshot["hours"] = hours
     first = ladder.steps[0] if ladder else None
@@ -153,13 +155,15 @@ def due_at(
     return after_working_time(now, wait, _hours_from(hours))
 
 
-def _hours_to_json(policy: EscalationPolicy) -> dict[str, Any]:
-    hours = policy.working_hours
+def _hours_to_json(policy: EscalationPolicy, now: datetime) -> dict[str, Any]:
+    hours, today = policy.working_hours, now.date()
+    days_off = policy.holidays.dates.between(today, today + _LOOKS_AHEAD) if policy.holidays else ()
     return {
         "zone": str(hours.zone),
         "begins": hours.begins.isoformat(),
         "ends": hours.ends.isoformat(),
         "weekdays": sorted(hours.weekdays),
+        "holidays": [day.isoformat() for day, _ in days_off],
     }
 
 
@@ -169,4 +173,5 @@ def _hours_from(stored: Mapping[str, Any]) -> WorkingHours:
         time.fromisoformat(stored["begins"]),
         time.fromisoformat(stored["ends"]),
         frozenset(stored["weekdays"]),
+        frozenset(map(date.fromisoformat, stored.get("holidays", ()))),
     )

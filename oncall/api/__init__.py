@@ -2,6 +2,7 @@
 
 from rest_framework.routers import SimpleRouter
 
+from oncall.api.holidays import HolidayCalendarViewSet
 from oncall.api.policies import EscalationPolicyViewSet
 from oncall.api.schedules import OverrideViewSet, ScheduleViewSet
 from oncall.api.swaps import CalendarViewSet, SwapViewSet
@@ -10,6 +11,7 @@ from oncall.api.swaps import CalendarViewSet, SwapViewSet
 def register(router: SimpleRouter) -> None:
     """Add the resources of this app."""
     router.register("calendars", CalendarViewSet, basename="calendar")
+    router.register("holiday-calendars", HolidayCalendarViewSet, basename="holiday-calendar")
     router.register("overrides", OverrideViewSet, basename="override")
     router.register("policies", EscalationPolicyViewSet, basename="policy")
     router.register("schedules", ScheduleViewSet, basename="schedule")

@@ -14,6 +14,7 @@ from core.clock import now
 from notifications.models import ContactMethod
 from oncall.models import (
     EscalationPolicy,
+    HolidayCalendar,
     LevelTarget,
     PolicyLevel,
     Schedule,
@@ -70,6 +71,13 @@ class EscalationPolicySerializer(
     team = serializers.SlugRelatedField(
         slug_field="slug", queryset=Team.objects.all(), required=False, allow_null=True
     )
+    holidays = serializers.SlugRelatedField(
+        slug_field="slug",
+        queryset=HolidayCalendar.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text="A holiday calendar: days on which nobody works.",
+    )
     levels = LevelSerializer(many=True, required=False)
     timings = TimingSerializer(
         many=True,
@@ -101,6 +109,7 @@ class EscalationPolicySerializer(
             "work_begins",
             "work_ends",
             "work_days",
+            "holidays",
             "levels",
             "timings",
             "services",
@@ -149,7 +158,7 @@ def policies(caller: User) -> QuerySet[EscalationPolicy]:
     """Return policies with all that somebody is shown of each."""
     known = ServicePolicy.objects.filter(service__in=Service.objects.visible_to(caller))
     services = Prefetch("services", known.select_related("service"), to_attr="visible_services")
-    return EscalationPolicy.objects.select_related("team").prefetch_related(
+    return EscalationPolicy.objects.select_related("team", "holidays").prefetch_related(
         services,
         "levels__targets__schedule",
         "levels__targets__person",

@@ -21,7 +21,14 @@ from core.clock import now
 from core.errors import InvalidInput, NotFound
 from oncall.domain.schedules import Shift, gaps
 from oncall.domain.spans import Span
-from oncall.models import Layer, LayerRestriction, Override, OverrideFeed, Schedule
+from oncall.models import (
+    HolidayCalendar,
+    Layer,
+    LayerRestriction,
+    Override,
+    OverrideFeed,
+    Schedule,
+)
 from oncall.queries.rotas import on_call_at, shifts
 from oncall.services.feeds import remove_feed, set_feed
 from oncall.services.schedules import delete_override, save_override, save_schedule
@@ -56,6 +63,7 @@ class LayerSerializer(WallTimesMixin, StrictFieldsMixin, serializers.ModelSerial
             "unit",
             "every",
             "until",
+            "on_holidays",
             "people",
             "restrictions",
         ]
@@ -66,7 +74,15 @@ class LayerSerializer(WallTimesMixin, StrictFieldsMixin, serializers.ModelSerial
             name: self.fields[name].to_representation(value)
             if (value := getattr(layer, name)) is not None
             else None
-            for name in ("name", "first_on", "handover_at", "unit", "every", "until")
+            for name in (
+                "name",
+                "first_on",
+                "handover_at",
+                "unit",
+                "every",
+                "until",
+                "on_holidays",
+            )
         }
         members = sorted(layer.members.all(), key=lambda member: member.position)
         shown["people"] = [member.person.username for member in members]
@@ -91,12 +107,28 @@ class ScheduleSerializer(StrictFieldsMixin, serializers.ModelSerializer[Schedule
     team = serializers.SlugRelatedField(
         slug_field="slug", queryset=Team.objects.all(), required=False, allow_null=True
     )
+    holidays = serializers.SlugRelatedField(
+        slug_field="slug",
+        queryset=HolidayCalendar.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text="A holiday calendar, for layers that hold on holidays only, or not then.",
+    )
     layers = LayerSerializer(many=True, required=False)
     on_call_now = serializers.SerializerMethodField()
 
     class Meta:
         model = Schedule
-        fields = ["slug", "name", "team", "timezone", "description", "layers", "on_call_now"]
+        fields = [
+            "slug",
+            "name",
+            "team",
+            "timezone",
+            "holidays",
+            "description",
+            "layers",
+            "on_call_now",
+        ]
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_on_call_now(self, schedule: Schedule) -> str | None:

@@ -5,9 +5,9 @@ a policy changes nothing for who is being called already; who stands behind a sc
 when a step fires.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 DAY = timedelta(days=1)
+_SEARCHED = timedelta(days=3653)
 
 
 class Phase(StrEnum):
@@ -85,12 +86,13 @@ DEFAULT_TIMINGS: Mapping[tuple[Phase, str], tuple[Timing, ...]] = {
 
 @dataclass(frozen=True)
 class WorkingHours:
-    """When people work, by the wall clock of a zone."""
+    """When people work, by the wall clock of a zone; on holidays nobody does."""
 
     zone: ZoneInfo
     begins: time = time(9)
     ends: time = time(17)
     weekdays: frozenset[int] = frozenset(range(5))
+    holidays: Container[date] = frozenset()
 
     def __post_init__(self) -> None:
         if self.begins >= self.ends or not self.weekdays:
@@ -194,20 +196,23 @@ def next_position(ladder: Ladder, loop: int, position: int) -> tuple[int, int, t
 def after_working_time(start: datetime, wait: timedelta, hours: WorkingHours) -> datetime:
     """Return when `wait` of working time has passed since `start`.
 
-    Nothing to wait for is at once, whatever the hour.
+    Nothing to wait for is at once, whatever the hour. Where ten years have not enough working time,
+    all time counts.
     """
     if wait <= timedelta():
         return start
-    day = local_date(start, hours.zone)
-    while True:
-        if day.weekday() in hours.weekdays:
+    first = day = local_date(start, hours.zone)
+    left = wait
+    while day < first + _SEARCHED:
+        if day.weekday() in hours.weekdays and day not in hours.holidays:
             begins = max(instant(day, hours.begins, hours.zone), start)
             ends = instant(day, hours.ends, hours.zone)
             if begins < ends:
-                if wait <= ends - begins:
-                    return begins + wait
-                wait -= ends - begins
+                if left <= ends - begins:
+                    return begins + left
+                left -= ends - begins
         day += DAY
+    return start + wait
 
 
 def in_order(timings: Iterable[Timing]) -> list[Timing]:

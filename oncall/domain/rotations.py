@@ -1,15 +1,15 @@
 """Layers: who takes turns, when they hand over, and at which hours the layer holds at all."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from oncall.domain.spans import Span, intersect
+from oncall.domain.spans import Span, intersect, subtract
 from oncall.domain.walltime import instant, local_date
 
-__all__ = ["Layer", "Restriction", "Turn", "Unit", "turns"]
+__all__ = ["HolidayRule", "Layer", "Restriction", "Turn", "Unit", "days", "turns"]
 
 DAY = timedelta(days=1)
 EVERY_DAY = frozenset(range(7))
@@ -21,6 +21,14 @@ class Unit(StrEnum):
     HOURS = "hours"
     DAYS = "days"
     WEEKS = "weeks"
+
+
+class HolidayRule(StrEnum):
+    """What a layer does on holidays."""
+
+    AS_USUAL = "as_usual"
+    NEVER = "never"
+    ONLY = "only"
 
 
 @dataclass(frozen=True)
@@ -65,6 +73,8 @@ class Layer:
         every: How long a turn is.
         restrictions: When it holds; always when there is none.
         until: After this instant nobody of this layer is on call.
+        holidays: Days that are holidays, from midnight to midnight of the zone.
+        on_holidays: Whether it holds on those days too, not at all, or on no others.
 
     Raises:
         ValueError: If `every` is not positive or a year at most, or hours do not divide a day.
@@ -78,6 +88,8 @@ class Layer:
     every: int = 1
     restrictions: tuple[Restriction, ...] = ()
     until: datetime | None = None
+    holidays: Container[date] = frozenset()
+    on_holidays: HolidayRule = HolidayRule.AS_USUAL
 
     def __post_init__(self) -> None:
         most = {Unit.HOURS: 24, Unit.DAYS: 366, Unit.WEEKS: 52}[self.unit]
@@ -110,6 +122,16 @@ class Layer:
         return int(number)
 
 
+def days(wanted: Container[date], window: Span, zone: ZoneInfo) -> Iterator[Span]:
+    """Yield the days within `window` that are among the wanted ones, by the clock of a zone."""
+    day = local_date(window.start, zone)
+    while (start := instant(day, time(0), zone)) < window.end:
+        end = instant(day + DAY, time(0), zone)
+        if day in wanted and start < end and (shared := Span(start, end).cut(window)):
+            yield shared
+        day += DAY
+
+
 @dataclass(frozen=True, order=True)
 class Turn:
     """A person of a layer, on call over `span` as far as this layer says."""
@@ -128,6 +150,12 @@ def turns(layer: Layer, window: Span) -> list[Turn]:
     holds = [asked]
     if layer.restrictions:
         holds = [span for rule in layer.restrictions for span in rule.spans(asked, layer.zone)]
+    if layer.on_holidays is not HolidayRule.AS_USUAL:
+        off = list(days(layer.holidays, asked, layer.zone))
+        if layer.on_holidays is HolidayRule.ONLY:
+            holds = intersect(holds, off)
+        else:
+            holds = [left for span in holds for left in subtract(span, off)]
     found = []
     number = layer.number_at(start)
     while (begins := layer.boundary(number)) < end:

@@ -1,12 +1,12 @@
 """Who is on call: layers on top of each other, overrides above them, and what is left open."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from oncall.domain.rotations import Layer, Restriction, turns
+from oncall.domain.rotations import Layer, Restriction, days, turns
 from oncall.domain.spans import Span, intersect, merged, subtract
 
 __all__ = ["Load", "Override", "Shift", "fairness", "final", "gaps", "on_call", "overlaps"]
@@ -46,7 +46,7 @@ class Shift:
 class Load:
     """What one person carries: time on call, and how much of it at night and on weekends.
 
-    A night is 22:00 to 07:00, a weekend Saturday and Sunday, both in the schedule's zone.
+    A night is 22:00 to 07:00, a weekend Saturday, Sunday and holidays, all in the schedule's zone.
     """
 
     total: timedelta
@@ -130,24 +130,29 @@ def overlaps(shifts: Iterable[Shift]) -> list[tuple[int, Span]]:
     return sorted(found, key=lambda pair: (pair[1], pair[0]))
 
 
-def fairness(shifts: Iterable[Shift], zone: ZoneInfo) -> dict[int, Load]:
-    """Return what each person carries."""
+def fairness(
+    shifts: Iterable[Shift], zone: ZoneInfo, holidays: Container[date] = frozenset()
+) -> dict[int, Load]:
+    """Return what each person carries; a holiday is as a day of a weekend."""
     by_person: dict[int, list[Span]] = defaultdict(list)
     for shift in shifts:
         by_person[shift.person].append(shift.span)
     return {
         person: Load(
             _length(spans),
-            _length(_during(spans, NIGHT, zone)),
-            _length(_during(spans, WEEKEND, zone)),
+            _length(intersect(spans, NIGHT.spans(_reach(spans), zone))),
+            _length(intersect(spans, _days_off(_reach(spans), zone, holidays))),
         )
         for person, spans in by_person.items()
     }
 
 
-def _during(spans: list[Span], hours: Restriction, zone: ZoneInfo) -> list[Span]:
-    reach = Span(min(span.start for span in spans), max(span.end for span in spans))
-    return intersect(spans, hours.spans(reach, zone))
+def _days_off(window: Span, zone: ZoneInfo, holidays: Container[date]) -> list[Span]:
+    return merged([*WEEKEND.spans(window, zone), *days(holidays, window, zone)])
+
+
+def _reach(spans: list[Span]) -> Span:
+    return Span(min(span.start for span in spans), max(span.end for span in spans))
 
 
 def _length(spans: Iterable[Span]) -> timedelta:

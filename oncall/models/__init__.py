@@ -1,6 +1,7 @@
 """Who is on call, and who is called when they do not answer."""
 
 from oncall.models.calendars import CalendarFeed, OverrideFeed
+from oncall.models.holidays import Holiday, HolidayCalendar
 from oncall.models.policies import (
     EscalationPolicy,
     FallbackContact,
@@ -22,6 +23,8 @@ __all__ = [
     "CalendarFeed",
     "EscalationPolicy",
     "FallbackContact",
+    "Holiday",
+    "HolidayCalendar",
     "Layer",
     "LayerMember",
     "LayerRestriction",

@@ -15,6 +15,8 @@ from catalog.models import SLUG, Service, Team
 from core.models import TimestampedModel
 from notifications.models import ContactMethod
 from oncall.domain.escalations import Phase, Urgency, WorkingHours
+from oncall.domain.holidays import Days
+from oncall.models.holidays import HolidayCalendar
 from oncall.models.schedules import Schedule, known_zone, weekday_list
 
 PHASES = [(Phase.UNACKNOWLEDGED, "Until acknowledged"), (Phase.UNRESOLVED, "Until resolved")]
@@ -61,6 +63,14 @@ class EscalationPolicy(TimestampedModel):
     work_begins = models.TimeField(default=time(9))
     work_ends = models.TimeField(default=time(17))
     work_days = models.JSONField(default=monday_to_friday, validators=[weekday_list])
+    holidays = models.ForeignKey(
+        HolidayCalendar,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="policies",
+        help_text="Days on which nobody works, whatever weekday it is.",
+    )
 
     class Meta:
         ordering = ["slug"]
@@ -90,7 +100,11 @@ class EscalationPolicy(TimestampedModel):
     def working_hours(self) -> WorkingHours:
         """When waiting in working hours counts."""
         return WorkingHours(
-            ZoneInfo(self.timezone), self.work_begins, self.work_ends, frozenset(self.work_days)
+            ZoneInfo(self.timezone),
+            self.work_begins,
+            self.work_ends,
+            frozenset(self.work_days),
+            self.holidays.dates if self.holidays is not None else Days(),
         )
 
 

@@ -1,6 +1,7 @@
 """Schedules: layers of rotations, and the overrides above them."""
 
-from datetime import time
+from collections.abc import Container
+from datetime import date, time
 from typing import Self
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -13,10 +14,17 @@ from django.urls import reverse
 from catalog.models import SLUG, Team
 from core.models import TimestampedModel
 from oncall.domain import rotations, schedules
+from oncall.domain.holidays import Days
 from oncall.domain.spans import Span
+from oncall.models.holidays import HolidayCalendar
 
 # Addresses below /oncall/ that are no schedules.
 PAGES = frozenset({"policies", "calendar", "calendars", "swaps"})
+HOLIDAY_RULES = [
+    (rotations.HolidayRule.AS_USUAL.value, "As on any day"),
+    (rotations.HolidayRule.NEVER.value, "Not on holidays"),
+    (rotations.HolidayRule.ONLY.value, "On holidays only"),
+]
 UNITS = [(str(unit), unit.capitalize()) for unit in rotations.Unit]
 
 
@@ -44,7 +52,9 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
 
     def with_rota(self) -> Self:
         """Load all that says who is on call, in a fixed number of queries."""
-        return self.prefetch_related("layers__members", "layers__restrictions")
+        return self.select_related("holidays").prefetch_related(
+            "layers__members", "layers__restrictions", "holidays__days"
+        )
 
 
 class Schedule(TimestampedModel):
@@ -60,6 +70,14 @@ class Schedule(TimestampedModel):
         default="UTC",
         validators=[known_zone],
         help_text="In which handovers and restrictions are read, e.g. Europe/London.",
+    )
+    holidays = models.ForeignKey(
+        HolidayCalendar,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="schedules",
+        help_text="For layers that hold on holidays only, or not then.",
     )
     description = models.TextField(blank=True)
 
@@ -80,6 +98,11 @@ class Schedule(TimestampedModel):
         """Its time zone."""
         return ZoneInfo(self.timezone)
 
+    @property
+    def days_off(self) -> Days:
+        """Its holidays; none without a calendar."""
+        return self.holidays.dates if self.holidays is not None else Days()
+
 
 class Layer(TimestampedModel):
     """A rotation of a schedule; of two layers that hold, the one with the higher position wins."""
@@ -92,6 +115,12 @@ class Layer(TimestampedModel):
     unit = models.CharField(max_length=8, choices=UNITS, default=rotations.Unit.WEEKS)
     every = models.PositiveSmallIntegerField(default=1, help_text="How many of the unit a turn is.")
     until = models.DateTimeField(null=True, blank=True, help_text="After it nobody is on call.")
+    on_holidays = models.CharField(
+        max_length=8,
+        choices=HOLIDAY_RULES,
+        default=rotations.HolidayRule.AS_USUAL,
+        help_text="By the holidays of the schedule.",
+    )
 
     class Meta:
         ordering = ["schedule", "position", "pk"]
@@ -109,7 +138,12 @@ class Layer(TimestampedModel):
         except ValueError as error:
             raise ValidationError({"every": str(error).capitalize() + "."}) from error
 
-    def rota(self, zone: ZoneInfo, people: tuple[int, ...] | None = None) -> rotations.Layer:
+    def rota(
+        self,
+        zone: ZoneInfo,
+        people: tuple[int, ...] | None = None,
+        holidays: Container[date] = frozenset(),
+    ) -> rotations.Layer:
         """Return the layer for arithmetic; people are ids of users."""
         if people is None:
             members = sorted(self.members.all(), key=lambda member: member.position)
@@ -124,6 +158,8 @@ class Layer(TimestampedModel):
             every=self.every,
             restrictions=tuple(rule.hours for rule in rules),
             until=self.until,
+            holidays=holidays,
+            on_holidays=rotations.HolidayRule(self.on_holidays),
         )
 
 

@@ -30,7 +30,8 @@ def policies_for(services: Collection[int | None]) -> dict[int | None, Escalatio
     own = ServicePolicy.objects.filter(service__in=[key for key in services if key is not None])
     policy_of = dict(own.values_list("service_id", "policy_id"))
     wanted = Q(pk__in=policy_of.values()) | Q(is_default=True)
-    found = EscalationPolicy.objects.filter(wanted).prefetch_related("levels__targets", "timings")
+    found = EscalationPolicy.objects.filter(wanted).select_related("holidays")
+    found = found.prefetch_related("levels__targets", "timings", "holidays__days")
     by_key = {policy.pk: policy for policy in found}
     default = next((policy for policy in by_key.values() if policy.is_default), None)
     return {key: by_key.get(policy_of.get(key or 0, 0), default) for key in services}

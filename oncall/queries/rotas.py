@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from oncall.domain import schedules as arithmetic
+from oncall.domain.rotations import Layer
 from oncall.domain.schedules import INSTANT, Shift
 from oncall.domain.spans import Span
 from oncall.models import Override, Schedule
@@ -32,12 +33,17 @@ def shifts_of(schedules: Iterable[Schedule], window: Span) -> dict[int, list[Shi
         above[override.schedule_id].append(override.for_rota)
     return {
         schedule.pk: arithmetic.final(
-            [layer.rota(schedule.zone) for layer in schedule.layers.all()],
+            _layers(schedule),
             above[schedule.pk],
             window,
         )
         for schedule in rows
     }
+
+
+def _layers(schedule: Schedule) -> list[Layer]:
+    holidays = schedule.days_off
+    return [layer.rota(schedule.zone, holidays=holidays) for layer in schedule.layers.all()]
 
 
 def on_call_at(schedules: Iterable[Schedule], at: datetime) -> dict[int, int | None]:

@@ -25,7 +25,7 @@ __all__ = [
 
 MOST_LAYERS, MOST_PEOPLE = 20, 100
 LONGEST_OVERRIDE = timedelta(days=366)
-_LAYER = ("name", "first_on", "handover_at", "unit", "every", "until")
+_LAYER = ("name", "first_on", "handover_at", "unit", "every", "until", "on_holidays")
 
 
 @transaction.atomic
@@ -41,9 +41,9 @@ def save_schedule(
 
     Args:
         schedule: New or stored.
-        fields: `slug`, `name`, `team`, `timezone`, `description`.
+        fields: `slug`, `name`, `team`, `timezone`, `holidays`, `description`.
         layers: From the lowest up, each with `name`, `first_on`, `handover_at`, `unit`, `every`,
-            `until`, `people` (users, in turn) and `restrictions` (`begins`, `ends`, `weekdays`);
+            `until`, `on_holidays`, `people` (users, in turn) and `restrictions` (`begins`, `ends`, `weekdays`);
             None leaves them as they are.
         actor: Who.
         now: When.

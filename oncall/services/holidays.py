@@ -1,0 +1,76 @@
+"""Calendars of holidays: written here, with their audit."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from core import audit
+from core.audit import Who
+from core.errors import Conflict, InvalidInput
+from oncall.models import Holiday, HolidayCalendar
+from oncall.services.cleaning import clean
+
+__all__ = ["delete_calendar", "save_calendar"]
+
+MOST_DAYS = 1000
+
+
+@transaction.atomic
+def save_calendar(
+    calendar: HolidayCalendar,
+    *,
+    fields: Mapping[str, Any],
+    days: Sequence[Mapping[str, Any]] | None,
+    actor: Who,
+    now: datetime,
+) -> HolidayCalendar:
+    """Create or change a calendar; given days replace those it had, None leaves them.
+
+    Args:
+        calendar: New or stored.
+        fields: `slug`, `name`, `country`, `subdivision`.
+        days: Each with `on`, `name`, `is_worked`.
+        actor: Who.
+        now: When.
+
+    Raises:
+        InvalidInput: Names what is wrong.
+    """
+    is_new = calendar.pk is None
+    for name, value in fields.items():
+        setattr(calendar, name, value)
+    clean(calendar)
+    calendar.save()
+    if days is not None:
+        _replace_days(calendar, days)
+    act = "holidays.created" if is_new else "holidays.changed"
+    changes = {name: str(value) for name, value in fields.items()}
+    if days is not None:
+        changes["days"] = str([str(given["on"]) for given in days])[:2000]
+    audit.record(act=act, subject=calendar, actor=actor, now=now, changes=changes)
+    return calendar
+
+
+@transaction.atomic
+def delete_calendar(calendar: HolidayCalendar, *, actor: Who, now: datetime) -> None:
+    """Delete a calendar that nothing follows.
+
+    Raises:
+        Conflict: A schedule or policy does.
+    """
+    if calendar.schedules.exists() or calendar.policies.exists():
+        raise Conflict("A schedule or policy follows it; give that another calendar first.")
+    audit.record(act="holidays.deleted", subject=calendar, actor=actor, now=now)
+    calendar.delete()
+
+
+def _replace_days(calendar: HolidayCalendar, days: Sequence[Mapping[str, Any]]) -> None:
+    if len(days) > MOST_DAYS or len({given["on"] for given in days}) != len(days):
+        raise InvalidInput(f"Up to {MOST_DAYS} days, each once.", field="days")
+    calendar.days.all().delete()
+    for given in days:
+        day = Holiday(calendar=calendar, **given)
+        clean(day, within="days", without=["calendar"])
+        day.save(force_insert=True)
