@@ -8,19 +8,29 @@ from accounts.models import User
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod, NotificationRule
 
-__all__ = ["CodeForm", "MethodForm", "RuleForm"]
+__all__ = ["BrowserForm", "CodeForm", "MethodForm", "RuleForm"]
 
 
 class MethodForm(forms.Form):
     """A new way to reach somebody."""
 
-    kind = forms.ChoiceField(choices=[(str(kind), kind.label) for kind in Kind])
+    # A browser is added by the browser itself.
+    kind = forms.ChoiceField(
+        choices=[(str(kind), kind.label) for kind in Kind if kind is not Kind.WEB_PUSH]
+    )
     address = forms.CharField(
         max_length=1000,
         help_text="Email address, number with country code, https address, Slack member ID, or the "
         "address of a push service, e.g. ntfy://topic.",
     )
     label = forms.CharField(max_length=100, required=False, help_text="e.g. my phone.")
+
+
+class BrowserForm(forms.Form):
+    """A browser's subscription, as its script sends it."""
+
+    subscription = forms.CharField(max_length=4000, widget=forms.HiddenInput)
+    label = forms.CharField(max_length=100, required=False, widget=forms.HiddenInput)
 
 
 class CodeForm(forms.Form):

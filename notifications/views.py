@@ -2,18 +2,19 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts.access import requires, signed_in
+from accounts.access import public, requires, signed_in
 from accounts.roles import Role
 from core import clock
 from core.errors import DomainError, NotFound
 from core.htmx import render_page
 from notifications.domain.kinds import Kind
-from notifications.forms import CodeForm, MethodForm, RuleForm
+from notifications.forms import BrowserForm, CodeForm, MethodForm, RuleForm
 from notifications.models import ContactMethod, NotificationRule
 from notifications.services import contacts, rules
 
@@ -42,6 +43,41 @@ def my_methods(request: HttpRequest) -> HttpResponse:
             messages.success(request, "A code is on its way. Enter it below.")
             return redirect("notifications:mine")
     return _page(request, form=form, status=422 if request.method == "POST" else 200)
+
+
+@require_POST
+@requires(Role.VIEWER)
+def add_browser(request: HttpRequest) -> HttpResponse:
+    """Add the browser that asks; a code is pushed to it."""
+    user, form, now = signed_in(request), BrowserForm(request.POST), clock.now()
+    if not form.is_valid():
+        messages.error(request, "The browser's subscription is missing: use the button.")
+        return redirect("notifications:mine")
+    try:
+        method = contacts.add_method(
+            person=user,
+            kind=Kind.WEB_PUSH,
+            label=form.cleaned_data["label"],
+            address=form.cleaned_data["subscription"],
+            actor=user,
+            now=now,
+        )
+        contacts.send_code(method, now=now)
+    except DomainError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "A code was pushed to this browser. Enter it below.")
+    return redirect("notifications:mine")
+
+
+@public("A script for browsers, the same for everybody.")
+@require_safe
+def push_worker(_request: HttpRequest) -> HttpResponse:
+    """Show pushes, from an address whose folder they may act for."""
+    script = (settings.BASE_DIR / "static" / "js" / "push_worker.js").read_bytes()
+    return HttpResponse(
+        script, content_type="text/javascript", headers={"Cache-Control": "no-cache"}
+    )
 
 
 @require_POST
@@ -148,5 +184,6 @@ def _page(
         "form": form or MethodForm(),
         "rule_form": rule_form or RuleForm(person=user),
         "code_form": CodeForm(),
+        "push_key": contacts.push_key(),
     }
     return render_page(request, "notifications/mine.html", context, status=status)

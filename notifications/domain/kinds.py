@@ -4,6 +4,8 @@ import re
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from notifications.domain.web_push import read_subscription
+
 __all__ = ["PUSH_SERVICES", "Kind", "address_problem", "masked", "normalized"]
 
 _EMAIL = re.compile(r"\A[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+\Z")
@@ -28,6 +30,7 @@ class Kind(StrEnum):
     WEBHOOK = "webhook"
     SLACK = "slack"
     APPRISE = "apprise"
+    WEB_PUSH = "web_push"
 
     @property
     def label(self) -> str:
@@ -39,6 +42,7 @@ class Kind(StrEnum):
             Kind.WEBHOOK: "Webhook",
             Kind.SLACK: "Slack",
             Kind.APPRISE: "Push service",
+            Kind.WEB_PUSH: "Browser",
         }[self]
 
 
@@ -56,7 +60,17 @@ def address_problem(kind: Kind, address: str) -> str:
         return "" if _PHONE.match(address) else "Use a number such as +44 20 7946 0018."
     if kind is Kind.SLACK:
         return "" if _SLACK.match(address) else "Use a member's or channel's ID, e.g. U024BE7LH."
+    if kind is Kind.WEB_PUSH:
+        return _subscription_problem(address)
     return _push_problem(address) if kind is Kind.APPRISE else _web_problem(address)
+
+
+def _subscription_problem(address: str) -> str:
+    try:
+        read_subscription(address)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _push_problem(address: str) -> str:
@@ -86,5 +100,7 @@ def masked(kind: Kind, address: str) -> str:
         return f"{address[:1]}…{address[-2:]}"
     if kind is Kind.APPRISE:
         return f"{address.partition('://')[0]}://…"
+    if kind is Kind.WEB_PUSH:
+        return f"by {urlsplit(read_subscription(address).endpoint).hostname}"
     parts = urlsplit(address)
     return f"{parts.scheme}://{parts.hostname}/…"

@@ -15,10 +15,19 @@ from core.audit import Who
 from core.errors import Conflict, InvalidInput, Unavailable
 from notifications.domain.kinds import Kind, address_problem, normalized
 from notifications.domain.messages import Message
+from notifications.domain.web_push import private_key, public_text, read_subscription
 from notifications.models import ContactMethod, NotificationRule
 from notifications.transports import Recipient, TransportFailed, transport_for
 
-__all__ = ["add_method", "remove_method", "send_code", "set_enabled", "try_method", "verify"]
+__all__ = [
+    "add_method",
+    "push_key",
+    "remove_method",
+    "send_code",
+    "set_enabled",
+    "try_method",
+    "verify",
+]
 
 MOST_METHODS = 20
 CODE_LASTS = timedelta(minutes=15)
@@ -39,7 +48,8 @@ def add_method(
 ) -> ContactMethod:
     """Add a way to reach a person or a team's channel; it counts once it is verified.
 
-    A webhook gets a secret with which what is sent to it is signed.
+    A webhook gets a secret with which what is sent to it is signed, a browser keeps the key for which
+    it subscribed.
 
     Raises:
         InvalidInput: The address is none of its kind, or may not be asked.
@@ -47,21 +57,22 @@ def add_method(
     """
     address = normalized(kind, address)
     problem = address_problem(kind, address)
-    if not problem and kind is Kind.WEBHOOK:
-        problem = http_client.check_address(address, feature="notifications")
+    if not problem and kind in {Kind.WEBHOOK, Kind.WEB_PUSH}:
+        asked = address if kind is Kind.WEBHOOK else read_subscription(address).endpoint
+        problem = http_client.check_address(asked, feature="notifications")
     if problem:
         raise InvalidInput(problem, field="address")
     owned = ContactMethod.objects.filter(person=person, team=team)
     if owned.count() >= MOST_METHODS:
         raise Conflict(f"There are {MOST_METHODS} already; remove one first.")
-    secret = f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
+    secret = _secret_for(kind)
     method = ContactMethod.objects.create(
         person=person,
         team=team,
         kind=kind,
         label=label.strip()[:100] or kind.label,
         sealed_address=encryption.encrypt(address),
-        sealed_secret=encryption.encrypt(secret) if kind is Kind.WEBHOOK else "",
+        sealed_secret=encryption.encrypt(secret) if secret else "",
     )
     audit.record(
         act="contact_method.added",
@@ -71,6 +82,17 @@ def add_method(
         changes={"kind": str(kind), "address": method.masked_address},
     )
     return method
+
+
+def push_key() -> str:
+    """Return the public key for which a browser subscribes."""
+    return public_text(private_key(settings.TOKEN_PEPPER))
+
+
+def _secret_for(kind: Kind) -> str:
+    if kind is Kind.WEBHOOK:
+        return f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
+    return private_key(settings.TOKEN_PEPPER) if kind is Kind.WEB_PUSH else ""
 
 
 def send_code(method: ContactMethod, *, now: datetime) -> None:

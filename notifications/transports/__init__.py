@@ -5,6 +5,7 @@ from notifications.transports.base import Recipient, Transport, TransportFailed,
 from notifications.transports.email import Email
 from notifications.transports.slack import Slack
 from notifications.transports.twilio import TextMessage, VoiceCall
+from notifications.transports.web_push import WebPush
 from notifications.transports.webhook import Webhook
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Transport",
     "TransportFailed",
     "VoiceCall",
+    "WebPush",
     "Webhook",
     "transport_for",
 ]
