@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from dashboard import api, views
+from dashboard import api, handoff_views, views
 
 app_name = "dashboard"
 urlpatterns = [
     path("", views.overview, name="overview"),
+    path("oncall/<slug:slug>/handoff/", handoff_views.handoff, name="handoff"),
     path("sre/dashboard-ui", views.dashboard_ui, name="dashboard-ui"),
     path("sre/dashboard", api.DashboardView.as_view(), name="dashboard"),
     path("sre/health", api.HealthView.as_view(), name="health"),

@@ -15,6 +15,7 @@ from oncall.models import (
     CalendarFeed,
     EscalationPolicy,
     FallbackContact,
+    Handoff,
     HolidayCalendar,
     Layer,
     LayerMember,
@@ -50,6 +51,9 @@ def add_on_call(number: int, service: Service, person: User, now: datetime) -> N
         asked_by=person,
         starts_at=now + timedelta(days=1),
         ends_at=now + timedelta(days=2),
+    )
+    Handoff.objects.create(
+        schedule=schedule, at=now, outgoing=person, incoming=person, notes="All is quiet."
     )
     CalendarFeed.objects.create(person=person, digest=f"digest-{number}", created_at=now)
     policy = EscalationPolicy.objects.create(

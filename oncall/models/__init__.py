@@ -1,6 +1,7 @@
 """Who is on call, and who is called when they do not answer."""
 
 from oncall.models.calendars import CalendarFeed, OverrideFeed
+from oncall.models.handoffs import Handoff
 from oncall.models.holidays import Holiday, HolidayCalendar
 from oncall.models.policies import (
     EscalationPolicy,
@@ -23,6 +24,7 @@ __all__ = [
     "CalendarFeed",
     "EscalationPolicy",
     "FallbackContact",
+    "Handoff",
     "Holiday",
     "HolidayCalendar",
     "Layer",
