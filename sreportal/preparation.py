@@ -9,6 +9,12 @@ from django.core.management import call_command
 from django.db import connection
 
 
+def prepare() -> None:
+    """Make the database and the static files ready."""
+    prepare_database()
+    collect_static_files()
+
+
 def prepare_database() -> None:
     """Set SQLite's journal mode, apply migrations and make the cache table."""
     if connection.vendor == "sqlite":

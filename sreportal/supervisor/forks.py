@@ -62,6 +62,29 @@ def fork(run: Callable[[], None], *, close: tuple[int, ...] = ()) -> Forked:
     return Forked(pid, reader)
 
 
+def run_apart(run: Callable[[], None]) -> bool:
+    """Run `run` in a child and wait for it, so that the memory it takes is given back.
+
+    Returns:
+        Whether it came to its end; a child that failed has said why.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    parent = os.getpid()
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    pid = os.fork()
+    if pid == 0:
+        die_with_parent(parent)
+        signal.set_wakeup_fd(-1)
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+        _run_and_exit(run)
+    signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+    _, status = os.waitpid(pid, 0)
+    return status == 0
+
+
 def _become_child(parent: int, writer: int, close: tuple[int, ...]) -> None:
     os.setpgid(0, 0)
     die_with_parent(parent)

@@ -14,6 +14,7 @@ from core.clock import now
 from sreportal import defaults, env, preparation
 from sreportal.supervisor import broker, programs, servers
 from sreportal.supervisor.claims import CannotStart, DataFolderLock, listen
+from sreportal.supervisor.forks import run_apart
 from sreportal.supervisor.loop import NotReady, Stop, Supervisor
 
 
@@ -97,14 +98,15 @@ class Portal:
     def _prepare(self) -> str | None:
         """Make the database and static files ready; return the first admin's password, if any."""
         self._say("Preparing the database…")
-        preparation.prepare_database()
+        # A connection is not shared with a child; it opens its own.
+        connections.close_all()
+        if not run_apart(preparation.prepare):
+            raise CannotStart("The database or the static files could not be prepared; see above.")
         started_at = now()
         password = defaults.apply(now=started_at)
         self._demo_is_on = demo.settle(now=started_at)
         if self._demo_is_on and not settings.USERS_API_ANONYMOUS:
             self._demo_token = defaults.demonstration_token(now=started_at)
-        if preparation.collect_static_files():
-            self._say("Static files collected.")
         return password
 
     def _before_fork(self) -> None:
