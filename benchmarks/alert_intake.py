@@ -147,7 +147,7 @@ def on_postgresql(options: argparse.Namespace) -> list[Side]:
     """Measure the three cases in turns."""
     servers.POSTGRESQL_FLAGS.update(DURABLE)
     with servers._throw_away_postgresql() as url, sides(url, options) as both:
-        for case in ("empty", "webhooks", "full"):
+        for case in ("empty", "full", "webhooks"):
             for side, fill in both:
                 if case == "full":
                     fill()

@@ -89,10 +89,11 @@ def store(database_url: str, count: int) -> None:
     """Copy the newest alert so many times, each of another host."""
     with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO alerts SELECT (jsonb_populate_record(NULL::alerts, to_jsonb(one) ||"
-            " jsonb_build_object('id', md5(n::text), 'resource', 'stored-' || n))).*"
-            " FROM (SELECT * FROM alerts ORDER BY receive_time DESC LIMIT 1) AS one,"
-            " generate_series(1, %s) AS n",
+            "INSERT INTO alerts SELECT made.*"
+            " FROM (SELECT * FROM alerts ORDER BY receive_time DESC LIMIT 1) AS one"
+            " CROSS JOIN generate_series(1, %s) AS n"
+            " CROSS JOIN LATERAL jsonb_populate_record(NULL::alerts, to_jsonb(one) ||"
+            " jsonb_build_object('id', md5(n::text), 'resource', 'stored-' || n)) AS made",
             [count],
         )
     with contextlib.closing(psycopg2.connect(database_url)) as connection:

@@ -134,10 +134,11 @@ def store(database_url: str, count: int) -> None:
             (own,) = cursor.fetchone() or (0,)
             changed = changes.replace("at + n", f"{last} + n")
             cursor.execute(
-                f"INSERT INTO {table} SELECT (jsonb_populate_record(NULL::{table},"
-                f" to_jsonb(one) || jsonb_build_object('id', {own} + n, {changed}))).*"
-                f" FROM (SELECT * FROM {table} ORDER BY id DESC LIMIT 1) AS one,"
-                " generate_series(1, %s) AS n",
+                f"INSERT INTO {table} SELECT made.*"
+                f" FROM (SELECT * FROM {table} ORDER BY id DESC LIMIT 1) AS one"
+                " CROSS JOIN generate_series(1, %s) AS n"
+                f" CROSS JOIN LATERAL jsonb_populate_record(NULL::{table},"
+                f" to_jsonb(one) || jsonb_build_object('id', {own} + n, {changed})) AS made",
                 [count],
             )
             cursor.execute(

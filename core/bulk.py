@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connection
-from django.db.backends.utils import CursorWrapper
 from django.db.models import BinaryField, Model
 
 __all__ = ["Inserts", "insert_rows", "reserve_ids", "select_rows", "update_rows"]
@@ -113,35 +112,33 @@ def select_rows(
     ]
 
 
-def reserve_ids(*wanted: tuple[type[Model], int]) -> list[list[int]]:
-    """Return primary keys, ascending, that no other row of a table gets: so many of each.
+def reserve_ids(model: type[Model], count: int) -> list[int]:
+    """Return so many primary keys, ascending, that no other row of a table gets.
 
     Within a transaction; what is not used leaves a hole.
     """
-    if not any(count for _, count in wanted):
-        return [[] for _ in wanted]
-    with connection.cursor() as cursor:
-        if connection.vendor != "postgresql":
-            return [_reserved_on_sqlite(cursor, model, count) for model, count in wanted]
-        one = "ARRAY(SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s))"
-        values = [each for model, count in wanted for each in (model._meta.db_table, count)]
-        cursor.execute(f"SELECT {', '.join([one] * len(wanted))}", values)
-        return list(cursor.fetchone() or ())
-
-
-def _reserved_on_sqlite(cursor: CursorWrapper, model: type[Model], count: int) -> list[int]:
-    # The transaction holds SQLite's only writer's lock.
+    if not count:
+        return []
     table = model._meta.db_table
-    cursor.execute(
-        "INSERT INTO sqlite_sequence (name, seq) SELECT %s, 0"
-        " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = %s)",
-        [table, table],
-    )
-    cursor.execute(
-        "UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s RETURNING seq", [count, table]
-    )
-    ((last,),) = cursor.fetchall()
-    return list(range(last - count + 1, last + 1))
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+                [table, count],
+            )
+            return [number for (number,) in cursor.fetchall()]
+        # The transaction holds SQLite's only writer's lock.
+        cursor.execute(
+            "INSERT INTO sqlite_sequence (name, seq) SELECT %s, 0"
+            " WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = %s)",
+            [table, table],
+        )
+        cursor.execute(
+            "UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s RETURNING seq",
+            [count, table],
+        )
+        ((last,),) = cursor.fetchall()
+        return list(range(last - count + 1, last + 1))
 
 
 def update_rows(

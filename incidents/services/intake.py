@@ -173,7 +173,7 @@ def _fire_all(
     unknown = [signal for signal in signals if _identity(signal) not in known]
     ended = _last_ends(unknown)
     fresh = [signal for signal in unknown if not _is_over(signal, ended)]
-    (keys,) = reserve_ids((Alert, len(fresh)))
+    keys = reserve_ids(Alert, len(fresh))
     for pk, signal in zip(keys, fresh, strict=True):
         known[_identity(signal)] = _new(pk, signal, now=now)
         acts.add("alert.opened", known[_identity(signal)], signal.source)

@@ -97,7 +97,7 @@ def open_incidents(
     """Open incidents, each by somebody, and begin to call people; the caller writes `inserts`."""
     if not openings:
         return []
-    (keys,) = reserve_ids((Incident, len(openings)))
+    keys = reserve_ids(Incident, len(openings))
     policies = configuration.policies({opening.service_id for opening, _ in openings})
     found = []
     for key, (opening, actor) in zip(keys, openings, strict=True):

@@ -230,7 +230,7 @@ def settle(event: InboundEvent, *, actor: audit.Actor | str | None, now: datetim
 
 
 def _events(requests: Sequence[_Request]) -> list[InboundEvent]:
-    (keys,) = reserve_ids((InboundEvent, len(requests)))
+    keys = reserve_ids(InboundEvent, len(requests))
     return [
         InboundEvent(
             pk=key,

@@ -61,9 +61,7 @@ def problem_of(country: str, subdivision: str) -> str:
 
 @lru_cache(maxsize=512)
 def _by_law(country: str, subdivision: str, year: int) -> dict[date, str]:
-    try:
-        found = laws.country_holidays(country, subdiv=subdivision or None, years=year)
-    except NotImplementedError:
-        # A newer version of the library may know it under another name.
+    if problem_of(country, subdivision):
+        # Known when it was saved, and no longer to a newer version of the library: own days go on.
         return {}
-    return dict(found.items())
+    return dict(laws.country_holidays(country, subdiv=subdivision or None, years=year).items())
