@@ -38,35 +38,61 @@ _SQLITE = (
     ),
 )
 
+# Of rows that are written when something begins, and once more when it ends.
+_POSTGRESQL_UNTIL = (
+    _POSTGRESQL[0],
+    (
+        "CREATE TRIGGER {table}_no_change BEFORE UPDATE ON {table} FOR EACH ROW"
+        " WHEN (OLD.{ended} IS NOT NULL) EXECUTE FUNCTION core_refuse_change()"
+    ),
+    (
+        "CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table}"
+        " FOR EACH ROW EXECUTE FUNCTION core_refuse_change()"
+    ),
+    _POSTGRESQL[2],
+)
+_SQLITE_UNTIL = (
+    (
+        "CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} WHEN OLD.{ended} IS NOT NULL"
+        " BEGIN SELECT RAISE(ABORT, '{table} is append-only: UPDATE refused'); END"
+    ),
+    *_SQLITE[1:],
+)
+
 
 # Tables that are guarded, and their primary keys; an app names its own when it is ready.
-_guarded = {"core_auditentry": "seq"}
+_guarded = {"core_auditentry": {"key": "seq"}}
 
 
-def register(table: str, *, key: str = "id") -> None:
-    """Have the guard of a table lifted while the whole database is emptied."""
-    _guarded[table] = key
+def register(table: str, **options: str) -> None:
+    """Have the guard of a table, with its options, lifted while the whole database is emptied."""
+    _guarded[table] = options
 
 
-def guarded() -> dict[str, str]:
-    """Return every guarded table and its primary key."""
+def guarded() -> dict[str, dict[str, str]]:
+    """Return every guarded table and the options of its guard."""
     return dict(_guarded)
 
 
-def guard(vendor: str, table: str, *, key: str = "id") -> list[str]:
+def guard(vendor: str, table: str, *, key: str = "id", ended: str = "") -> list[str]:
     """Return the SQL statements that make `table` append-only.
 
     Args:
         vendor: `connection.vendor`: "postgresql" or "sqlite".
         table: Name of the table, an identifier of our own.
         key: Its primary key column.
+        ended: A column that is NULL while a row may still be changed; "" where it never may.
     """
-    statements = _POSTGRESQL if vendor == "postgresql" else _SQLITE
-    return [statement.format(table=table, key=key) for statement in statements]
+    if vendor == "postgresql":
+        statements = _POSTGRESQL_UNTIL if ended else _POSTGRESQL
+    else:
+        statements = _SQLITE_UNTIL if ended else _SQLITE
+    return [statement.format(table=table, key=key, ended=ended) for statement in statements]
 
 
 def lift(vendor: str, table: str) -> list[str]:
     """Return the SQL statements that undo `guard`."""
     if vendor == "postgresql":
-        return [f"DROP TRIGGER {table}_{name} ON {table}" for name in ("no_change", "no_truncate")]
+        names = ("no_change", "no_delete", "no_truncate")
+        return [f"DROP TRIGGER IF EXISTS {table}_{name} ON {table}" for name in names]
     return [f"DROP TRIGGER {table}_{name}" for name in ("no_update", "no_delete", "no_replace")]

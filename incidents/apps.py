@@ -13,4 +13,5 @@ class IncidentsConfig(AppConfig):
     def ready(self) -> None:
         """Have the timeline guarded, and the secrets of senders rotated with the others."""
         append_only.register("incidents_timelineentry")
+        append_only.register("incidents_attempt", ended="ended_at")
         sealed.register(sealed.SealedColumn("incidents.Integration", "signing_secret"))

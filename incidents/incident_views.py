@@ -30,6 +30,7 @@ from incidents.incident_forms import (
 )
 from incidents.models import OPEN_STATES, Incident, IncidentChannel, Severity
 from incidents.queries.incidents import clocks, next_call, possible, visible_incidents
+from incidents.queries.quorum import answers_of
 from incidents.services import channels, lifecycle, merging
 from incidents.services.lifecycle import Opening
 from incidents.services.messages import read_ack_token
@@ -224,6 +225,7 @@ def acknowledge_by_link(request: HttpRequest, pk: int, token: str) -> HttpRespon
         "person": person,
         "is_current": incident.cycle == cycle,
         "is_waiting": incident.cycle == cycle and incident.status == Status.TRIGGERED,
+        "answers": answers_of(incident, person),
     }
     response = render_page(request, "incidents/acknowledge.html", context)
     response.headers["Referrer-Policy"] = "no-referrer"
@@ -276,6 +278,7 @@ def _page(
         "is_open": is_open,
         "clocks": clocks(incident, now=now),
         "next_call": next_call(incident) if is_open else None,
+        "answers": answers_of(incident),
         "alerts": incident.alerts.order_by("-opened_at")[:50],
         "pages": incident.pages.select_related("person").order_by("-created_at", "-pk")[:100],
         "timeline": incident.timeline.order_by("-at", "-pk")[:200],

@@ -139,7 +139,7 @@ class TargetInline(admin.StackedInline):
 class PolicyLevelAdmin(AuditedAdmin):
     """One level of a policy."""
 
-    list_display = ["policy", "number", "name", "mode"]
+    list_display = ["policy", "number", "name", "mode", "acknowledgements"]
     list_select_related = ["policy"]
     search_fields = ["name", "policy__slug"]
     inlines = [TargetInline]

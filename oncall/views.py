@@ -1,6 +1,6 @@
 """Who is on call, the schedules, and the policies by which services are called."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.contrib import messages
 from django.db.models import Q, QuerySet
@@ -13,22 +13,25 @@ from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Service
 from core import clock
-from core.errors import DomainError, NotFound
+from core.errors import DomainError, InvalidInput, NotFound
 from core.htmx import render_page
 from notifications.models import ContactMethod
 from oncall.domain.escalations import Phase
-from oncall.domain.schedules import fairness, gaps
+from oncall.domain.schedules import gaps
 from oncall.domain.spans import Span
 from oncall.forms import OverrideForm, SwapForm
 from oncall.models import EscalationPolicy, Override, OverrideFeed, Schedule, ShiftSwap
 from oncall.queries.policies import ladder_of
-from oncall.queries.rotas import shifts, shifts_of
+from oncall.queries.previews import preview_of
+from oncall.queries.rotas import shifts_of
 from oncall.services.schedules import delete_override, save_override
 
 SHOWN = timedelta(days=28)
 # So long before a shift its person must be reachable.
 RED_BEFORE = timedelta(hours=24)
 SEVERITIES = ("P0", "P1", "P2", "P3")
+# Calendars reach so far back and ahead.
+FIRST, LAST = date(2000, 1, 1), date(2099, 12, 31)
 
 
 @require_safe
@@ -66,6 +69,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "mine": mine[:5],
         "is_on_call": bool(mine) and mine[0][0].start <= now,
         "policies": EscalationPolicy.objects.select_related("team"),
+        "can_edit": user.has_role(Role.MANAGER),
         "calendars": user.calendar_feeds.filter(revoked_at=None).select_related("schedule"),
         "swaps": _swaps(user, now),
         "now": now,
@@ -127,6 +131,7 @@ def policy_detail(request: HttpRequest, slug: str) -> HttpResponse:
         ],
         "severities": SEVERITIES,
         "services": visible,
+        "can_edit": signed_in(request).has_role(Role.MANAGER),
     }
     return render_page(request, "oncall/policy.html", context)
 
@@ -160,6 +165,24 @@ def _schedule(slug: str) -> Schedule:
     return found
 
 
+def _day(request: HttpRequest) -> date | None:
+    """Return the day whose weeks are asked for.
+
+    Raises:
+        InvalidInput: It is no date, or out of reach.
+    """
+    asked = request.GET.get("from", "")
+    if not asked:
+        return None
+    try:
+        found = date.fromisoformat(asked)
+    except ValueError as error:
+        raise InvalidInput("Use a date such as 2026-03-02.", field="from") from error
+    if not FIRST <= found <= LAST:
+        raise InvalidInput(f"Use a date from {FIRST} to {LAST}.", field="from")
+    return found
+
+
 def _take_over(request: HttpRequest, schedule: Schedule, form: OverrideForm) -> HttpResponse:
     user = signed_in(request)
     if not user.has_role(Role.RESPONDER) or not form.is_valid():
@@ -178,18 +201,9 @@ def _schedule_page(
     request: HttpRequest, schedule: Schedule, form: OverrideForm, *, status: int
 ) -> HttpResponse:
     now = clock.now()
-    window = Span(now, now + SHOWN)
-    held = shifts(schedule, window)
-    days_off = schedule.days_off
-    loads = fairness(held, schedule.zone, days_off)
-    today = now.astimezone(schedule.zone).date()
-    people = User.objects.in_bulk({shift.person for shift in held})
     context = {
         "schedule": schedule,
-        "shifts": [(shift, people.get(shift.person)) for shift in held],
-        "gaps": gaps(held, window),
-        "holidays": days_off.between(today, today + SHOWN),
-        "loads": [(people[pk], load) for pk, load in loads.items() if pk in people],
+        "calendar": preview_of(schedule, now=now, on=_day(request)),
         "override_feed": OverrideFeed.objects.filter(schedule=schedule).first(),
         "overrides": schedule.overrides.filter(ends_at__gt=now).select_related("person"),
         "form": form,
@@ -198,6 +212,7 @@ def _schedule_page(
         ),
         "swap_form": SwapForm(auto_id="swap-%s"),
         "can_override": signed_in(request).has_role(Role.RESPONDER),
+        "can_edit": signed_in(request).has_role(Role.MANAGER),
         "now": now,
     }
     return render_page(request, "oncall/schedule.html", context, status=status)

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from accounts.models import User
 from catalog.models import Service
 from core import encryption
-from incidents.models import Maintenance, ResponseTarget, Severity, Silence
+from incidents.models import Acknowledgement, Maintenance, ResponseTarget, Severity, Silence
 from incidents.services import lifecycle
 from incidents.services.lifecycle import Opening
 from incidents.services.pager import settle
@@ -87,6 +87,9 @@ def add_on_call(number: int, service: Service, person: User, now: datetime) -> N
     incident = lifecycle.declare(opening, now=now, actor=person)
     lifecycle.assign(incident.pk, to=person, now=now, actor=person)
     settle(clock=lambda: now)
+    Acknowledgement.objects.create(
+        incident=incident, cycle=incident.cycle, actor=person.username, person=person, at=now
+    )
 
 
 def _add_ways(person: User, now: datetime) -> None:

@@ -21,10 +21,21 @@ from catalog.visible_services import VisibleServiceMixin
 from core.api import InstantFilter, StrictFieldsMixin, StrictOrderingFilter
 from core.clock import now
 from core.errors import InvalidInput
-from incidents.models import Incident, Page, Severity, TimelineEntry
+from incidents.models import Acknowledgement, Incident, Page, Severity, TimelineEntry
 from incidents.queries.incidents import visible_incidents
 from incidents.services import channels, lifecycle, merging
 from incidents.services.lifecycle import Opening
+
+
+class AcknowledgementSerializer(serializers.ModelSerializer[Acknowledgement]):
+    """One of several answers that an incident asks for."""
+
+    by = serializers.CharField(source="actor", read_only=True)
+
+    class Meta:
+        model = Acknowledgement
+        fields = ["by", "cycle", "at"]
+        read_only_fields = fields
 
 
 class IncidentSerializer(serializers.ModelSerializer[Incident]):
@@ -41,6 +52,10 @@ class IncidentSerializer(serializers.ModelSerializer[Incident]):
         source="channel.name", read_only=True, allow_null=True, default=None,
         help_text="Name of its Slack channel.",
     )  # fmt: skip
+
+    acknowledgements = AcknowledgementSerializer(
+        many=True, read_only=True, help_text="Where a level asks for several people; else empty."
+    )
 
     class Meta:
         model = Incident
@@ -59,6 +74,7 @@ class IncidentSerializer(serializers.ModelSerializer[Incident]):
             "opened_at",
             "acknowledged_at",
             "acknowledged_by",
+            "acknowledgements",
             "responded_at",
             "mitigated_at",
             "resolved_at",
@@ -214,7 +230,8 @@ class IncidentViewSet(
 
     def get_queryset(self) -> QuerySet[Incident]:
         """Only of services the caller may know of."""
-        return visible_incidents(signed_in(self.request))
+        rows = visible_incidents(signed_in(self.request))
+        return rows.prefetch_related("acknowledgements")
 
     @extend_schema(request=DeclarationSerializer, responses={201: IncidentSerializer})
     def create(self, request: Request) -> Response:

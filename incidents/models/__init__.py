@@ -1,7 +1,7 @@
 """Alerts and what raises them; incidents, their escalations and every page that they send."""
 
 from incidents.models.alerts import Alert, AlertLogEntry, AlertQuerySet, Severity
-from incidents.models.escalations import Attempt, EscalationRun, Page
+from incidents.models.escalations import Acknowledgement, Attempt, EscalationRun, Page
 from incidents.models.heartbeats import Heartbeat
 from incidents.models.incidents import (
     OPEN_STATES,
@@ -17,6 +17,7 @@ from incidents.models.silences import Maintenance, Silence
 
 __all__ = [
     "OPEN_STATES",
+    "Acknowledgement",
     "Alert",
     "AlertLogEntry",
     "AlertQuerySet",

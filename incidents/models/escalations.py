@@ -1,4 +1,4 @@
-"""Escalations, the pages they send, and every attempt at sending one."""
+"""Escalations, who answered them, the pages they send, and every attempt at sending one."""
 
 from django.conf import settings
 from django.db import models
@@ -63,6 +63,31 @@ class EscalationRun(models.Model):
     def ladder(self) -> Ladder:
         """Its steps."""
         return ladder_from(self.snapshot)
+
+
+class Acknowledgement(models.Model):
+    """One of several answers that an incident waits for; where one is enough there is no row."""
+
+    incident = models.ForeignKey(
+        Incident, on_delete=models.CASCADE, related_name="acknowledgements", db_index=False
+    )
+    cycle = models.PositiveIntegerField()
+    actor = models.CharField(max_length=200)
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["incident", "cycle", "actor"], name="incidents_acknowledged_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.incident_id}.{self.cycle} {self.actor}"
 
 
 class Page(models.Model):

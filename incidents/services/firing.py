@@ -6,7 +6,8 @@ instant. An acknowledgement waits for the lock, and then finds pages that it tak
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from django.db import transaction
 
 from core import bulk
 from incidents.models import EscalationRun, Incident, Page, TimelineEntry
+from incidents.queries.quorum import people_who_answered
 from incidents.services import pages
 from incidents.services.escalation import REASONS, WAITING_FOR, due_at
 from incidents.services.pages import AT_LEAST_ONCE, FALLBACK, Place, Way, Ways
@@ -24,6 +26,8 @@ from oncall.queries.targets import called_by
 __all__ = ["COLUMNS", "Claimed", "fire"]
 
 State = EscalationRun.State
+# A ladder on which one answer is not always enough.
+_SEVERAL = re.compile(r'"acknowledgements": ?(?!1\b)')
 
 
 class Claimed(NamedTuple):
@@ -99,7 +103,8 @@ def fire(claims: Sequence[Claimed], *, now: datetime, wait: bool = True) -> list
     """
     with transaction.atomic():
         held = _locked([claim.incident for claim in claims], wait=wait)
-        batch = _Batch(now)
+        several = [claim.incident for claim in claims if _SEVERAL.search(claim.snapshot)]
+        batch = _Batch(now, people_who_answered(several) if several else frozenset())
         for claim in claims:
             if incident := held.get(claim.incident):
                 batch.decide(claim, incident)
@@ -116,8 +121,8 @@ def _locked(incidents: Sequence[int], *, wait: bool) -> Mapping[int, _Locked]:
 class _Batch:
     """What the steps of one instant do, decided first and written at the end."""
 
-    def __init__(self, now: datetime) -> None:
-        self._now = now
+    def __init__(self, now: datetime, answered: Collection[tuple[int, int, int | None]]) -> None:
+        self._now, self._answered = now, answered
         self._ways = Ways(now)
         self._ladders: dict[str, tuple[Ladder, Mapping[str, Any]]] = {}
         self._calls: dict[tuple[str, int, int], _Call] = {}
@@ -213,7 +218,11 @@ class _Batch:
             level=step.level,
             urgency=step.urgency,
         )
-        self._pages[claim.run] += [place.page(way, now=self._now) for way in call.ways]
+        self._pages[claim.run] += [
+            place.page(way, now=self._now)
+            for way in call.ways
+            if (incident.pk, incident.cycle, way.person) not in self._answered
+        ]
         facts = {"level": step.level, "loop": claim.loop, "missing": call.missing}
         self._tell(claim, "call", call.text, facts)
         if call.missing and not call.reached:
@@ -225,8 +234,13 @@ class _Batch:
         earlier = Page.objects.filter(run=claim.run).exclude(reason=FALLBACK)
         nobody = not call.reached and not earlier.exists()
         if nobody or incident.severity in AT_LEAST_ONCE:
-            why = "Nobody could be called." if nobody else "Everybody was called, nobody answered."
+            why = "Nobody could be called." if nobody else self._too_few(incident)
             self._fall_back(claim, incident, why)
+
+    def _too_few(self, incident: _Locked) -> str:
+        of_now = incident.pk, incident.cycle
+        some = any(answer[:2] == of_now for answer in self._answered)
+        return f"Everybody was called, {'too few' if some else 'nobody'} answered."
 
     def _fall_back(self, claim: Claimed, incident: _Locked, why: str) -> None:
         ways, whom = self._ways.of_fallback()

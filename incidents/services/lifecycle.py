@@ -19,9 +19,11 @@ from incidents.domain.lifecycle import OPEN, Action, Status
 from incidents.domain.response_targets import Standing, standing_at
 from incidents.models import Alert, AlertLogEntry, Deadline, Incident, TimelineEntry
 from incidents.queries.configuration import Configuration, current
+from incidents.queries.quorum import Quorum
 from incidents.queries.targets import response_target
 from incidents.services import deadlines, escalation, timeline
 from incidents.services.acts import Acts, name_of
+from incidents.services.quorum import count_answer
 from incidents.services.transitions import call_anew, changes, moved, quiet, watch
 from oncall.domain.escalations import Phase
 
@@ -145,13 +147,19 @@ def acknowledge_locked(
 ) -> None:
     """Say that somebody works on it: nobody else is called for now.
 
-    Again, by whoever it was, changes nothing but is written down; it counts as activity.
+    Where a level that was called asks for several people, calling goes on until so many have said
+    so. Again, by whoever it was, changes nothing but is written down; it counts as activity.
     """
     if incident.status == Status.ACKNOWLEDGED and incident.snoozed_until is None:
         timeline.write(incident, Kind.ACTION, "acknowledge", now=now, actor=actor)
         watch(incident, now=now)
         return
     is_new = incident.status != Status.ACKNOWLEDGED
+    if incident.status == Status.TRIGGERED:
+        answers = count_answer(incident, now=now, actor=actor, person=person)
+        if not answers.is_reached:
+            _answered_in_part(incident, acts, answers, now=now, actor=actor)
+            return
     if is_new:
         incident.status = moved(incident, Action.ACKNOWLEDGE)
     _take_on(incident, actor, person, now=now)
@@ -361,6 +369,19 @@ def _take_on(incident: Incident, actor: Who, person: User | None, *, now: dateti
         _responded(incident, now=now)
     if incident.assigned_to_id is None and person is not None:
         incident.assigned_to = person
+
+
+def _answered_in_part(
+    incident: Incident, acts: Acts, answers: Quorum, *, now: datetime, actor: Who
+) -> None:
+    """Note an answer that is not enough; the promise of a first response it keeps all the same."""
+    incident.unreached = ""
+    if incident.responded_at is None:
+        _responded(incident, now=now)
+    incident.save()
+    text = f"{answers}: calling goes on."
+    timeline.write(incident, Kind.ACTION, "acknowledge", now=now, actor=actor, text=text)
+    acts.add("incident.answered", incident, actor, count=answers.count, needed=answers.needed)
 
 
 def _responded(incident: Incident, *, now: datetime) -> None:

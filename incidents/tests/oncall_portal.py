@@ -1,17 +1,20 @@
 """A portal with people on call, a clock that the test moves, and messages that are only collected."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.db.models import Min
 
 from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Service
-from core import encryption
+from core import append_only, encryption
 from incidents.models import Deadline, EscalationRun, Incident, Page, Silence
 from incidents.services import intake, lifecycle, pager
 from incidents.services.intake import AlertSignal
@@ -173,6 +176,18 @@ class Portal:
                 return post.deliver(clock(), message, to)
 
         return Collecting()
+
+
+@contextmanager
+def forged_attempts() -> Iterator[None]:
+    """Let a test write what the database refuses: attempts as a crash would have left them."""
+    options = append_only.guarded()["incidents_attempt"]
+    with connection.cursor() as cursor:
+        for statement in append_only.lift(connection.vendor, "incidents_attempt"):
+            cursor.execute(statement)
+        yield
+        for statement in append_only.guard(connection.vendor, "incidents_attempt", **options):
+            cursor.execute(statement)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from django.conf import settings
 
 from incidents.models import Attempt, Page
 from incidents.services import lifecycle
-from incidents.tests.oncall_portal import Portal, portal
+from incidents.tests.oncall_portal import Portal, forged_attempts, portal
 
 __all__ = ["portal"]
 
@@ -81,7 +81,8 @@ def test_a_cut_message_is_repeated_by_itself(portal: Portal) -> None:
     """What may have arrived is not mixed with what is new: only it says so."""
     portal.open_incident("first", severity="P1")
     Page.objects.update(state="sending", owner="dead", look_at=portal.now)
-    Attempt.objects.update(outcome="", ended_at=None, owner="dead")
+    with forged_attempts():
+        Attempt.objects.update(outcome="", ended_at=None, owner="dead")
     portal.now += timedelta(seconds=61)
     portal.open_incident("second", severity="P1")
     portal.fast_forward(seconds=60)

@@ -18,6 +18,7 @@ from core import clock, http_client
 from core.errors import DomainError, InvalidInput
 from core.http_client import Deadline, OutboundError
 from incidents.models import Incident
+from incidents.queries.quorum import answers_of
 from incidents.services import lifecycle
 from incidents.webhooks.requests import raw_request, webhook
 from notifications.domain.kinds import Kind
@@ -95,9 +96,11 @@ def _acknowledged(number: int, cycle: int, person: User) -> str:
     if incident.cycle != cycle:
         return f"#{number}: this message is old, people were called anew since."
     try:
-        lifecycle.acknowledge(incident.pk, now=clock.now(), actor=person, person=person)
+        found = lifecycle.acknowledge(incident.pk, now=clock.now(), actor=person, person=person)
     except DomainError as error:
         return f"#{number}: {error}"
+    if answers := answers_of(found):
+        return f"#{number}: {person} has answered, {answers.quorum}; calling goes on."
     return f"#{number} acknowledged by {person}."
 
 

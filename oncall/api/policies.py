@@ -52,7 +52,7 @@ class LevelSerializer(StrictFieldsMixin, serializers.ModelSerializer[PolicyLevel
 
     class Meta:
         model = PolicyLevel
-        fields = ["number", "name", "mode", "targets"]
+        fields = ["number", "name", "mode", "acknowledgements", "targets"]
 
 
 class TimingSerializer(StrictFieldsMixin, serializers.ModelSerializer[Timing]):

@@ -110,6 +110,7 @@ class Step:
         in_working_hours: Whether only working time counts.
         targets: Whom, as `{"kind": …, "id": …}`.
         mode: "all" of them, or "round_robin": the next one of them each time.
+        acknowledgements: How many people must answer, once it was called, before calling stops.
     """
 
     level: int
@@ -118,6 +119,7 @@ class Step:
     in_working_hours: bool
     targets: tuple[Mapping[str, Any], ...]
     mode: str = "all"
+    acknowledgements: int = 1
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,11 @@ class Ladder:
             return self.steps[0].after
         return self.steps[position].after - self.steps[position - 1].after
 
+    def acknowledgements_after(self, loop: int, position: int) -> int:
+        """Return how many people must answer once the steps before this one were called."""
+        called = self.steps if loop else self.steps[:position]
+        return max((step.acknowledgements for step in called), default=1)
+
     def to_json(self) -> dict[str, Any]:
         """Return what `ladder_from` reads."""
         return {
@@ -153,6 +160,7 @@ class Ladder:
                     "in_working_hours": step.in_working_hours,
                     "targets": [dict(target) for target in step.targets],
                     "mode": step.mode,
+                    "acknowledgements": step.acknowledgements,
                 }
                 for step in self.steps
             ],
@@ -170,6 +178,7 @@ def ladder_from(snapshot: Mapping[str, Any]) -> Ladder:
                 in_working_hours=step["in_working_hours"],
                 targets=tuple(step["targets"]),
                 mode=step["mode"],
+                acknowledgements=step.get("acknowledgements", 1),
             )
             for step in snapshot["steps"]
         ),

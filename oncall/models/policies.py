@@ -26,6 +26,12 @@ TARGET_ROLES = [(role.value, role.label) for role in (Role.RESPONDER, Role.MANAG
 LEVEL = [MinValueValidator(1), MaxValueValidator(9)]
 
 
+def not_a_page(slug: str) -> None:
+    """Refuse slugs whose page would be another page."""
+    if slug == "new":
+        raise ValidationError("That is a page of the portal; choose another.")
+
+
 def monday_to_friday() -> list[int]:
     """Return the days on which most people work."""
     return [0, 1, 2, 3, 4]
@@ -34,7 +40,7 @@ def monday_to_friday() -> list[int]:
 class EscalationPolicy(TimestampedModel):
     """Who is called for a service, in which order and how long after each other."""
 
-    slug = models.CharField(max_length=63, unique=True, validators=[SLUG])
+    slug = models.CharField(max_length=63, unique=True, validators=[SLUG, not_a_page])
     name = models.CharField(max_length=120)
     team = models.ForeignKey(
         Team, null=True, blank=True, on_delete=models.SET_NULL, related_name="policies"
@@ -119,6 +125,12 @@ class PolicyLevel(models.Model):
     number = models.PositiveSmallIntegerField(validators=LEVEL)
     name = models.CharField(max_length=120, help_text="e.g. On-call engineer.")
     mode = models.CharField(max_length=12, choices=Mode.choices, default=Mode.ALL)
+    acknowledgements = models.PositiveSmallIntegerField(
+        default=1,
+        db_default=1,
+        validators=LEVEL,
+        help_text="How many people must acknowledge, once it was called, before calling stops.",
+    )
 
     class Meta:
         ordering = ["policy", "number"]
@@ -128,6 +140,13 @@ class PolicyLevel(models.Model):
 
     def __str__(self) -> str:
         return f"L{self.number} {self.name}"
+
+    def clean(self) -> None:
+        """Refuse to wait for more people than a level calls."""
+        if self.mode == self.Mode.ROUND_ROBIN and self.acknowledgements > 1:
+            raise ValidationError(
+                {"acknowledgements": "One of them is called at a time: one can acknowledge."}
+            )
 
 
 def _only(**given: bool) -> Q:

@@ -16,7 +16,7 @@ from oncall.domain.escalations import (
 )
 from oncall.models import EscalationPolicy, ServicePolicy
 
-__all__ = ["ladder_of", "policies_for", "policy_for"]
+__all__ = ["ladder_of", "policies_for", "policy_for", "timings_of"]
 
 
 def policy_for(service: Service | None) -> EscalationPolicy | None:
@@ -44,7 +44,7 @@ def ladder_of(policy: EscalationPolicy, severity: str, phase: Phase) -> Ladder |
     """
     levels = {level.number: level for level in policy.levels.all()}
     steps = []
-    for timing in in_order(_timings(policy, severity, phase)):
+    for timing in in_order(timings_of(policy, severity, phase)):
         level = levels.get(timing.level)
         if level is None:
             continue
@@ -57,6 +57,7 @@ def ladder_of(policy: EscalationPolicy, severity: str, phase: Phase) -> Ladder |
                 in_working_hours=timing.in_working_hours,
                 targets=tuple(targets),
                 mode=level.mode,
+                acknowledgements=level.acknowledgements,
             )
         )
     if not steps:
@@ -65,10 +66,11 @@ def ladder_of(policy: EscalationPolicy, severity: str, phase: Phase) -> Ladder |
     return Ladder(tuple(steps), loops, policy.repeat_after)
 
 
-def _timings(policy: EscalationPolicy, severity: str, phase: Phase) -> list[Timing]:
+def timings_of(policy: EscalationPolicy | None, severity: str, phase: Phase) -> list[Timing]:
+    """Return when levels are called: a policy's own rows, else the operations guide's matrix."""
     own = [
         Timing(row.level, row.after, Urgency(row.urgency), row.in_working_hours)
-        for row in policy.timings.all()
+        for row in (policy.timings.all() if policy is not None else ())
         if (row.phase, row.severity) == (phase, severity)
     ]
     return own or list(DEFAULT_TIMINGS.get((phase, severity), ()))

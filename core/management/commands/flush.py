@@ -26,6 +26,6 @@ class Command(flush.Command):
                         cursor.execute(statement)
             super().handle(*args, **options)
             with connection.cursor() as cursor:
-                for table, key in guarded().items():
-                    for statement in guard(connection.vendor, table, key=key):
+                for table, guarding in guarded().items():
+                    for statement in guard(connection.vendor, table, **guarding):
                         cursor.execute(statement)

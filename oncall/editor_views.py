@@ -1,0 +1,239 @@
+"""Editors of escalation policies and schedules: a form each, that works without JavaScript."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.access import requires, signed_in
+from accounts.models import User
+from accounts.roles import Role
+from core import clock
+from core.errors import DomainError, NotFound
+from core.htmx import render_page
+from oncall.domain.escalations import Phase, Timing, Urgency
+from oncall.domain.hours import written
+from oncall.models import EscalationPolicy, Layer, LevelTarget, PolicyLevel, Schedule
+from oncall.models.policies import SEVERITIES
+from oncall.policy_forms import LevelFormSet, PolicyForm, target_choices
+from oncall.queries.policies import timings_of
+from oncall.queries.previews import Preview, preview_of
+from oncall.schedule_forms import LayerFormSet, ScheduleForm
+from oncall.services.policies import delete_policy, save_policy
+from oncall.services.schedules import save_schedule
+
+_CELLS = [(phase, severity) for phase in Phase for severity, _ in SEVERITIES]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Role.MANAGER)
+def policy_new(request: HttpRequest) -> HttpResponse:
+    """Ask for a new policy, filled in with the operations guide's matrix."""
+    return _policy(request, EscalationPolicy())
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Role.MANAGER)
+def policy_edit(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show a policy as a form, and change it; escalations that run go on as they began."""
+    return _policy(request, _stored_policy(slug))
+
+
+@require_POST
+@requires(Role.MANAGER)
+def policy_delete(request: HttpRequest, slug: str) -> HttpResponse:
+    """Delete a policy by which nothing is called."""
+    policy = _stored_policy(slug)
+    try:
+        delete_policy(policy, actor=signed_in(request), now=clock.now())
+    except DomainError as error:
+        messages.error(request, str(error))
+        return redirect(policy)
+    messages.success(request, f"{policy} was deleted.")
+    return redirect("oncall:overview")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Role.MANAGER)
+def schedule_new(request: HttpRequest) -> HttpResponse:
+    """Ask for a new schedule."""
+    return _schedule(request, Schedule())
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Role.MANAGER)
+def schedule_edit(request: HttpRequest, slug: str) -> HttpResponse:
+    """Show a schedule as a form, show what a change would mean, and change it."""
+    return _schedule(request, _stored_schedule(slug))
+
+
+def _policy(request: HttpRequest, policy: EscalationPolicy) -> HttpResponse:
+    user, data = signed_in(request), request.POST or None
+    form = PolicyForm(data, instance=policy, user=user)
+    formset = LevelFormSet(
+        data,
+        initial=_levels(policy),
+        prefix="levels",
+        form_kwargs={"choices": target_choices(policy)},
+    )
+    if request.method == "POST" and _are_valid(form, formset):
+        try:
+            saved = save_policy(
+                _stored_policy(policy.slug) if policy.pk else EscalationPolicy(),
+                fields=form.values(),
+                levels=formset.levels(),
+                timings=formset.timings(),
+                services=form.services(),
+                actor=user,
+                now=clock.now(),
+            )
+        except DomainError as error:
+            form.refuse(error)
+        else:
+            messages.success(request, f"{saved} was saved.")
+            return redirect(saved)
+    status = 422 if request.method == "POST" else 200
+    context = {
+        "form": form,
+        "formset": formset,
+        "policy": policy if policy.pk else None,
+        "severities": [severity for severity, _ in SEVERITIES],
+    }
+    return render_page(request, "oncall/policy_form.html", context, status=status)
+
+
+def _schedule(request: HttpRequest, schedule: Schedule) -> HttpResponse:
+    user, data = signed_in(request), request.POST or None
+    form = ScheduleForm(data, instance=schedule)
+    formset = LayerFormSet(data, initial=_layers(schedule), prefix="layers")
+    preview, is_saving = None, request.POST.get("act") != "preview"
+    if request.method == "POST" and _are_valid(form, formset):
+        try:
+            # What is typed must not change the row from which the page is drawn.
+            stored = _stored_schedule(schedule.slug) if schedule.pk else Schedule()
+            preview = _saved(stored, form.values(), formset.layers(), user, keep=is_saving)
+        except DomainError as error:
+            form.refuse(error)
+        else:
+            if is_saving:
+                messages.success(request, f"{preview.schedule} was saved.")
+                return redirect(preview.schedule)
+    status = 422 if request.method == "POST" and preview is None else 200
+    context = {
+        "form": form,
+        "formset": formset,
+        "schedule": schedule if schedule.pk else None,
+        "preview": preview,
+    }
+    return render_page(request, "oncall/schedule_form.html", context, status=status)
+
+
+def _saved(
+    schedule: Schedule,
+    fields: Mapping[str, Any],
+    layers: list[dict[str, Any]],
+    user: User,
+    *,
+    keep: bool,
+) -> Preview:
+    """Save a schedule and look at what comes of it; a preview is rolled back."""
+    now = clock.now()
+    with transaction.atomic():
+        saved = save_schedule(schedule, fields=fields, layers=layers, actor=user, now=now)
+        found = preview_of(Schedule.objects.with_rota().get(pk=saved.pk), now=now)
+        transaction.set_rollback(not keep)
+    return found
+
+
+def _are_valid(form: PolicyForm | ScheduleForm, formset: Any) -> bool:
+    """Check both, so that everything that is wrong is said at once."""
+    found = [form.is_valid(), formset.is_valid()]
+    return all(found)
+
+
+def _stored_policy(slug: str) -> EscalationPolicy:
+    rows = EscalationPolicy.objects.prefetch_related(
+        "levels__targets__schedule",
+        "levels__targets__person",
+        "levels__targets__team",
+        "timings",
+    )
+    found = rows.filter(slug=slug).first()
+    if found is None:
+        raise NotFound("There is no such policy.")
+    return found
+
+
+def _stored_schedule(slug: str) -> Schedule:
+    rows = Schedule.objects.with_rota().prefetch_related("layers__members__person")
+    found = rows.filter(slug=slug).first()
+    if found is None:
+        raise NotFound("There is no such schedule.")
+    return found
+
+
+def _levels(policy: EscalationPolicy) -> list[dict[str, Any]]:
+    """Return what the forms of a policy's levels begin with; a new policy follows the guide."""
+    cells: dict[tuple[int, Phase, str], Timing] = {
+        (timing.level, phase, severity): timing
+        for phase, severity in _CELLS
+        for timing in timings_of(policy if policy.pk else None, severity, phase)
+    }
+    if not policy.pk:
+        return [{"number": number, **_cells(cells, number)} for number in range(1, 5)]
+    return [{**_level(level), **_cells(cells, level.number)} for level in policy.levels.all()]
+
+
+def _level(level: PolicyLevel) -> dict[str, Any]:
+    return {
+        "number": level.number,
+        "name": level.name,
+        "mode": level.mode,
+        "acknowledgements": level.acknowledgements,
+        "targets": [_reference(target) for target in level.targets.all()],
+    }
+
+
+def _reference(target: LevelTarget) -> str:
+    keys = {
+        "schedule": lambda: target.schedule.slug,  # type: ignore[union-attr]
+        "person": lambda: target.person.username,  # type: ignore[union-attr]
+        "team": lambda: target.team.slug,  # type: ignore[union-attr]
+    }
+    key = keys[target.kind]() if target.kind in keys else target.target_id
+    return f"{target.kind}:{key}"
+
+
+def _cells(cells: Mapping[tuple[int, Phase, str], Timing], number: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for phase, severity in _CELLS:
+        if timing := cells.get((number, phase, severity)):
+            found[f"{phase}_{severity}_after"] = timing.after
+            how = f"{Urgency(timing.urgency)}{' working' if timing.in_working_hours else ''}"
+            found[f"{phase}_{severity}_how"] = how
+    return found
+
+
+def _layers(schedule: Schedule) -> list[dict[str, Any]]:
+    if not schedule.pk:
+        return []
+    return [_layer(layer) for layer in schedule.layers.all()]
+
+
+def _layer(layer: Layer) -> dict[str, Any]:
+    members = sorted(layer.members.all(), key=lambda member: member.position)
+    return {
+        "name": layer.name,
+        "people": "\n".join(member.person.username for member in members),
+        "first_on": layer.first_on,
+        "handover_at": f"{layer.handover_at:%H:%M}",
+        "every": layer.every,
+        "unit": layer.unit,
+        "restrictions": "\n".join(written(rule.hours) for rule in layer.restrictions.all()),
+        "on_holidays": layer.on_holidays,
+        "until": layer.until,
+    }
