@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.roles import Role
 from accounts.tests.cast import person, signed_in
 from catalog.models import Service
-from core.audit import AuditEntry
+from core.models import AuditEntry
 from oncall.domain.escalations import Phase
 from oncall.models import (
     EscalationPolicy,
