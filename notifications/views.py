@@ -16,6 +16,7 @@ from core.htmx import render_page
 from notifications.domain.kinds import Kind
 from notifications.forms import BrowserForm, CodeForm, MethodForm, RuleForm
 from notifications.models import ContactMethod, NotificationRule
+from notifications.queries.readiness import readiness_of_people
 from notifications.services import contacts, rules
 
 
@@ -179,7 +180,7 @@ def _page(
     methods = list(ContactMethod.objects.filter(person=user))
     context = {
         "methods": methods,
-        "is_reachable": any(method.is_usable for method in methods),
+        "readiness": readiness_of_people([user.pk], now=clock.now())[user.pk],
         "rules": NotificationRule.objects.filter(person=user).select_related("method"),
         "form": form or MethodForm(),
         "rule_form": rule_form or RuleForm(person=user),

@@ -15,7 +15,7 @@ from catalog.models import Service
 from core import clock
 from core.errors import DomainError, InvalidInput, NotFound
 from core.htmx import render_page
-from notifications.models import ContactMethod
+from notifications.queries.readiness import readiness_of_people
 from oncall.domain.escalations import Phase
 from oncall.domain.schedules import gaps
 from oncall.domain.spans import Span
@@ -42,9 +42,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     schedules = list(Schedule.objects.with_rota().select_related("team"))
     found = shifts_of(schedules, Span(now, now + SHOWN))
     people = User.objects.in_bulk({shift.person for held in found.values() for shift in held})
-    reachable = set(
-        ContactMethod.objects.usable().filter(person__in=people).values_list("person", flat=True)
-    )
+    ready = readiness_of_people(people.keys(), now=now)
     rows, mine = [], []
     for schedule in schedules:
         held = found[schedule.pk]
@@ -54,10 +52,14 @@ def overview(request: HttpRequest) -> HttpResponse:
         rows.append(
             {
                 "schedule": schedule,
-                "unready": [people[pk] for pk in sorted(soon - reachable) if pk in people],
+                "unready": [
+                    people[pk] for pk in sorted(soon) if pk in people and not ready[pk].is_reachable
+                ],
                 "person": people.get(current.person) if current else None,
+                "ready": ready.get(current.person) if current else None,
                 "until": current.span.end if current else None,
                 "next": people.get(following.person) if following else None,
+                "next_ready": ready.get(following.person) if following else None,
                 "next_at": following.span.start if following else None,
                 "gaps": len(gaps(held, Span(now, now + SHOWN))),
             }

@@ -19,6 +19,7 @@ from catalog.models import Team
 from core.api import InstantFilter, StrictFieldsMixin, WallTimesMixin
 from core.clock import now
 from core.errors import InvalidInput, NotFound
+from notifications.queries.readiness import readiness_of_people
 from oncall.domain.schedules import Shift, gaps
 from oncall.domain.spans import Span
 from oncall.models import (
@@ -185,6 +186,24 @@ class RotaSerializer(serializers.Serializer[Any]):
     gaps = GapSerializer(many=True)
 
 
+class CheckSerializer(serializers.Serializer[Any]):
+    """One thing that makes it surer that somebody is woken."""
+
+    name = serializers.CharField()
+    points = serializers.IntegerField()
+    is_met = serializers.BooleanField()
+    advice = serializers.CharField()
+
+
+class ReadinessSerializer(serializers.Serializer[Any]):
+    """How surely a person is woken who is on call within the window."""
+
+    person = serializers.CharField()
+    score = serializers.IntegerField(help_text="0 to 100; 0 cannot be reached at all.")
+    next_shift_at = serializers.DateTimeField()
+    checks = CheckSerializer(many=True)
+
+
 class ScheduleViewSet(
     mixins.CreateModelMixin,
     mixins.ListModelMixin,
@@ -260,6 +279,27 @@ class ScheduleViewSet(
             ],
         }
         return Response(RotaSerializer(body).data)
+
+    @extend_schema(responses=ReadinessSerializer(many=True), filters=False)
+    @action(detail=True, pagination_class=None)
+    def readiness(self, request: Request, slug: str | None = None) -> Response:
+        """Read how surely those are woken who are on call within four weeks, soonest first."""
+        at = now()
+        first: dict[int, datetime] = {}
+        for shift in shifts(self.get_object(), Span(at, at + timedelta(days=28))):
+            first.setdefault(shift.person, shift.span.start)
+        names = dict(User.objects.filter(pk__in=first).values_list("pk", "username"))
+        ready = readiness_of_people(first.keys(), now=at)
+        rows = [
+            {
+                "person": names.get(person, ""),
+                "score": ready[person].score,
+                "next_shift_at": begins,
+                "checks": ready[person].checks,
+            }
+            for person, begins in first.items()
+        ]
+        return Response(ReadinessSerializer(rows, many=True).data)
 
 
 def _shown(shift: Shift, names: dict[int, str]) -> dict[str, Any]:

@@ -191,3 +191,11 @@ def test_a_responder_overrides_and_changes_no_schedule() -> None:
     }  # fmt: skip
     send(api, "post", "overrides/", said, status=201)
     send(api, "post", "overrides/", {**said, "ends_at": MONDAY.isoformat()}, status=400)
+
+
+def test_readiness_of_who_is_on_call_soonest_first(api: Client) -> None:
+    send(api, "post", "schedules/", weekly(), status=201)
+    rows = send(api, "get", "schedules/payments/readiness/", status=200)
+    assert [(row["person"], row["score"]) for row in rows] == [("alice", 0), ("bob", 0)]
+    assert rows[0]["checks"][0]["name"] == "reachable"
+    assert "readiness 0 of 100" in api.get("/oncall/").content.decode()
