@@ -26,6 +26,8 @@ class HeartbeatSerializer(StrictFieldsMixin, serializers.ModelSerializer[Heartbe
             "name",
             "period",
             "grace",
+            "schedule",
+            "timezone",
             "severity",
             "is_paused",
             "state",

@@ -43,6 +43,7 @@ class AlertEvent:
         is_ordered: Whether that clock tells which of two events came later. Alertmanager's does
             not: after a break it sends the alert that it had ended with its old beginning.
         actor: Who did it, where a person did.
+        fired_before: Of an end: whether the sender says that it had fired until then.
         facts: Figures that decided, as JSON.
     """
 
@@ -59,6 +60,7 @@ class AlertEvent:
     at: datetime | None = None
     is_ordered: bool = False
     actor: str = ""
+    fired_before: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

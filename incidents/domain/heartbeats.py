@@ -1,10 +1,12 @@
 """When a sign of life is overdue: the dead man's switch, by arithmetic alone."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
-__all__ = ["DEFAULTS", "Expected", "Sign", "due_after", "sign_of"]
+from cronsim import CronSim, CronSimError
+
+__all__ = ["DEFAULTS", "Expected", "Sign", "due_after", "next_after", "sign_of"]
 
 
 class Sign(StrEnum):
@@ -23,10 +25,14 @@ class Expected:
     Args:
         period: From one to the next.
         grace: How much later it may come before somebody is told.
+        cron: When it is expected instead of every period: five fields, e.g. 0 3 * * 1-5.
+        zone: In which `cron` is read.
     """
 
     period: timedelta
     grace: timedelta
+    cron: str = ""
+    zone: tzinfo = UTC
 
 
 # What a heartbeat is made with when its first ping arrives; edited afterwards.
@@ -40,7 +46,28 @@ DEFAULTS = {
 
 def due_after(sign: Sign, at: datetime, expected: Expected) -> datetime:
     """Return when somebody is told unless another sign comes: a run that started must end in time."""
-    return at + (expected.grace if sign is Sign.START else expected.period + expected.grace)
+    if sign is Sign.START:
+        return at + expected.grace
+    if expected.cron:
+        return next_after(expected.cron, at, expected.zone) + expected.grace
+    return at + expected.period + expected.grace
+
+
+def next_after(cron: str, at: datetime, zone: tzinfo) -> datetime:
+    """Return the first moment later than `at` that a cron expression names, in UTC.
+
+    As Debian's cron does it: what falls into an hour that a clock change skips comes right after
+    it, what falls into one that comes twice comes once.
+
+    Raises:
+        ValueError: It is no such expression, or names no moment at all.
+    """
+    try:
+        return next(CronSim(cron, at.astimezone(zone))).astimezone(UTC)
+    except CronSimError as error:
+        raise ValueError("a schedule has five fields, e.g. 0 3 * * 1-5") from error
+    except StopIteration as error:
+        raise ValueError("no day is ever like that") from error
 
 
 def sign_of(word: str) -> Sign | None:

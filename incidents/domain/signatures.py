@@ -26,16 +26,29 @@ def is_signed(
     if kind == "sentry":
         return _same(_hex(secret, body), headers.get("sentry-hook-signature", ""))
     if kind == "grafana":
-        return _same(_hex(secret, body), headers.get("x-grafana-alerting-signature", ""))
+        return _grafana(secret, body, headers, now=now)
     return _standard(secret, body, headers, now=now)
+
+
+def _grafana(secret: str, body: bytes, headers: Mapping[str, str], *, now: datetime) -> bool:
+    """Grafana signs the body, and before it the time where its contact point names that header."""
+    stamp = headers.get("x-grafana-alerting-timestamp", "")
+    if stamp and not _is_near(stamp, now):
+        return False
+    signed = f"{stamp}:".encode() + body if stamp else body
+    return _same(_hex(secret, signed), headers.get("x-grafana-alerting-signature", ""))
+
+
+def _is_near(stamp: str, now: datetime) -> bool:
+    """Return whether a time in Unix seconds is at most five minutes away."""
+    is_number = stamp.isascii() and stamp.isdigit() and len(stamp) <= 12
+    return is_number and abs(now.timestamp() - int(stamp)) <= TOLERANCE_S
 
 
 def _standard(secret: str, body: bytes, headers: Mapping[str, str], *, now: datetime) -> bool:
     """https://www.standardwebhooks.com: several signatures while a secret is being replaced."""
     name, stamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    if not name or not stamp.isdigit() or len(stamp) > 12:
-        return False
-    if abs(now.timestamp() - int(stamp)) > TOLERANCE_S:
+    if not name or not _is_near(stamp, now):
         return False
     signed = f"{name}.{stamp}.".encode() + body
     wanted = base64.b64encode(hmac.digest(_key(secret), signed, "sha256")).decode()

@@ -1,16 +1,19 @@
 """Heartbeats: what must report regularly, and alerts by its silence."""
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
 from core.models import TimestampedModel
-from incidents.domain.heartbeats import Expected
+from incidents.domain.heartbeats import Expected, next_after
 from incidents.models.alerts import Severity
 from incidents.models.integrations import Integration
+from oncall.models.schedules import known_zone
 
 _MINUTE = MinValueValidator(timedelta(seconds=30), "At least 30 seconds.")
 
@@ -30,6 +33,14 @@ class Heartbeat(TimestampedModel):
     name = models.CharField(max_length=100)
     period = models.DurationField(default=timedelta(days=1), validators=[_MINUTE])
     grace = models.DurationField(default=timedelta(hours=1), validators=[_MINUTE])
+    schedule = models.CharField(
+        max_length=100,
+        blank=True,
+        help_text="Cron expression, when it is expected; instead of the period, e.g. 0 3 * * 1-5.",
+    )
+    timezone = models.CharField(
+        max_length=64, default="UTC", validators=[known_zone], help_text="Of the schedule."
+    )
     severity = models.CharField(max_length=2, choices=Severity.choices, default=Severity.P2)
     state = models.CharField(max_length=8, choices=State.choices, default=State.NEW, editable=False)
     is_paused = models.BooleanField(default=False, help_text="A paused one alerts nobody.")
@@ -60,4 +71,12 @@ class Heartbeat(TimestampedModel):
     @property
     def expected(self) -> Expected:
         """How often its sign is expected."""
-        return Expected(self.period, self.grace)
+        return Expected(self.period, self.grace, self.schedule, ZoneInfo(self.timezone))
+
+    def clean(self) -> None:
+        """Refuse schedules that name no moment."""
+        if self.schedule:
+            try:
+                next_after(self.schedule, datetime(2024, 1, 1, tzinfo=UTC), UTC)
+            except ValueError as error:
+                raise ValidationError({"schedule": f"{error}.".capitalize()}) from error

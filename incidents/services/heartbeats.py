@@ -111,6 +111,12 @@ def _silence(heartbeat: Heartbeat) -> str:
     return f"gave no sign since {heartbeat.last_sign_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def _rhythm(heartbeat: Heartbeat) -> str:
+    if heartbeat.schedule:
+        return f"by {heartbeat.schedule} ({heartbeat.timezone})"
+    return f"every {heartbeat.period}"
+
+
 def _signal(heartbeat: Heartbeat, words: str, event: InboundEvent | None = None) -> AlertSignal:
     integration = heartbeat.integration
     return AlertSignal(
@@ -124,6 +130,6 @@ def _signal(heartbeat: Heartbeat, words: str, event: InboundEvent | None = None)
         labels={"heartbeat": heartbeat.name},
         group_key=f"heartbeat/{heartbeat.pk}",
         runbook_url=integration.runbook_url,
-        detail=f"Expected every {heartbeat.period}, at most {heartbeat.grace} later.",
+        detail=f"Expected {_rhythm(heartbeat)}, at most {heartbeat.grace} later.",
         event=event,
     )

@@ -48,6 +48,8 @@ class AlertSignal:
         pages: False when it only informs.
         at: The sender's clock; None where it does not tell which of two events came later.
         actor: Who ended it, where a person did.
+        fired_before: Of an end: whether the sender says that it had fired until then. Where that was
+            never heard, it is on its way and late, and must not open an alert that nothing ends.
         event: The request it came with.
     """
 
@@ -67,6 +69,7 @@ class AlertSignal:
     pages: bool = True
     at: datetime | None = None
     actor: str = ""
+    fired_before: bool = False
     event: InboundEvent | None = None
 
 
@@ -201,6 +204,7 @@ def _resolve_all(
     signals: Sequence[AlertSignal], acts: Acts, inserts: Inserts, *, now: datetime
 ) -> list[Alert | None]:
     known = _open_alerts(signals)
+    unheard = _unheard([s for s in signals if _identity(s) not in known], inserts, now=now)
     alerts: list[Alert | None] = []
     for signal in signals:
         alert = known.get(_identity(signal))
@@ -217,7 +221,29 @@ def _resolve_all(
     inserts.write()
     update_rows(Alert, [_columns(alert, _ENDED) for alert in found])
     grouping.detach(found, acts, now=now)
-    return alerts
+    return [
+        alert or unheard.get(_identity(signal))
+        for alert, signal in zip(alerts, signals, strict=True)
+    ]
+
+
+def _unheard(
+    signals: Sequence[AlertSignal], inserts: Inserts, *, now: datetime
+) -> dict[Identity, Alert]:
+    """Keep the ends of alerts whose beginning is still on its way: it then comes too late."""
+    dated = [signal for signal in signals if signal.fired_before and signal.at is not None]
+    if not dated:
+        return {}
+    ended = _last_ends(dated)
+    news = [s for s in dated if (end := ended.get(_identity(s))) is None or s.at > end]  # type: ignore[operator]
+    found: dict[Identity, Alert] = {}
+    for pk, signal in zip(reserve_ids(Alert, len(news)), news, strict=True):
+        alert = found[_identity(signal)] = _new(pk, signal, now=now)
+        alert.state, alert.resolved_at = Alert.State.RESOLVED, now
+        entry = _entry(alert, Kind.RESOLVED, signal, now=now)
+        entry.text = "It ended before its beginning was heard."
+        inserts.add(alert, entry)
+    return found
 
 
 def _identity(signal: AlertSignal) -> Identity:

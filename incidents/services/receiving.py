@@ -34,7 +34,8 @@ __all__ = ["RawRequest", "Taken", "settle", "take"]
 
 log = structlog.get_logger(__name__)
 _KEPT = ("content-type", "user-agent", "sentry-hook-resource", "sentry-hook-timestamp",
-         "x-amz-sns-message-type", "x-amz-sns-message-id", "webhook-id", "webhook-timestamp")  # fmt: skip
+         "x-amz-sns-message-type", "x-amz-sns-message-id", "webhook-id", "webhook-timestamp",
+         "x-grafana-alerting-timestamp")  # fmt: skip
 _KINDS = {
     Act.ACKNOWLEDGE: AlertLogEntry.Kind.ACKNOWLEDGED,
     Act.UNACKNOWLEDGE: AlertLogEntry.Kind.UNACKNOWLEDGED,
@@ -366,6 +367,7 @@ def _signal(integration: Integration, event: InboundEvent, said: AlertEvent) -> 
         group_key=said.group_key or said.dedup_key,
         pages=said.pages,
         at=said.at if said.is_ordered else None,
+        fired_before=said.fired_before,
         actor=said.actor,
         event=event,
     )

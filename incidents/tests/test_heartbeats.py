@@ -2,10 +2,14 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
 
+from accounts.roles import Role
+from accounts.tests.cast import signed_in
+from incidents.domain.heartbeats import next_after
 from incidents.models import Alert, Heartbeat, InboundEvent
 from incidents.services import heartbeats, intake
 from incidents.tests import bodies
@@ -167,3 +171,54 @@ def test_two_checkers_alert_once(clock: Clock, monkeypatch: pytest.MonkeyPatch) 
     assert clock.forward(days=2) == 1
     assert inner == [0]
     assert Alert.objects.get().count == 1
+
+
+BERLIN = "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "at", "following"),
+    [
+        ("0 3 * * 1-5", "UTC", "2026-03-06T03:00:00", "2026-03-09T03:00:00"),
+        ("0 3 * * *", BERLIN, "2026-03-02T12:00:00", "2026-03-03T02:00:00"),
+        # 02:30 does not exist on 29 March: the job runs when the clocks have jumped.
+        ("30 2 * * *", BERLIN, "2026-03-28T12:00:00", "2026-03-29T01:00:00"),
+        ("*/15 * * * *", "UTC", "2026-03-02T12:15:00", "2026-03-02T12:30:00"),
+        ("0 0 29 2 *", "UTC", "2026-03-02T12:00:00", "2028-02-29T00:00:00"),
+    ],
+)
+def test_a_schedule_says_when_the_next_sign_is_expected(
+    cron: str, zone: str, at: str, following: str
+) -> None:
+    found = next_after(cron, datetime.fromisoformat(at + "+00:00"), ZoneInfo(zone))
+    assert found == datetime.fromisoformat(following + "+00:00")
+
+
+def test_a_job_of_working_days_is_not_missed_on_a_weekend(clock: Clock) -> None:
+    """Every night from Monday to Friday at 03:00 in Berlin, half an hour later at most."""
+    _integration, key = integration_of("healthchecks")
+    api = signed_in(Role.MANAGER)
+    get(f"/ping/{uuid.UUID(key)}")
+    heartbeat = Heartbeat.objects.get()
+    said = {"schedule": "0 3 * * 1-5", "timezone": BERLIN, "grace": "00:30:00"}
+    answer = api.patch(f"/api/v1/heartbeats/{heartbeat.pk}/", said, content_type="application/json")
+    assert answer.json()["due_at"] == "2026-03-03T02:30:00Z"
+    clock.now = datetime(2026, 3, 6, 2, 5, tzinfo=UTC)
+    get(f"/ping/{uuid.UUID(key)}")
+    assert clock.forward(days=2, hours=23) == 0
+    assert clock.forward(hours=1, minutes=26) == 1
+    assert "by 0 3 * * 1-5 (Europe/Berlin)" in Alert.objects.get().detail
+
+
+@pytest.mark.parametrize(
+    "cron", ["daily", "0 3 * *", "61 * * * *", "0 0 30 2 *", "0 3 * * 1-5 x y"]
+)
+def test_what_is_no_schedule_is_refused(cron: str) -> None:
+    integration, _key = integration_of("healthchecks")
+    body = {"integration": integration.pk, "name": "backup", "schedule": cron}
+    answer = signed_in(Role.MANAGER).post(
+        "/api/v1/heartbeats/", body, content_type="application/json"
+    )
+    assert answer.status_code == 400
+    assert "schedule" in str(answer.json())
+    assert not Heartbeat.objects.exists()

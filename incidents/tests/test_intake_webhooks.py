@@ -4,21 +4,18 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
 from django.test import Client
 
-from core import clock, http_client
+from core import clock
 from core.models import AuditEntry
-from incidents.adapters import sns_signatures
 from incidents.models import Alert, AlertLogEntry, ChangeEvent, InboundEvent
 from incidents.services import intake, integrations, receiving
 from incidents.tests import bodies
-from incidents.tests.senders import Amazon, integration_of, post
+from incidents.tests.senders import integration_of, post
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -205,84 +202,25 @@ def test_sentry_signs_in_hexadecimal() -> None:
     assert post(path, body, **headers, **{"Sentry-Hook-Signature": "0" * 64}).status_code == 401
 
 
-@pytest.fixture
-def amazon(monkeypatch: pytest.MonkeyPatch) -> Iterator[Amazon]:
-    """The address of SNS answers with our own certificate and to confirmations."""
-    maker = Amazon()
-    sns_signatures._public_key.cache_clear()
+def test_grafana_signs_with_and_without_the_time() -> None:
+    _integration, key = integration_of("grafana", secret="shared")
+    body = json.dumps(bodies.GRAFANA).encode()
+    path = f"/integrations/v1/grafana/{key}/"
 
-    def request(url: str, **_options: object) -> http_client.Response:
-        assert url.startswith("https://sns.eu-central-1.amazonaws.com/")
-        return http_client.Response(200, {}, maker.pem, 1.0)
+    def signed(before: bytes, **headers: str) -> int:
+        digest = hmac.new(b"shared", before + body, hashlib.sha256).hexdigest()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = post(path, body, **{"X-Grafana-Alerting-Signature": digest}, **named)
+        return int(answer.status_code)
 
-    monkeypatch.setattr(http_client, "request", request)
-    yield maker
-    sns_signatures._public_key.cache_clear()
-
-
-@pytest.mark.parametrize("version", ["1", "2"])
-def test_cloudwatch_by_sns_opens_and_resolves(amazon: Amazon, version: str) -> None:
-    _integration, key = integration_of("amazon_sns")
-    path = f"/integrations/v1/amazon_sns/{key}/"
-    message = {**bodies.SNS, "SignatureVersion": version}
-    assert post(path, amazon.signed(message), "text/plain; charset=UTF-8").status_code == 200
-    assert Alert.objects.get().severity == "P1"
-    said = {
-        **bodies.ALARM,
-        "NewStateValue": "OK",
-        "StateChangeTime": "2026-03-02T12:05:00.000+0000",
-    }
-    ok = amazon.signed({**message, "Message": json.dumps(said)})
-    assert post(path, ok, "text/plain").status_code == 200
-    assert Alert.objects.get().state == "resolved"
-    assert post(path, amazon.signed(message), "text/plain").json()["accepted"] == 0
-    assert Alert.objects.count() == 1
-
-
-def test_forged_messages_are_refused_and_kept(amazon: Amazon) -> None:
-    _integration, key = integration_of("amazon_sns", topic_arn=bodies.SNS["TopicArn"])
-    path = f"/integrations/v1/amazon_sns/{key}/"
-    signed = amazon.signed(bodies.SNS)
-    for change in (
-        {"Message": "{}"},
-        {"Signature": "AAAA"},
-        {"Signature": "not base64"},
-        {"SigningCertURL": "https://evil.example/a.pem"},
-        {"TopicArn": "arn:aws:sns:eu-central-1:1:other"},
-    ):
-        assert post(path, {**signed, **change}, "text/plain").status_code == 403
-    assert post(path, {**signed, "Type": "Odd"}).status_code == 400
-    assert Alert.objects.count() == 0
-    assert InboundEvent.objects.filter(state="unparsed").count() == 6
-
-
-def test_a_certificate_that_cannot_be_had_is_asked_for_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    _integration, key = integration_of("amazon_sns")
-    sns_signatures._public_key.cache_clear()
-
-    def request(url: str, **_options: object) -> http_client.Response:
-        raise http_client.TimedOut("took too long")
-
-    monkeypatch.setattr(http_client, "request", request)
-    answer = post(f"/integrations/v1/amazon_sns/{key}/", bodies.SNS)
-    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
-
-
-def test_a_subscription_is_confirmed_at_amazons_address_only(amazon: Amazon) -> None:
-    _integration, key = integration_of("amazon_sns")
-    path = f"/integrations/v1/amazon_sns/{key}/"
-    asked = {
-        **bodies.SNS,
-        "Type": "SubscriptionConfirmation",
-        "Token": "t",
-        "SubscribeURL": "https://sns.eu-central-1.amazonaws.com/?Action=ConfirmSubscription",
-    }
-    assert post(path, amazon.signed(asked), "text/plain").status_code == 200
-    elsewhere = amazon.signed({**asked, "SubscribeURL": "https://evil.example/"})
-    assert post(path, elsewhere, "text/plain").status_code == 403
-    assert Alert.objects.count() == 0
+    now = int(clock.now().timestamp())
+    stamp = "X_Grafana_Alerting_Timestamp"
+    assert signed(b"") == 200
+    assert signed(f"{now}:".encode(), **{stamp: str(now)}) == 200
+    assert signed(f"{now}:".encode()) == 401, "the time was taken away"
+    assert signed(b"", **{stamp: str(now)}) == 401, "the time was not signed"
+    assert signed(f"{now - 400}:".encode(), **{stamp: str(now - 400)}) == 401, "replayed"
+    assert signed(b"soon:", **{stamp: "soon"}) == 401
 
 
 def test_pagerduty_v2_triggers_acknowledges_and_resolves() -> None:
@@ -390,21 +328,6 @@ def test_opsgenie_complains_in_its_own_way() -> None:
         Client().post(f"/v2/alerts?apiKey={key}", b"[", content_type="application/json").status_code
         == 400
     )
-
-
-def test_an_ordered_sender_that_comes_late_reopens_nothing() -> None:
-    """Amazon's messages come in any order; its clock tells which state is the newer one."""
-    integration, _key = integration_of("amazon_sns")
-    at = clock.now()
-    signal = intake.AlertSignal(
-        "amazon_sns", "k", firing=True, title="t", integration=integration, at=at
-    )
-    assert intake.receive(signal, now=at) is not None
-    ended = intake.AlertSignal(
-        "amazon_sns", "k", firing=False, integration=integration, at=at - timedelta(minutes=1)
-    )
-    assert intake.receive(ended, now=at) is None
-    assert Alert.objects.get().state == "firing"
 
 
 def test_receipts_are_shown_to_sql_readers() -> None:

@@ -134,6 +134,7 @@ def _alarm(said: Mapping[str, Any], message: Mapping[str, str], context: Context
         labels=labels,
         at=instant(said.get("StateChangeTime")) or instant(message["Timestamp"]),
         is_ordered=True,
+        fired_before=text(said.get("OldStateValue")) == "ALARM",
         facts={key: said[key] for key in ("OldStateValue", "Trigger") if said.get(key)},
     )
 
