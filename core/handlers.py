@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 from django.views import defaults
 
-from core.errors import NotFound, Unavailable
+from core.errors import InvalidInput, NotFound, Unavailable
 from core.problems import (
     CONTENT_TYPE,
     DATABASE_DOWN,
@@ -17,7 +17,15 @@ from core.problems import (
     wants_json,
 )
 
+UNREADABLE = "The request was refused: its Host, its address or its form cannot be read."
 NOWHERE = "There is nothing at this address."
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what is refused before any view is asked, a foreign Host for one (`handler400`)."""
+    if wants_json(request):
+        return problem_response(InvalidInput(UNREADABLE))
+    return defaults.bad_request(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

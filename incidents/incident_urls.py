@@ -3,11 +3,13 @@
 from django.urls import path
 
 from incidents import incident_views as views
+from incidents import simulation_views
 
 app_name = "incident"
 urlpatterns = [
     path("incidents/", views.incident_list, name="list"),
     path("incidents/new/", views.declare, name="new"),
+    path("incidents/simulate/", simulation_views.simulate_page, name="simulate"),
     path("i/<int:pk>", views.incident_detail, name="detail"),
     path("i/<int:pk>/<slug:action>/", views.act, name="act"),
     path("i/<int:pk>/ack/<str:token>/", views.acknowledge_by_link, name="ack"),

@@ -32,5 +32,6 @@ def alert_list(request: HttpRequest) -> HttpResponse:
         "q": request.GET.get("q", ""),
         "states": [*Alert.State.choices, ("all", "All")],
         "severities": Severity.choices,
+        "can_act": signed_in(request).has_role(Role.RESPONDER),
     }
     return render_page(request, "incidents/alerts.html", context, partial="rows")

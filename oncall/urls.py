@@ -11,6 +11,7 @@ urlpatterns = [
     path("calendars/", calendar_views.calendar_add, name="calendar-add"),
     path("calendars/<int:pk>/revoke/", calendar_views.calendar_revoke, name="calendar-revoke"),
     path("swaps/<int:pk>/<slug:action>/", calendar_views.swap_answer, name="swap-answer"),
+    path("check/", views.check, name="check"),
     path("new/", editor_views.schedule_new, name="schedule-new"),
     path("policies/new/", editor_views.policy_new, name="policy-new"),
     path("policies/<slug:slug>/edit/", editor_views.policy_edit, name="policy-edit"),

@@ -23,6 +23,7 @@ from oncall.forms import OverrideForm, SwapForm
 from oncall.models import EscalationPolicy, Override, OverrideFeed, Schedule, ShiftSwap
 from oncall.queries.policies import ladder_of
 from oncall.queries.previews import preview_of
+from oncall.queries.reachability import holes
 from oncall.queries.rotas import shifts_of
 from oncall.services.schedules import delete_override, save_override
 
@@ -77,6 +78,23 @@ def overview(request: HttpRequest) -> HttpResponse:
         "now": now,
     }
     return render_page(request, "oncall/overview.html", context)
+
+
+@require_safe
+@requires(Role.VIEWER)
+def check(request: HttpRequest) -> HttpResponse:
+    """List what might leave somebody uncalled within 90 days."""
+    user = signed_in(request)
+    known = {
+        f"service:{slug}"
+        for slug in Service.objects.visible_to(user).values_list("slug", flat=True)
+    }
+    found = [
+        hole
+        for hole in holes(now=clock.now())
+        if not hole.subject.startswith("service:") or hole.subject in known
+    ]
+    return render_page(request, "oncall/check.html", {"holes": found})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

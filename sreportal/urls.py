@@ -30,5 +30,6 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
 ]
 
+handler400 = "core.handlers.bad_request"
 handler404 = "core.handlers.not_found"
 handler500 = "core.handlers.server_error"

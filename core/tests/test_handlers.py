@@ -50,3 +50,16 @@ def test_a_database_that_is_away_is_worth_another_try(path: str, content_type: s
     assert response["Retry-After"] == "5"
     assert response["Content-Type"].startswith(content_type)
     assert b"secret" not in response.content
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("host", ["", "evil.example", "a b", "[::1"])
+@pytest.mark.parametrize(
+    ("path", "content_type"), [("/api/v1/slos/", "application/problem+json"), ("/", "text/html")]
+)
+def test_a_foreign_host_is_refused_in_the_language_of_who_asks(
+    client: Client, path: str, content_type: str, host: str
+) -> None:
+    response = client.get(path, headers={"host": host})
+    assert response.status_code == 400
+    assert response["Content-Type"].startswith(content_type)

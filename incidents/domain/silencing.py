@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["OPERATORS", "Matcher", "are_met", "matcher_problem"]
+__all__ = ["OPERATORS", "Matcher", "are_met", "matcher_problem", "read_matcher", "written"]
 
 OPERATORS = ("=", "!=", "=~", "!~")
 _LONGEST = 500
+_LINE = re.compile(r"(?P<name>[^\s=!~\"]+)\s*(?P<op>=~|!~|!=|=)\s*(?P<value>.*)")
 # A pattern is run against what strangers send: nested repetition could take for ever.
 _NESTED = re.compile(r"[+*}]\)*[+*{]|\([^)]*[+*][^)]*\)[+*{]")
 
@@ -39,6 +40,27 @@ class Matcher:
 def are_met(matchers: Sequence[Matcher], labels: Mapping[str, str]) -> bool:
     """Return whether all matchers are met; none at all match everything."""
     return all(matcher.is_met(labels) for matcher in matchers)
+
+
+def read_matcher(line: str) -> dict[str, str]:
+    """Return one matcher as it is stored, from a line such as `env!="test"`.
+
+    Raises:
+        ValueError: It says none; of what it says `matcher_problem` tells more.
+    """
+    found = _LINE.fullmatch(line.strip())
+    if found is None:
+        raise ValueError(f'write a matcher like env="prod" or host=~"web.*", not {line.strip()!r}')
+    value = found["value"]
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        value = value[1:-1].replace('\\"', '"')
+    return {"name": found["name"], "op": found["op"], "value": value}
+
+
+def written(matcher: Mapping[str, str]) -> str:
+    """Return a stored matcher as `read_matcher` reads it."""
+    value = matcher["value"].replace('"', '\\"')
+    return f'{matcher["name"]}{matcher["op"]}"{value}"'
 
 
 def matcher_problem(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
 
 from incidents.models import Attempt, Incident, Page
 from incidents.services import lifecycle
@@ -113,3 +114,24 @@ def test_oncall_check_finds_holes_before_they_matter(portal: Portal) -> None:
         ("no_fallback", "fallback"),
     }
     assert run("oncall_check", "--days", "0", status=2) is None
+
+
+def test_the_simulator_is_a_page_too(portal: Portal, client: Client) -> None:
+    client.force_login(portal.people["alice"])
+    address = "/incidents/simulate/"
+    assert client.get(address).status_code == 200
+    shown = client.get(f"{address}?service=checkout&severity=P0&at=2026-03-08T03:00")
+    page = shown.content.decode()
+    assert [(str(call.person), str(after)) for call, after in shown.context["calls"]][:3] == [
+        ("alice", "0:00:00"), ("bob", "0:05:00"), ("carol", "0:15:00"),
+    ]  # fmt: skip
+    assert "8 Mar 2026, 03:15" in page
+    assert client.get(f"{address}?service=nothing").status_code == 400
+    assert client.get(f"{address}?service=checkout&at=never").status_code == 400
+
+
+def test_the_check_is_a_page_too(portal: Portal, client: Client) -> None:
+    client.force_login(portal.people["alice"])
+    LevelTarget.objects.filter(level__number=2).delete()
+    page = client.get("/oncall/check/").content.decode()
+    assert "L2 L2 calls nobody." in page

@@ -19,7 +19,7 @@ from oncall.domain.spans import Span
 from oncall.models.holidays import HolidayCalendar
 
 # Addresses below /oncall/ that are no schedules.
-PAGES = frozenset({"policies", "calendar", "calendars", "swaps", "new"})
+PAGES = frozenset({"policies", "calendar", "calendars", "swaps", "new", "check"})
 HOLIDAY_RULES = [
     (rotations.HolidayRule.AS_USUAL.value, "As on any day"),
     (rotations.HolidayRule.NEVER.value, "Not on holidays"),

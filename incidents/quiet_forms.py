@@ -1,0 +1,128 @@
+"""Forms of silences and maintenance. They check and collect; `incidents.services` writes."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from accounts.models import User
+from catalog.models import Service
+from core.durations import DurationField
+from core.errors import DomainError
+from incidents.domain.silencing import matcher_problem, read_matcher
+from oncall.models.schedules import known_zone
+
+__all__ = ["MaintenanceForm", "SilenceForm"]
+
+
+class _QuietForm(forms.Form):
+    """What both ask: of which service, from when, and for how long."""
+
+    service = forms.ModelChoiceField(Service.objects.none(), to_field_name="slug", required=False)
+    starts_at = forms.DateTimeField(
+        label="From",
+        required=False,
+        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        help_text="UTC; empty: now.",
+    )
+    length = DurationField(label="For", initial="1 h", help_text="E.g. 45 min, 2 h or 3 d.")
+    comment = forms.CharField(
+        max_length=500,
+        label="Why",
+        help_text="For whoever wonders at 3 a.m. why nobody was called.",
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        services = self.fields["service"]
+        assert isinstance(services, forms.ModelChoiceField)
+        services.queryset = Service.objects.visible_to(user)
+
+    def span(self, now: datetime) -> dict[str, datetime]:
+        """Return when it begins and ends."""
+        begins: datetime = self.cleaned_data["starts_at"] or now
+        length: timedelta = self.cleaned_data["length"]
+        return {"starts_at": begins, "ends_at": begins + length}
+
+    def refuse(self, error: DomainError) -> None:
+        """Show a refusal of the service at its fields."""
+        if not error.fields:
+            self.add_error(None, error.message)
+        for name, said in error.fields.items():
+            field = {"ends_at": "length"}.get(name, name)
+            self.add_error(field if field in self.fields else None, said)
+
+
+class SilenceForm(_QuietForm):
+    """For what nobody is to be called."""
+
+    matchers = forms.CharField(
+        required=False,
+        widget=forms.Textarea({"rows": 3, "placeholder": 'alertname="DiskFull"'}),
+        help_text="Labels of the alerts, one a line: = and != compare, =~ and !~ take a pattern."
+        " Also title, severity and source. Without any: all of the service.",
+    )
+
+    field_order = ("service", "matchers", "starts_at", "length", "comment")
+
+    def clean_matchers(self) -> list[dict[str, str]]:
+        """Return them as they are stored.
+
+        Raises:
+            ValidationError: A line says none.
+        """
+        lines = filter(str.strip, self.cleaned_data["matchers"].splitlines())
+        found = []
+        for line in lines:
+            try:
+                matcher = read_matcher(line)
+            except ValueError as error:
+                raise ValidationError(f"{error}.".capitalize()) from error
+            if problem := matcher_problem(matcher):
+                raise ValidationError(problem)
+            found.append(matcher)
+        return found
+
+    def values(self, now: datetime) -> dict[str, Any]:
+        """Return what was entered, by field of the model."""
+        said = self.cleaned_data
+        names = ("service", "matchers", "comment")
+        return {**{name: said[name] for name in names}, **self.span(now)}
+
+
+class MaintenanceForm(_QuietForm):
+    """Planned work, once or repeating."""
+
+    rule = forms.CharField(
+        max_length=300,
+        required=False,
+        label="Repeats",
+        help_text="RRULE, e.g. FREQ=WEEKLY;BYDAY=SU; empty: once.",
+    )
+    timezone = forms.CharField(
+        max_length=64,
+        initial="UTC",
+        validators=[known_zone],
+        help_text="Whose wall clock the repetition follows.",
+    )
+    excludes_budget = forms.BooleanField(
+        required=False,
+        label="Leave error budgets alone",
+        help_text="Its minutes count in no error budget of the service.",
+    )
+
+    field_order = (
+        "service", "comment", "starts_at", "length", "rule", "timezone", "excludes_budget",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["service"].required = True
+        self.fields["comment"].label = "What is done"
+
+    def values(self, now: datetime) -> dict[str, Any]:
+        """Return what was entered, by field of the model."""
+        said = self.cleaned_data
+        names = ("service", "rule", "timezone", "comment", "excludes_budget")
+        return {**{name: said[name] for name in names}, **self.span(now)}

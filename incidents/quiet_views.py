@@ -1,0 +1,149 @@
+"""Pages of silences and maintenance: what nobody is called for, until when, and why."""
+
+from datetime import datetime
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.access import requires, signed_in
+from accounts.roles import Role
+from core import clock
+from core.errors import DomainError, NotFound
+from core.htmx import render_page
+from incidents.domain.silencing import written
+from incidents.models import Alert, Maintenance, Silence
+from incidents.queries.silences import next_span
+from incidents.quiet_forms import MaintenanceForm, SilenceForm
+from incidents.services.maintenance import cancel_maintenance, plan
+from incidents.services.silences import end_silence, save_silence
+
+PAGE_SIZE = 50
+# Labels that tell an alert from its brothers in most systems.
+_TELLING = ("alertname", "alarm", "monitor", "instance")
+
+
+@require_safe
+@requires(Role.VIEWER)
+def quiet(request: HttpRequest) -> HttpResponse:
+    """List what holds and what is planned; ended silences on demand."""
+    user, now = signed_in(request), clock.now()
+    is_past = request.GET.get("state") == "ended"
+    silences = Silence.objects.visible_to(user).select_related("service")
+    silences = silences.filter(ends_at__lte=now) if is_past else silences.filter(ends_at__gt=now)
+    page = Paginator(silences.order_by("-ends_at" if is_past else "starts_at", "pk"), PAGE_SIZE)
+    planned = Maintenance.objects.visible_to(user).select_related("service")
+    planned = planned.filter(Q(ends_at__gt=now) | ~Q(rule=""), cancelled_at=None)
+    context = {
+        "page": page.get_page(request.GET.get("page")),
+        "maintenance": _upcoming(list(planned.order_by("starts_at")[:200]), now),
+        "is_past": is_past,
+        "can_act": user.has_role(Role.RESPONDER),
+        "now": now,
+    }
+    return render_page(request, "incidents/quiet.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Role.RESPONDER)
+def silence_new(request: HttpRequest) -> HttpResponse:
+    """Ask for a silence, filled in for one alert where it is named, and make it."""
+    user = signed_in(request)
+    form = SilenceForm(request.POST or None, user=user, initial=_of_alert(request))
+    if request.method == "POST" and form.is_valid():
+        now = clock.now()
+        try:
+            save_silence(Silence(), fields=form.values(now), actor=user, now=now)
+        except DomainError as error:
+            form.refuse(error)
+        else:
+            messages.success(request, "Nobody is called for it. It ends by itself.")
+            return redirect("incidents:quiet")
+    return _form(request, form, "New silence", "Silence")
+
+
+@require_POST
+@requires(Role.RESPONDER)
+def silence_end(request: HttpRequest, pk: int) -> HttpResponse:
+    """End a silence now; people are called for what still fires."""
+    user = signed_in(request)
+    silence = Silence.objects.visible_to(user).filter(pk=pk).first()
+    if silence is None:
+        raise NotFound("There is no such silence.")
+    try:
+        end_silence(silence, actor=user, now=clock.now())
+    except DomainError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "It has ended: people are called for what still fires.")
+    return redirect("incidents:quiet")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Role.RESPONDER)
+def maintenance_new(request: HttpRequest) -> HttpResponse:
+    """Ask for planned work, and plan it."""
+    user = signed_in(request)
+    form = MaintenanceForm(request.POST or None, user=user)
+    if request.method == "POST" and form.is_valid():
+        now = clock.now()
+        try:
+            plan(fields=form.values(now), actor=user, now=now)
+        except DomainError as error:
+            form.refuse(error)
+        else:
+            messages.success(request, "It is planned: nobody is called while it lasts.")
+            return redirect("incidents:quiet")
+    return _form(request, form, "Plan maintenance", "Plan it")
+
+
+@require_POST
+@requires(Role.RESPONDER)
+def maintenance_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Call maintenance off; what is silent because of it ends now."""
+    user = signed_in(request)
+    row = Maintenance.objects.visible_to(user).filter(pk=pk).first()
+    if row is None:
+        raise NotFound("There is no such maintenance.")
+    try:
+        cancel_maintenance(row, actor=user, now=clock.now())
+    except DomainError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "It was called off.")
+    return redirect("incidents:quiet")
+
+
+def _form(
+    request: HttpRequest, form: SilenceForm | MaintenanceForm, title: str, button: str
+) -> HttpResponse:
+    status = 422 if request.method == "POST" else 200
+    context = {"form": form, "title": title, "button": button}
+    return render_page(request, "incidents/quiet_form.html", context, status=status)
+
+
+def _upcoming(
+    rows: list[Maintenance], now: datetime
+) -> list[tuple[Maintenance, datetime, datetime]]:
+    """Return planned work with its present or next occurrence, soonest first."""
+    spans = [(row, next_span(row, now=now)) for row in rows]
+    found = [(row, *span) for row, span in spans if span is not None]
+    return sorted(found, key=lambda each: each[1])
+
+
+def _of_alert(request: HttpRequest) -> dict[str, str]:
+    """Return what a silence of one alert begins with."""
+    asked = request.GET.get("alert", "")
+    if not asked.isascii() or not asked.isdigit() or len(asked) > 18:
+        return {}
+    alert = Alert.objects.visible_to(signed_in(request)).filter(pk=int(asked)).first()
+    if alert is None:
+        return {}
+    names = [name for name in _TELLING if alert.labels.get(name)]
+    pairs = [(name, str(alert.labels[name])) for name in names] or [("title", alert.title)]
+    lines = [written({"name": name, "op": "=", "value": value}) for name, value in pairs]
+    service = alert.service.slug if alert.service else ""
+    return {"service": service, "matchers": "\n".join(lines)}
