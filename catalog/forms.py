@@ -1,18 +1,20 @@
 """Forms of the catalog. They check and collect; `catalog.services` writes."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
 from accounts.models import User
 from catalog.models import Service, Team
-from core.errors import DomainError
+from core.forms import RefusalMixin
 
 __all__ = ["ServiceForm", "TeamForm"]
 
 
-class _CatalogForm(forms.ModelForm):
+class _CatalogForm(RefusalMixin, forms.ModelForm):
     """A form whose slug is asked for once: it is an address, and stays what it was."""
+
+    shown_at: ClassVar = {"dependencies": "hard"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -27,14 +29,6 @@ class _CatalogForm(forms.ModelForm):
         if not entered.get("name"):
             entered.pop("name", None)
         return entered
-
-    def refuse(self, error: DomainError) -> None:
-        """Show a refusal of the service layer at its fields."""
-        if not error.fields:
-            self.add_error(None, error.message)
-        for name, messages in error.fields.items():
-            field = {"dependencies": "hard"}.get(name, name)
-            self.add_error(field if field in self.fields else None, messages)
 
 
 class ServiceForm(_CatalogForm):

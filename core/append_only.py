@@ -59,8 +59,7 @@ _SQLITE_UNTIL = (
     *_SQLITE[1:],
 )
 
-
-# Tables that are guarded, and their primary keys; an app names its own when it is ready.
+# Tables that are guarded, and the options of their guards; an app names its own when it is ready.
 _guarded = {"core_auditentry": {"key": "seq"}}
 
 

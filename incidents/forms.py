@@ -6,7 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from accounts.models import User
-from catalog.models import Service
+from catalog.service_fields import offer_services
 from incidents.models import Integration
 
 __all__ = ["IntegrationForm", "MappingForm"]
@@ -38,9 +38,7 @@ class IntegrationForm(forms.ModelForm):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        services = self.fields["service"]
-        assert isinstance(services, forms.ModelChoiceField)
-        services.queryset = Service.objects.visible_to(user)
+        offer_services(self, user)
         if self.instance.pk:
             del self.fields["kind"]
         else:

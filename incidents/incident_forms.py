@@ -4,6 +4,7 @@ from django import forms
 
 from accounts.models import User
 from catalog.models import Service
+from catalog.service_fields import offer_services
 from incidents.models import Incident, Severity
 
 __all__ = ["AssignForm", "DeclareForm", "MergeForm", "NoteForm", "SeverityForm", "SnoozeForm"]
@@ -21,9 +22,7 @@ class DeclareForm(forms.Form):
 
     def __init__(self, *args: object, user: User, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        services = self.fields["service"]
-        assert isinstance(services, forms.ModelChoiceField)
-        services.queryset = Service.objects.visible_to(user)
+        offer_services(self, user)
 
 
 class SnoozeForm(forms.Form):

@@ -10,7 +10,9 @@ from accounts.access import requires, signed_in
 from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Service
+from catalog.service_fields import offer_services
 from core import clock
+from core.forms import InstantField
 from core.htmx import render_page
 from incidents.models import Severity
 from incidents.queries.simulation import simulate
@@ -23,17 +25,11 @@ class SimulationForm(forms.Form):
         Service.objects.none(), to_field_name="slug", empty_label="Choose a service"
     )
     severity = forms.ChoiceField(choices=Severity.choices, required=False)
-    at = forms.DateTimeField(
-        label="At (UTC)",
-        required=False,
-        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-    )
+    at = InstantField(label="At (UTC)", required=False, help_text="")
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        services = self.fields["service"]
-        assert isinstance(services, forms.ModelChoiceField)
-        services.queryset = Service.objects.visible_to(user)
+        offer_services(self, user)
 
 
 @require_safe

@@ -6,13 +6,13 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 
-from core.errors import DomainError
+from core.forms import RefusalMixin
 from oncall.models import EscalationPolicy, Schedule
 
 __all__ = ["EditorForm"]
 
 
-class EditorForm(forms.ModelForm):
+class EditorForm(RefusalMixin, forms.ModelForm):
     """A form of the row that the others of the page belong to.
 
     It notices when somebody else changed the row after it was shown.
@@ -41,13 +41,6 @@ class EditorForm(forms.ModelForm):
                 " another tab; saving again replaces it by what stands here."
             )
         return cleaned
-
-    def refuse(self, error: DomainError) -> None:
-        """Show a refusal of the service at its fields."""
-        if not error.fields:
-            self.add_error(None, error.message)
-        for name, said in error.fields.items():
-            self.add_error(name if name in self.fields else None, said)
 
 
 def _stamp(row: EscalationPolicy | Schedule) -> str:

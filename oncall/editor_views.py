@@ -15,18 +15,12 @@ from accounts.roles import Role
 from core import clock
 from core.errors import DomainError, NotFound
 from core.htmx import render_page
-from oncall.domain.escalations import Phase, Timing, Urgency
-from oncall.domain.hours import written
-from oncall.models import EscalationPolicy, Layer, LevelTarget, PolicyLevel, Schedule
-from oncall.models.policies import SEVERITIES
-from oncall.policy_forms import LevelFormSet, PolicyForm, target_choices
-from oncall.queries.policies import timings_of
-from oncall.queries.previews import Preview, preview_of
-from oncall.schedule_forms import LayerFormSet, ScheduleForm
+from oncall.models import EscalationPolicy, Schedule
+from oncall.policy_forms import LevelFormSet, PolicyForm, levels_of, target_choices
+from oncall.queries.four_weeks import FourWeeks, four_weeks_of
+from oncall.schedule_forms import LayerFormSet, ScheduleForm, layers_of
 from oncall.services.policies import delete_policy, save_policy
 from oncall.services.schedules import save_schedule
-
-_CELLS = [(phase, severity) for phase in Phase for severity, _ in SEVERITIES]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -76,7 +70,7 @@ def _policy(request: HttpRequest, policy: EscalationPolicy) -> HttpResponse:
     form = PolicyForm(data, instance=policy, user=user)
     formset = LevelFormSet(
         data,
-        initial=_levels(policy),
+        initial=levels_of(policy),
         prefix="levels",
         form_kwargs={"choices": target_choices(policy)},
     )
@@ -101,7 +95,6 @@ def _policy(request: HttpRequest, policy: EscalationPolicy) -> HttpResponse:
         "form": form,
         "formset": formset,
         "policy": policy if policy.pk else None,
-        "severities": [severity for severity, _ in SEVERITIES],
     }
     return render_page(request, "oncall/policy_form.html", context, status=status)
 
@@ -109,7 +102,7 @@ def _policy(request: HttpRequest, policy: EscalationPolicy) -> HttpResponse:
 def _schedule(request: HttpRequest, schedule: Schedule) -> HttpResponse:
     user, data = signed_in(request), request.POST or None
     form = ScheduleForm(data, instance=schedule)
-    formset = LayerFormSet(data, initial=_layers(schedule), prefix="layers")
+    formset = LayerFormSet(data, initial=layers_of(schedule), prefix="layers")
     preview, is_saving = None, request.POST.get("act") != "preview"
     if request.method == "POST" and _are_valid(form, formset):
         try:
@@ -139,12 +132,12 @@ def _saved(
     user: User,
     *,
     keep: bool,
-) -> Preview:
+) -> FourWeeks:
     """Save a schedule and look at what comes of it; a preview is rolled back."""
     now = clock.now()
     with transaction.atomic():
         saved = save_schedule(schedule, fields=fields, layers=layers, actor=user, now=now)
-        found = preview_of(Schedule.objects.with_rota().get(pk=saved.pk), now=now)
+        found = four_weeks_of(Schedule.objects.with_rota().get(pk=saved.pk), now=now)
         transaction.set_rollback(not keep)
     return found
 
@@ -174,66 +167,3 @@ def _stored_schedule(slug: str) -> Schedule:
     if found is None:
         raise NotFound("There is no such schedule.")
     return found
-
-
-def _levels(policy: EscalationPolicy) -> list[dict[str, Any]]:
-    """Return what the forms of a policy's levels begin with; a new policy follows the guide."""
-    cells: dict[tuple[int, Phase, str], Timing] = {
-        (timing.level, phase, severity): timing
-        for phase, severity in _CELLS
-        for timing in timings_of(policy if policy.pk else None, severity, phase)
-    }
-    if not policy.pk:
-        return [{"number": number, **_cells(cells, number)} for number in range(1, 5)]
-    return [{**_level(level), **_cells(cells, level.number)} for level in policy.levels.all()]
-
-
-def _level(level: PolicyLevel) -> dict[str, Any]:
-    return {
-        "number": level.number,
-        "name": level.name,
-        "mode": level.mode,
-        "acknowledgements": level.acknowledgements,
-        "targets": [_reference(target) for target in level.targets.all()],
-    }
-
-
-def _reference(target: LevelTarget) -> str:
-    keys = {
-        "schedule": lambda: target.schedule.slug,  # type: ignore[union-attr]
-        "person": lambda: target.person.username,  # type: ignore[union-attr]
-        "team": lambda: target.team.slug,  # type: ignore[union-attr]
-    }
-    key = keys[target.kind]() if target.kind in keys else target.target_id
-    return f"{target.kind}:{key}"
-
-
-def _cells(cells: Mapping[tuple[int, Phase, str], Timing], number: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for phase, severity in _CELLS:
-        if timing := cells.get((number, phase, severity)):
-            found[f"{phase}_{severity}_after"] = timing.after
-            how = f"{Urgency(timing.urgency)}{' working' if timing.in_working_hours else ''}"
-            found[f"{phase}_{severity}_how"] = how
-    return found
-
-
-def _layers(schedule: Schedule) -> list[dict[str, Any]]:
-    if not schedule.pk:
-        return []
-    return [_layer(layer) for layer in schedule.layers.all()]
-
-
-def _layer(layer: Layer) -> dict[str, Any]:
-    members = sorted(layer.members.all(), key=lambda member: member.position)
-    return {
-        "name": layer.name,
-        "people": "\n".join(member.person.username for member in members),
-        "first_on": layer.first_on,
-        "handover_at": f"{layer.handover_at:%H:%M}",
-        "every": layer.every,
-        "unit": layer.unit,
-        "restrictions": "\n".join(written(rule.hours) for rule in layer.restrictions.all()),
-        "on_holidays": layer.on_holidays,
-        "until": layer.until,
-    }

@@ -3,6 +3,7 @@
 from django import forms
 
 from accounts.models import User
+from core.forms import InstantField
 
 __all__ = ["OverrideForm", "SwapForm"]
 
@@ -13,28 +14,16 @@ class OverrideForm(forms.Form):
     person = forms.ModelChoiceField(
         User.objects.filter(is_active=True).order_by("username"), to_field_name="username"
     )
-    starts_at = forms.DateTimeField(
-        label="From", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}), help_text="UTC."
-    )
-    ends_at = forms.DateTimeField(
-        label="Until",
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
-        help_text="UTC.",
-    )
+    starts_at = InstantField(label="From")
+    ends_at = InstantField(label="Until")
     reason = forms.CharField(max_length=200, required=False)
 
 
 class SwapForm(forms.Form):
     """When somebody wants to be replaced, and by whom; times are UTC."""
 
-    starts_at = forms.DateTimeField(
-        label="From", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}), help_text="UTC."
-    )
-    ends_at = forms.DateTimeField(
-        label="Until",
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
-        help_text="UTC.",
-    )
+    starts_at = InstantField(label="From")
+    ends_at = InstantField(label="Until")
     offered_to = forms.ModelChoiceField(
         User.objects.filter(is_active=True).order_by("username"),
         label="By",

@@ -10,21 +10,29 @@ from django.forms.formsets import BaseFormSet, formset_factory
 
 from accounts.models import User
 from catalog.models import Service, Team
+from catalog.service_fields import offer_services
 from core.durations import DurationField
 from notifications.models import ContactMethod
 from oncall.domain.escalations import DEFAULT_TIMINGS, Phase, Timing, Urgency
 from oncall.editor_forms import EditorForm
-from oncall.models import EscalationPolicy, PolicyLevel, Schedule
-from oncall.models.policies import SEVERITIES, TARGET_ROLES
+from oncall.models import EscalationPolicy, LevelTarget, PolicyLevel, Schedule
+from oncall.models.policies import PHASE_TITLES, SEVERITIES, TARGET_ROLES
+from oncall.queries.policies import timings_of
 
-__all__ = ["LevelFormSet", "PolicyForm", "target_choices"]
+__all__ = ["LevelFormSet", "PolicyForm", "levels_of", "target_choices"]
 
 WEEKDAYS = [(0, "Mon"), (1, "Tue"), (2, "Wed"), (3, "Thu"), (4, "Fri"), (5, "Sat"), (6, "Sun")]
+
+
+def _how(urgency: Urgency, in_working_hours: bool) -> str:
+    return f"{urgency} working" if in_working_hours else f"{urgency}"
+
+
 HOW = [
-    (f"{Urgency.HIGH}", "wake people"),
-    (f"{Urgency.HIGH} working", "wake people, counting working time"),
-    (f"{Urgency.LOW}", "low urgency"),
-    (f"{Urgency.LOW} working", "low urgency, counting working time"),
+    (_how(Urgency.HIGH, False), "wake people"),
+    (_how(Urgency.HIGH, True), "wake people, counting working time"),
+    (_how(Urgency.LOW, False), "low urgency"),
+    (_how(Urgency.LOW, True), "low urgency, counting working time"),
 ]
 _CELLS = [(phase, severity) for phase in Phase for severity, _ in SEVERITIES]
 
@@ -65,13 +73,11 @@ class PolicyForm(EditorForm):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        services = self.fields["called_for"]
-        assert isinstance(services, forms.ModelMultipleChoiceField)
-        services.queryset = Service.objects.visible_to(user)
+        offer_services(self, user, field="called_for")
         self._unseen: list[Service] = []
         if self.instance.pk:
             held = Service.objects.filter(escalation__policy=self.instance)
-            known = set(services.queryset.values_list("pk", flat=True))
+            known = set(Service.objects.visible_to(user).values_list("pk", flat=True))
             self._unseen = [service for service in held if service.pk not in known]
             self.initial["called_for"] = [each.slug for each in held if each.pk in known]
 
@@ -86,6 +92,47 @@ class PolicyForm(EditorForm):
     def services(self) -> list[Service]:
         """Return which services it is for; those that the reader may not know of stay."""
         return [*self.cleaned_data["called_for"], *self._unseen]
+
+
+def levels_of(policy: EscalationPolicy) -> list[dict[str, Any]]:
+    """Return what the forms of a policy's levels begin with; a new policy follows the guide."""
+    cells: dict[tuple[int, Phase, str], Timing] = {
+        (timing.level, phase, severity): timing
+        for phase, severity in _CELLS
+        for timing in timings_of(policy if policy.pk else None, severity, phase)
+    }
+    if not policy.pk:
+        return [{"number": number, **_cells(cells, number)} for number in range(1, 5)]
+    return [{**_level(level), **_cells(cells, level.number)} for level in policy.levels.all()]
+
+
+def _level(level: PolicyLevel) -> dict[str, Any]:
+    return {
+        "number": level.number,
+        "name": level.name,
+        "mode": level.mode,
+        "acknowledgements": level.acknowledgements,
+        "targets": [_reference(target) for target in level.targets.all()],
+    }
+
+
+def _reference(target: LevelTarget) -> str:
+    keys = {
+        "schedule": lambda: target.schedule.slug,  # type: ignore[union-attr]
+        "person": lambda: target.person.username,  # type: ignore[union-attr]
+        "team": lambda: target.team.slug,  # type: ignore[union-attr]
+    }
+    key = keys[target.kind]() if target.kind in keys else target.target_id
+    return f"{target.kind}:{key}"
+
+
+def _cells(cells: Mapping[tuple[int, Phase, str], Timing], number: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for phase, severity in _CELLS:
+        if timing := cells.get((number, phase, severity)):
+            found[f"{phase}_{severity}_after"] = timing.after
+            found[f"{phase}_{severity}_how"] = _how(timing.urgency, timing.in_working_hours)
+    return found
 
 
 def target_choices(policy: EscalationPolicy) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -156,10 +203,6 @@ class LevelForm(forms.Form):
 
     def rows(self) -> list[tuple[str, list[tuple[str, forms.BoundField, forms.BoundField]]]]:
         """Return the matrix: of each phase the cells of all severities."""
-        labels = {
-            Phase.UNACKNOWLEDGED: "Until somebody acknowledges",
-            Phase.UNRESOLVED: "Acknowledged, until it is resolved",
-        }
         return [
             (
                 label,
@@ -168,7 +211,7 @@ class LevelForm(forms.Form):
                     for severity, _ in SEVERITIES
                 ],
             )
-            for phase, label in labels.items()
+            for phase, label in PHASE_TITLES.items()
         ]
 
     def timing(self, phase: Phase, severity: str) -> Timing | None:

@@ -7,12 +7,13 @@ from django.core.exceptions import ValidationError
 from django.forms.formsets import BaseFormSet, formset_factory
 
 from accounts.models import User
-from oncall.domain.hours import read_hours
+from core.forms import InstantField
+from oncall.domain.hours import read_hours, written
 from oncall.editor_forms import EditorForm
-from oncall.models import Schedule
+from oncall.models import Layer, Schedule
 from oncall.models.schedules import HOLIDAY_RULES, UNITS
 
-__all__ = ["LayerFormSet", "ScheduleForm"]
+__all__ = ["LayerFormSet", "ScheduleForm", "layers_of"]
 
 
 class ScheduleForm(EditorForm):
@@ -54,12 +55,7 @@ class LayerForm(forms.Form):
         help_text="Hours at which it holds, one range a line; empty: always.",
     )
     on_holidays = forms.ChoiceField(choices=HOLIDAY_RULES, initial="as_usual")
-    until = forms.DateTimeField(
-        required=False,
-        label="Ends",
-        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text="UTC; empty: never.",
-    )
+    until = InstantField(required=False, label="Ends", help_text="UTC; empty: never.")
 
     @property
     def is_given(self) -> bool:
@@ -137,3 +133,25 @@ LayerFormSet = cast(
         LayerForm, formset=_Layers, extra=1, max_num=20, can_delete=True, can_order=True
     ),
 )
+
+
+def layers_of(schedule: Schedule) -> list[dict[str, Any]]:
+    """Return what the forms of a schedule's layers begin with; of a new one there are none."""
+    if not schedule.pk:
+        return []
+    return [_layer(layer) for layer in schedule.layers.all()]
+
+
+def _layer(layer: Layer) -> dict[str, Any]:
+    members = sorted(layer.members.all(), key=lambda member: member.position)
+    return {
+        "name": layer.name,
+        "people": "\n".join(member.person.username for member in members),
+        "first_on": layer.first_on,
+        "handover_at": f"{layer.handover_at:%H:%M}",
+        "every": layer.every,
+        "unit": layer.unit,
+        "restrictions": "\n".join(written(rule.hours) for rule in layer.restrictions.all()),
+        "on_holidays": layer.on_holidays,
+        "until": layer.until,
+    }

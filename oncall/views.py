@@ -1,6 +1,6 @@
 """Who is on call, the schedules, and the policies by which services are called."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.contrib import messages
 from django.db.models import Q, QuerySet
@@ -13,16 +13,18 @@ from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Service
 from core import clock
-from core.errors import DomainError, InvalidInput, NotFound
+from core.errors import DomainError, NotFound
 from core.htmx import render_page
+from core.query_days import day_asked_for
 from notifications.queries.readiness import readiness_of_people
 from oncall.domain.escalations import Phase
 from oncall.domain.schedules import gaps
 from oncall.domain.spans import Span
 from oncall.forms import OverrideForm, SwapForm
 from oncall.models import EscalationPolicy, Override, OverrideFeed, Schedule, ShiftSwap
+from oncall.models.policies import PHASE_TITLES
+from oncall.queries.four_weeks import four_weeks_of
 from oncall.queries.policies import ladder_of
-from oncall.queries.previews import preview_of
 from oncall.queries.reachability import holes
 from oncall.queries.rotas import shifts_of
 from oncall.services.schedules import delete_override, save_override
@@ -31,8 +33,6 @@ SHOWN = timedelta(days=28)
 # So long before a shift its person must be reachable.
 RED_BEFORE = timedelta(hours=24)
 SEVERITIES = ("P0", "P1", "P2", "P3")
-# Calendars reach so far back and ahead.
-FIRST, LAST = date(2000, 1, 1), date(2099, 12, 31)
 
 
 @require_safe
@@ -142,13 +142,7 @@ def policy_detail(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "policy": policy,
         "levels": policy.levels.all(),
-        "phases": [
-            (label, _matrix(policy, phase))
-            for phase, label in (
-                (Phase.UNACKNOWLEDGED, "Until somebody acknowledges"),
-                (Phase.UNRESOLVED, "Acknowledged, until it is resolved"),
-            )
-        ],
+        "phases": [(label, _matrix(policy, phase)) for phase, label in PHASE_TITLES.items()],
         "severities": SEVERITIES,
         "services": visible,
         "can_edit": signed_in(request).has_role(Role.MANAGER),
@@ -185,24 +179,6 @@ def _schedule(slug: str) -> Schedule:
     return found
 
 
-def _day(request: HttpRequest) -> date | None:
-    """Return the day whose weeks are asked for.
-
-    Raises:
-        InvalidInput: It is no date, or out of reach.
-    """
-    asked = request.GET.get("from", "")
-    if not asked:
-        return None
-    try:
-        found = date.fromisoformat(asked)
-    except ValueError as error:
-        raise InvalidInput("Use a date such as 2026-03-02.", field="from") from error
-    if not FIRST <= found <= LAST:
-        raise InvalidInput(f"Use a date from {FIRST} to {LAST}.", field="from")
-    return found
-
-
 def _take_over(request: HttpRequest, schedule: Schedule, form: OverrideForm) -> HttpResponse:
     user = signed_in(request)
     if not user.has_role(Role.RESPONDER) or not form.is_valid():
@@ -223,7 +199,7 @@ def _schedule_page(
     now = clock.now()
     context = {
         "schedule": schedule,
-        "calendar": preview_of(schedule, now=now, on=_day(request)),
+        "calendar": four_weeks_of(schedule, now=now, on=day_asked_for(request.GET, "from")),
         "override_feed": OverrideFeed.objects.filter(schedule=schedule).first(),
         "overrides": schedule.overrides.filter(ends_at__gt=now).select_related("person"),
         "form": form,

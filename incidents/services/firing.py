@@ -6,7 +6,6 @@ instant. An acknowledgement waits for the lock, and then finds pages that it tak
 """
 
 import json
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,8 +25,6 @@ from oncall.queries.targets import called_by
 __all__ = ["COLUMNS", "Claimed", "fire"]
 
 State = EscalationRun.State
-# A ladder on which one answer is not always enough.
-_SEVERAL = re.compile(r'"acknowledgements": ?(?!1\b)')
 
 
 class Claimed(NamedTuple):
@@ -103,8 +100,8 @@ def fire(claims: Sequence[Claimed], *, now: datetime, wait: bool = True) -> list
     """
     with transaction.atomic():
         held = _locked([claim.incident for claim in claims], wait=wait)
-        several = [claim.incident for claim in claims if _SEVERAL.search(claim.snapshot)]
-        batch = _Batch(now, people_who_answered(several) if several else frozenset())
+        batch = _Batch(now)
+        batch.look_up_answers(claims)
         for claim in claims:
             if incident := held.get(claim.incident):
                 batch.decide(claim, incident)
@@ -121,8 +118,9 @@ def _locked(incidents: Sequence[int], *, wait: bool) -> Mapping[int, _Locked]:
 class _Batch:
     """What the steps of one instant do, decided first and written at the end."""
 
-    def __init__(self, now: datetime, answered: Collection[tuple[int, int, int | None]]) -> None:
-        self._now, self._answered = now, answered
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self._answered: Collection[tuple[int, int, int | None]] = frozenset()
         self._ways = Ways(now)
         self._ladders: dict[str, tuple[Ladder, Mapping[str, Any]]] = {}
         self._calls: dict[tuple[str, int, int], _Call] = {}
@@ -130,6 +128,16 @@ class _Batch:
         self._pages: dict[int, list[dict[str, Any]]] = {}
         self._timeline: dict[int, list[dict[str, Any]]] = {}
         self._unreached: dict[int, tuple[int, str]] = {}
+
+    def look_up_answers(self, claims: Sequence[Claimed]) -> None:
+        """Learn who has answered already, where one answer is not enough."""
+        several = [
+            claim.incident
+            for claim in claims
+            if any(step.acknowledgements > 1 for step in self._ladder(claim.snapshot)[0].steps)
+        ]
+        if several:
+            self._answered = people_who_answered(several)
 
     def decide(self, claim: Claimed, incident: _Locked) -> None:
         """Decide what the step of one run does."""

@@ -1,6 +1,6 @@
 """`/api/v1/holiday-calendars/`: the holidays that schedules and working hours follow."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -14,6 +14,7 @@ from accounts.roles import Role
 from core.api import StrictFieldsMixin
 from core.clock import now
 from core.errors import InvalidInput
+from core.query_days import day_asked_for
 from oncall.models import Holiday, HolidayCalendar
 from oncall.services.holidays import delete_calendar, save_calendar
 
@@ -86,19 +87,9 @@ class HolidayCalendarViewSet(viewsets.ModelViewSet[HolidayCalendar]):
     def holidays(self, request: Request, slug: str | None = None) -> Response:
         """Read all holidays between two days, both included."""
         calendar = self.get_object()
-        first = _day(request, "from") or now().date()
-        last = _day(request, "to") or first + timedelta(days=365)
+        first = day_asked_for(request.query_params, "from") or now().date()
+        last = day_asked_for(request.query_params, "to") or first + timedelta(days=365)
         if not first <= last <= first + LONGEST:
             raise InvalidInput("The last day follows the first, within three years.", field="to")
         found = [{"on": day, "name": name} for day, name in calendar.dates.between(first, last)]
         return Response(DayOffSerializer(found, many=True).data)
-
-
-def _day(request: Request, name: str) -> date | None:
-    given = request.query_params.get(name)
-    if not given:
-        return None
-    try:
-        return date.fromisoformat(given)
-    except ValueError as error:
-        raise InvalidInput("Use a date such as 2026-12-24.", field=name) from error

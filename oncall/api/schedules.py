@@ -267,11 +267,7 @@ class ScheduleViewSet(
         schedule = self.get_object()
         window = _window(request)
         found = shifts(schedule, window)
-        names = dict(
-            User.objects.filter(pk__in={shift.person for shift in found}).values_list(
-                "pk", "username"
-            )
-        )
+        names = _usernames({shift.person for shift in found})
         body = {
             "shifts": [_shown(shift, names) for shift in found],
             "gaps": [
@@ -288,7 +284,7 @@ class ScheduleViewSet(
         first: dict[int, datetime] = {}
         for shift in shifts(self.get_object(), Span(at, at + timedelta(days=28))):
             first.setdefault(shift.person, shift.span.start)
-        names = dict(User.objects.filter(pk__in=first).values_list("pk", "username"))
+        names = _usernames(first)
         ready = readiness_of_people(first.keys(), now=at)
         rows = [
             {
@@ -300,6 +296,10 @@ class ScheduleViewSet(
             for person, begins in first.items()
         ]
         return Response(ReadinessSerializer(rows, many=True).data)
+
+
+def _usernames(people: Iterable[int]) -> dict[int, str]:
+    return dict(User.objects.filter(pk__in=people).values_list("pk", "username"))
 
 
 def _shown(shift: Shift, names: dict[int, str]) -> dict[str, Any]:

@@ -20,6 +20,10 @@ from oncall.models.holidays import HolidayCalendar
 from oncall.models.schedules import Schedule, known_zone, weekday_list
 
 PHASES = [(Phase.UNACKNOWLEDGED, "Until acknowledged"), (Phase.UNRESOLVED, "Until resolved")]
+PHASE_TITLES = {
+    Phase.UNACKNOWLEDGED: "Until somebody acknowledges",
+    Phase.UNRESOLVED: "Acknowledged, until it is resolved",
+}
 URGENCIES = [(Urgency.HIGH, "High: wake people"), (Urgency.LOW, "Low: it can wait")]
 SEVERITIES = [("P0", "P0 critical"), ("P1", "P1 high"), ("P2", "P2 medium"), ("P3", "P3 low")]
 TARGET_ROLES = [(role.value, role.label) for role in (Role.RESPONDER, Role.MANAGER, Role.ADMIN)]

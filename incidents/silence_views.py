@@ -1,5 +1,6 @@
 """Pages of silences and maintenance: what nobody is called for, until when, and why."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.contrib import messages
@@ -17,18 +18,20 @@ from core.htmx import render_page
 from incidents.domain.silencing import written
 from incidents.models import Alert, Maintenance, Silence
 from incidents.queries.silences import next_span
-from incidents.quiet_forms import MaintenanceForm, SilenceForm
 from incidents.services.maintenance import cancel_maintenance, plan
 from incidents.services.silences import end_silence, save_silence
+from incidents.silence_forms import MaintenanceForm, SilenceForm
 
 PAGE_SIZE = 50
+# Does something at an instant, and returns what to say about it.
+Deed = Callable[[datetime], str]
 # Labels that tell an alert from its brothers in most systems.
 _TELLING = ("alertname", "alarm", "monitor", "instance")
 
 
 @require_safe
 @requires(Role.VIEWER)
-def quiet(request: HttpRequest) -> HttpResponse:
+def silence_list(request: HttpRequest) -> HttpResponse:
     """List what holds and what is planned; ended silences on demand."""
     user, now = signed_in(request), clock.now()
     is_past = request.GET.get("state") == "ended"
@@ -44,7 +47,7 @@ def quiet(request: HttpRequest) -> HttpResponse:
         "can_act": user.has_role(Role.RESPONDER),
         "now": now,
     }
-    return render_page(request, "incidents/quiet.html", context)
+    return render_page(request, "incidents/silences.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -53,16 +56,26 @@ def silence_new(request: HttpRequest) -> HttpResponse:
     """Ask for a silence, filled in for one alert where it is named, and make it."""
     user = signed_in(request)
     form = SilenceForm(request.POST or None, user=user, initial=_of_alert(request))
-    if request.method == "POST" and form.is_valid():
-        now = clock.now()
-        try:
-            save_silence(Silence(), fields=form.values(now), actor=user, now=now)
-        except DomainError as error:
-            form.refuse(error)
-        else:
-            messages.success(request, "Nobody is called for it. It ends by itself.")
-            return redirect("incidents:quiet")
-    return _form(request, form, "New silence", "Silence")
+
+    def make(now: datetime) -> str:
+        save_silence(Silence(), fields=form.values(now), actor=user, now=now)
+        return "Nobody is called for it. It ends by itself."
+
+    return _ask(request, form, make, title="New silence", button="Silence")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Role.RESPONDER)
+def maintenance_new(request: HttpRequest) -> HttpResponse:
+    """Ask for planned work, and plan it."""
+    user = signed_in(request)
+    form = MaintenanceForm(request.POST or None, user=user)
+
+    def make(now: datetime) -> str:
+        plan(fields=form.values(now), actor=user, now=now)
+        return "It is planned: nobody is called while it lasts."
+
+    return _ask(request, form, make, title="Plan maintenance", button="Plan it")
 
 
 @require_POST
@@ -73,31 +86,12 @@ def silence_end(request: HttpRequest, pk: int) -> HttpResponse:
     silence = Silence.objects.visible_to(user).filter(pk=pk).first()
     if silence is None:
         raise NotFound("There is no such silence.")
-    try:
-        end_silence(silence, actor=user, now=clock.now())
-    except DomainError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, "It has ended: people are called for what still fires.")
-    return redirect("incidents:quiet")
 
+    def end(now: datetime) -> str:
+        end_silence(silence, actor=user, now=now)
+        return "It has ended: people are called for what still fires."
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires(Role.RESPONDER)
-def maintenance_new(request: HttpRequest) -> HttpResponse:
-    """Ask for planned work, and plan it."""
-    user = signed_in(request)
-    form = MaintenanceForm(request.POST or None, user=user)
-    if request.method == "POST" and form.is_valid():
-        now = clock.now()
-        try:
-            plan(fields=form.values(now), actor=user, now=now)
-        except DomainError as error:
-            form.refuse(error)
-        else:
-            messages.success(request, "It is planned: nobody is called while it lasts.")
-            return redirect("incidents:quiet")
-    return _form(request, form, "Plan maintenance", "Plan it")
+    return _do(request, end)
 
 
 @require_POST
@@ -108,21 +102,42 @@ def maintenance_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     row = Maintenance.objects.visible_to(user).filter(pk=pk).first()
     if row is None:
         raise NotFound("There is no such maintenance.")
-    try:
-        cancel_maintenance(row, actor=user, now=clock.now())
-    except DomainError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, "It was called off.")
-    return redirect("incidents:quiet")
+
+    def cancel(now: datetime) -> str:
+        cancel_maintenance(row, actor=user, now=now)
+        return "It was called off."
+
+    return _do(request, cancel)
 
 
-def _form(
-    request: HttpRequest, form: SilenceForm | MaintenanceForm, title: str, button: str
+def _ask(
+    request: HttpRequest,
+    form: SilenceForm | MaintenanceForm,
+    make: Deed,
+    *,
+    title: str,
+    button: str,
 ) -> HttpResponse:
+    """Show a form, or do what it asks and show the list; a refusal is shown at its field."""
+    if request.method == "POST" and form.is_valid():
+        try:
+            messages.success(request, make(clock.now()))
+        except DomainError as error:
+            form.refuse(error)
+        else:
+            return redirect("incidents:silences")
     status = 422 if request.method == "POST" else 200
     context = {"form": form, "title": title, "button": button}
-    return render_page(request, "incidents/quiet_form.html", context, status=status)
+    return render_page(request, "incidents/silence_form.html", context, status=status)
+
+
+def _do(request: HttpRequest, deed: Deed) -> HttpResponse:
+    """Do something and show the list; what cannot be done is said there."""
+    try:
+        messages.success(request, deed(clock.now()))
+    except DomainError as error:
+        messages.error(request, str(error))
+    return redirect("incidents:silences")
 
 
 def _upcoming(

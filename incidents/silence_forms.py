@@ -1,31 +1,29 @@
 """Forms of silences and maintenance. They check and collect; `incidents.services` writes."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
 
 from accounts.models import User
 from catalog.models import Service
+from catalog.service_fields import offer_services
 from core.durations import DurationField
-from core.errors import DomainError
+from core.forms import InstantField, RefusalMixin
 from incidents.domain.silencing import matcher_problem, read_matcher
 from oncall.models.schedules import known_zone
 
 __all__ = ["MaintenanceForm", "SilenceForm"]
 
 
-class _QuietForm(forms.Form):
+class _SpanForm(RefusalMixin, forms.Form):
     """What both ask: of which service, from when, and for how long."""
 
+    shown_at: ClassVar = {"ends_at": "length"}
+
     service = forms.ModelChoiceField(Service.objects.none(), to_field_name="slug", required=False)
-    starts_at = forms.DateTimeField(
-        label="From",
-        required=False,
-        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        help_text="UTC; empty: now.",
-    )
+    starts_at = InstantField(label="From", required=False, help_text="UTC; empty: now.")
     length = DurationField(label="For", initial="1 h", help_text="E.g. 45 min, 2 h or 3 d.")
     comment = forms.CharField(
         max_length=500,
@@ -35,9 +33,7 @@ class _QuietForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        services = self.fields["service"]
-        assert isinstance(services, forms.ModelChoiceField)
-        services.queryset = Service.objects.visible_to(user)
+        offer_services(self, user)
 
     def span(self, now: datetime) -> dict[str, datetime]:
         """Return when it begins and ends."""
@@ -45,16 +41,8 @@ class _QuietForm(forms.Form):
         length: timedelta = self.cleaned_data["length"]
         return {"starts_at": begins, "ends_at": begins + length}
 
-    def refuse(self, error: DomainError) -> None:
-        """Show a refusal of the service at its fields."""
-        if not error.fields:
-            self.add_error(None, error.message)
-        for name, said in error.fields.items():
-            field = {"ends_at": "length"}.get(name, name)
-            self.add_error(field if field in self.fields else None, said)
 
-
-class SilenceForm(_QuietForm):
+class SilenceForm(_SpanForm):
     """For what nobody is to be called."""
 
     matchers = forms.CharField(
@@ -91,7 +79,7 @@ class SilenceForm(_QuietForm):
         return {**{name: said[name] for name in names}, **self.span(now)}
 
 
-class MaintenanceForm(_QuietForm):
+class MaintenanceForm(_SpanForm):
     """Planned work, once or repeating."""
 
     rule = forms.CharField(

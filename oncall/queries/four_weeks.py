@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from accounts.models import User
-from oncall.domain.month import Day, Part, days_of, window_of
+from oncall.domain.calendar_days import Day, Part, days_of, window_of
 from oncall.domain.schedules import Load, Shift, fairness, gaps
 from oncall.domain.spans import Span
 from oncall.domain.walltime import local_date
 from oncall.models import Schedule
 from oncall.queries.rotas import shifts
 
-__all__ = ["Preview", "Shown", "preview_of"]
+__all__ = ["FourWeeks", "Shown", "four_weeks_of"]
 
 WEEKS = 4
 TONES = 6
@@ -38,7 +38,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Preview:
+class FourWeeks:
     """Four weeks of a schedule, whole weeks from a Monday on.
 
     Args:
@@ -72,7 +72,7 @@ class Preview:
         return self.first + timedelta(weeks=WEEKS)
 
 
-def preview_of(schedule: Schedule, *, now: datetime, on: date | None = None) -> Preview:
+def four_weeks_of(schedule: Schedule, *, now: datetime, on: date | None = None) -> FourWeeks:
     """Return four weeks of a schedule.
 
     Args:
@@ -91,7 +91,7 @@ def preview_of(schedule: Schedule, *, now: datetime, on: date | None = None) -> 
     order = list(dict.fromkeys(shift.person for shift in held))
     tones = {person: number % TONES + 1 for number, person in enumerate(order)}
     ahead = window.cut(Span(now, max(window.end, now + timedelta(days=1))))
-    return Preview(
+    return FourWeeks(
         schedule=schedule,
         first=first,
         today=today,
