@@ -1,11 +1,14 @@
 """What forms of several apps share."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
+from django.core.exceptions import ValidationError
 
 from core.errors import DomainError
+from core.reach import BEYOND, is_within_reach
 
 __all__ = ["InstantField", "RefusalMixin"]
 
@@ -32,3 +35,14 @@ class InstantField(forms.DateTimeField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"help_text": "UTC.", **options})
+
+    def clean(self, value: Any) -> datetime | None:
+        """Return the instant, None where nothing was entered.
+
+        Raises:
+            ValidationError: It is none, or out of reach.
+        """
+        found: datetime | None = super().clean(value)
+        if found is not None and not is_within_reach(found):
+            raise ValidationError(BEYOND)
+        return found

@@ -15,7 +15,7 @@ from catalog.models import Service
 from core import clock
 from core.errors import DomainError, NotFound
 from core.htmx import render_page
-from core.query_days import day_asked_for
+from core.reach import day_asked_for
 from notifications.queries.readiness import readiness_of_people
 from oncall.domain.escalations import Phase
 from oncall.domain.schedules import gaps

@@ -14,7 +14,7 @@ from accounts.roles import Role
 from core.api import StrictFieldsMixin
 from core.clock import now
 from core.errors import InvalidInput
-from core.query_days import day_asked_for
+from core.reach import day_asked_for
 from oncall.models import Holiday, HolidayCalendar
 from oncall.services.holidays import delete_calendar, save_calendar
 

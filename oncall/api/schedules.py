@@ -19,6 +19,7 @@ from catalog.models import Team
 from core.api import InstantFilter, StrictFieldsMixin, WallTimesMixin
 from core.clock import now
 from core.errors import InvalidInput, NotFound
+from core.reach import BEYOND, is_within_reach
 from notifications.queries.readiness import readiness_of_people
 from oncall.domain.schedules import Shift, gaps
 from oncall.domain.spans import Span
@@ -313,6 +314,8 @@ def _shown(shift: Shift, names: dict[int, str]) -> dict[str, Any]:
 
 def _window(request: Request) -> Span:
     start = _instant(request, "from") or now()
+    if not is_within_reach(start):
+        raise InvalidInput(BEYOND, field="from")
     end = _instant(request, "to") or start + timedelta(days=28)
     if not start < end <= start + LONGEST_VIEW:
         raise InvalidInput("The window ends after it starts, within a year.", field="to")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from core.reach import is_within_reach
 from oncall.domain.spans import Span
 from oncall.models import Handoff, Schedule
 from oncall.queries.rotas import shifts
@@ -39,6 +40,8 @@ def changes_around(schedule: Schedule, now: datetime) -> list[Change]:
 
 def change_at(schedule: Schedule, at: datetime) -> Change | None:
     """Return the change at an instant, as it is planned now or was signed."""
+    if not is_within_reach(at):
+        return None
     signed = Handoff.objects.filter(schedule=schedule, at=at).first()
     found = next((c for c in _changes(schedule, Span(at - _BACK, at + _AHEAD)) if c.at == at), None)
     if signed is None:

@@ -1,14 +1,19 @@
-"""Days that an address asks for."""
+"""How far calendars reach: beyond it, a week more is no date that Python knows."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 
 from core.errors import InvalidInput
 
-__all__ = ["FIRST", "LAST", "day_asked_for"]
+__all__ = ["BEYOND", "FIRST", "LAST", "day_asked_for", "is_within_reach"]
 
-# Calendars reach so far; a year beyond either end is still a date.
 FIRST, LAST = date(2000, 1, 1), date(2099, 12, 31)
+BEYOND = f"Use a date from {FIRST} to {LAST}."
+
+
+def is_within_reach(at: date | datetime) -> bool:
+    """Return whether a day, or an instant in its own zone, is one that calendars reach."""
+    return FIRST.year <= at.year <= LAST.year
 
 
 def day_asked_for(query: Mapping[str, str], name: str) -> date | None:
@@ -24,6 +29,6 @@ def day_asked_for(query: Mapping[str, str], name: str) -> date | None:
         found = date.fromisoformat(asked)
     except ValueError as error:
         raise InvalidInput("Use a date such as 2026-12-24.", field=name) from error
-    if not FIRST <= found <= LAST:
-        raise InvalidInput(f"Use a date from {FIRST} to {LAST}.", field=name)
+    if not is_within_reach(found):
+        raise InvalidInput(BEYOND, field=name)
     return found
