@@ -8,6 +8,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 3
+# The lock names every package, so there is nothing to resolve.
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile --no-deps --disable-pip-version-check --require-hashes
 TEMPLATES := find templates */templates -name '*.html' 2>/dev/null
 DJADE := $(BIN)/djade --target-version 5.2
 DJHTML := $(BIN)/djhtml --tabwidth 2 --extra-block partialdef,endpartialdef
@@ -28,12 +30,14 @@ $(VENV)/.run: requirements.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked dependencies (once)…" >&2
 	@# Python compiles what it imports; all that is installed would take longer than the start.
-	@$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(INSTALL) -r requirements.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements-dev.txt
 	@echo "Installing the locked development tools (once)…" >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(INSTALL) -r requirements-dev.txt
+	@# Compiled once on all cores, before many processes would each do it. Some of it is no Python of ours.
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null || true
 	@# As an editable install would: `pytest` finds the packages from wherever it is started.
 	@pwd > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sreportal.pth"
 	@touch $@
@@ -78,7 +82,7 @@ sqlite: $(VENV)/.dev ## The part of the tests that also holds on SQLite
 
 scenarios: $(VENV)/.dev ## Real processes on a real clock; about eight minutes
 	@printf '\n== scenarios: real processes, real minutes\n'
-	@$(BIN)/python -m pytest --quiet -n 2 -o faulthandler_timeout=0 -m scenario tests/scenarios
+	@$(BIN)/python -m pytest --quiet -n 3 -o faulthandler_timeout=0 -m scenario tests/scenarios
 
 browser: $(VENV)/.dev ## The tests in a real browser; pictures go to test-results
 	@printf '\n== tests in the browser\n'

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.test import override_settings
 
 from sreportal.celery import app as celery_app
+from tests import migrated
 from tests.populated import populated_portal
 from tests.query_counts import assert_queries
 
@@ -50,14 +51,23 @@ def _own_redis_keys() -> None:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
-    """Give each worker a database; SQLite's is a file, as in production, so that threads share it.
+    """Give each worker a copy of one migrated database.
 
-    Overrides the fixture of pytest-django.
+    SQLite's is a file, as in production, so that threads share it. Overrides the fixture of
+    pytest-django.
     """
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     database: dict[str, Any] = settings.DATABASES["default"]
-    name = Path(database["NAME"]).stem
-    test_name = f"test_{name}_{worker}"
+    name = f"test_{Path(database['NAME']).stem}_{worker}"
+    of_test = database.setdefault("TEST", {})
+    of_test["MIGRATE"] = False
     if settings.EMBEDDED_DATABASE:
-        test_name = str(settings.DATA_DIR / f"{test_name}.sqlite3")
-    database.setdefault("TEST", {})["NAME"] = test_name
+        of_test["NAME"] = migrated.copied_file(settings.DATA_DIR, name)
+    else:
+        of_test |= {"NAME": name, "TEMPLATE": migrated.name_of_template(settings.DATA_DIR)}
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """Begin with the copied file; the run's folder is removed with it."""
+    return bool(settings.EMBEDDED_DATABASE)

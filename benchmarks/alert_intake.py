@@ -125,11 +125,11 @@ def sides(url: str, options: argparse.Namespace) -> Iterator[list[tuple[Side, Ca
     """Run both; yield each with what fills its database."""
     with contextlib.ExitStack() as stack:
         redis = stack.enter_context(servers.throw_away_redis())
-        own = stack.enter_context(servers._own_database(url))
+        own = stack.enter_context(servers.own_database(url))
         portal = stack.enter_context(intake_portal.serving(own, redis, workers=2))
         found = [(ours(portal), lambda: intake_portal.store(own, STORED))]
         if not options.ours:
-            theirs = stack.enter_context(servers._own_database(url))
+            theirs = stack.enter_context(servers.own_database(url))
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="alerta-")))
             port = free_port()
             stack.enter_context(alerta_peer.serving(theirs, port, folder / "log"))

@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> list[float]:
         env = {
             **os.environ,
             "SREPORTAL_DATA": str(folder),
-            "DATABASE_URL": stack.enter_context(servers._own_database(url)),
+            "DATABASE_URL": stack.enter_context(servers.own_database(url)),
             "REDIS_URL": stack.enter_context(servers.throw_away_redis()),
             "PORT": str(port),
             "PORTAL_URL": f"http://127.0.0.1:{port}",

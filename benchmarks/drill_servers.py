@@ -44,6 +44,6 @@ def started(database: str) -> Iterator[Servers]:
             # A mutant opens a connection an alert.
             servers.POSTGRESQL_FLAGS.update(DURABLE, max_connections="300")
             found.database = stack.enter_context(servers.restartable_postgresql())
-            own = servers._own_database(found.database.url)
+            own = servers.own_database(found.database.url)
             found.database_url = stack.enter_context(own)
         yield found

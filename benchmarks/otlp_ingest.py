@@ -256,7 +256,7 @@ def measure(minutes: int) -> dict[str, float]:
     with ExitStack() as stack:
         # Of our own in any case: its CPU is counted.
         server = stack.enter_context(servers._throw_away_postgresql())
-        url = stack.enter_context(servers._own_database(server))
+        url = stack.enter_context(servers.own_database(server))
         port, token, env = stack.enter_context(ingest.portal(url, 2))
         ingest.manage(env, "shell", "--no-imports", "-c", SETUP)
         merging = stack.enter_context(merger(env))

@@ -123,7 +123,7 @@ def measure(count: int, waiting: int, ticks: int) -> dict[str, float]:
     with (
         tempfile.TemporaryDirectory() as folder,
         servers._throw_away_postgresql() as server,
-        servers._own_database(server) as url,
+        servers.own_database(server) as url,
     ):
         os.environ |= {"SREPORTAL_DATA": folder, "DATABASE_URL": url, "REDIS_URL": ""}
         os.environ["DJANGO_SETTINGS_MODULE"] = "sreportal.settings"

@@ -4,6 +4,7 @@ Loaded with `-p tests.plugin` (pyproject.toml): a conftest would come too late, 
 the settings first. Workers of pytest-xdist inherit everything through the environment.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests import migrated
 from tests.servers import postgresql_server, redis_server
 
 # A run must not send to, read from or page anything outside this machine.
@@ -65,7 +67,14 @@ def _prepare(database: str, stack: ExitStack) -> None:
     if database == "sqlite":
         os.environ["DATABASE_URL"] = ""
     else:
-        os.environ["DATABASE_URL"] = stack.enter_context(postgresql_server())
+        url = os.environ["DATABASE_URL"] = stack.enter_context(postgresql_server())
+        os.environ[migrated.ADDRESS] = stack.enter_context(migrated.database_beside(url))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector what lives as long as the run: all modules, and thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> str:

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -214,25 +214,28 @@ def populated_portal(db: None, monkeypatch: pytest.MonkeyPatch) -> PopulatedPort
 
 def addresses() -> list[str]:
     """Return every address of the portal that rows of the populated portal answer for."""
-    found = {f"/{address}" for address in _below(get_resolver(), "")}
+    parameters = list(_parameters())
+    found = {f"/{address}" for address in _below(get_resolver(), "", parameters)}
     return sorted(found - {f"/{address}" for address in LEFT_OUT})
 
 
-def _below(resolver: URLResolver | Any, prefix: str) -> Iterator[str]:
+def _below(
+    resolver: URLResolver | Any, prefix: str, parameters: Sequence[tuple[str, str]]
+) -> Iterator[str]:
     for entry in resolver.url_patterns:
         form, _ = normalize(entry.pattern.regex.pattern.removesuffix(r"\Z"))[0]
         address = prefix + form
         if isinstance(entry, URLResolver):
-            yield from _below(entry, address)
-        elif isinstance(entry, URLPattern) and (filled := _filled(address)) is not None:
+            yield from _below(entry, address, parameters)
+        elif isinstance(entry, URLPattern) and (filled := _filled(address, parameters)) is not None:
             yield filled
 
 
-def _filled(address: str) -> str | None:
+def _filled(address: str, parameters: Sequence[tuple[str, str]]) -> str | None:
     """Return the address with its parameter, or None when no row answers for it."""
     if not _WORD.search(address):
         return address
-    for start, value in _parameters():
+    for start, value in parameters:
         if address.startswith(start):
             return _WORD.sub(value, address)
     return None

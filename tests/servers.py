@@ -54,10 +54,10 @@ def postgresql_server() -> Iterator[str]:
     if given := os.environ.get("DATABASE_URL"):
         yield given
     elif found := _postgresql_on_loopback():
-        with _own_database(found) as url:
+        with own_database(found) as url:
             yield url
     else:
-        with _throw_away_postgresql() as server, _own_database(server) as url:
+        with _throw_away_postgresql() as server, own_database(server) as url:
             yield url
 
 
@@ -92,7 +92,7 @@ def _postgresql_on_loopback() -> str | None:
 
 
 @contextmanager
-def _own_database(server: str) -> Iterator[str]:
+def own_database(server: str) -> Iterator[str]:
     """Make a database that no other run knows of, and drop it at the end."""
     name = f"sreportal_{secrets.token_hex(4)}"
     _administer(server, f"CREATE DATABASE {name}")
