@@ -26,6 +26,8 @@ GENESIS = "0" * 64
 # Any fixed number that no other advisory lock of this database uses.
 _CHAIN_LOCK = 0x5372_0A0D
 _CHUNK = 2000
+# What a hash covers.
+_COVERED = ("seq", "at", "actor", "act", "subject", "changes", "prev_hash")
 
 
 class Actor(Protocol):
@@ -116,17 +118,17 @@ def record_all(acts: Sequence[Act], *, now: datetime) -> None:
     entries = Inserts()
     for done in acts:
         seq += 1
-        entry = AuditEntry(
-            seq=seq,
-            at=now.astimezone(UTC),
-            actor=_storable(actor_name(done.actor))[:200],
-            act=_storable(done.act)[:100],
-            subject=_storable(subject_name(done.subject))[:200],
-            changes=_plain(mask(dict(done.changes))),
-            prev_hash=prev_hash,
-        )
-        entry.hash = prev_hash = entry_hash(entry)
-        entries.add(entry)
+        covered = {
+            "seq": seq,
+            "at": now.astimezone(UTC),
+            "actor": _storable(actor_name(done.actor))[:200],
+            "act": _storable(done.act)[:100],
+            "subject": _storable(subject_name(done.subject))[:200],
+            "changes": _plain(mask(dict(done.changes))),
+            "prev_hash": prev_hash,
+        }
+        prev_hash = _hash(covered)
+        entries.add_row(AuditEntry, **covered, hash=prev_hash)
     entries.write()
 
 
@@ -158,16 +160,14 @@ def subject_name(subject: str | models.Model) -> str:
 
 def entry_hash(entry: AuditEntry) -> str:
     """Return the hash that belongs to an entry's fields, 64 hexadecimal digits."""
-    covered = {
-        "seq": entry.seq,
-        "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "actor": entry.actor,
-        "act": entry.act,
-        "subject": entry.subject,
-        "changes": entry.changes,
-        "prev_hash": entry.prev_hash,
-    }
-    canonical = json.dumps(covered, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _hash({name: getattr(entry, name) for name in _COVERED})
+
+
+def _hash(covered: Mapping[str, Any]) -> str:
+    at = covered["at"].astimezone(UTC).isoformat(timespec="microseconds")
+    canonical = json.dumps(
+        {**covered, "at": at}, sort_keys=True, separators=(",", ":"), ensure_ascii=True
+    )
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

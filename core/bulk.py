@@ -15,6 +15,8 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import BinaryField, Model
 
+from core import prepared
+
 __all__ = ["Inserts", "insert_rows", "reserve_ids", "select_rows", "update_rows"]
 
 Row = Mapping[str, Any]
@@ -45,24 +47,29 @@ class Inserts:
 
     def __init__(self) -> None:
         self._objects: dict[type[Model], list[Model]] = {}
+        self._rows: dict[type[Model], list[Row]] = {}
 
     def add(self, *objects: Model) -> None:
-        """Remember rows."""
+        """Remember instances; they are read when they are written."""
         for each in objects:
             self._objects.setdefault(type(each), []).append(each)
 
+    def add_row(self, model: type[Model], **columns: Any) -> None:
+        """Remember a row that nobody needs as an instance, at a tenth of its price.
+
+        Args:
+            model: Whose table; of one table either instances are added or rows.
+            columns: As in the table, e.g. `incident_id`; what is left out has the default of its
+                field.
+        """
+        self._rows.setdefault(model, []).append({**_defaults(model), **columns})
+
     def write(self) -> None:
-        """Insert what was remembered, table by table in the order of their first rows."""
+        """Insert what was remembered: tables of instances first, each kind in the order it came."""
         objects, self._objects = self._objects, {}
-        if not objects:
-            return
+        loose, self._rows = self._rows, {}
         if connection.vendor == "postgresql":
-            sql = ";".join(
-                _insertion("postgresql", model, _columns(model, with_key=of_it[0].pk is not None))
-                for model, of_it in objects.items()
-            )
-            with connection.cursor() as cursor:
-                cursor.execute(sql, [_json(_rows(*each)) for each in objects.items()])
+            _insert_together({**{m: _rows(m, of_it) for m, of_it in objects.items()}, **loose})
             return
         for model, of_it in objects.items():
             if any(isinstance(field, BinaryField) for field in model._meta.concrete_fields):
@@ -70,6 +77,18 @@ class Inserts:
                 model._base_manager.bulk_create(of_it)
             else:
                 insert_rows(model, _rows(model, of_it))
+        for model, rows in loose.items():
+            insert_rows(model, rows)
+
+
+def _insert_together(tables: Mapping[type[Model], Sequence[Row]]) -> None:
+    """Insert rows of several tables by one statement, which looks at foreign keys at its end."""
+    if not tables:
+        return
+    sql = _insertions(tuple((model, tuple(rows[0])) for model, rows in tables.items()))
+    documents = [_json(rows) for rows in tables.values()]
+    with connection.cursor() as cursor:
+        prepared.execute(cursor, sql, ["json"] * len(documents), documents)
 
 
 def select_rows(
@@ -175,6 +194,17 @@ def update_rows(
 
 
 @lru_cache(maxsize=256)
+def _insertions(tables: tuple[tuple[type[Model], tuple[str, ...]], ...]) -> str:
+    """Return one statement for PostgreSQL that inserts the documents `$1`, `$2` … into tables."""
+    *others, last = (
+        _insertion("postgresql", model, columns).replace("%s", f"${number}")
+        for number, (model, columns) in enumerate(tables, 1)
+    )
+    named = ", ".join(f"part_{number} AS ({sql})" for number, sql in enumerate(others))
+    return f"WITH {named} {last}" if named else last
+
+
+@lru_cache(maxsize=256)
 def _insertion(
     vendor: str, model: type[Model], columns: tuple[str, ...], *, ignore_conflicts: bool = False
 ) -> str:
@@ -186,6 +216,16 @@ def _insertion(
         f"INSERT INTO {_table(model)} ({names}) SELECT {names}"  # noqa: S608 names of our columns
         f" FROM {document}{conflict}"
     )
+
+
+@lru_cache(maxsize=128)
+def _defaults(model: type[Model]) -> dict[str, Any]:
+    """Return what columns hold that are not named, without keys and what is new for each row."""
+    return {
+        str(field.column): field.get_default()
+        for field in model._meta.concrete_fields
+        if not field.primary_key and (field.default in {dict, list} or not callable(field.default))
+    }
 
 
 @lru_cache(maxsize=128)

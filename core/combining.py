@@ -1,8 +1,9 @@
 """Work that threads want at the same moment, done together by one of them.
 
 A thread that finds nobody at work does its own item; what arrives meanwhile waits, and whoever is
-next takes all of it at once. So nothing waits for company, and the busier it is, the more is done
-together: of a transaction its statements and its way to the disk.
+next takes all of it at once. The busier it is, the more is done together: of a transaction its
+statements and its way to the disk. Whoever was served comes back a moment later where it is busy,
+so the next one waits that moment for as many as came before; a single caller never waits.
 """
 
 import threading
@@ -13,6 +14,8 @@ from typing import Generic, TypeVar, cast
 
 __all__ = ["Combiner"]
 
+# Longer than an answer takes to be sent and the next question to come, shorter than most work.
+PATIENCE_S = 0.002
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -40,18 +43,31 @@ class Combiner(Generic[Item, Result]):
         self._most = most
         self._waiting: deque[_Wish[Item, Result]] = deque()
         self._at_work = threading.Lock()
+        self._expected = 1
+        self._are_here = threading.Event()
 
     def do(self, item: Item) -> Result:
         """Return what became of an item, whichever thread worked on it."""
         wish: _Wish[Item, Result] = _Wish(item)
         self._waiting.append(wish)
+        if len(self._waiting) >= self._expected:
+            self._are_here.set()
         while not wish.is_done:
             with self._at_work:
                 if not wish.is_done:
+                    self._await_company()
                     self._work_on(self._next())
         if isinstance(wish.result, BaseException):
             raise wish.result
         return cast("Result", wish.result)
+
+    def _await_company(self) -> None:
+        self._are_here.clear()
+        if len(self._waiting) < self._expected:
+            self._are_here.wait(PATIENCE_S)
+        # Fewer from now on, one at a time, where so many no longer come.
+        here = min(len(self._waiting), self._most)
+        self._expected = max(here, self._expected - 1)
 
     def _next(self) -> list[_Wish[Item, Result]]:
         # Threads only ever add at the other end, and one at a time takes away.

@@ -139,6 +139,8 @@ class SliCalculator:
         self._requests = ShardedCounts(
             width=len(self.bounds_ms) + 1, max_minutes=max_minutes, max_entries=max_entries
         )
+        # One look-up less for every request.
+        self._local = self._requests.local
         self._freshness = LockedCounts(max_minutes=max_minutes, max_entries=max_entries)
 
     def record_request(
@@ -165,7 +167,7 @@ class SliCalculator:
         """
         try:
             now = self._clock()
-            shard = self._requests.local.shard
+            shard = self._local.shard
             if timestamp is None and shard.opens <= now < shard.closes:
                 entry = shard.cells[method][endpoint][status_code]
                 # Impossible times fall out by themselves: below zero and NaN into

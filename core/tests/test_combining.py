@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from core import combining
 from core.combining import Combiner
 
 
-def test_nobody_waits_for_company() -> None:
+def test_a_single_caller_does_not_wait_for_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(combining, "PATIENCE_S", 60.0)
     batches: list[list[int]] = []
 
     def work(items: Sequence[int]) -> list[int]:
@@ -44,6 +46,37 @@ def test_what_arrives_meanwhile_is_done_together_and_in_order() -> None:
         go_on.set()
         assert [done.result(10) for done in (first, *later)] == [0, 2, 4, 6, 8, 10]
     assert batches == [[0], [1, 2, 3], [4, 5]]
+
+
+def test_those_who_were_served_together_are_awaited_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three come at once, then one of them again: it waits for the others, but not for ever."""
+    batches: list[int] = []
+    entered, go_on = threading.Event(), threading.Event()
+
+    def work(items: Sequence[int]) -> Sequence[int]:
+        batches.append(len(items))
+        if not entered.is_set():
+            entered.set()
+            assert go_on.wait(10)
+        return items
+
+    combiner = Combiner(work, most=10)
+    with ThreadPoolExecutor(4) as threads:
+        first = threads.submit(combiner.do, 0)
+        assert entered.wait(10)
+        crowd = [threads.submit(combiner.do, number) for number in (1, 2, 3)]
+        while len(combiner._waiting) < 3:
+            pass
+        go_on.set()
+        assert [done.result(10) for done in (first, *crowd)] == [0, 1, 2, 3]
+        # As long as it takes: three are expected, and it is not done before they are there.
+        monkeypatch.setattr(combining, "PATIENCE_S", 60.0)
+        again = [threads.submit(combiner.do, number) for number in (4, 5, 6)]
+        assert [done.result(10) for done in again] == [4, 5, 6]
+        monkeypatch.setattr(combining, "PATIENCE_S", 0.001)
+        assert [combiner.do(number) for number in (7, 8, 9, 10)] == [7, 8, 9, 10]
+    assert batches == [1, 3, 3, 1, 1, 1, 1]
+    assert combiner._expected == 1
 
 
 def test_each_gets_its_own_error_and_all_get_that_of_the_work() -> None:

@@ -14,7 +14,7 @@ from incidents.queries.targets import response_targets
 from oncall.models import EscalationPolicy
 from oncall.queries.policies import policies_for
 
-__all__ = ["REVISION", "TABLES", "Configuration", "current"]
+__all__ = ["REVISION", "TABLES", "Configuration", "current", "last_known"]
 
 REVISION = "intake"
 TABLES = (
@@ -49,6 +49,21 @@ class Configuration:
             self._integrations[digest] = found
         return found
 
+    def still_has(self, integration: Integration) -> bool:
+        """Return whether an integration that was read earlier opens to its key as it was then."""
+        found = self.integration(integration.key_digest)
+        return found is integration or (
+            found is not None
+            and all(
+                getattr(found, field.attname) == getattr(integration, field.attname)
+                for field in Integration._meta.concrete_fields
+            )
+        )
+
+    def known_integration(self, digest: str) -> Integration | None:
+        """Return what `integration` returned for a key, without asking the database."""
+        return self._integrations.get(digest)
+
     def policies(
         self, services: Collection[int | None]
     ) -> dict[int | None, EscalationPolicy | None]:
@@ -74,6 +89,11 @@ class _Kept:
     """The newest that this process knows."""
 
     configuration = Configuration("")
+
+
+def last_known() -> Configuration:
+    """Return what held when this process looked last; what comes of it is to be checked."""
+    return _Kept.configuration
 
 
 def current() -> Configuration:

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from core.bulk import Inserts
 from incidents.domain.response_targets import Target, at_risk_at
 from incidents.models import Deadline, Incident
 from incidents.queries.targets import response_target
 
-__all__ = ["RESPONSE", "SLA", "clear", "clocks", "put", "rows", "start_clocks"]
+__all__ = ["RESPONSE", "SLA", "add", "clear", "clocks", "put", "start_clocks"]
 
 Kind = Deadline.Kind
 RESPONSE = (Kind.RESPONSE_AT_RISK, Kind.RESPONSE_BREACHED)
@@ -39,19 +40,19 @@ def clocks(incident: Incident, target: Target) -> dict[Deadline.Kind, datetime]:
 
 def put(incident: Incident, due: Mapping[Deadline.Kind, datetime]) -> None:
     """Set deadlines of an incident, each once per kind: an earlier one of that kind is moved."""
+    rows = (Deadline(incident=incident, kind=k, due_at=at, look_at=at) for k, at in due.items())
     Deadline.objects.bulk_create(
-        rows(incident, due),
+        rows,
         update_conflicts=True,
         unique_fields=["incident", "kind"],
         update_fields=["due_at", "look_at", "is_open", "claims"],
     )
 
 
-def rows(incident: Incident, due: Mapping[Deadline.Kind, datetime]) -> list[Deadline]:
-    """Return deadlines that are still to be stored."""
-    return [
-        Deadline(incident=incident, kind=kind, due_at=at, look_at=at) for kind, at in due.items()
-    ]
+def add(inserts: Inserts, incident: Incident, due: Mapping[Deadline.Kind, datetime]) -> None:
+    """Add the first deadlines of an incident to what is to be inserted."""
+    for kind, at in due.items():
+        inserts.add_row(Deadline, incident_id=incident.pk, kind=kind, due_at=at, look_at=at)
 
 
 def clear(incident: Incident, kinds: Iterable[Deadline.Kind]) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from core.bulk import Inserts, select_rows
 from incidents.domain.lifecycle import OPEN, Status
 from incidents.models import Alert, Deadline, Incident, Integration, TimelineEntry
-from incidents.queries.configuration import current
+from incidents.queries.configuration import Configuration, current
 from incidents.queries.silences import first_match
 from incidents.services import deadlines, lifecycle, timeline
 from incidents.services.acts import Acts
@@ -26,12 +26,19 @@ _TAKING = [*sorted(OPEN), Status.MERGED]
 def attach(alert: Alert, acts: Acts, *, now: datetime) -> None:
     """Put a stored firing alert into the incident that it belongs to; see `place`."""
     inserts = Inserts()
-    place([alert], acts, inserts, now=now)
+    place([alert], acts, inserts, current(), now=now)
     inserts.write()
     alert.save(update_fields=["incident", "silenced_by"])
 
 
-def place(alerts: Iterable[Alert], acts: Acts, inserts: Inserts, *, now: datetime) -> None:
+def place(
+    alerts: Iterable[Alert],
+    acts: Acts,
+    inserts: Inserts,
+    configuration: Configuration,
+    *,
+    now: datetime,
+) -> None:
     """Give firing alerts the incidents that they belong to, opening those that are missing.
 
     Within the caller's transaction, who writes `inserts` and then the alerts. What only informs,
@@ -45,7 +52,6 @@ def place(alerts: Iterable[Alert], acts: Acts, inserts: Inserts, *, now: datetim
     loose = [alert for alert in alerts if alert.pages and alert.incident_id is None]
     if not loose:
         return
-    configuration = current()
     silences = configuration.silences(now=now)
     groups: dict[str, list[Alert]] = {}
     for alert in loose:
@@ -97,10 +103,8 @@ def detach(alerts: Sequence[Alert], acts: Acts, *, now: datetime) -> None:
     for incident in incidents:
         for alert in by_incident[incident.pk]:
             text = f"Ended: {alert.title}"[:1000]
-            inserts.add(
-                timeline.entry(
-                    incident, Kind.ALERT, "alert_resolved", now=now, text=text, alert=alert.pk
-                )
+            timeline.add(
+                inserts, incident, Kind.ALERT, "alert_resolved", now=now, text=text, alert=alert.pk
             )
     inserts.write()
     firing = Alert.objects.firing().filter(incident__in=[incident.pk for incident in incidents])
@@ -160,8 +164,8 @@ def _join(incident: Incident, alerts: Iterable[Alert], inserts: Inserts, *, now:
     for alert in alerts:
         alert.incident = incident
         text = f"Fires: {alert.title}"[:1000]
-        inserts.add(
-            timeline.entry(incident, Kind.ALERT, "alert_fired", now=now, text=text, alert=alert.pk)
+        timeline.add(
+            inserts, incident, Kind.ALERT, "alert_fired", now=now, text=text, alert=alert.pk
         )
 
 

@@ -12,6 +12,7 @@ from django.db.models import Q
 from catalog.models import Service
 from core.bulk import Inserts, reserve_ids, select_rows, update_rows
 from incidents.models import Alert, AlertLogEntry, InboundEvent, Integration, Severity
+from incidents.queries.configuration import Configuration, current
 from incidents.services import grouping
 from incidents.services.acts import Acts
 
@@ -115,7 +116,12 @@ def _retried(signals: Sequence[AlertSignal], acts: Acts, *, now: datetime) -> li
 
 
 def take_all(
-    signals: Sequence[AlertSignal], acts: Acts, *, now: datetime, inserts: Inserts | None = None
+    signals: Sequence[AlertSignal],
+    acts: Acts,
+    *,
+    now: datetime,
+    inserts: Inserts | None = None,
+    configuration: Configuration | None = None,
 ) -> list[Alert | None]:
     """Do what many signals say, within the caller's transaction, who records `acts` at its end.
 
@@ -127,6 +133,7 @@ def take_all(
         acts: Gets what is to be audited.
         now: The present.
         inserts: Rows of the caller that go to the database before any of this.
+        configuration: What holds now, where the caller knows.
 
     Returns:
         For each signal its alert, or None when it concerns none that is open, or came too late.
@@ -140,8 +147,11 @@ def take_all(
     inserts = Inserts() if inserts is None else inserts
     for numbers in _waves(signals):
         chosen = [signals[number] for number in numbers]
-        act = _fire_all if chosen[0].firing else _resolve_all
-        for number, alert in zip(numbers, act(chosen, acts, inserts, now=now), strict=True):
+        if chosen[0].firing:
+            done = _fire_all(chosen, acts, inserts, configuration or current(), now=now)
+        else:
+            done = _resolve_all(chosen, acts, inserts, now=now)
+        for number, alert in zip(numbers, done, strict=True):
             alerts[number] = alert
     inserts.write()
     return alerts
@@ -169,7 +179,12 @@ def is_late(alert: Alert, signal: AlertSignal) -> bool:
 
 
 def _fire_all(
-    signals: Sequence[AlertSignal], acts: Acts, inserts: Inserts, *, now: datetime
+    signals: Sequence[AlertSignal],
+    acts: Acts,
+    inserts: Inserts,
+    configuration: Configuration,
+    *,
+    now: datetime,
 ) -> list[Alert | None]:
     """Open alerts, or keep the worst severity seen and the newest words of those that are open."""
     known = _open_alerts(signals)
@@ -189,9 +204,9 @@ def _fire_all(
             _renew(alert, signal, now=now)
         if alert.pk in opened or signal.integration is not None:
             kind = Kind.OPENED if alert.pk in opened else Kind.REPEATED
-            inserts.add(_entry(alert, kind, signal, now=now))
+            _log(inserts, alert, kind, signal, now=now)
     found = [alert for alert in alerts if alert is not None]
-    grouping.place(found, acts, inserts, now=now)
+    grouping.place(found, acts, inserts, configuration, now=now)
     inserts.add(*(alert for alert in found if alert.pk in opened))
     inserts.write()
     repeated = [alert for alert in found if alert.pk not in opened]
@@ -214,7 +229,7 @@ def _resolve_all(
         alert.state = Alert.State.RESOLVED
         alert.resolved_at = alert.last_seen_at = max(now, alert.opened_at)
         alert.sender_at = signal.at or alert.sender_at
-        inserts.add(_entry(alert, Kind.RESOLVED, signal, now=now))
+        _log(inserts, alert, Kind.RESOLVED, signal, now=now)
         acts.add("alert.resolved", alert, signal.actor or signal.source)
         alerts.append(alert)
     found = [alert for alert in alerts if alert is not None]
@@ -240,9 +255,9 @@ def _unheard(
     for pk, signal in zip(reserve_ids(Alert, len(news)), news, strict=True):
         alert = found[_identity(signal)] = _new(pk, signal, now=now)
         alert.state, alert.resolved_at = Alert.State.RESOLVED, now
-        entry = _entry(alert, Kind.RESOLVED, signal, now=now)
-        entry.text = "It ended before its beginning was heard."
-        inserts.add(alert, entry)
+        inserts.add(alert)
+        early = "It ended before its beginning was heard."
+        _log(inserts, alert, Kind.RESOLVED, signal, now=now, text=early)
     return found
 
 
@@ -348,14 +363,21 @@ def _columns(alert: Alert, names: Sequence[str]) -> dict[str, Any]:
     return {name: getattr(alert, name) for name in names}
 
 
-def _entry(
-    alert: Alert, kind: AlertLogEntry.Kind, signal: AlertSignal, *, now: datetime
-) -> AlertLogEntry:
-    return AlertLogEntry(
-        alert=alert,
-        event=signal.event,
+def _log(
+    inserts: Inserts,
+    alert: Alert,
+    kind: AlertLogEntry.Kind,
+    signal: AlertSignal,
+    *,
+    now: datetime,
+    text: str = "",
+) -> None:
+    inserts.add_row(
+        AlertLogEntry,
+        alert_id=alert.pk,
+        event_id=signal.event.pk if signal.event is not None else None,
         at=now,
         kind=kind,
         actor=signal.actor or signal.source,
-        text=signal.detail if kind == Kind.RESOLVED and signal.actor else "",
+        text=text or (signal.detail if kind == Kind.RESOLVED and signal.actor else ""),
     )

@@ -18,9 +18,9 @@ from core.encryption import decrypt, encrypt
 from incidents.domain.formats.generic import check_mapping
 from incidents.domain.severities import SEVERITIES, SILENT
 from incidents.models import Integration
-from incidents.queries.configuration import current
+from incidents.queries.configuration import current, last_known
 
-__all__ = ["find", "new_key", "open_secret", "rotate_key", "save_integration"]
+__all__ = ["find", "find_known", "new_key", "open_secret", "rotate_key", "save_integration"]
 
 # PagerDuty's clients want 32 characters, Opsgenie's and Healthchecks' show them as a UUID.
 _KEY = re.compile(r"[0-9a-f]{32}")
@@ -33,11 +33,23 @@ def new_key() -> str:
 
 def find(key: str, *kinds: str) -> Integration | None:
     """Return the enabled integration that a key opens, if it is of one of `kinds`."""
-    plain = key.strip().lower().replace("-", "")
-    if not _KEY.fullmatch(plain):
-        return None
-    found = current().integration(_digest(plain))
+    digest = _digest_of(key)
+    found = current().integration(digest) if digest else None
     return found if found is not None and found.kind in (kinds or {found.kind}) else None
+
+
+def find_known(key: str, *kinds: str) -> tuple[Integration | None, str | None]:
+    """Return what `find` does, where this process knows the key without asking the database.
+
+    Returns:
+        The integration, and the revision under which it was read: `receiving.take` wants to know,
+        because what it stores must be stored under a key that holds. None where it was just read.
+    """
+    configuration, digest = last_known(), _digest_of(key)
+    found = configuration.known_integration(digest)
+    if found is None or (kinds and found.kind not in kinds):
+        return find(key, *kinds), None
+    return found, configuration.token
 
 
 def open_secret(integration: Integration) -> str | None:
@@ -126,6 +138,12 @@ def _check(integration: Integration) -> None:
     if errors:
         raise ValidationError(errors)
     integration.full_clean()
+
+
+def _digest_of(given: str) -> str:
+    """Return the digest of a key as senders give it; "" when it cannot be one."""
+    plain = given.strip().lower().replace("-", "")
+    return _digest(plain) if _KEY.fullmatch(plain) else ""
 
 
 def _digest(key: str) -> str:

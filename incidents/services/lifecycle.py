@@ -118,9 +118,11 @@ def open_incidents(
         policy = policies[incident.service_id]
         inserts.add(
             incident,
-            timeline.entry(incident, Kind.OPENED, "open", now=now, actor=actor, text=opening.title),
-            *deadlines.rows(incident, due),
             *filter(None, [escalation.planned(incident, Phase.UNACKNOWLEDGED, policy, now=now)]),
+        )
+        deadlines.add(inserts, incident, due)
+        timeline.add(
+            inserts, incident, Kind.OPENED, "open", now=now, actor=actor, text=opening.title
         )
         acts.add("incident.opened", incident, actor)
         found.append(incident)

@@ -26,11 +26,12 @@ from incidents.models import (
     Incident,
     Integration,
 )
+from incidents.queries.configuration import Configuration, current
 from incidents.services import heartbeats, intake, lifecycle
 from incidents.services.acts import Acts
 from incidents.services.intake import AlertSignal
 
-__all__ = ["RawRequest", "Taken", "settle", "take"]
+__all__ = ["IntegrationChanged", "RawRequest", "Taken", "settle", "take"]
 
 log = structlog.get_logger(__name__)
 _KEPT = ("content-type", "user-agent", "sentry-hook-resource", "sentry-hook-timestamp",
@@ -50,6 +51,10 @@ _MOST_AT_ONCE = 64
 
 # What an incident must be for a sender's word to change it.
 _FROM = {Act.ACKNOWLEDGE: Status.TRIGGERED, Act.UNACKNOWLEDGE: Status.ACKNOWLEDGED}
+
+
+class IntegrationChanged(Exception):
+    """The integration was changed, or its key taken back, since it was found; nothing was stored."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class _Request:
     reading: Reading
     error: Unreadable | None
     now: datetime
+    revision: str | None = None
 
     @property
     def elements(self) -> int:
@@ -115,6 +121,7 @@ def take(
     read: Callable[[], Reading],
     *,
     now: datetime,
+    revision: str | None = None,
 ) -> Taken:
     """Store a request and do what it says; committed when this returns.
 
@@ -126,8 +133,10 @@ def take(
         raw: What was sent.
         read: Reads it; raises `Unreadable` when it says nothing.
         now: The present.
+        revision: Under which `find_known` returned the integration; None: it was just read.
 
     Raises:
+        IntegrationChanged: It is not what it was under that revision. Find it again.
         django.db.OperationalError: The database does not answer; nothing was stored.
     """
     error: Unreadable | None = None
@@ -135,12 +144,29 @@ def take(
         reading = read()
     except Unreadable as unreadable:
         error, reading = unreadable, Reading()
-    return _together.do(_Request(integration, raw, reading, error, now))
+    return _together.do(_Request(integration, raw, reading, error, now, revision))
 
 
 def _take_all(requests: Sequence[_Request]) -> Sequence[Taken | BaseException]:
+    configuration = current()
+    holds = [_holds(request, configuration) for request in requests]
+    taken = iter(_take_held([each for each, held in zip(requests, holds, strict=True) if held],
+                            configuration))  # fmt: skip
+    return [next(taken) if held else IntegrationChanged() for held in holds]
+
+
+def _holds(request: _Request, configuration: Configuration) -> bool:
+    """Return whether a request's integration is what it was when it was found."""
+    if request.revision in {None, configuration.token}:
+        return True
+    return configuration.still_has(request.integration)
+
+
+def _take_held(
+    requests: Sequence[_Request], configuration: Configuration
+) -> Sequence[Taken | BaseException]:
     try:
-        return _take_at_once(requests)
+        return _take_at_once(requests, configuration)
     except InterfaceError:
         raise
     except (*_REFUSALS, OperationalError) as error:
@@ -150,8 +176,10 @@ def _take_all(requests: Sequence[_Request]) -> Sequence[Taken | BaseException]:
 
 
 @transaction.atomic
-def _take_at_once(requests: Sequence[_Request]) -> list[Taken]:
+def _take_at_once(requests: Sequence[_Request], configuration: Configuration) -> list[Taken]:
     """Store requests and do what they say: all or none."""
+    if not requests:
+        return []
     now = max(request.now for request in requests)
     acts, inserts = Acts(), Inserts()
     events = _events(requests)
@@ -168,7 +196,13 @@ def _take_at_once(requests: Sequence[_Request]) -> list[Taken]:
         for said in _in_one_order(request.reading.events)
         if said.act in _CONDITIONS
     ]
-    alerts = intake.take_all([signal for _, signal in signals], acts, now=now, inserts=inserts)
+    alerts = intake.take_all(
+        [signal for _, signal in signals],
+        acts,
+        now=now,
+        inserts=inserts,
+        configuration=configuration,
+    )
     for (number, _), alert in zip(signals, alerts, strict=True):
         done[number] += alert is not None
     taken = [

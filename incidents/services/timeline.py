@@ -4,15 +4,17 @@ from datetime import datetime
 from typing import Any
 
 from core.audit import Who
+from core.bulk import Inserts
 from incidents.models import Incident, TimelineEntry
 from incidents.services.acts import name_of
 
-__all__ = ["entry", "write"]
+__all__ = ["add", "write"]
 
 Kind = TimelineEntry.Kind
 
 
-def entry(
+def add(
+    inserts: Inserts,
     incident: Incident,
     kind: TimelineEntry.Kind,
     act: str,
@@ -21,10 +23,11 @@ def entry(
     actor: Who = None,
     text: str = "",
     **facts: Any,
-) -> TimelineEntry:
-    """Return an entry that is still to be stored.
+) -> None:
+    """Add an entry to what is to be inserted.
 
     Args:
+        inserts: Of the transaction in which it happened.
         incident: In which it happened.
         kind: What kind of thing.
         act: Verb, e.g. acknowledge.
@@ -33,8 +36,9 @@ def entry(
         text: One sentence for people.
         facts: The same for programs, as JSON.
     """
-    return TimelineEntry(
-        incident=incident,
+    inserts.add_row(
+        TimelineEntry,
+        incident_id=incident.pk,
         at=now,
         kind=kind,
         act=act,
@@ -54,7 +58,13 @@ def write(
     text: str = "",
     **facts: Any,
 ) -> TimelineEntry:
-    """Append one entry; the arguments are those of `entry`."""
-    written = entry(incident, kind, act, now=now, actor=actor, text=text, **facts)
-    written.save(force_insert=True)
-    return written
+    """Append one entry; the arguments are those of `add`."""
+    return TimelineEntry.objects.create(
+        incident=incident,
+        at=now,
+        kind=kind,
+        act=act,
+        actor=name_of(actor),
+        text=text,
+        facts=facts,
+    )

@@ -14,7 +14,7 @@ from incidents.domain.formats.context import Context
 from incidents.domain.payloads import Unreadable, decode, text
 from incidents.models import Integration
 from incidents.services import integrations
-from incidents.services.receiving import RawRequest, Taken, take
+from incidents.services.receiving import Taken, take
 from incidents.webhooks.requests import raw_request, webhook
 
 __all__ = ["change", "create_event", "enqueue"]
@@ -93,28 +93,30 @@ def _take(
         return _unrecognized()
     if not isinstance(said, dict):
         return _unrecognized()
-    integration, errors = _integration(text(said.get(key_field)), key_field)
+    key = text(said.get(key_field))
+    integration, revision = integrations.find_known(key, Integration.Kind.PAGERDUTY)
     if integration is None:
-        return _invalid(errors)
-    taken = _stored(integration, raw, said, reader)
+        return _invalid([_unknown(key, key_field)])
+    context = Context(integration.kind, severity_map=integration.severity_map)
+    fresh_key = uuid.uuid4().hex
+    taken = take(
+        integration,
+        raw,
+        lambda: reader(said, context, fresh_key),
+        now=clock.now(),
+        revision=revision,
+    )
     if isinstance(taken.error, pagerduty.Invalid):
         return _invalid(taken.error.errors)
     return _unrecognized() if taken.error else accepted(taken)
 
 
-def _stored(integration: Integration, raw: RawRequest, said: Any, reader: Reader) -> Taken:
-    context = Context(integration.kind, severity_map=integration.severity_map)
-    fresh_key = uuid.uuid4().hex
-    return take(integration, raw, lambda: reader(said, context, fresh_key), now=clock.now())
-
-
-def _integration(key: str, name: str) -> tuple[Integration | None, list[str]]:
+def _unknown(key: str, name: str) -> str:
     if not key:
-        return None, [f"'{name}' is missing or blank"]
+        return f"'{name}' is missing or blank"
     if len(key.replace("-", "")) != 32:
-        return None, [f"Length of '{name}' is incorrect (should be 32 characters)"]
-    found = integrations.find(key, Integration.Kind.PAGERDUTY)
-    return found, [] if found else [f"'{name}' is not known here"]
+        return f"Length of '{name}' is incorrect (should be 32 characters)"
+    return f"'{name}' is not known here"
 
 
 def _accepted(taken: Taken) -> HttpResponse:

@@ -14,13 +14,14 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import public
 from core.errors import TooLarge
 from core.request_body import read_whole
-from incidents.services.receiving import RawRequest
+from incidents.services.receiving import IntegrationChanged, RawRequest
 
 __all__ = ["MAX_BYTES", "raw_request", "webhook"]
 
 log = structlog.get_logger(__name__)
 MAX_BYTES = 512 * 1024
 _KEY_IN_PATH = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+_RAW = "_raw_intake"
 View = Callable[..., HttpResponseBase]
 
 
@@ -39,10 +40,10 @@ def webhook(
         @wraps(view)
         def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             try:
-                return view(request, *args, **kwargs)
+                return _again_if_changed(view, request, *args, **kwargs)
             except TooLarge:
                 return large()
-            except (DatabaseError, InterfaceError) as error:
+            except (DatabaseError, InterfaceError, IntegrationChanged) as error:
                 log.exception("intake_unavailable", exc_info=error)
                 answer = broken()
                 answer.headers["Retry-After"] = "5"
@@ -55,16 +56,30 @@ def webhook(
     return decorate
 
 
+def _again_if_changed(
+    view: View, request: HttpRequest, *args: Any, **kwargs: Any
+) -> HttpResponseBase:
+    """Answer a request under what holds now, where that has changed meanwhile."""
+    try:
+        return view(request, *args, **kwargs)
+    except IntegrationChanged:
+        return view(request, *args, **kwargs)
+
+
 def raw_request(request: HttpRequest) -> RawRequest:
-    """Return what was sent.
+    """Return what was sent; again the same, although a body can be read only once.
 
     Raises:
         TooLarge: More than `MAX_BYTES`.
         InvalidInput: It is shorter than it says, or ended before it was complete.
     """
-    return RawRequest(
-        address=_KEY_IN_PATH.sub("…", request.path),
-        body=read_whole(request, MAX_BYTES),
-        content_type=request.headers.get("Content-Type", ""),
-        headers={name.lower(): value for name, value in request.headers.items()},
-    )
+    kept: RawRequest | None = getattr(request, _RAW, None)
+    if kept is None:
+        kept = RawRequest(
+            address=_KEY_IN_PATH.sub("…", request.path),
+            body=read_whole(request, MAX_BYTES),
+            content_type=request.headers.get("Content-Type", ""),
+            headers={name.lower(): value for name, value in request.headers.items()},
+        )
+        setattr(request, _RAW, kept)
+    return kept

@@ -33,7 +33,7 @@ def _broken() -> HttpResponse:
 @webhook("POST", large=_large, broken=_broken)
 def receive(request: HttpRequest, kind: str, key: str) -> HttpResponse:
     """Take a webhook; 200 means that it is stored."""
-    integration = integrations.find(key, kind)
+    integration, revision = integrations.find_known(key, kind)
     if integration is None:
         return JsonResponse(
             {"status": "error", "message": "There is no such integration."}, status=404
@@ -43,15 +43,15 @@ def receive(request: HttpRequest, kind: str, key: str) -> HttpResponse:
     except InvalidInput as error:
         return JsonResponse({"status": "error", "message": f"body: {error.message}"}, status=400)
     if kind == Integration.Kind.AMAZON_SNS:
-        return _receive_sns(integration, raw)
+        return _receive_sns(integration, raw, revision)
     if kind not in WEBHOOKS:
         return JsonResponse(
             {"status": "error", "message": "This kind has another address."}, status=404
         )
-    return _receive(integration, raw)
+    return _receive(integration, raw, revision)
 
 
-def _receive(integration: Integration, raw: RawRequest) -> HttpResponse:
+def _receive(integration: Integration, raw: RawRequest, revision: str | None) -> HttpResponse:
     now = clock.now()
     context = Context(
         integration.kind,
@@ -71,10 +71,11 @@ def _receive(integration: Integration, raw: RawRequest) -> HttpResponse:
             )
         return WEBHOOKS[integration.kind](decode(raw.body, raw.content_type), context)
 
-    return _answer(take(integration, raw, read, now=now), 401 if forged else 400)
+    taken = take(integration, raw, read, now=now, revision=revision)
+    return _answer(taken, 401 if forged else 400)
 
 
-def _receive_sns(integration: Integration, raw: RawRequest) -> HttpResponse:
+def _receive_sns(integration: Integration, raw: RawRequest, revision: str | None) -> HttpResponse:
     status = 400
     confirmed: dict[str, str] = {}
 
@@ -95,7 +96,7 @@ def _receive_sns(integration: Integration, raw: RawRequest) -> HttpResponse:
         context = Context(integration.kind, severity_map=integration.severity_map)
         return amazon_sns.read(message, context)
 
-    taken = take(integration, raw, read, now=clock.now())
+    taken = take(integration, raw, read, now=clock.now(), revision=revision)
     if taken.error is None and confirmed.get("Type") == "SubscriptionConfirmation":
         try:
             sns_signatures.confirm(confirmed)
