@@ -104,6 +104,7 @@ MIDDLEWARE = [
     "users_api.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "telemetry.middleware.IngestMiddleware",
+    "incidents.middleware.IntakeMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from django.http import HttpRequest, HttpResponse
 
+from core.program_answers import HEADERS
 from telemetry.domain.batches import FRESHNESS, REQUESTS, Kind
 from telemetry.intake import OUTCOME, take
 from telemetry.services.ingest import Answer
@@ -20,12 +21,6 @@ View = Callable[[HttpRequest], HttpResponse]
 KINDS: dict[str, Kind[Any]] = {
     "/api/v1/telemetry/requests": REQUESTS,
     "/api/v1/telemetry/freshness": FRESHNESS,
-}
-# An answer to programs has nothing to load and belongs in no frame.
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "X-Frame-Options": "DENY",
 }
 
 
@@ -54,7 +49,7 @@ class IngestMiddleware:
 
 def _kept(answer: Answer) -> HttpResponse:
     body = msgspec.json.encode(answer.body())
-    response = HttpResponse(body, content_type="application/json", headers=_HEADERS)
+    response = HttpResponse(body, content_type="application/json", headers=HEADERS)
     response["Content-Length"] = str(len(body))
     if answer.is_replay:
         response["Idempotency-Replayed"] = "true"
