@@ -102,6 +102,6 @@ def test_answers_may_load_nothing_and_belong_in_no_frame() -> None:
 @pytest.mark.parametrize("start", STARTS)
 def test_shortcuts_are_routes_that_a_key_opens(start: str) -> None:
     tails = {"/integrations/v1/": "generic/0123/", "/generic/2010-04-15/": "create_event.json"}
-    view = resolve(start + tails.get(start, "")).func
+    view: Any = resolve(start + tails.get(start, "")).func
     assert view.access.role is None
     assert view.csrf_exempt
