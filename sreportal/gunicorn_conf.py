@@ -3,6 +3,7 @@
 gunicorn -c python:sreportal.gunicorn_conf sreportal.wsgi
 """
 
+import gc
 import os
 from logging import Logger as StandardLogger
 from typing import Any
@@ -48,6 +49,15 @@ control_socket_disable = True
 # Heartbeat files on a disk would stall with it.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
 forwarded_allow_ips = "*" if settings.NUM_PROXIES else "127.0.0.1,::1"
+
+
+def when_ready(_server: Arbiter) -> None:
+    """Keep what is loaded out of the collector's sight, before processes are forked.
+
+    It stays for ever, so walking it is in vain, and would copy the memory that processes share.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def post_fork(_server: Arbiter, worker: Worker) -> None:
