@@ -1,11 +1,14 @@
 """Grafana OnCall: objects as its public API lists them.
 
 Keys: `users`, `schedules`, `on_call_shifts`, `escalation_chains`, `escalation_policies` (the steps of
-chains) and `personal_notification_rules`. Shifts of a higher level stand above those of a lower one.
+chains) and `personal_notification_rules`. Shifts of a higher level stand above those of a lower one,
+those of one level are on call side by side, and each may call several people at once: then the
+schedule becomes several, a place each.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,6 +30,7 @@ from oncall.domain.exports.documents import (
     rows,
     zone_of,
 )
+from oncall.domain.exports.places import Rotation, places
 from oncall.domain.rotations import EVERY_DAY, Restriction, Unit
 
 __all__ = ["read"]
@@ -48,19 +52,20 @@ def read(document: Row) -> Export:
     people, lost_people = carried(_person, rows(document, "users"))
     shifts = {str(row.get("id")): row for row in rows(document, "on_call_shifts", "shifts")}
     schedules, lost_schedules = carried(
-        lambda row: _schedule(row, shifts), rows(document, "schedules")
+        lambda row: _schedules(row, shifts), rows(document, "schedules")
     )
-    overrides, lost_overrides = _overrides(rows(document, "schedules"), shifts)
+    parts = {each[0].key: [part.key for part in each] for each in schedules}
+    overrides, lost_overrides = _overrides(rows(document, "schedules"), shifts, parts)
     steps: dict[str, list[Row]] = defaultdict(list)
     for row in rows(document, "escalation_policies"):
         steps[str(row.get("escalation_chain_id"))].append(row)
     policies, lost_policies = carried(
-        lambda row: _policy(row, steps[str(row["id"])]), rows(document, "escalation_chains")
+        lambda row: _policy(row, steps[str(row["id"])], parts), rows(document, "escalation_chains")
     )
     return Export(
         tuple(people),
-        tuple(schedules),
-        tuple(overrides),
+        tuple(part for each in schedules for part in each),
+        tuple(override for each in overrides for override in each),
         tuple(policies),
         (*lost_people, *lost_schedules, *lost_overrides, *lost_policies),
     )
@@ -74,29 +79,42 @@ def _person(row: Row) -> ImportedPerson:
     )  # fmt: skip
 
 
-def _schedule(row: Row, shifts: Mapping[str, Row]) -> ImportedSchedule:
+def _schedules(row: Row, shifts: Mapping[str, Row]) -> list[ImportedSchedule]:
+    """Return a schedule, or one for each person who is on call at once."""
     lost = Lost()
     zone = zone_of(row.get("time_zone"), lost)
     key, name = str(row["id"]), str(row.get("name") or row["id"])
     if row.get("type") == "ical":
         why = "It is read from a calendar elsewhere: import that calendar's overrides instead."
-        return ImportedSchedule(key, name, zone, refused=why)
+        return [ImportedSchedule(key, name, zone, refused=why)]
     if row.get("ical_url_overrides"):
         lost.add("Its overrides come from a calendar: subscribe to that calendar here.")
     own = [shifts[str(pk)] for pk in row.get("shifts") or () if str(pk) in shifts]
     rotas = [shift for shift in own if shift.get("type") not in _ONCE]
-    rotas.sort(key=lambda shift: int(shift.get("level") or 0))
-    levels = [int(shift.get("level") or 0) for shift in rotas]
-    if len(set(levels)) < len(levels):
-        lost.add("Shifts of one level that overlap: the later one is called, not both.")
     try:
-        layers = tuple(_layer(shift, zone, lost) for shift in rotas)
+        rotations = [_rotation(shift, zone, lost) for shift in rotas]
     except Unreadable as error:
-        return ImportedSchedule(key, name, zone, refused=str(error))
-    return ImportedSchedule(key, name, zone, "", layers, tuple(lost))
+        return [ImportedSchedule(key, name, zone, refused=str(error))]
+    found = places(rotations, zone)
+    most = max(len(found), *(len(_at_once(s)) for s in own if s.get("type") in _ONCE), 1)
+    # Where only an override calls more people, its places are otherwise like the first.
+    found += [found[0]] * (most - len(found))
+    if most > 1:
+        lost.add(f"It calls up to {most} people at once: each place is a schedule.")
+    return [
+        ImportedSchedule(
+            key if number == 1 else f"{key}/{number}",
+            name if number == 1 else f"{name} place {number}",
+            zone,
+            "",
+            layers,
+            tuple(lost),
+        )
+        for number, layers in enumerate(found, 1)
+    ]
 
 
-def _layer(row: Row, zone: str, lost: Lost) -> ImportedLayer:
+def _rotation(row: Row, zone: str, lost: Lost) -> Rotation:
     name = str(row.get("name") or row.get("id"))
     own = zone_of(row.get("time_zone"), lost) if row.get("time_zone") else zone
     start = _local(row.get("rotation_start") or row.get("start"), own)
@@ -107,9 +125,9 @@ def _layer(row: Row, zone: str, lost: Lost) -> ImportedLayer:
     unit, every = _turn(row, name)
     days = frozenset(_DAYS[day] for day in row.get("by_day") or ())
     first, handover = at_wall(start, zone)
-    return ImportedLayer(
+    layer = ImportedLayer(
         name,
-        _people(row, name, lost),
+        (),
         first,
         handover,
         unit,
@@ -117,6 +135,8 @@ def _layer(row: Row, zone: str, lost: Lost) -> ImportedLayer:
         _hours(name, at_wall(begins, zone)[1], length, every * _LENGTHS[unit], days),
         _local(row.get("until"), own),
     )
+    layers = tuple(replace(layer, people=people) for people in _people(row))
+    return Rotation(int(row.get("level") or 0), layers)
 
 
 def _local(text: object, zone: str) -> datetime | None:
@@ -134,13 +154,21 @@ def _turn(row: Row, name: str) -> tuple[Unit, int]:
     return _UNITS[frequency], int(row.get("interval") or 1)
 
 
-def _people(row: Row, name: str, lost: Lost) -> tuple[str, ...]:
-    groups: Sequence[Sequence[str]] = row.get("rolling_users") or [row.get("users") or []]
-    first = int(row.get("start_rotation_from_user_index") or 0) % max(1, len(groups))
-    groups = [*groups[first:], *groups[:first]]
-    if any(len(group) > 1 for group in groups):
-        lost.add(f"Shift {name} calls several people at once: the first of them is called.")
-    return tuple(str(group[0]) for group in groups if group)
+def _people(row: Row) -> list[tuple[str, ...]]:
+    """Return who takes turns in each place of a shift; a smaller group fills all with its last."""
+    given: Sequence[Sequence[str]] = row.get("rolling_users") or [row.get("users") or []]
+    first = int(row.get("start_rotation_from_user_index") or 0) % max(1, len(given))
+    groups = [group for group in (*given[first:], *given[:first]) if group]
+    most = max(map(len, groups), default=1)
+    return [
+        tuple(str(group[min(place, len(group) - 1)]) for group in groups) for place in range(most)
+    ]
+
+
+def _at_once(row: Row) -> list[str]:
+    """Return whom a single shift calls."""
+    people = row.get("users") or [key for group in row.get("rolling_users") or () for key in group]
+    return [str(key) for key in people]
 
 
 def _hours(
@@ -157,27 +185,31 @@ def _hours(
 
 
 def _overrides(
-    schedules: Sequence[Row], shifts: Mapping[str, Row]
-) -> tuple[list[ImportedOverride], list[str]]:
+    schedules: Sequence[Row], shifts: Mapping[str, Row], parts: Mapping[str, Sequence[str]]
+) -> tuple[list[list[ImportedOverride]], list[str]]:
     pairs = [
         {"schedule": schedule["id"], **shifts[str(pk)]}
         for schedule in schedules
         for pk in schedule.get("shifts") or ()
         if str(pk) in shifts and shifts[str(pk)].get("type") in _ONCE
     ]
-    return carried(_override, pairs)
+    return carried(lambda row: _override(row, parts), pairs)
 
 
-def _override(row: Row) -> ImportedOverride:
+def _override(row: Row, parts: Mapping[str, Sequence[str]]) -> list[ImportedOverride]:
     starts = _local(row.get("start"), str(row.get("time_zone") or "UTC"))
-    people = row.get("users") or [key for group in row.get("rolling_users") or () for key in group]
+    people = _at_once(row)
     if starts is None or not row.get("duration"):
         raise Unreadable("a single shift says neither when it begins nor how long it is")
     ends = starts + timedelta(seconds=float(row["duration"]))
-    return ImportedOverride(str(row["schedule"]), str(people[0]) if people else None, starts, ends)
+    own = parts.get(str(row["schedule"]), [str(row["schedule"])])
+    return [
+        ImportedOverride(part, people[min(n, len(people) - 1)] if people else None, starts, ends)
+        for n, part in enumerate(own)
+    ]
 
 
-def _policy(row: Row, steps: Sequence[Row]) -> ImportedPolicy:
+def _policy(row: Row, steps: Sequence[Row], parts: Mapping[str, Sequence[str]]) -> ImportedPolicy:
     lost, made, after = Lost(), [], timedelta()
     loops = 1
     for step in sorted(steps, key=lambda step: int(step.get("position") or 0)):
@@ -186,7 +218,7 @@ def _policy(row: Row, steps: Sequence[Row]) -> ImportedPolicy:
             after += timedelta(seconds=float(step.get("duration") or 300))
         elif kind == "repeat_escalation":
             loops = 5
-        elif found := _targets(kind, step):
+        elif found := _targets(kind, step, parts):
             made.append(ImportedStep(found[0], after, found[1]))
         else:
             lost.add(f"Step “{kind.replace('_', ' ')}” is not carried.")
@@ -197,10 +229,13 @@ def _policy(row: Row, steps: Sequence[Row]) -> ImportedPolicy:
     )  # fmt: skip
 
 
-def _targets(kind: str, step: Row) -> tuple[tuple[tuple[str, str], ...], str] | None:
+def _targets(
+    kind: str, step: Row, parts: Mapping[str, Sequence[str]]
+) -> tuple[tuple[tuple[str, str], ...], str] | None:
     """Return whom a step calls and how; None where it calls nobody that is known here."""
     if kind == "notify_on_call_from_schedule" and step.get(kind):
-        return (("schedule", str(step[kind])),), "all"
+        key = str(step[kind])
+        return tuple(("schedule", part) for part in parts.get(key, [key])), "all"
     if kind in _PEOPLE:
         name, mode = _PEOPLE[kind]
         return tuple(("person", str(key)) for key in step.get(name) or ()), mode

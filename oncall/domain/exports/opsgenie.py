@@ -7,9 +7,8 @@ their own, so that nobody who was called is no longer called.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from oncall.domain.exports.documents import (
     Export,
@@ -28,8 +27,8 @@ from oncall.domain.exports.documents import (
     rows,
     zone_of,
 )
-from oncall.domain.rotations import EVERY_DAY, Layer, Restriction, Unit, turns
-from oncall.domain.spans import Span, intersect
+from oncall.domain.exports.places import do_overlap
+from oncall.domain.rotations import EVERY_DAY, Restriction, Unit
 
 __all__ = ["read"]
 
@@ -37,7 +36,6 @@ DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sun
 _UNITS = {"hourly": Unit.HOURS, "daily": Unit.DAYS, "weekly": Unit.WEEKS}
 _KINDS = {"email": "email", "sms": "sms", "voice": "voice"}
 _MINUTES = {"minutes": 1, "hours": 60, "days": 1440, "seconds": 1 / 60}
-_LOOKS_AHEAD = timedelta(days=56)
 
 
 def read(document: Mapping[str, Any]) -> Export:
@@ -100,7 +98,7 @@ def _schedules(row: Mapping[str, Any], names: Mapping[str, str]) -> list[Importe
     whole = ImportedSchedule(
         key, name, zone, str(row.get("description") or ""), tuple(layers), tuple(lost)
     )
-    if not _overlap(layers, zone):
+    if not do_overlap(layers, zone):
         return [whole]
     apart = "Its rotations were on call at once: each is a schedule of its own."
     return [
@@ -178,30 +176,6 @@ def _from_day_to_day(row: Mapping[str, Any]) -> list[Restriction]:
     if ends > midnight:
         made.append(Restriction(midnight, ends, frozenset({last})))
     return made
-
-
-def _overlap(layers: Sequence[ImportedLayer], zone: str) -> bool:
-    """Return whether two rotations are ever on call at once, in eight weeks from the last start."""
-    if len(layers) < 2:
-        return False
-    last = max(layer.first for layer in layers)
-    start = datetime.combine(last, time(0), tzinfo=UTC) + timedelta(days=1)
-    window = Span(start, start + _LOOKS_AHEAD)
-    held = [[turn.span for turn in turns(_arithmetic(layer, zone), window)] for layer in layers]
-    return any(intersect(one, other) for n, one in enumerate(held) for other in held[n + 1 :])
-
-
-def _arithmetic(layer: ImportedLayer, zone: str) -> Layer:
-    return Layer(
-        tuple(range(len(layer.people))),
-        ZoneInfo(zone),
-        layer.first,
-        layer.handover,
-        layer.unit,
-        layer.every,
-        layer.restrictions,
-        layer.until,
-    )
 
 
 def _overrides(

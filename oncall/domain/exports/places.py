@@ -1,0 +1,100 @@
+"""Rotations of other tools that are on call side by side, as schedules that name one person each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from oncall.domain.exports.documents import ImportedLayer
+from oncall.domain.rotations import Layer, turns
+from oncall.domain.spans import Span, intersect
+
+__all__ = ["Rotation", "do_overlap", "places"]
+
+_LOOKS_AHEAD = timedelta(days=56)
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """A shift of another tool.
+
+    Args:
+        level: Where one of a higher level holds, those of lower ones call nobody.
+        layers: One for each person that it calls at once, all alike but for their people.
+    """
+
+    level: int
+    layers: tuple[ImportedLayer, ...]
+
+
+def places(rotations: Sequence[Rotation], zone: str) -> list[tuple[ImportedLayer, ...]]:
+    """Return the layers of as many schedules as people are called at once, from the lowest up.
+
+    Together they name everybody who is called at an instant, and nobody else. Where fewer are
+    called than there are schedules, several name the same person.
+    """
+    by_level = [
+        [rotation for rotation in rotations if rotation.level == level]
+        for level in sorted({rotation.level for rotation in rotations})
+    ]
+    lanes = [_lanes(level, zone) for level in by_level]
+    count = max(map(len, lanes), default=1)
+    return [
+        tuple(
+            layer
+            for level, own in zip(by_level, lanes, strict=True)
+            for layer in _of_place(level, own[place] if place < len(own) else own[0])
+        )
+        for place in range(count)
+    ]
+
+
+Lane = list[tuple[int, ImportedLayer]]
+
+
+def _lanes(rotations: Sequence[Rotation], zone: str) -> list[Lane]:
+    """Return the layers of one level, with the numbers of their rotations, where none overlap."""
+    lanes: list[Lane] = []
+    for number, rotation in enumerate(rotations):
+        for layer in rotation.layers:
+            free = (lane for lane in lanes if not any(_meet(layer, o, zone) for _, o in lane))
+            lane = next(free, None)
+            if lane is None:
+                lanes.append(lane := [])
+            lane.append((number, layer))
+    return lanes
+
+
+def _meet(one: ImportedLayer, other: ImportedLayer, zone: str) -> bool:
+    return do_overlap([one, other], zone)
+
+
+def _of_place(rotations: Sequence[Rotation], lane: Lane) -> list[ImportedLayer]:
+    """Return a level's layers in one place: its lane, above those that keep lower levels silent."""
+    own = {number for number, _ in lane}
+    others = [r.layers[0] for number, r in enumerate(rotations) if number not in own and r.layers]
+    return [*others, *(layer for _, layer in lane)]
+
+
+def do_overlap(layers: Sequence[ImportedLayer], zone: str) -> bool:
+    """Return whether two rotations are ever on call at once, in eight weeks from the last start."""
+    if len(layers) < 2:
+        return False
+    last = max(layer.first for layer in layers)
+    start = datetime.combine(last, time(0), tzinfo=UTC) + timedelta(days=1)
+    window = Span(start, start + _LOOKS_AHEAD)
+    held = [[turn.span for turn in turns(_arithmetic(layer, zone), window)] for layer in layers]
+    return any(intersect(one, other) for n, one in enumerate(held) for other in held[n + 1 :])
+
+
+def _arithmetic(layer: ImportedLayer, zone: str) -> Layer:
+    return Layer(
+        tuple(range(len(layer.people))),
+        ZoneInfo(zone),
+        layer.first,
+        layer.handover,
+        layer.unit,
+        layer.every,
+        layer.restrictions,
+        layer.until,
+    )
