@@ -13,13 +13,28 @@ from notifications.models import ContactMethod, NotificationRule
 __all__ = ["add_rule", "remove_rule"]
 
 MOST_RULES = 40
+LATEST = timedelta(hours=24)
 
 
 @transaction.atomic
 def add_rule(
-    person: User, *, urgency: str, method: ContactMethod, delay: timedelta, now: datetime
+    person: User,
+    *,
+    urgency: str,
+    method: ContactMethod,
+    delay: timedelta,
+    now: datetime,
+    actor: Who = None,
 ) -> NotificationRule:
     """Have a person called by a method, so long after they are called first.
+
+    Args:
+        person: Whom.
+        urgency: high or low.
+        method: Theirs.
+        delay: Up to 24 hours.
+        now: The present.
+        actor: Who says so; None is the person.
 
     Raises:
         InvalidInput: The method is somebody else's.
@@ -27,6 +42,8 @@ def add_rule(
     """
     if method.person_id != person.pk:
         raise InvalidInput("It is somebody else's.", field="method")
+    if not timedelta() <= delay <= LATEST:
+        raise InvalidInput("It must lie within 24 hours.", field="delay")
     if NotificationRule.objects.filter(person=person).count() >= MOST_RULES:
         raise Conflict(f"There are {MOST_RULES} rules already; remove one first.")
     try:
@@ -36,7 +53,7 @@ def add_rule(
             )
     except IntegrityError as error:
         raise Conflict("There is such a rule already.") from error
-    audit.record(act="notification_rule.added", subject=rule, actor=person, now=now)
+    audit.record(act="notification_rule.added", subject=rule, actor=actor or person, now=now)
     return rule
 
 

@@ -6,7 +6,6 @@ others on wrong days.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,88 +13,28 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from accounts.models import User
-from accounts.roles import Role
-from accounts.services.users import create_user
 from core.audit import Who
 from core.errors import DomainError
-from notifications.domain.kinds import Kind
-from notifications.models import ContactMethod
-from notifications.services.contacts import add_method
 from oncall.domain.escalations import Phase
 from oncall.domain.exports.documents import (
     Export,
     ImportedLayer,
     ImportedOverride,
-    ImportedPerson,
     ImportedPolicy,
     ImportedSchedule,
     ImportedStep,
 )
 from oncall.models import EscalationPolicy, Override, Schedule
 from oncall.models.schedules import PAGES
+from oncall.services.importing_outcome import Item, Missing, Outcome
+from oncall.services.importing_people import People
 from oncall.services.policies import save_policy
 from oncall.services.schedules import save_override, save_schedule
 
-__all__ = ["Item", "Outcome", "import_export"]
+__all__ = ["import_export"]
 
 MOST_LEVELS, MOST_LOOPS = 9, 20
 SEVERITIES = ("P0", "P1", "P2", "P3")
-
-
-@dataclass(frozen=True)
-class Item:
-    """What becomes of one thing.
-
-    Args:
-        kind: user, contact_method, schedule, override or policy.
-        name: What it is called.
-        action: create, change, same, match, skip or refuse.
-        slug: What it is called here.
-        changes: What differs from what is stored.
-        lost: What of it is not carried, in sentences.
-        reason: Why it is refused or skipped.
-    """
-
-    kind: str
-    name: str
-    action: str
-    slug: str = ""
-    changes: tuple[str, ...] = ()
-    lost: tuple[str, ...] = ()
-    reason: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return {
-            "kind": self.kind,
-            "name": self.name,
-            "action": self.action,
-            "slug": self.slug or None,
-            "changes": list(self.changes),
-            "lost": list(self.lost),
-            "reason": self.reason or None,
-        }
-
-
-@dataclass
-class Outcome:
-    """What became of an export.
-
-    Args:
-        items: In the order in which they were done.
-        unmatched: Names of people who have no account here.
-        lost: Parts that could not even be read.
-    """
-
-    items: list[Item] = field(default_factory=list)
-    unmatched: list[str] = field(default_factory=list)
-    lost: tuple[str, ...] = ()
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all of it was carried, and everybody is known."""
-        refused = any(item.action == "refuse" for item in self.items)
-        return not (refused or self.unmatched or self.lost)
 
 
 def import_export(
@@ -125,10 +64,6 @@ def import_export(
     return work.outcome
 
 
-class _Missing(Exception):
-    """Somebody or something that is referred to is not here."""
-
-
 class _Import:
     def __init__(
         self,
@@ -139,16 +74,14 @@ class _Import:
         aliases: Mapping[str, str],
     ) -> None:
         self._export, self._actor, self._now = export, actor, now
-        self._create_users, self._aliases = create_users, aliases
-        self._people: dict[str, User] = {}
-        self._names = {person.key: person.name for person in export.people}
         self._schedules: dict[str, Schedule] = {}
         self.outcome = Outcome(lost=export.lost)
+        self._people = People(self.outcome, actor, now, create_users=create_users, aliases=aliases)
 
     def run(self) -> None:
         """Do all of it."""
         for person in self._export.people:
-            self._take_person(person)
+            self._people.take(person)
         self._each("schedule", self._export.schedules, self._take_schedule)
         self._each("override", self._export.overrides, self._take_override)
         self._each("policy", self._export.policies, self._take_policy)
@@ -159,86 +92,15 @@ class _Import:
             try:
                 with transaction.atomic():
                     item = take(row)
-            except (_Missing, DomainError) as error:
+            except (Missing, DomainError) as error:
                 item = Item(kind, name, "refuse", reason=str(error))
             self.outcome.items.append(item)
-
-    # People
-
-    def _take_person(self, person: ImportedPerson) -> None:
-        found, action = self._match(person), "match"
-        if found is None and self._create_users and person.email:
-            found, action = self._made(person), "create"
-        if found is None:
-            self.outcome.unmatched.append(person.email or person.username or person.name)
-            return
-        self._people[person.key] = found
-        self.outcome.items.append(Item("user", person.name, action, found.username))
-        for way in person.ways:
-            self._take_way(found, Kind(way.kind), way.address, way.label)
-
-    def _match(self, person: ImportedPerson) -> User | None:
-        for given in (person.email, person.username, person.key):
-            if given and given in self._aliases:
-                return User.objects.filter(username=self._aliases[given]).first()
-        if person.email and (known := User.objects.filter(email__iexact=person.email).first()):
-            return known
-        return User.objects.filter(username=person.username).first() if person.username else None
-
-    def _made(self, person: ImportedPerson) -> User | None:
-        wanted = slugify(person.username or person.email.partition("@")[0]) or "person"
-        taken = set(User.objects.filter(username__startswith=wanted).values_list("username"))
-        name, number = wanted, 1
-        while (name,) in taken:
-            number += 1
-            name = f"{wanted}{number}"
-        first, _, last = person.name.partition(" ")
-        fields = {"timezone": person.zone} if person.zone else {}
-        try:
-            with transaction.atomic():
-                return create_user(
-                    username=name,
-                    email=person.email,
-                    first_name=first[:150],
-                    last_name=last[:150],
-                    role=Role.RESPONDER,
-                    now=self._now,
-                    actor=self._actor,
-                    **fields,
-                )
-        except DomainError as error:
-            item = Item("user", person.name, "refuse", reason=str(error))
-            self.outcome.items.append(item)
-            return None
-
-    def _take_way(self, person: User, kind: Kind, address: str, label: str) -> None:
-        known = {m.address for m in ContactMethod.objects.filter(person=person, kind=kind)}
-        name = f"{person}: {kind.label}"
-        if address in known:
-            self.outcome.items.append(Item("contact_method", name, "same"))
-            return
-        try:
-            with transaction.atomic():
-                add_method(
-                    person=person, kind=kind, label=label, address=address, actor=self._actor,
-                    now=self._now,
-                )  # fmt: skip
-        except DomainError as error:
-            self.outcome.items.append(Item("contact_method", name, "refuse", reason=str(error)))
-            return
-        lost = ("It counts once its owner has verified it.",)
-        self.outcome.items.append(Item("contact_method", name, "create", lost=lost))
-
-    def _person(self, key: str) -> User:
-        if key not in self._people:
-            raise _Missing(f"{self._names.get(key, key)} has no account here.")
-        return self._people[key]
 
     # Schedules
 
     def _take_schedule(self, given: ImportedSchedule) -> Item:
         if given.refused:
-            raise _Missing(given.refused)
+            raise Missing(given.refused)
         slug = _slug(given.name)
         stored = Schedule.objects.with_rota().filter(slug=slug).first()
         fields = {
@@ -265,7 +127,7 @@ class _Import:
             "unit": str(given.unit),
             "every": given.every,
             "until": given.until,
-            "people": [self._person(key) for key in given.people],
+            "people": [self._people.account_of(key) for key in given.people],
             "restrictions": [
                 {"begins": rule.begins, "ends": rule.ends, "weekdays": sorted(rule.weekdays)}
                 for rule in given.restrictions
@@ -275,8 +137,8 @@ class _Import:
     def _take_override(self, given: ImportedOverride) -> Item:
         schedule = self._schedules.get(given.schedule)
         if schedule is None:
-            raise _Missing("Its schedule is not carried.")
-        person = self._person(given.person) if given.person else None
+            raise Missing("Its schedule is not carried.")
+        person = self._people.account_of(given.person) if given.person else None
         name = f"{schedule.name}: {person or 'nobody'} from {given.starts_at:%Y-%m-%d %H:%M} UTC"
         if given.ends_at <= self._now:
             return Item("override", name, "skip", schedule.slug, reason="It is over.")
@@ -297,10 +159,10 @@ class _Import:
 
     def _take_policy(self, given: ImportedPolicy) -> Item:
         if given.refused:
-            raise _Missing(given.refused)
+            raise Missing(given.refused)
         steps = given.steps
         if not 1 <= len(steps) <= MOST_LEVELS:
-            raise _Missing(f"It has {len(steps)} steps; a policy has 1 to {MOST_LEVELS} levels.")
+            raise Missing(f"It has {len(steps)} steps; a policy has 1 to {MOST_LEVELS} levels.")
         slug, lost = _slug(given.name), list(given.lost)
         if given.loops > MOST_LOOPS:
             lost.append(f"It repeated {given.loops} times; here it does so {MOST_LOOPS} times.")
@@ -332,11 +194,11 @@ class _Import:
         targets: list[dict[str, User | Schedule]] = []
         for kind, key in step.targets:
             if kind == "person":
-                targets.append({"person": self._person(key)})
+                targets.append({"person": self._people.account_of(key)})
             elif key in self._schedules:
                 targets.append({"schedule": self._schedules[key]})
             else:
-                raise _Missing(f"Step {number} calls a schedule that is not carried.")
+                raise Missing(f"Step {number} calls a schedule that is not carried.")
         return {"number": number, "name": f"Level {number}", "mode": step.mode, "targets": targets}
 
 

@@ -1,6 +1,6 @@
 """The one shape into which exports of other tools are read, and what their readers share."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ __all__ = [
     "ImportedOverride",
     "ImportedPerson",
     "ImportedPolicy",
+    "ImportedRule",
     "ImportedSchedule",
     "ImportedStep",
     "Lost",
@@ -25,6 +26,7 @@ __all__ = [
     "instant_of",
     "later",
     "rows",
+    "rules_of",
     "turn_of",
     "zone_of",
 ]
@@ -38,7 +40,7 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Way:
-    """How somebody is reached: `kind` is email, sms, voice; rules say after how many minutes."""
+    """How somebody is reached: `kind` is email, sms, voice or slack."""
 
     kind: str
     address: str
@@ -46,8 +48,17 @@ class Way:
 
 
 @dataclass(frozen=True)
+class ImportedRule:
+    """When a way is used after somebody began to be called; `urgency` is high or low."""
+
+    way: Way
+    urgency: str
+    after: timedelta
+
+
+@dataclass(frozen=True)
 class ImportedPerson:
-    """A person of the other tool; `key` is its id there."""
+    """A person of the other tool; `key` is its id there, rules name some of the ways."""
 
     key: str
     name: str
@@ -55,6 +66,8 @@ class ImportedPerson:
     username: str = ""
     zone: str = ""
     ways: tuple[Way, ...] = ()
+    rules: tuple[ImportedRule, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -199,6 +212,21 @@ def turn_of(seconds: int) -> tuple[Unit, int]:
         if number and not rest and (unit is not Unit.HOURS or 24 % number == 0):
             return unit, number
     raise Unreadable(f"A turn of {timedelta(seconds=seconds)} cannot be carried.")
+
+
+def rules_of(
+    read_one: Callable[[Mapping[str, Any]], Iterable[ImportedRule]],
+    found: Iterable[Mapping[str, Any]],
+    lost: Lost,
+) -> tuple[ImportedRule, ...]:
+    """Read notification rules; one that says nothing of use costs its person no more than that."""
+    made: dict[ImportedRule, None] = {}
+    for row in found:
+        try:
+            made |= dict.fromkeys(read_one(row))
+        except MISSHAPEN:
+            lost.add("A notification rule is not as expected: it is not carried.")
+    return tuple(made)
 
 
 # What reading rubbish with the grain of a good document raises.

@@ -19,15 +19,18 @@ from oncall.domain.exports.documents import (
     ImportedOverride,
     ImportedPerson,
     ImportedPolicy,
+    ImportedRule,
     ImportedSchedule,
     ImportedStep,
     Lost,
     Unreadable,
+    Way,
     at_wall,
     carried,
     instant_of,
     later,
     rows,
+    rules_of,
     zone_of,
 )
 from oncall.domain.exports.places import Rotation, places
@@ -49,7 +52,12 @@ _PEOPLE = {
 
 def read(document: Row) -> Export:
     """Read an export."""
-    people, lost_people = carried(_person, rows(document, "users"))
+    personal: dict[str, list[Row]] = defaultdict(list)
+    for row in rows(document, "personal_notification_rules"):
+        personal[str(row.get("user_id"))].append(row)
+    people, lost_people = carried(
+        lambda row: _person(row, personal[str(row.get("id"))]), rows(document, "users")
+    )
     shifts = {str(row.get("id")): row for row in rows(document, "on_call_shifts", "shifts")}
     schedules, lost_schedules = carried(
         lambda row: _schedules(row, shifts), rows(document, "schedules")
@@ -71,12 +79,41 @@ def read(document: Row) -> Export:
     )
 
 
-def _person(row: Row) -> ImportedPerson:
+def _person(row: Row, personal: Sequence[Row]) -> ImportedPerson:
     email, username = str(row.get("email") or ""), str(row.get("username") or "")
+    lost = Lost()
+    rules = rules_of(lambda each: _rules(each, personal, lost), [row], lost)
     return ImportedPerson(
         str(row["id"]), str(row.get("name") or username or email), email, username,
         zone=str(row.get("timezone") or ""),
+        ways=tuple(dict.fromkeys(rule.way for rule in rules)), rules=rules, lost=tuple(lost),
     )  # fmt: skip
+
+
+def _rules(row: Row, personal: Sequence[Row], lost: Lost) -> list[ImportedRule]:
+    """Return when a person is called by what.
+
+    "Important" is high urgency here, and the default rules are low; without important ones they are
+    both. The export names no telephone numbers.
+    """
+    slack = next((one.get("user_id") for one in rows(row, "slack") if one.get("user_id")), None)
+    addresses = {"email": row.get("email"), "slack": slack}
+    has_important = any(rule.get("important") for rule in personal)
+    made: list[ImportedRule] = []
+    for important in (True, False):
+        urgencies = ("high",) if important else ("low",) if has_important else ("high", "low")
+        after = timedelta()
+        own = [rule for rule in personal if bool(rule.get("important")) is important]
+        for rule in sorted(own, key=lambda rule: int(rule.get("position") or 0)):
+            kind = str(rule.get("type") or "").removeprefix("notify_by_")
+            if kind == "wait":
+                after += timedelta(seconds=float(rule.get("duration") or 0))
+            elif address := addresses.get(kind):
+                way = Way(kind, str(address))
+                made += [ImportedRule(way, urgency, after) for urgency in urgencies]
+            else:
+                lost.add(f"Rules by {kind.replace('_', ' ')} are not carried: add that way here.")
+    return made
 
 
 def _schedules(row: Row, shifts: Mapping[str, Row]) -> list[ImportedSchedule]:

@@ -1,11 +1,11 @@
 """Opsgenie: objects as its REST API v2 lists them.
 
-Keys: `users`, `schedules` (with `rotations`), `overrides` (each with its `schedule`), `escalations`.
+Keys: `users` (with `userContacts` and `notificationRules`), `schedules` (with `rotations`), `overrides` (each with its `schedule`), `escalations`.
 Rotations of one schedule are on call side by side: where they overlap they become schedules of
 their own, so that nobody who was called is no longer called.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import time, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from oncall.domain.exports.documents import (
     ImportedOverride,
     ImportedPerson,
     ImportedPolicy,
+    ImportedRule,
     ImportedSchedule,
     ImportedStep,
     Lost,
@@ -25,6 +26,7 @@ from oncall.domain.exports.documents import (
     carried,
     instant_of,
     rows,
+    rules_of,
     zone_of,
 )
 from oncall.domain.exports.places import do_overlap
@@ -70,13 +72,47 @@ def _person(row: Mapping[str, Any]) -> ImportedPerson:
         kind = _KINDS.get(str(contact.get("contactMethod") or contact.get("method") or ""))
         if kind and contact.get("to"):
             ways.append(Way(kind, _number(kind, str(contact["to"]))))
+    lost = Lost()
+    own = rows(row, "notificationRules", "notification_rules")
+    rules = rules_of(lambda each: _rule(each, ways, lost), own, lost)
     return ImportedPerson(
         str(row["id"]),
         str(row.get("fullName") or email),
         email,
         zone=str(row.get("timeZone") or ""),
         ways=tuple(ways),
+        rules=rules,
+        lost=tuple(lost),
     )
+
+
+def _rule(row: Mapping[str, Any], ways: Sequence[Way], lost: Lost) -> Iterator[ImportedRule]:
+    """Yield when a person is called by what for new alerts: here for both urgencies."""
+    if row.get("actionType", "create-alert") != "create-alert" or row.get("enabled") is False:
+        return
+    if (row.get("criteria") or {}).get("type", "match-all") != "match-all":
+        lost.add(f"Rule {row.get('name')} holds for every alert here, not only for some.")
+    for step in rows(row, "steps"):
+        way = _way_of(step, ways)
+        if step.get("enabled") is False:
+            continue
+        if way is None:
+            lost.add(f"Rule {row.get('name')} has a step by a way that is not carried.")
+            continue
+        after = _delay(step.get("sendAfter") or {})
+        yield from (ImportedRule(way, urgency, after) for urgency in ("high", "low"))
+
+
+def _way_of(step: Mapping[str, Any], ways: Sequence[Way]) -> Way | None:
+    contact = step.get("contact") or {}
+    kind = _KINDS.get(str(contact.get("method") or ""), "")
+    address = _number(kind, str(contact.get("to") or ""))
+    return next((way for way in ways if (way.kind, way.address) == (kind, address)), None)
+
+
+def _delay(row: Mapping[str, Any]) -> timedelta:
+    unit = str(row.get("timeUnit", "minutes"))
+    return timedelta(minutes=float(row.get("timeAmount") or 0) * _MINUTES[unit])
 
 
 def _number(kind: str, to: str) -> str:
@@ -205,12 +241,10 @@ def _policy(
         recipient = rule.get("recipient") or {}
         if rule.get("notifyType", "default") not in {"default", "all"}:
             lost.add(f"Rule “notify {rule['notifyType']}” calls whoever is on call now.")
-        delay = rule.get("delay") or {}
-        minutes = float(delay.get("timeAmount") or 0) * _MINUTES[delay.get("timeUnit", "minutes")]
         steps.append(
             ImportedStep(
                 tuple(_targets(recipient, names, parts, by_name, lost)),
-                timedelta(minutes=minutes),
+                _delay(rule.get("delay") or {}),
                 until_resolved=rule.get("condition") == "if-not-closed",
             )
         )

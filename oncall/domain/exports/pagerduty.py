@@ -1,6 +1,6 @@
 """PagerDuty: objects as its REST API v2 lists them.
 
-Keys: `users`, `schedules` (with `schedule_layers`), `overrides` (each with its `schedule`), and
+Keys: `users` (with `contact_methods` and `notification_rules`), `schedules` (with `schedule_layers`), `overrides` (each with its `schedule`), and
 `escalation_policies`. The API lists the highest layer first.
 """
 
@@ -14,6 +14,7 @@ from oncall.domain.exports.documents import (
     ImportedOverride,
     ImportedPerson,
     ImportedPolicy,
+    ImportedRule,
     ImportedSchedule,
     ImportedStep,
     Lost,
@@ -24,6 +25,7 @@ from oncall.domain.exports.documents import (
     instant_of,
     later,
     rows,
+    rules_of,
     turn_of,
     zone_of,
 )
@@ -59,19 +61,36 @@ def read(document: Mapping[str, Any]) -> Export:
 
 
 def _person(row: Mapping[str, Any]) -> ImportedPerson:
-    ways = []
-    for method in rows(row, "contact_methods"):
+    ways: dict[str, Way] = {}
+    for number, method in enumerate(rows(row, "contact_methods")):
         kind = _KINDS.get(str(method.get("type", "")).removesuffix("_reference"))
         address = str(method.get("address") or "")
         if kind and address:
             if kind != "email":
                 address = f"+{method.get('country_code') or 1}{address.lstrip('0')}"
-            ways.append(Way(kind, address, str(method.get("label") or "")))
+            key = str(method.get("id") or number)
+            ways[key] = Way(kind, address, str(method.get("label") or ""))
+    lost = Lost()
+    rules = rules_of(lambda each: _rule(each, ways, lost), rows(row, "notification_rules"), lost)
     email = str(row.get("email") or "")
     return ImportedPerson(
         str(row["id"]), str(row.get("name") or email), email, zone=str(row.get("time_zone") or ""),
-        ways=tuple(ways),
+        ways=tuple(ways.values()), rules=rules, lost=tuple(lost),
     )  # fmt: skip
+
+
+def _rule(row: Mapping[str, Any], ways: Mapping[str, Way], lost: Lost) -> list[ImportedRule]:
+    """Return when a person is called by what; rules about handoffs call nobody awake."""
+    if not str(row.get("type") or "assignment").startswith("assignment"):
+        return []
+    method = row.get("contact_method") or {}
+    way = ways.get(str(method.get("id")))
+    if way is None:
+        kind = str(method.get("type") or "another way").removesuffix("_reference")
+        lost.add(f"Rules by {kind.replace('_', ' ')} are not carried.")
+        return []
+    after = timedelta(minutes=float(row.get("start_delay_in_minutes") or 0))
+    return [ImportedRule(way, "low" if row.get("urgency") == "low" else "high", after)]
 
 
 def _schedule(row: Mapping[str, Any]) -> ImportedSchedule:

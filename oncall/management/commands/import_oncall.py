@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand
 
 from core.clock import now
 from oncall.domain import exports
-from oncall.services.importing import Outcome, import_export
+from oncall.services.importing import import_export
+from oncall.services.importing_outcome import Outcome
 
 
 class Command(BaseCommand):
