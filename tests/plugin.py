@@ -51,6 +51,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """Start what the settings need, then let pytest-django read them."""
+    # Until all tests are collected nothing becomes garbage.
+    gc.disable()
     if "PYTEST_XDIST_WORKER" not in os.environ:
         stack = ExitStack()
         early_config.add_cleanup(stack.close)
@@ -75,6 +77,14 @@ def pytest_collection_finish() -> None:
     """Spare the collector what lives as long as the run: all modules, and thousands of tests."""
     gc.collect()
     gc.freeze()
+    gc.enable()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files of which no test runs on SQLite, where that is what a run is about."""
+    if config.getoption("database") != "sqlite" or not collection_path.name.startswith("test_"):
+        return None
+    return True if "both_databases" not in collection_path.read_text() else None
 
 
 def pytest_report_header() -> str:

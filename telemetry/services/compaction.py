@@ -254,20 +254,26 @@ def _note_services(delta: Delta) -> None:
     for service_id, minute in delta.covers:
         covers[service_id].append(minute)
     services = events.keys() | covers.keys()
+    rows = ServiceTelemetry.objects.in_bulk(services)
+    for pk in sorted(services):
+        row = rows.setdefault(pk, ServiceTelemetry(service_id=pk))
+        seen, covered = events[pk], covers[pk]
+        row.first_event_at = _earliest(seen, row.first_event_at)
+        row.last_event_at = max(
+            filter(None, [seen and deltas.minute_start(max(seen)), row.last_event_at]), default=None
+        )
+        row.first_cover_at = _earliest(covered, row.first_cover_at)
     ServiceTelemetry.objects.bulk_create(
-        [ServiceTelemetry(service_id=pk) for pk in sorted(services)], ignore_conflicts=True
+        [rows[pk] for pk in sorted(services)],
+        update_conflicts=True,
+        unique_fields=["service"],
+        update_fields=["first_event_at", "last_event_at", "first_cover_at"],
     )
-    for row in ServiceTelemetry.objects.filter(pk__in=services):
-        seen = [deltas.minute_start(minute) for minute in events[row.pk]]
-        covered = [deltas.minute_start(minute) for minute in covers[row.pk]]
-        row.first_event_at = min([*seen, *_given(row.first_event_at)], default=None)
-        row.last_event_at = max([*seen, *_given(row.last_event_at)], default=None)
-        row.first_cover_at = min([*covered, *_given(row.first_cover_at)], default=None)
-        row.save(update_fields=["first_event_at", "last_event_at", "first_cover_at"])
 
 
-def _given(at: datetime | None) -> list[datetime]:
-    return [] if at is None else [at]
+def _earliest(minutes: Sequence[int], known: datetime | None) -> datetime | None:
+    found = deltas.minute_start(min(minutes)) if minutes else None
+    return min(filter(None, [found, known]), default=None)
 
 
 def _mark_dirty(pairs: set[tuple[int, int]], *, version: int) -> None:

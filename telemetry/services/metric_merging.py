@@ -4,12 +4,14 @@ Called by the only compactor inside its transaction, so that a writer's state, t
 rows of the log change together: a point is counted once whoever dies meanwhile.
 """
 
+import json
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
+from django.db import connection
 
 from telemetry.domain import deltas
 from telemetry.domain.deltas import Delta
@@ -32,6 +34,9 @@ log = structlog.get_logger(__name__)
 
 MAX_BOUNDS = 10
 _REMEMBERED = 200
+_STORE_STATE = (
+    "UPDATE telemetry_metricwriter SET state = %s, bounds = %s, last_seen_at = %s WHERE id = %s"
+)
 _Known = tuple[int, str, int]
 _streams: OrderedDict[_Known, Owner] = OrderedDict()
 
@@ -64,8 +69,10 @@ def add(blocks: Sequence[Block], *, now: datetime) -> Merged:
     rows = MetricWriter.objects.filter(pk__in=by_writer).order_by("pk")
     requests, metrics = RequestTally(_own_bounds(rows)), MetricTally()
     covers: set[tuple[int, int]] = set()
-    for row in rows:
+    advanced = list(rows)
+    for row in advanced:
         covers |= _advance(row, by_writer.pop(row.pk), requests, metrics, now=now)
+    _store_states(advanced)
     if by_writer:
         log.warning("telemetry_of_deleted_writers", writers=sorted(by_writer))
     minutes = _store_minutes(metrics, now=now)
@@ -85,7 +92,7 @@ def _advance(
     *,
     now: datetime,
 ) -> set[tuple[int, int]]:
-    """Count the points of one writer and store its state; return the minutes they cover."""
+    """Count the points of one writer and set its state; return the minutes they cover."""
     owner = _owner(row)
     state = WriterState.unpack(bytes(row.state))
     covers: set[tuple[int, int]] = set()
@@ -102,10 +109,19 @@ def _advance(
             covers |= {(row.service_id, minute) for minute in increments.covered()}
         else:
             metrics.add(owner, first.family, first.bounds, increments)
-    MetricWriter.objects.filter(pk=row.pk).update(
-        state=state.pack(), bounds=_bounds(row, blocks), last_seen_at=now
-    )
+    row.state, row.bounds, row.last_seen_at = state.pack(), _bounds(row, blocks), now
     return covers
+
+
+def _store_states(rows: Iterable[MetricWriter]) -> None:
+    """Store what `_advance` set; Django's own ways take longer to say it than to do it."""
+    seen_at = connection.ops.adapt_datetimefield_value
+    values = [
+        (bytes(row.state), json.dumps(row.bounds), seen_at(row.last_seen_at), row.pk)
+        for row in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(_STORE_STATE, values)
 
 
 def _owner(row: MetricWriter) -> Owner:
