@@ -6,7 +6,7 @@ write lock on SQLite), so adding is a plain read, add and write.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -37,6 +37,7 @@ MAX_SERIES = 500
 MAX_ATTEMPTS = 5
 _LOCK = 0x7E1E_0001
 _ROWS_A_QUERY = 500
+_HOLD_SERVICES = "SELECT id FROM catalog_service WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
 _POISON = (
     msgspec.MsgspecError, DataError, IntegrityError, ValueError, TypeError, LookupError,
     OverflowError,
@@ -146,7 +147,7 @@ def _add(delta: Delta, also: set[tuple[int, int]], *, version: int, now: datetim
 
 def _of_existing_services(delta: Delta) -> Delta:
     named = {service_id for service_id, _ in _touched(delta)}
-    existing = set(Service.objects.filter(pk__in=named).values_list("pk", flat=True))
+    existing = _held_services(named)
     if gone := named - existing:
         log.warning("telemetry_of_deleted_services", services=sorted(gone))
     return Delta(
@@ -154,6 +155,16 @@ def _of_existing_services(delta: Delta) -> Delta:
         [row for row in delta.freshness if row.key.service_id in existing],
         [cover for cover in delta.covers if cover[0] in existing],
     )
+
+
+def _held_services(named: Collection[int]) -> set[int]:
+    """Return those that exist; nobody deletes them before the transaction ends."""
+    if connection.vendor != "postgresql":
+        # The transaction holds SQLite's only writer's lock.
+        return set(Service.objects.filter(pk__in=named).values_list("pk", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD_SERVICES, [list(named)])
+        return {pk for (pk,) in cursor.fetchall()}
 
 
 def _touched(delta: Delta) -> set[tuple[int, int]]:
@@ -258,11 +269,9 @@ def _note_services(delta: Delta) -> None:
     for pk in sorted(services):
         row = rows.setdefault(pk, ServiceTelemetry(service_id=pk))
         seen, covered = events[pk], covers[pk]
-        row.first_event_at = _earliest(seen, row.first_event_at)
-        row.last_event_at = max(
-            filter(None, [seen and deltas.minute_start(max(seen)), row.last_event_at]), default=None
-        )
-        row.first_cover_at = _earliest(covered, row.first_cover_at)
+        row.first_event_at = min(_instants(seen, row.first_event_at), default=None)
+        row.last_event_at = max(_instants(seen, row.last_event_at), default=None)
+        row.first_cover_at = min(_instants(covered, row.first_cover_at), default=None)
     ServiceTelemetry.objects.bulk_create(
         [rows[pk] for pk in sorted(services)],
         update_conflicts=True,
@@ -271,9 +280,9 @@ def _note_services(delta: Delta) -> None:
     )
 
 
-def _earliest(minutes: Sequence[int], known: datetime | None) -> datetime | None:
-    found = deltas.minute_start(min(minutes)) if minutes else None
-    return min(filter(None, [found, known]), default=None)
+def _instants(minutes: Iterable[int], known: datetime | None) -> list[datetime]:
+    """Return the beginnings of minutes, and what was known before."""
+    return [*map(deltas.minute_start, set(minutes)), *([known] if known else [])]
 
 
 def _mark_dirty(pairs: set[tuple[int, int]], *, version: int) -> None:

@@ -3,16 +3,25 @@
 import os
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection, connections
+from django.db import IntegrityError, connection, connections, transaction
 
 from catalog.models import Service
 from telemetry import queries
-from telemetry.models import TelemetryDelta
+from telemetry.models import (
+    CoveredMinute,
+    DirtyMinute,
+    MinuteCount,
+    Series,
+    ServiceTelemetry,
+    TelemetryDelta,
+)
 from telemetry.services import compaction, ingest
 from telemetry.tests.builders import MINUTE, NOW, event, make_service, minute
 
@@ -144,3 +153,62 @@ def test_batches_that_arrive_at_once_are_all_stored(service: Service) -> None:
     with ThreadPoolExecutor(6) as pool:
         answered = sum(pool.map(send, range(6)))
     assert TelemetryDelta.objects.count() == answered
+
+
+@pytest.mark.skipif(settings.EMBEDDED_DATABASE, reason="SQLite has one writer at a time")
+def test_a_service_deleted_during_a_merge_leaves_no_counts(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The merge holds its services: deleting one waits, and then takes what was merged with it."""
+    _store_batches()
+    added, go_on = threading.Event(), threading.Event()
+    mark = compaction._mark_dirty
+
+    def wait(*args: Any, **kwargs: Any) -> None:
+        added.set()
+        assert go_on.wait(20)
+        mark(*args, **kwargs)
+
+    def delete() -> bool:
+        try:
+            with transaction.atomic():
+                Service.objects.get(pk=service.pk).delete()
+        except IntegrityError:
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+    monkeypatch.setattr(compaction, "_mark_dirty", wait)
+    with ThreadPoolExecutor(2) as threads:
+        merging = threads.submit(_compact_until_empty, 0)
+        assert added.wait(20)
+        deleting = threads.submit(delete)
+        while not _is_waiting_for_a_lock():
+            assert not deleting.done()
+        go_on.set()
+        merging.result(20)
+        is_gone = deleting.result(20)
+    assert Service.objects.filter(pk=service.pk).exists() is not is_gone
+    if is_gone:
+        assert not MinuteCount.objects.exists()
+    else:
+        assert _total(service) == BATCHES * EACH
+
+
+def test_without_its_service_no_count_is_left(service: Service) -> None:
+    """Also where it is deleted by SQL, which knows nothing of what refers to it."""
+    _store_batches()
+    _compact_until_empty(0)
+    assert MinuteCount.objects.exists()
+    for model in (DirtyMinute, CoveredMinute, Series, ServiceTelemetry):
+        model.objects.all().delete()
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM catalog_service WHERE id = %s", [service.pk])
+    assert not MinuteCount.objects.exists()
+
+
+def _is_waiting_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
