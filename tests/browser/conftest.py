@@ -127,15 +127,16 @@ def picture(request: pytest.FixtureRequest) -> Callable[[Page, str], Path]:
 
 @pytest.fixture
 def barriers() -> Callable[..., list[str]]:
-    """Return what axe finds on a page, one line a rule: WCAG 2.2 A and AA, or `only` some rules."""
+    """Return what axe finds on a page, one line a rule: WCAG 2.2 A and AA, `without` or `only` some."""
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
-    def find(page: Page, only: Sequence[str] = ()) -> list[str]:
+    def find(page: Page, only: Sequence[str] = (), without: Sequence[str] = ()) -> list[str]:
         chosen = {"type": "rule", "values": [*only]} if only else {"type": "tag", "values": tags}
         if not page.evaluate("() => 'axe' in window"):
             page.evaluate(Axe().axe_script)
         # Only what fails is of interest; the rest would be most of the time and of the answer.
-        options = {"runOnly": chosen, "resultTypes": ["violations"]}
+        rules = {rule: {"enabled": False} for rule in without}
+        options = {"runOnly": chosen, "rules": rules, "resultTypes": ["violations"]}
         found = page.evaluate("options => axe.run(options).then(of => of.violations)", options)
         return [
             f"{rule['id']}: {rule['help']} ({', '.join(str(n['target']) for n in rule['nodes'])})"
