@@ -19,6 +19,7 @@ __all__ = ["ADDRESS", "copied_file", "database_beside", "name_of_template"]
 
 # Where workers find the address of PostgreSQL's.
 ADDRESS = "SREPORTAL_TEST_TEMPLATE"
+PREPARE = "from sreportal.preparation import prepare_database; prepare_database()"
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -55,7 +56,7 @@ def _migrate_once(folder: Path, url: str) -> Path:
         if not home.exists():
             unfinished = folder / "template-unfinished"
             environment = {**os.environ, "DATABASE_URL": url, "SREPORTAL_DATA": str(unfinished)}
-            command = [sys.executable, "manage.py", "migrate", "--verbosity=0"]
+            command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", PREPARE]
             subprocess.run(command, cwd=ROOT, env=environment, check=True)
             unfinished.rename(home)
     return home
