@@ -28,8 +28,8 @@ class Queue:
     """The open rows of one table that a pager looks at when `look_at` has come.
 
     Dead entries of rows that were done pile up at the front of the index while another session
-    holds an old snapshot, a backup for example. So most looks begin where the last full one found
-    nothing left; a full one follows every few seconds.
+    holds an old snapshot, a backup for example. So most looks begin where the last one found nothing
+    left; a full one follows every few seconds.
 
     Args:
         model: With `look_at` and `claims`.
@@ -56,8 +56,10 @@ class Queue:
         is_fresh = time.monotonic() < self._next_sweep and self._mark and self._mark < now
         mark = self._mark if is_fresh else None
         rows = self._claim(now, limit, mark)
-        if mark is None and len(rows) < limit:
-            self._mark, self._next_sweep = now - LATE, time.monotonic() + SWEEP_EVERY_S
+        if len(rows) < limit:
+            self._mark = now - LATE
+            if mark is None:
+                self._next_sweep = time.monotonic() + SWEEP_EVERY_S
         return rows
 
     def _claim(self, now: datetime, limit: int, mark: datetime | None) -> list[tuple[Any, ...]]:

@@ -7,8 +7,8 @@ import pytest
 from django.db import DatabaseError, connection
 
 from incidents.models import EscalationRun, Incident, Page, TimelineEntry
-from incidents.services import firing, lifecycle
-from incidents.services.claims import LEASE, Queue
+from incidents.services import claims, firing, lifecycle
+from incidents.services.claims import LATE, LEASE, SWEEP_EVERY_S, Queue
 from incidents.services.firing import Claimed
 from incidents.tests.oncall_portal import MONDAY, Portal, forged_attempts, portal
 from oncall.models import FallbackContact, LevelTarget
@@ -191,6 +191,29 @@ def _claimed(portal: Portal) -> list[Claimed]:
     queue = Queue(EscalationRun, "state = 'running'", firing.COLUMNS)
     rows = queue.claim(now=portal.now, limit=10)
     return [Claimed.of(row, portal.now + LEASE) for row in rows]
+
+
+def test_what_becomes_visible_late_waits_for_the_next_full_look(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looks begin where the last one found nothing left; what was committed behind it is found yet."""
+    passed = [0.0]
+    monkeypatch.setattr(claims.time, "monotonic", lambda: passed[0])
+    queue = Queue(EscalationRun, "state = 'running'", firing.COLUMNS)
+    assert queue.claim(now=portal.now, limit=10) == []
+    portal.open_incident(severity="P0")
+    run = EscalationRun.objects.get()
+
+    def is_found(*, ago: timedelta, later: timedelta) -> bool:
+        """Say whether a run whose time came so long ago is found so long after the full look."""
+        now = portal.now + later
+        EscalationRun.objects.filter(pk=run.pk).update(look_at=now - ago)
+        passed[0] = later.total_seconds()
+        return bool(queue.claim(now=now, limit=10))
+
+    assert is_found(ago=LATE / 2, later=timedelta(seconds=2))
+    assert not is_found(ago=LATE * 2.5, later=timedelta(seconds=3))
+    assert is_found(ago=LATE * 2.5, later=timedelta(seconds=SWEEP_EVERY_S + 1))
 
 
 def test_firing_twice_makes_a_page_once(portal: Portal) -> None:
