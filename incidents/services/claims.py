@@ -4,9 +4,9 @@ A claim moves `look_at` to when it runs out. Whoever dies holding it loses it th
 pager finds the row again; nothing has to be cleaned up.
 """
 
-import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from django.db import connection
@@ -53,13 +53,13 @@ class Queue:
         Returns:
             The columns of each.
         """
-        is_fresh = time.monotonic() < self._next_sweep and self._mark and self._mark < now
+        is_fresh = monotonic() < self._next_sweep and self._mark and self._mark < now
         mark = self._mark if is_fresh else None
         rows = self._claim(now, limit, mark)
         if len(rows) < limit:
             self._mark = now - LATE
             if mark is None:
-                self._next_sweep = time.monotonic() + SWEEP_EVERY_S
+                self._next_sweep = monotonic() + SWEEP_EVERY_S
         return rows
 
     def _claim(self, now: datetime, limit: int, mark: datetime | None) -> list[tuple[Any, ...]]:

@@ -1,7 +1,8 @@
 """What happened in an incident, written in the transaction in which it happened."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 from core.audit import Who
 from core.bulk import Inserts
@@ -11,10 +12,12 @@ from incidents.services.acts import name_of
 __all__ = ["add", "write"]
 
 Kind = TimelineEntry.Kind
+P = ParamSpec("P")
 
 
 def add(
     inserts: Inserts,
+    /,
     incident: Incident,
     kind: TimelineEntry.Kind,
     act: str,
@@ -48,23 +51,14 @@ def add(
     )
 
 
-def write(
-    incident: Incident,
-    kind: TimelineEntry.Kind,
-    act: str,
-    *,
-    now: datetime,
-    actor: Who = None,
-    text: str = "",
-    **facts: Any,
-) -> TimelineEntry:
-    """Append one entry; the arguments are those of `add`."""
-    return TimelineEntry.objects.create(
-        incident=incident,
-        at=now,
-        kind=kind,
-        act=act,
-        actor=name_of(actor),
-        text=text,
-        facts=facts,
-    )
+def _at_once(add_entry: Callable[Concatenate[Inserts, P], None]) -> Callable[P, None]:
+    def write_entry(*args: P.args, **kwargs: P.kwargs) -> None:
+        inserts = Inserts()
+        add_entry(inserts, *args, **kwargs)
+        inserts.write()
+
+    return write_entry
+
+
+# Appends one entry now; the arguments are those of `add`, without what is to be inserted.
+write = _at_once(add)

@@ -7,7 +7,7 @@ import pytest
 from django.db import DatabaseError, connection
 
 from incidents.models import EscalationRun, Incident, Page, TimelineEntry
-from incidents.services import claims, firing, lifecycle
+from incidents.services import firing, lifecycle
 from incidents.services.claims import LATE, LEASE, SWEEP_EVERY_S, Queue
 from incidents.services.firing import Claimed
 from incidents.tests.oncall_portal import MONDAY, Portal, forged_attempts, portal
@@ -198,7 +198,7 @@ def test_what_becomes_visible_late_waits_for_the_next_full_look(
 ) -> None:
     """Looks begin where the last one found nothing left; what was committed behind it is found yet."""
     passed = [0.0]
-    monkeypatch.setattr(claims.time, "monotonic", lambda: passed[0])
+    monkeypatch.setattr("incidents.services.claims.monotonic", lambda: passed[0])
     queue = Queue(EscalationRun, "state = 'running'", firing.COLUMNS)
     assert queue.claim(now=portal.now, limit=10) == []
     portal.open_incident(severity="P0")

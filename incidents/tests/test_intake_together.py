@@ -17,9 +17,11 @@ from incidents.models import (
     EscalationRun,
     InboundEvent,
     Incident,
+    Integration,
+    Silence,
     TimelineEntry,
 )
-from incidents.services import intake, receiving
+from incidents.services import intake, integrations, receiving
 from incidents.services.receiving import RawRequest, Taken
 from incidents.tests.senders import integration_of, post
 
@@ -202,3 +204,46 @@ class _Counter:
     def __call__(self, execute: Any, *args: Any) -> Any:
         self._counts[-1] += 1
         return execute(*args)
+
+
+@pytest.mark.both_databases
+def test_a_process_that_remembers_a_key_finds_out_what_became_of_it() -> None:
+    """Looked up without asking the database, but stored under what holds."""
+    integration, key = integration_of("generic", severity_map={"bad": "P2"})
+    rows = Integration.objects.filter(pk=integration.pk)
+
+    def send(number: int) -> int:
+        body = {"title": "x", "dedup_key": f"k{number}", "severity": "bad"}
+        return int(post(f"/integrations/v1/generic/{key}/", body).status_code)
+
+    assert [send(1), send(2)] == [200, 200]
+    found, revision = integrations.find_known(key, "generic")
+    assert (found, bool(revision)) == (integration, True)
+    rows.update(severity_map={"bad": "P0"})
+    assert send(3) == 200
+    severities = Alert.objects.order_by("pk").values_list("severity", flat=True)
+    assert list(severities) == ["P2", "P2", "P0"]
+    rows.update(is_enabled=False)
+    assert send(4) == 404
+    assert InboundEvent.objects.count() == 3
+    rows.update(is_enabled=True)
+    assert send(5) == 200
+
+
+@pytest.mark.both_databases
+def test_what_changes_elsewhere_costs_no_request_a_second_look() -> None:
+    """A silence gives everything another revision; integrations that stayed are taken as they are."""
+    integration, key = integration_of("generic")
+    assert post(f"/integrations/v1/generic/{key}/", {"title": "x"}).status_code == 200
+    found, revision = integrations.find_known(key)
+    assert found is not None
+    silence = Silence(starts_at=clock.now(), ends_at=clock.now() + timedelta(hours=1))
+    Silence.objects.bulk_create([silence])
+    raw, reading = RawRequest("/x", b"{}"), Reading((fires("a"),))
+    request = receiving._Request(found, raw, reading, None, clock.now(), revision)
+    (taken,) = together(request)
+    assert taken.applied == 1
+    Integration.objects.filter(pk=integration.pk).update(name="another")
+    (changed,) = receiving._take_all([request])
+    assert isinstance(changed, receiving.IntegrationChanged)
+    assert InboundEvent.objects.count() == 2
