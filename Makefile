@@ -24,23 +24,26 @@ step = @printf '\n== %s\n' '$(1)'; begin=$$(date +%s); $(2) && printf '   %s s\n
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.run: requirements.txt
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "sreportal needs Python 3.11 or newer: install it, or name it with 'make PYTHON=python3.12 run'." >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv module is missing: on Debian or Ubuntu run 'apt install python3-venv'." >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.txt | $(BIN)/python
 	@echo "Installing the locked dependencies (once)…" >&2
 	@# Python compiles what it imports; all that is installed would take longer than the start.
 	@$(INSTALL) -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+# The development lock names what the portal needs as well.
+$(VENV)/.dev: requirements.txt requirements-dev.txt | $(BIN)/python
 	@echo "Installing the locked development tools (once)…" >&2
 	@$(INSTALL) -r requirements-dev.txt
 	@# Compiled once on all cores, before many processes would each do it. Some of it is no Python of ours.
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null || true
 	@# As an editable install would: `pytest` finds the packages from wherever it is started.
 	@pwd > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sreportal.pth"
-	@touch $@
+	@touch $(VENV)/.run $@
 
 run: $(VENV)/.run ## Start the portal: broker, web, worker, beat; prints the address
 	@exec $(BIN)/python manage.py up
