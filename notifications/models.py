@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 KINDS = [(str(kind), kind.label) for kind in Kind]
 
 
+# After a day whoever was called has answered, or others were called.
+LONGEST_DELAY = timedelta(hours=24)
+
+
 class ContactMethodQuerySet(models.QuerySet["ContactMethod"]):
     """Reads of contact methods."""
 
@@ -116,7 +120,7 @@ class NotificationRule(TimestampedModel):
     method = models.ForeignKey(ContactMethod, on_delete=models.CASCADE, related_name="rules")
     delay = models.DurationField(
         default=timedelta(),
-        validators=[MaxValueValidator(timedelta(hours=24))],
+        validators=[MaxValueValidator(LONGEST_DELAY)],
         help_text="Counted from when the person is called; only if they have not answered by then.",
     )
 

@@ -106,7 +106,12 @@ def add_rule(request: HttpRequest) -> HttpResponse:
     said = form.cleaned_data
     try:
         rules.add_rule(
-            user, urgency=said["urgency"], method=said["method"], delay=form.delay, now=clock.now()
+            user,
+            urgency=said["urgency"],
+            method=said["method"],
+            delay=form.delay,
+            actor=user,
+            now=clock.now(),
         )
     except DomainError as error:
         messages.error(request, str(error))

@@ -165,6 +165,8 @@ def _holds(request: _Request, configuration: Configuration) -> bool:
 def _take_held(
     requests: Sequence[_Request], configuration: Configuration
 ) -> Sequence[Taken | BaseException]:
+    if not requests:
+        return []
     try:
         return _take_at_once(requests, configuration)
     except InterfaceError:
@@ -178,8 +180,6 @@ def _take_held(
 @transaction.atomic
 def _take_at_once(requests: Sequence[_Request], configuration: Configuration) -> list[Taken]:
     """Store requests and do what they say: all or none."""
-    if not requests:
-        return []
     now = max(request.now for request in requests)
     acts, inserts = Acts(), Inserts()
     events = _events(requests)

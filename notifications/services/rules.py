@@ -8,12 +8,11 @@ from accounts.models import User
 from core import audit
 from core.audit import Who
 from core.errors import Conflict, InvalidInput
-from notifications.models import ContactMethod, NotificationRule
+from notifications.models import LONGEST_DELAY, ContactMethod, NotificationRule
 
 __all__ = ["add_rule", "remove_rule"]
 
 MOST_RULES = 40
-LATEST = timedelta(hours=24)
 
 
 @transaction.atomic
@@ -23,8 +22,8 @@ def add_rule(
     urgency: str,
     method: ContactMethod,
     delay: timedelta,
+    actor: Who,
     now: datetime,
-    actor: Who = None,
 ) -> NotificationRule:
     """Have a person called by a method, so long after they are called first.
 
@@ -32,9 +31,9 @@ def add_rule(
         person: Whom.
         urgency: high or low.
         method: Theirs.
-        delay: Up to 24 hours.
+        delay: Up to `LONGEST_DELAY`.
+        actor: Who says so.
         now: The present.
-        actor: Who says so; None is the person.
 
     Raises:
         InvalidInput: The method is somebody else's.
@@ -42,7 +41,7 @@ def add_rule(
     """
     if method.person_id != person.pk:
         raise InvalidInput("It is somebody else's.", field="method")
-    if not timedelta() <= delay <= LATEST:
+    if not timedelta() <= delay <= LONGEST_DELAY:
         raise InvalidInput("It must lie within 24 hours.", field="delay")
     if NotificationRule.objects.filter(person=person).count() >= MOST_RULES:
         raise Conflict(f"There are {MOST_RULES} rules already; remove one first.")
@@ -53,7 +52,7 @@ def add_rule(
             )
     except IntegrityError as error:
         raise Conflict("There is such a rule already.") from error
-    audit.record(act="notification_rule.added", subject=rule, actor=actor or person, now=now)
+    audit.record(act="notification_rule.added", subject=rule, actor=actor, now=now)
     return rule
 
 

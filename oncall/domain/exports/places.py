@@ -57,16 +57,14 @@ def _lanes(rotations: Sequence[Rotation], zone: str) -> list[Lane]:
     lanes: list[Lane] = []
     for number, rotation in enumerate(rotations):
         for layer in rotation.layers:
-            free = (lane for lane in lanes if not any(_meet(layer, o, zone) for _, o in lane))
+            free = (
+                lane for lane in lanes if not any(do_overlap([layer, o], zone) for _, o in lane)
+            )
             lane = next(free, None)
             if lane is None:
                 lanes.append(lane := [])
             lane.append((number, layer))
     return lanes
-
-
-def _meet(one: ImportedLayer, other: ImportedLayer, zone: str) -> bool:
-    return do_overlap([one, other], zone)
 
 
 def _of_place(rotations: Sequence[Rotation], lane: Lane) -> list[ImportedLayer]:
