@@ -1,6 +1,5 @@
 """Forms of the account pages."""
 
-import zoneinfo
 from typing import Any
 
 from django import forms
@@ -8,6 +7,7 @@ from django import forms
 from accounts.models import User
 from accounts.roles import Role
 from accounts.scopes import allowed_scopes
+from core.zones import zone_names
 
 
 class ProfileForm(forms.Form):
@@ -21,7 +21,7 @@ class ProfileForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        zones = sorted(zoneinfo.available_timezones())
+        zones = sorted(zone_names())
         self.fields["timezone"].choices = [(zone, zone) for zone in zones]  # type: ignore[attr-defined]
 
 

@@ -1,9 +1,15 @@
-"""The time zone in which a person reads times."""
+"""Names of time zones, and the one in which a person reads times."""
 
 from datetime import UTC, tzinfo
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+
+@cache
+def zone_names() -> frozenset[str]:
+    """Return the names of all IANA zones; they are files, which are looked for once."""
+    return frozenset(available_timezones())
 
 
 def zone_of(user: Any) -> tzinfo:

@@ -1,6 +1,5 @@
 """Making people, changing what they may do, and letting them go."""
 
-import zoneinfo
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -16,6 +15,7 @@ from accounts.models import ApiToken, User
 from accounts.roles import Role
 from core import audit
 from core.errors import Conflict, InvalidInput
+from core.zones import zone_names
 
 PROFILE_FIELDS = ("first_name", "last_name", "timezone")
 FIELDS = ("username", "email", *PROFILE_FIELDS, "role", "is_active")
@@ -120,7 +120,7 @@ def _check_password(password: str, user: User) -> None:
 
 
 def _save(user: User) -> None:
-    if user.timezone not in zoneinfo.available_timezones():
+    if user.timezone not in zone_names():
         raise InvalidInput("Use an IANA zone, e.g. Europe/Berlin.", field="timezone")
     others = User.objects.exclude(pk=user.pk)
     if others.filter(username__iexact=user.username).exists():

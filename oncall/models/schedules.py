@@ -3,7 +3,7 @@
 from collections.abc import Container
 from datetime import date, time
 from typing import Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from catalog.models import SLUG, Team
 from core.models import TimestampedModel
+from core.zones import zone_names
 from oncall.domain import rotations, schedules
 from oncall.domain.holidays import Days
 from oncall.domain.spans import Span
@@ -30,7 +31,7 @@ UNITS = [(str(unit), unit.capitalize()) for unit in rotations.Unit]
 
 def known_zone(name: str) -> None:
     """Refuse names that are no time zone."""
-    if name not in available_timezones():
+    if name not in zone_names():
         raise ValidationError("Use an IANA time zone, e.g. Europe/London.")
 
 

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Self
-from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -15,6 +14,7 @@ from django.urls import reverse
 from accounts.roles import Role
 from catalog.models import SLUG, Service
 from core.models import TimestampedModel
+from core.zones import zone_names
 from slo.domain.figures import Figures
 from slo.domain.plans import WindowRule
 from slo.domain.windows import Period, Version
@@ -39,7 +39,7 @@ def validate_free_slug(slug: str) -> None:
 
 def validate_timezone(name: str) -> None:
     """Refuse what is not an IANA zone."""
-    if name not in available_timezones():
+    if name not in zone_names():
         raise ValidationError(f"{name!r} is no IANA time zone; one is Europe/Berlin.")
 
 

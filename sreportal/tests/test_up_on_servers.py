@@ -215,7 +215,7 @@ def test_stop_that_a_finalizer_swallowed_still_stops(tmp_path: Path) -> None:
 
 def test_python_without_venv_is_one_sentence(tmp_path: Path) -> None:
     """Debian splits venv off: `make run` says what to install, before anything is made."""
-    for name in ("Makefile", "requirements.txt"):
+    for name in ("Makefile", "requirements.txt", "requirements-uv.txt"):
         shutil.copy(BASE_DIR / name, tmp_path)
     bare = tmp_path / "python"
     bare.write_text(

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
+from core.zones import zone_names
 from oncall.domain.rotations import Restriction, Unit
 
 __all__ = [
@@ -183,7 +184,7 @@ def instant_of(text: object) -> datetime | None:
 
 def zone_of(name: object, lost: Lost) -> str:
     """Return a time zone that exists; UTC, said, where there is none."""
-    if isinstance(name, str) and name in available_timezones():
+    if isinstance(name, str) and name in zone_names():
         return name
     if name:
         lost.add(f"Time zone {name} is unknown: UTC is used.")

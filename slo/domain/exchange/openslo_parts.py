@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 from typing import Any
-from zoneinfo import available_timezones
 
 from core.yaml_documents import Path
+from core.zones import zone_names
 from slo.domain.exchange.checks import (
     Check,
     Report,
@@ -82,7 +82,7 @@ def exactly_one(*names: str, hint: str = "") -> Check:
 
 
 def zone(value: Any, path: Path, report: Report) -> None:
-    if value not in available_timezones():
+    if value not in zone_names():
         report.wrong(path, f"{str(value)[:60]!r} is no IANA time zone; one is Europe/Berlin.")
 
 
