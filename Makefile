@@ -11,6 +11,7 @@ WORKERS ?= 3
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # The locks name every package, so there is nothing to resolve.
 PIP_INSTALL := $(PIP) install --quiet --no-compile --no-deps --require-hashes
+APT := DEBIAN_FRONTEND=noninteractive apt-get --yes
 TEMPLATES := find templates */templates -name '*.html' 2>/dev/null
 DJADE := $(BIN)/djade --target-version 5.2
 DJHTML := $(BIN)/djhtml --tabwidth 2 --extra-block partialdef,endpartialdef
@@ -27,7 +28,7 @@ install = @if $(PIP) config list | grep -qE '[.](index-url|no-index)=' \
 	|| ! $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r $(1); \
 	then $(PIP_INSTALL) -r $(1); fi
 
-.PHONY: help run test scenarios check lint types contracts templates migrations suite sqlite browser pictures coverage format lock clean
+.PHONY: help run test programs scenarios check lint types contracts templates migrations suite sqlite browser pictures coverage format lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,12 +58,22 @@ run: $(VENV)/.run ## Start the portal: broker, web, worker, beat; prints the add
 	@exec $(BIN)/python manage.py up
 
 # Scenarios wait for minutes to pass, and what checks uses one core: each runs beside the tests.
-test: $(VENV)/.dev ## Prove it all: check, then every test
-	@$(MAKE) --no-print-directory scenarios > $(VENV)/scenarios.log 2>&1 & scenarios=$$!; \
+test: ## Prove it all: check, then every test
+	@$(MAKE) --no-print-directory programs & programs=$$!; \
+	$(MAKE) --no-print-directory $(VENV)/.dev || exit 1; wait $$programs; \
+	$(MAKE) --no-print-directory scenarios > $(VENV)/scenarios.log 2>&1 & scenarios=$$!; \
 	$(MAKE) --no-print-directory check browser > $(VENV)/check.log 2>&1 & check=$$!; code=0; \
 	$(MAKE) --no-print-directory sqlite suite || code=1; \
 	wait $$check || code=1; cat $(VENV)/check.log; \
 	wait $$scenarios || code=1; cat $(VENV)/scenarios.log; exit $$code
+
+programs: ## Install the programs that tests ask for, where apt can; without them, fewer tests run
+	@for name in chromium prometheus prometheus-alertmanager; do \
+		command -v $$name > /dev/null && continue; \
+		echo "Installing $$name for the tests…" >&2; \
+		$(APT) update -qq > /dev/null 2>&1 && $(APT) install -qq --no-install-recommends $$name > /dev/null 2>&1 \
+			|| echo "$$name could not be installed: the tests that need it are left out." >&2; \
+	done
 
 check: $(VENV)/.dev lint types contracts templates migrations ## What needs no test run: style, types, layers
 
