@@ -49,7 +49,7 @@ $(VENV)/.dev: requirements.txt requirements-dev.txt requirements-uv.txt | $(BIN)
 	@echo "Installing the locked development tools (once)…" >&2
 	$(call install,requirements-dev.txt)
 	@# Compiled once on all cores, before many processes would each do it. Some of it is no Python of ours.
-	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib > /dev/null || true
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib $(dir $(wildcard */__init__.py)) > /dev/null || true
 	@# As an editable install would: `pytest` finds the packages from wherever it is started.
 	@pwd > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sreportal.pth"
 	@touch $(VENV)/.run $@

@@ -19,6 +19,8 @@ class Command(BaseCommand):
         "Call people: fire escalation steps, send pages, keep timers. Several copies may run; "
         "neither broker nor worker is needed."
     )
+    # Whoever starts it again at 3 a.m. waits for it; `doctor` and the first start look at settings.
+    requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Let an operator skip the wait after a long absence, and audit more often."""
