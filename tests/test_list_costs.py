@@ -1,5 +1,6 @@
 """No page, list of the API or list of the admin asks the database once a row."""
 
+import pytest
 from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
@@ -9,6 +10,8 @@ from django.test.utils import CaptureQueriesContext
 
 from sreportal.api_urls import router
 from tests.populated import PopulatedPortal, addresses
+
+pytestmark = pytest.mark.long
 
 MORE = 7
 # Each of these is about somebody's own session or key, or what would go with a row, or no row: no lists.

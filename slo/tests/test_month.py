@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import accumulate
 
 import numpy as np
+import pytest
 
 from slo.domain import rounds
 from slo.domain.blocks import GAP, UNITS, Block, Slice, minute_number, with_slices
@@ -16,6 +17,8 @@ from slo.domain.plans import Method, Plan, WindowRule
 from slo.domain.state import State
 from slo.domain.windows import BURN_WINDOWS, Period, Version
 from slo.tests.naive import MINUTE, Seen, counted, objective_for, state_after, tier_of
+
+pytestmark = pytest.mark.long
 
 START = datetime(2026, 4, 1, tzinfo=UTC)
 MINUTES = 30 * 1440

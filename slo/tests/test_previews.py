@@ -19,7 +19,7 @@ from slo.queries.previews import Preview
 from slo.services import corrections, evaluation, objectives, slices
 from slo.tests.world import MINUTE, NOON, World
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.long]
 OBJECTIVE = Decimal("0.999")
 
 

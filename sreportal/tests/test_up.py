@@ -11,6 +11,8 @@ import pytest
 
 from sreportal.tests.running_portal import RunningPortal, gone, wait_until
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:

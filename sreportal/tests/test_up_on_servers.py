@@ -24,6 +24,8 @@ from sreportal.tests.running_portal import (
 )
 from tests.servers import postgresql_server, throw_away_redis
 
+pytestmark = pytest.mark.long
+
 PASSWORD = "correct-horse"
 # Each lets beat send and the worker take its first ticks, on a machine that does other work too.
 TICK_WITHIN_S = 60
