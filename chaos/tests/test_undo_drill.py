@@ -25,13 +25,13 @@ from chaos.ledger import Ledger, UndoEntry
 from chaos.processes import end_marked, marked
 from chaos.tests.target import Target, eventually, serving
 
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parents[2]
 FAULTS = ["network_latency", "connection_reset", "cpu_exhaustion", "memory_leak"]
 CONTROLLER = """
 import sys
 from chaos.chaos_engineering import create_chaos_experiments
 
-pytestmark = pytest.mark.long
 url, state, name, duration = sys.argv[1:]
 create_chaos_experiments(
     target_url=url, state_dir=state, duration_s=float(duration), grace_s=2

@@ -37,6 +37,7 @@ SCREENS: dict[str, ViewportSize] = {
     "desktop": {"width": 1280, "height": 800},
     "phone": {"width": 390, "height": 844},
 }
+_RUN_AXE = "([part, options]) => axe.run(part, options).then(of => of.violations)"
 _left_out = pytest.StashKey[int]()
 
 
@@ -127,17 +128,26 @@ def picture(request: pytest.FixtureRequest) -> Callable[[Page, str], Path]:
 
 @pytest.fixture
 def barriers() -> Callable[..., list[str]]:
-    """Return what axe finds on a page, one line a rule: WCAG 2.2 A and AA, `without` or `only` some."""
+    """Return what axe finds on a page, one line a rule: WCAG 2.2 A and AA, `without` or `only` some.
+
+    `apart_from` is a selector of what is not looked at.
+    """
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
-    def find(page: Page, only: Sequence[str] = (), without: Sequence[str] = ()) -> list[str]:
+    def find(
+        page: Page,
+        only: Sequence[str] = (),
+        without: Sequence[str] = (),
+        apart_from: str | None = None,
+    ) -> list[str]:
         chosen = {"type": "rule", "values": [*only]} if only else {"type": "tag", "values": tags}
         if not page.evaluate("() => 'axe' in window"):
             page.evaluate(Axe().axe_script)
         # Only what fails is of interest; the rest would be most of the time and of the answer.
         rules = {rule: {"enabled": False} for rule in without}
         options = {"runOnly": chosen, "rules": rules, "resultTypes": ["violations"]}
-        found = page.evaluate("options => axe.run(options).then(of => of.violations)", options)
+        part = {"include": [["html"]], "exclude": [[apart_from]] if apart_from else []}
+        found = page.evaluate(_RUN_AXE, [part, options])
         return [
             f"{rule['id']}: {rule['help']} ({', '.join(str(n['target']) for n in rule['nodes'])})"
             for rule in found
