@@ -96,11 +96,11 @@ migrations: $(VENV)/.dev ## Models match their migrations; the settings pass Dja
 
 suite: $(VENV)/.dev ## The tests, on PostgreSQL
 	@printf '\n== tests on PostgreSQL\n'
-	@$(BIN)/python -m pytest --quiet -n $(WORKERS) --dist worksteal -m 'not browser and not scenario'
+	@$(BIN)/python -m pytest --quiet -n $(WORKERS) -m 'not browser and not scenario'
 
 sqlite: $(VENV)/.dev ## The part of the tests that also holds on SQLite
 	@printf '\n== tests on SQLite\n'
-	@$(BIN)/python -m pytest --quiet -n $(WORKERS) --dist worksteal --database=sqlite -m both_databases
+	@$(BIN)/python -m pytest --quiet -n $(WORKERS) --database=sqlite -m both_databases
 
 scenarios: $(VENV)/.dev ## Real processes on a real clock; about eight minutes
 	@printf '\n== scenarios: real processes, real minutes\n'

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 
 from tests import migrated
@@ -31,6 +32,10 @@ ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "eu-west-1",
     "AWS_EC2_METADATA_DISABLED": "true",
 }
+
+# How long an example takes says more of what else the machine does than of the code.
+hypothesis.settings.register_profile("portal", deadline=None)
+hypothesis.settings.load_profile("portal")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -75,7 +80,11 @@ def _prepare(database: str, stack: ExitStack) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the modules that take longest, whatever the order, so that workers end together."""
+    """Begin with the modules that take longest, so that workers end together.
+
+    None of them may empty the database, as that takes along what migrations wrote: pytest-django
+    puts such tests last.
+    """
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
