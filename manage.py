@@ -1,8 +1,13 @@
 #!/usr/bin/env python
 """Run the portal's commands: `python manage.py help` lists them."""
 
+import gc
 import os
 import sys
+
+# Loading and migrating make many objects and little garbage: at Python's own threshold of 700 a
+# sixth of a start goes into looking for it.
+gc.set_threshold(10_000, 10, 10)
 
 try:
     from django.core.management import execute_from_command_line
