@@ -85,7 +85,6 @@ def headers(db: None, open_connection: None) -> dict[str, str]:
 @api.parametrize()
 @settings(
     max_examples=8,
-    deadline=None,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
     derandomize=True,

@@ -31,7 +31,6 @@ FAULTS = ["network_latency", "connection_reset", "cpu_exhaustion", "memory_leak"
 CONTROLLER = """
 import sys
 from chaos.chaos_engineering import create_chaos_experiments
-
 url, state, name, duration = sys.argv[1:]
 create_chaos_experiments(
     target_url=url, state_dir=state, duration_s=float(duration), grace_s=2

@@ -29,7 +29,7 @@ ENTITY_PARTS = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text() | st.binary())
 def test_any_bytes_give_documents(text: str | bytes) -> None:
     """Whatever comes, each document has data or says its problem."""
@@ -37,14 +37,14 @@ def test_any_bytes_give_documents(text: str | bytes) -> None:
         assert (document.data is None) == bool(document.problem)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.text(st.sampled_from("-{}[]:,&*!|>'\"%@#? \nab~<"), max_size=30), max_size=4))
 def test_random_syntax_never_crashes(parts: list[str]) -> None:
     """YAML's own punctuation in any order is at worst a problem."""
     read_documents("\n---\n".join(parts))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(TREES.filter(lambda tree: tree is not None))
 def test_what_is_dumped_is_read_back(tree: object) -> None:
     """A document that PyYAML writes is one document here, with a line for each value."""
@@ -55,7 +55,7 @@ def test_what_is_dumped_is_read_back(tree: object) -> None:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from([*backstage.KINDS, *plain_format.KINDS]), ENTITY_PARTS, ENTITY_PARTS)
 def test_readers_never_crash(kind: str, metadata: object, spec: object) -> None:
     """Any shape below metadata and spec is read or refused."""

@@ -346,7 +346,7 @@ def storable(event: AlertEvent) -> bool:
     return "\\u0000" not in said and len(event.dedup_key) <= 512 and len(event.title) <= 1024
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(WEBHOOKS)), JSON)
 def test_no_body_breaks_a_reader(kind: str, payload: object) -> None:
     """It says something that can be stored, or it is unreadable."""
@@ -357,7 +357,7 @@ def test_no_body_breaks_a_reader(kind: str, payload: object) -> None:
     assert all(storable(event) for event in events)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(JSON)
 def test_no_body_breaks_the_apis(payload: object) -> None:
     said = clean(payload)
@@ -378,7 +378,7 @@ def test_no_body_breaks_the_apis(payload: object) -> None:
             continue
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(bodies.WEBHOOKS)), st.data())
 def test_one_wrong_field_breaks_no_reader(kind: str, data: st.DataObject) -> None:
     """A real body with any one value replaced."""

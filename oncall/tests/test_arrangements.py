@@ -303,7 +303,7 @@ def test_addresses_that_may_not_be_asked_are_refused(schedule: Schedule, url: st
 
 
 @given(st.sampled_from(FEED.decode().splitlines()), st.text(max_size=40))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_rubbish_in_a_calendar_is_no_error_of_ours(line: str, rubbish: str) -> None:
     """One line replaced by whatever: overrides, remarks, or a sentence."""
     body = FEED.decode().replace(line, f"{line.split(':', maxsplit=1)[0]}:{rubbish}").encode()

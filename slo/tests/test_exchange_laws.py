@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.yaml_documents import write_documents
@@ -132,7 +132,6 @@ def planned(reads: list[Read]) -> list[PlannedSlo]:
     return [slo for one in reads for slo in one.planned]
 
 
-@settings(deadline=None)
 @given(slos())
 def test_what_is_written_is_read_back(slo: Exported) -> None:
     """Every SLO that is no composite comes back with each of its fields."""
@@ -158,7 +157,6 @@ def test_what_is_written_is_read_back(slo: Exported) -> None:
     assert fields.get("is_enabled", True) == slo.is_enabled
 
 
-@settings(deadline=None)
 @given(slos())
 def test_what_openslo_cannot_hold_is_said(slo: Exported) -> None:
     """A long description is cut to what the format allows; that, policy and history are losses."""
@@ -170,7 +168,6 @@ def test_what_openslo_cannot_hold_is_said(slo: Exported) -> None:
     assert losses_of([slo]) == []
 
 
-@settings(deadline=None)
 @given(slos())
 def test_rules_by_slices_are_the_portal_s(slo: Exported) -> None:
     """Only occurrences are sums of counters: any other method is taken from the portal's figures."""
@@ -292,7 +289,6 @@ def spoilt(draw: st.DrawFn) -> Any:
         place = place[key]
 
 
-@settings(deadline=None)
 @given(spoilt())
 def test_rubbish_gets_a_verdict(data: Any) -> None:
     """Whatever a field holds, the document is carried or refused; refusals say what to do."""

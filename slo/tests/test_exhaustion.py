@@ -75,7 +75,7 @@ def test_it_is_the_first_minute_at_which_the_budget_is_spent(seed: int) -> None:
         assert found == brute(history, bad, total, allowed)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(3, 40)), min_size=1440, max_size=1440),
     st.integers(0, 20),

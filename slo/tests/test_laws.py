@@ -98,7 +98,7 @@ def naive(history: list[Minutes], instant: datetime) -> list[list[int]]:
     return sums
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(histories, st.integers(0, 3000))
 def test_prefix_sums_are_naive_sums(history: list[Minutes], offset: int) -> None:
     """Whatever is written late or again, what was counted before an instant is the plain sum."""
@@ -107,7 +107,7 @@ def test_prefix_sums_are_naive_sums(history: list[Minutes], offset: int) -> None
         assert rows.before(instant) == naive(history, instant)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(writes, st.randoms(use_true_random=False))
 def test_the_order_of_writes_does_not_matter(minutes: Minutes, random: Random) -> None:
     """Different minutes written one by one in any order count as written at once."""
@@ -119,7 +119,6 @@ def test_the_order_of_writes_does_not_matter(minutes: Minutes, random: Random) -
         assert apart.before(instant) == together.before(instant)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.integers(0, 2), slices()), st.dictionaries(st.integers(0, 2), slices()))
 def test_merged_blocks_are_their_sum(one: dict[int, Slice], other: dict[int, Slice]) -> None:
     """Merging is adding: it commutes, and taking one away leaves the other."""

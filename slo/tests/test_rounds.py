@@ -71,9 +71,7 @@ def seen(plan: Plan, history: History, start: datetime, end: datetime) -> Seen:
 
 
 @pytest.mark.django_db
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEADY, WRITES, OBJECTIVES, CHANGES, st.randoms(use_true_random=False))
 def test_rounds_equal_brute_force(
     steady: tuple[int, ...],

@@ -79,9 +79,7 @@ def test_single_slots_are_picked_without_unpacking(
 
 
 @pytest.mark.django_db
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(OFFSETS, st.integers(0, 2), SLICES), max_size=30),
     st.lists(st.tuples(OFFSETS, st.integers(1, 4000)), min_size=1, max_size=3),

@@ -38,7 +38,7 @@ def _expected(batches: list[list[dict[str, Any]]], ids: dict[str, int]) -> dict[
     return found
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.lists(EVENTS, max_size=20), max_size=6), st.integers(1, 3))
 def test_minute_counts_equal_what_the_raw_events_say(
     batches: list[list[dict[str, Any]]], limit: int

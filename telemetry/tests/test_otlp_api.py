@@ -375,7 +375,7 @@ def test_deltas_keep_their_receipt(post: Post) -> None:
     assert TelemetryDelta.objects.count() == 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data())
 def test_no_damage_on_the_way_is_an_error_of_ours(data: st.DataObject) -> None:
     """Whatever bytes of an export are changed, cut or doubled, it is read or refused."""

@@ -22,8 +22,8 @@ ELSEWHERE = ("/admin/", "/api/", "/slo/panels/")
 COLOURED = frozenset({"/admin/", "/admin/slo/slo/", "/admin/core/jobslot/"})
 COLOURED_FORMS = ("/admin/slo/slo/", "/admin/oncall/schedule/", "/admin/accounts/user/")
 CONTRAST = ["color-contrast"]
-# The admin's list of all it has, the half of each page, is looked at where colours are.
-EVERYWHERE = "#nav-sidebar"
+# Half of each page of the admin, and always the same: looked at where colours are.
+NAVIGATION = "#nav-sidebar"
 # Colours fade from day to night, although less where motion is reduced.
 SETTLED = "() => Promise.all(document.getAnimations().map(change => change.finished))"
 
@@ -62,12 +62,8 @@ def walk(
             continue
         problems = len(visits.problems)
         is_coloured = has_own_colours(address)
-        everything = (
-            barriers(page)
-            if is_coloured
-            else barriers(page, without=CONTRAST, apart_from=EVERYWHERE)
-        )
-        found += [f"{address} {line}" for line in everything]
+        less = {} if is_coloured else {"without": CONTRAST, "apart_from": NAVIGATION}
+        found += [f"{address} {line}" for line in barriers(page, **less)]
         if is_coloured:
             page.emulate_media(color_scheme="dark", reduced_motion="reduce")
             page.evaluate(SETTLED)

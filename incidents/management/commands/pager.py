@@ -19,7 +19,7 @@ class Command(BaseCommand):
         "Call people: fire escalation steps, send pages, keep timers. Several copies may run; "
         "neither broker nor worker is needed."
     )
-    # Whoever starts it again at 3 a.m. waits for it; `doctor` and the first start look at settings.
+    # They are about pages and admin, and a start would wait for them; settings are judged when read.
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
