@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import alerta_peer, intake_portal  # noqa: E402
 from benchmarks.alert_senders import Make, Round, request, send  # noqa: E402
-from benchmarks.ingest import DURABLE, free_port  # noqa: E402
+from benchmarks.ingest import DURABLE  # noqa: E402
 from tests import servers  # noqa: E402
 
 CONNECTIONS = 8
@@ -131,7 +131,7 @@ def sides(url: str, options: argparse.Namespace) -> Iterator[list[tuple[Side, Ca
         if not options.ours:
             theirs = stack.enter_context(servers.own_database(url))
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="alerta-")))
-            port = free_port()
+            port = servers.free_port()
             stack.enter_context(alerta_peer.serving(theirs, port, folder / "log"))
             peer = Side(
                 "alerta",

@@ -151,7 +151,7 @@ def run(options: argparse.Namespace) -> dict[str, float]:
         stack.callback(people.shutdown)
         url = stack.enter_context(servers.postgresql_server())
         redis = stack.enter_context(servers.throw_away_redis())
-        port = servers._free_port()
+        port = servers.free_port()
         env = {
             **os.environ,
             "SREPORTAL_DATA": str(folder),

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.alert_senders import request, send  # noqa: E402
-from benchmarks.ingest import DURABLE, await_port, free_port  # noqa: E402
+from benchmarks.ingest import DURABLE, await_port  # noqa: E402
 from benchmarks.kill_drill import manage  # noqa: E402
 from tests import servers  # noqa: E402
 
@@ -91,7 +91,7 @@ def run(options: argparse.Namespace) -> list[float]:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         stack.callback(phones.shutdown)
         url = stack.enter_context(servers._throw_away_postgresql())
-        port, phone_port = free_port(), phones.server_address[1]
+        port, phone_port = servers.free_port(), phones.server_address[1]
         env = {
             **os.environ,
             "SREPORTAL_DATA": str(folder),

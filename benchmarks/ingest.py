@@ -18,7 +18,6 @@ import json
 import os
 import random
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -144,7 +143,7 @@ def portal(database_url: str, workers: int) -> Iterator[tuple[int, str, dict[str
         manage(env, "migrate", "--run-syncdb", "-v0")
         manage(env, "createcachetable")
         token = manage(env, "shell", "--no-imports", "-c", SETUP).split()[-1]
-        port = free_port()
+        port = servers.free_port()
         with _gunicorn(env, port, workers):
             yield port, token, env
 
@@ -185,12 +184,6 @@ def await_port(port: int, process: "subprocess.Popen[bytes]") -> None:
         else:
             return
     raise SystemExit("gunicorn did not start")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 MERGE = """

@@ -16,8 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.alert_senders import request  # noqa: E402
-from benchmarks.ingest import await_port, free_port  # noqa: E402
+from benchmarks.ingest import await_port  # noqa: E402
 from benchmarks.kill_drill import manage  # noqa: E402
+from tests.servers import free_port  # noqa: E402
 
 __all__ = ["Portal", "alert", "serving", "store"]
 

@@ -45,6 +45,7 @@ from benchmarks.drill_evidence import Journals, Views, evidence  # noqa: E402
 from benchmarks.drill_servers import Servers, started  # noqa: E402
 from benchmarks.paging_checker import Evidence, Message, Sent, Verdict, judge  # noqa: E402
 from benchmarks.paging_mutants import MUTANTS  # noqa: E402
+from tests.servers import free_port  # noqa: E402
 
 RATE = 20
 STEPS = ("l1", "l2", "l3")
@@ -292,7 +293,7 @@ def drill(options: argparse.Namespace) -> tuple[Verdict, Journals, dict[str, flo
     try:
         with started(options.database) as below:
             receivers = Receivers(journals, random.Random(options.seed + 1))
-            port = _free_port()
+            port = free_port()
             env = {
                 **os.environ,
                 "SREPORTAL_DATA": str(folder / "data"),
@@ -381,12 +382,6 @@ def _settled(views: Views, journals: Journals, within_s: float) -> Evidence:
             time.sleep(1)
             return evidence(views, journals, STEPS)
         time.sleep(1)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def main() -> int:

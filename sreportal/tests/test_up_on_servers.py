@@ -17,12 +17,11 @@ from sreportal import env, setting_rules
 from sreportal.env import BASE_DIR, SETTINGS
 from sreportal.tests.running_portal import (
     RunningPortal,
-    free_port,
     gone,
     plain_environment,
     wait_until,
 )
-from tests.servers import postgresql_server, throw_away_redis
+from tests.servers import free_port, postgresql_server, throw_away_redis
 
 pytestmark = pytest.mark.long
 

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from sreportal.env import BASE_DIR
-from sreportal.tests.running_portal import free_port, plain_environment
+from sreportal.tests.running_portal import plain_environment
+from tests.servers import free_port
 
 BIN = Path(sys.executable).parent
 
