@@ -28,7 +28,7 @@ install = @if $(PIP) config list | grep -qE '[.](index-url|no-index)=' \
 	|| ! $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r $(1); \
 	then $(PIP_INSTALL) -r $(1); fi
 
-.PHONY: help run test programs scenarios check lint types contracts templates migrations suite sqlite browser pictures coverage format lock clean
+.PHONY: help run test programs scenarios check lint types contracts templates migrations suite sqlite browser pictures fuzz coverage format lock clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -113,6 +113,9 @@ browser: $(VENV)/.dev ## The tests in a real browser; pictures go to test-result
 pictures: $(VENV)/.dev ## Take the README's pictures anew
 	@$(BIN)/python -m pytest --quiet -m browser tests/browser/test_readme_picture.py
 	@for scheme in light dark; do cp test-results/test_readme_picture-$$scheme.png docs/images/overview-$$scheme.png; done
+
+fuzz: $(VENV)/.dev ## Send each operation of the API what nobody expects, many times over
+	@FUZZ_EXAMPLES=200 $(BIN)/python -m pytest --quiet -n 2 tests/test_openapi.py
 
 coverage: $(VENV)/.dev ## Branch coverage of the arithmetic and the policy
 	@$(BIN)/coverage run -m pytest --quiet -m 'not browser and not scenario'

@@ -132,8 +132,8 @@ class MinuteCountQuerySet(models.QuerySet["MinuteCount"]):
 class MinuteCount(models.Model):
     """Requests of one service, endpoint, method and status in one minute.
 
-    PostgreSQL is not asked a thousand times a second whether the service exists: whoever adds rows
-    holds their services, and a trigger takes the rows away with their service.
+    The database is not asked a thousand times a second whether the service exists: whoever adds rows
+    holds their services, and on PostgreSQL a trigger takes the rows away with their service.
     """
 
     service = models.ForeignKey(

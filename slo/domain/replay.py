@@ -7,6 +7,7 @@ minutes are kept.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -51,7 +52,7 @@ class Column:
         }
         return Reading(blocks, _Expected(pk, self.numbers, self.expected.tolist()))
 
-    @property
+    @cached_property
     def numbers(self) -> dict[datetime, int]:
         """The row of each instant."""
         return {at: row for row, at in enumerate(self.instants)}

@@ -140,6 +140,9 @@ def tier_of(
             continue
         if threshold is None or long.events < minimum:
             continue
+        # Where nothing is bad, nothing burns; most minutes of a month are so.
+        if long.good == long.total or short.good == short.total:
+            continue
         if any(w.total - w.good < threshold * w.allowed for w in (short, long)):
             continue
         ratio = threshold * long.allowed / (long.trials * unit)

@@ -133,6 +133,8 @@ def barriers() -> Callable[..., list[str]]:
     `apart_from` is a selector of what is not looked at.
     """
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+    script = Axe().axe_script
+    prepared: set[Page] = set()
 
     def find(
         page: Page,
@@ -141,8 +143,11 @@ def barriers() -> Callable[..., list[str]]:
         apart_from: str | None = None,
     ) -> list[str]:
         chosen = {"type": "rule", "values": [*only]} if only else {"type": "tag", "values": tags}
-        if not page.evaluate("() => 'axe' in window"):
-            page.evaluate(Axe().axe_script)
+        if page not in prepared:
+            # Once for all that the page will show: sending it anew takes longer than its rules.
+            page.add_init_script(script)
+            page.evaluate(script)
+            prepared.add(page)
         # Only what fails is of interest; the rest would be most of the time and of the answer.
         rules = {rule: {"enabled": False} for rule in without}
         options = {"runOnly": chosen, "rules": rules, "resultTypes": ["violations"]}

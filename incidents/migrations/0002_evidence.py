@@ -3,6 +3,7 @@
 from django.db import migrations
 
 VIEWS = {
+    "ev_receipt": "SELECT id, ext_id, received_at FROM incidents_inboundevent",
     "ev_incident": """
         SELECT id, opened_at, responded_at AS acked_at, resolved_at FROM incidents_incident
     """,
@@ -20,7 +21,9 @@ VIEWS = {
 
 class Migration(migrations.Migration):
 
-    dependencies = [("incidents", "0005_pages"), ("core", "0003_audit_guard")]
+    replaces = [("incidents", "0003_receipts"), ("incidents", "0006_evidence")]
+
+    dependencies = [("incidents", "0001_models"), ("core", "0001_models")]
 
     operations = [
         migrations.RunSQL(f"CREATE VIEW {name} AS {query}", f"DROP VIEW {name}")
