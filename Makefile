@@ -11,6 +11,8 @@ WORKERS ?= 3
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # The locks name every package, so there is nothing to resolve.
 PIP_INSTALL := $(PIP) install --quiet --no-compile --no-deps --require-hashes
+# Half of all that is installed, and hardly any of it is ever imported.
+SELDOM := /(pip|setuptools|pkg_resources|moto/(?!auto|core|ec2|ecs|iam|rds|s3)[a-z_0-9]+|mypyc?|holidays/countries|apprise/plugins|pygments/lexers|tests?)/
 APT := DEBIAN_FRONTEND=noninteractive apt-get --yes
 TEMPLATES := find templates */templates -name '*.html' 2>/dev/null
 DJADE := $(BIN)/djade --target-version 5.2
@@ -49,7 +51,7 @@ $(VENV)/.dev: requirements.txt requirements-dev.txt requirements-uv.txt | $(BIN)
 	@echo "Installing the locked development tools (once)…" >&2
 	$(call install,requirements-dev.txt)
 	@# Compiled once on all cores, before many processes would each do it. Some of it is no Python of ours.
-	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib $(dir $(wildcard */__init__.py)) > /dev/null || true
+	@$(BIN)/python -m compileall -q -j 0 -x '$(SELDOM)' $(VENV)/lib $(dir $(wildcard */__init__.py)) > /dev/null || true
 	@# As an editable install would: `pytest` finds the packages from wherever it is started.
 	@pwd > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sreportal.pth"
 	@touch $(VENV)/.run $@

@@ -74,7 +74,7 @@ INSTALLED_APPS = [
     "users_api",
     "sreportal",
     "django.contrib.admin",
-    "django.contrib.auth",
+    "accounts.authentication_app.AuthConfig",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",

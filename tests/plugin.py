@@ -92,6 +92,7 @@ def pytest_collection_finish() -> None:
     """Spare the collector what lives as long as the run: all modules, and thousands of tests."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
     gc.enable()
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
@@ -48,6 +49,11 @@ def test_managers_see_targets_and_the_audit_but_no_people_to_change(client: Clie
     assert "/admin/accounts/" not in body
     assert client.get("/admin/slo/slo/").status_code == 200
     assert client.get(USERS).status_code == 403
+
+
+def test_no_row_gives_a_right() -> None:
+    """Migrating makes none of the rows by which somebody could hold more than a role."""
+    assert not Permission.objects.exists()
 
 
 def test_every_list_of_ours_opens_for_an_admin(client: Client, root: User) -> None:

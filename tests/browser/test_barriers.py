@@ -22,6 +22,7 @@ ELSEWHERE = ("/admin/", "/api/", "/slo/panels/")
 COLOURED = frozenset({"/admin/", "/admin/slo/slo/", "/admin/core/jobslot/"})
 COLOURED_FORMS = ("/admin/slo/slo/", "/admin/oncall/schedule/", "/admin/accounts/user/")
 CONTRAST = ["color-contrast"]
+OF_COLOURS = [*CONTRAST, "link-in-text-block"]
 # Half of each page of the admin, and always the same: looked at where colours are.
 NAVIGATION = "#nav-sidebar"
 # Colours fade from day to night, although less where motion is reduced.
@@ -48,7 +49,7 @@ def walk(
 ) -> str:
     """Return what axe finds on the pages, a line each: everything by day, by night the contrast.
 
-    Contrasts take longer than all else, so they are looked at where colours are a page's own.
+    Colours take longer than all else, so they are looked at where they are a page's own.
 
     What a page itself complains about stays; that axe writes styles, which the pages' policy
     refuses, does not.
@@ -62,7 +63,7 @@ def walk(
             continue
         problems = len(visits.problems)
         is_coloured = has_own_colours(address)
-        less = {} if is_coloured else {"without": CONTRAST, "apart_from": NAVIGATION}
+        less = {} if is_coloured else {"without": OF_COLOURS, "apart_from": NAVIGATION}
         found += [f"{address} {line}" for line in barriers(page, **less)]
         if is_coloured:
             page.emulate_media(color_scheme="dark", reduced_motion="reduce")
