@@ -36,6 +36,8 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_SERIES = 500
 MAX_ATTEMPTS = 5
 _LOCK = 0x7E1E_0001
+# Service ids and minute numbers.
+Pairs = set[tuple[int, int]]
 _ROWS_A_QUERY = 500
 _HOLD_SERVICES = "SELECT id FROM catalog_service WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
 _POISON = (
@@ -87,8 +89,9 @@ def _merge(ids: Sequence[int], *, now: datetime) -> int:
     payloads = [bytes(payload) for _, payload in batches]
     blocks = [block for row in payloads if is_points(row) for block in decode_points(row)]
     points = metric_merging.add(blocks, now=now)
-    counts = (deltas.decode(row) for row in payloads if not is_points(row))
-    merged = deltas.merge([*counts, points.delta])
+    counts = [deltas.decode(row) for row in payloads if not is_points(row)]
+    # Points have been added up already.
+    merged = deltas.merge([*counts, points.delta]) if counts else points.delta
     taken = [pk for pk, _ in batches]
     _add(merged, points.minutes, version=max(taken), now=now)
     TelemetryDelta.objects.filter(pk__in=taken).delete()
@@ -124,14 +127,14 @@ def _is_only_compactor() -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _add(delta: Delta, also: set[tuple[int, int]], *, version: int, now: datetime) -> None:
+def _add(delta: Delta, also: Pairs, *, version: int, now: datetime) -> None:
     """Add one merged delta inside the caller's transaction.
 
     `also` are (service id, minute) pairs that changed otherwise.
     """
-    delta = _of_existing_services(delta)
-    requests = _capped(delta, now=now)
-    minute_rows.add_requests(requests)
+    delta, events = _of_existing_services(delta)
+    touched = events | set(delta.covers)
+    minute_rows.add_requests(_capped(delta, now=now))
     _add_freshness(_capped_freshness(delta, now=now))
     CoveredMinute.objects.bulk_create(
         [
@@ -141,20 +144,30 @@ def _add(delta: Delta, also: set[tuple[int, int]], *, version: int, now: datetim
         ignore_conflicts=True,
         batch_size=_ROWS_A_QUERY,
     )
-    _note_services(delta)
-    _mark_dirty(_touched(delta) | also, version=version)
+    _note_services(events, delta.covers)
+    _mark_dirty(touched | also, version=version)
 
 
-def _of_existing_services(delta: Delta) -> Delta:
-    named = {service_id for service_id, _ in _touched(delta)}
+def _of_existing_services(delta: Delta) -> tuple[Delta, Pairs]:
+    """Return what is about services that exist, and in which of their minutes anything happened."""
+    events = _events(delta)
+    named = {service_id for service_id, _ in (*events, *delta.covers)}
     existing = _held_services(named)
     if gone := named - existing:
         log.warning("telemetry_of_deleted_services", services=sorted(gone))
-    return Delta(
-        [row for row in delta.requests if row.key.service_id in existing],
-        [row for row in delta.freshness if row.key.service_id in existing],
-        [cover for cover in delta.covers if cover[0] in existing],
-    )
+        delta = Delta(
+            [row for row in delta.requests if row.key.service_id in existing],
+            [row for row in delta.freshness if row.key.service_id in existing],
+            [cover for cover in delta.covers if cover[0] in existing],
+        )
+        events = _events(delta)
+    return delta, events
+
+
+def _events(delta: Delta) -> Pairs:
+    keys = [row.key for row in delta.requests]
+    pairs = {(key.service_id, key.minute) for key in keys}
+    return pairs | {(row.key.service_id, row.key.minute) for row in delta.freshness}
 
 
 def _held_services(named: Collection[int]) -> set[int]:
@@ -165,12 +178,6 @@ def _held_services(named: Collection[int]) -> set[int]:
     with connection.cursor() as cursor:
         cursor.execute(_HOLD_SERVICES, [list(named)])
         return {pk for (pk,) in cursor.fetchall()}
-
-
-def _touched(delta: Delta) -> set[tuple[int, int]]:
-    pairs = {(row.key.service_id, row.key.minute) for row in delta.requests}
-    pairs |= {(row.key.service_id, row.key.minute) for row in delta.freshness}
-    return pairs | set(delta.covers)
 
 
 def _capped(delta: Delta, *, now: datetime) -> list[RequestCount]:
@@ -255,14 +262,12 @@ def _add_freshness(rows: list[FreshnessCount]) -> None:
     )
 
 
-def _note_services(delta: Delta) -> None:
+def _note_services(happened: Pairs, covered_minutes: Iterable[tuple[int, int]]) -> None:
     events: dict[int, list[int]] = defaultdict(list)
     covers: dict[int, list[int]] = defaultdict(list)
-    for requests in delta.requests:
-        events[requests.key.service_id].append(requests.key.minute)
-    for reports in delta.freshness:
-        events[reports.key.service_id].append(reports.key.minute)
-    for service_id, minute in delta.covers:
+    for service_id, minute in happened:
+        events[service_id].append(minute)
+    for service_id, minute in covered_minutes:
         covers[service_id].append(minute)
     services = events.keys() | covers.keys()
     rows = ServiceTelemetry.objects.in_bulk(services)
@@ -282,10 +287,10 @@ def _note_services(delta: Delta) -> None:
 
 def _instants(minutes: Iterable[int], known: datetime | None) -> list[datetime]:
     """Return the beginnings of minutes, and what was known before."""
-    return [*map(deltas.minute_start, set(minutes)), *([known] if known else [])]
+    return [*map(deltas.minute_start, minutes), *([known] if known else [])]
 
 
-def _mark_dirty(pairs: set[tuple[int, int]], *, version: int) -> None:
+def _mark_dirty(pairs: Pairs, *, version: int) -> None:
     DirtyMinute.objects.bulk_create(
         [
             DirtyMinute(service_id=service_id, minute=deltas.minute_start(minute), version=version)

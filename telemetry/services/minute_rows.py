@@ -40,34 +40,46 @@ Key = tuple[int, datetime, str, str, int, str]
 
 
 def add_requests(rows: Sequence[RequestCount]) -> None:
-    """Add request counts to what is stored; in the transaction of the only compactor."""
-    by_key: dict[Key, RequestCount] = {}
-    starts = {row.key.minute: deltas.minute_start(row.key.minute) for row in rows}
-    for row in rows:
-        key = row.key
-        own = ",".join(map(str, key.own_bounds))
-        by_key[key.service_id, starts[key.minute], key.endpoint, key.method, key.status, own] = row
-    known_keys: set[Key] = set()
-    for stored in _stored_counts(by_key):
-        known = by_key.get(stored[:6])
-        if known is not None:
-            known_keys.add(stored[:6])
-            known.count += stored[6]
-            known.sum_ms += stored[7]
-            known.buckets = deltas.add_counts(known.buckets, deltas.unpack(bytes(stored[8])))
+    """Add request counts, no two of the same key, to what is stored.
+
+    Only inside the transaction of the only compactor.
+    """
+    known, fresh = _with_stored(rows)
     if connection.vendor == "postgresql":
-        _copy(by_key, known_keys)
+        _copy(known, fresh)
     else:
-        _upsert(by_key)
+        _upsert(rows)
 
 
-def _stored_counts(keys: Iterable[Key]) -> Iterator[Any]:
-    pairs = {(key[0], key[1]) for key in keys}
-    yield from of_minutes(MinuteCount, pairs, values=_COLUMNS)
+def _with_stored(
+    rows: Sequence[RequestCount],
+) -> tuple[Sequence[RequestCount], Sequence[RequestCount]]:
+    """Add to `rows` what is stored of them; return those of which something was, and the others."""
+    minutes = {number: deltas.minute_start(number) for number in {row.key.minute for row in rows}}
+    pairs = {(row.key.service_id, minutes[row.key.minute]) for row in rows}
+    stored = list(of_minutes(MinuteCount, pairs, values=_COLUMNS))
+    if not stored:
+        return [], rows
+    by_key: dict[Key, RequestCount] = {}
+    for row in rows:
+        service_id, endpoint, method, status, minute, own = row.key
+        by_key[service_id, minutes[minute], endpoint, method, status, _text(own)] = row
+    known = []
+    for *key, count, sum_ms, buckets in stored:
+        found = by_key.pop(tuple(key), None)
+        if found is not None:
+            found.count += count
+            found.sum_ms += sum_ms
+            found.buckets = deltas.add_counts(found.buckets, deltas.unpack(bytes(buckets)))
+            known.append(found)
+    return known, list(by_key.values())
 
 
-def _copy(rows: dict[Key, RequestCount], known: set[Key]) -> None:
-    fresh = {key: row for key, row in rows.items() if key not in known}
+def _text(own_bounds: Iterable[int]) -> str:
+    return ",".join(map(str, own_bounds))
+
+
+def _copy(known: Sequence[RequestCount], fresh: Sequence[RequestCount]) -> None:
     with connection.cursor() as cursor:
         if fresh:
             copy = f"COPY telemetry_minutecount ({_NAMES}) FROM STDIN"
@@ -75,39 +87,42 @@ def _copy(rows: dict[Key, RequestCount], known: set[Key]) -> None:
         if known:
             cursor.execute(_MAKE_COPY)
             copy = f"COPY telemetry_merge ({_NAMES}) FROM STDIN"
-            cursor.copy_expert(copy, _lines({key: rows[key] for key in known}))
+            cursor.copy_expert(copy, _lines(known))
             cursor.execute(_TAKE_OVER)
             # Another merge may follow in the same transaction.
             cursor.execute("DELETE FROM telemetry_merge")
 
 
-def _lines(rows: dict[Key, RequestCount]) -> io.StringIO:
+def _lines(rows: Sequence[RequestCount]) -> io.StringIO:
     """Return rows as COPY reads them."""
-    minutes = {minute: minute.isoformat() for minute in {key[1] for key in rows}}
-    endpoints = {name: name.translate(_ESCAPES) for name in {key[2] for key in rows}}
+    keys = [row.key for row in rows]
+    minutes = {n: deltas.minute_start(n).isoformat() for n in {key.minute for key in keys}}
+    endpoints = {name: name.translate(_ESCAPES) for name in {key.endpoint for key in keys}}
+    owns = {own: _text(own) for own in {key.own_bounds for key in keys}}
+    pack = deltas.pack
     lines = [
-        f"{service_id}\t{minutes[minute]}\t{endpoints[endpoint]}\t{method}\t{status}\t{own}"
-        f"\t{row.count}\t{row.sum_ms!r}\t\\\\x{deltas.pack(row.buckets).hex()}\n"
-        for (service_id, minute, endpoint, method, status, own), row in rows.items()
+        f"{service_id}\t{minutes[minute]}\t{endpoints[endpoint]}\t{method}\t{status}\t{owns[own]}"
+        f"\t{row.count}\t{row.sum_ms!r}\t\\\\x{pack(row.buckets).hex()}\n"
+        for row, (service_id, endpoint, method, status, minute, own) in zip(rows, keys, strict=True)
     ]
     return io.StringIO("".join(lines))
 
 
-def _upsert(rows: dict[Key, RequestCount]) -> None:
+def _upsert(rows: Sequence[RequestCount]) -> None:
     MinuteCount.objects.bulk_create(
         [
             MinuteCount(
-                service_id=key[0],
-                minute=key[1],
-                endpoint=key[2],
-                method=key[3],
-                status=key[4],
-                own_bounds_ms=key[5],
+                service_id=row.key.service_id,
+                minute=deltas.minute_start(row.key.minute),
+                endpoint=row.key.endpoint,
+                method=row.key.method,
+                status=row.key.status,
+                own_bounds_ms=_text(row.key.own_bounds),
                 count=row.count,
                 sum_ms=row.sum_ms,
                 buckets=deltas.pack(row.buckets),
             )
-            for key, row in rows.items()
+            for row in rows
         ],
         update_conflicts=True,
         unique_fields=_KEY,

@@ -9,7 +9,7 @@ import numpy as np
 
 from telemetry.domain.buckets import full_bounds
 from telemetry.domain.deltas import RequestCount, RequestKey
-from telemetry.domain.otlp.attributes import Attributes, HttpRequest, http_request
+from telemetry.domain.otlp.attributes import Attributes, http_request
 from telemetry.domain.otlp.increments import Increments
 from telemetry.domain.otlp.minutes import MinuteValues
 from telemetry.domain.otlp.points import Family, Floats, Int64s
@@ -19,6 +19,8 @@ __all__ = ["MetricTally", "Owner", "RequestTally", "SeriesName", "folded"]
 
 COUNT, BUCKET = "_count", "_bucket"
 OwnBounds = tuple[int, ...]
+# Service id, endpoint, method and status.
+Counted = tuple[int, str, str, int]
 Part = tuple[Int64s, Int64s, Int64s, Floats]
 
 
@@ -39,10 +41,10 @@ class Owner:
     streams: Sequence[Stream]
 
     @cached_property
-    def requests(self) -> dict[int, HttpRequest]:
+    def requests(self) -> dict[int, Counted]:
         """What the requests of each stream are counted by."""
         return {
-            number: http_request(dict(stream.attributes))
+            number: (self.service_id, *http_request(dict(stream.attributes)))
             for number, stream in enumerate(self.streams)
             if stream.family == Family.REQUESTS
         }
@@ -70,7 +72,7 @@ class RequestTally:
 
     def __init__(self, own_bounds: Mapping[int, OwnBounds]) -> None:
         self._own = own_bounds
-        self._codes: dict[tuple[int, str, str, int], int] = {}
+        self._codes: dict[Counted, int] = {}
         self._parts: dict[OwnBounds, list[Part]] = {}
 
     def add(self, owner: Owner, bounds: Sequence[float], increments: Increments) -> None:
@@ -80,7 +82,8 @@ class RequestTally:
             return
         own = self._own.get(owner.service_id, ())
         numbers, position = np.unique(increments.streams[busy], return_inverse=True)
-        codes = np.array([self._code(owner, number) for number in numbers.tolist()], np.int64)
+        keys, known = owner.requests, self._codes
+        codes = np.array([known.setdefault(keys[n], len(known)) for n in numbers.tolist()])
         part = (
             codes[position],
             increments.minutes[busy],
@@ -89,10 +92,6 @@ class RequestTally:
         )
         self._parts.setdefault(own, []).append(part)
 
-    def _code(self, owner: Owner, number: int) -> int:
-        key = (owner.service_id, *owner.requests[number])
-        return self._codes.setdefault(key, len(self._codes))
-
     def rows(self) -> list[RequestCount]:
         """Return one count for each key and minute."""
         keys = list(self._codes)
@@ -100,7 +99,7 @@ class RequestTally:
 
 
 def _summed(
-    keys: Sequence[tuple[int, str, str, int]], own: OwnBounds, parts: Sequence[Part]
+    keys: Sequence[Counted], own: OwnBounds, parts: Sequence[Part]
 ) -> Iterator[RequestCount]:
     codes, minutes, values, sums = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.lexsort((minutes, codes))
