@@ -22,7 +22,7 @@ from telemetry.domain.otlp.increments import (
     from_deltas,
 )
 from telemetry.domain.otlp.minutes import MinuteValues
-from telemetry.domain.otlp.points import Block, Family, Points
+from telemetry.domain.otlp.points import Block, Family, Kind, Points
 from telemetry.domain.otlp.tally import MetricTally, Owner, RequestTally, SeriesName
 from telemetry.domain.otlp.writers import Stream, unpack_streams
 from telemetry.models import MetricMinute, MetricWriter, ServiceTelemetry
@@ -66,17 +66,71 @@ def add(blocks: Sequence[Block], *, now: datetime) -> Merged:
     for block in blocks:
         by_writer[block.writer_id].append(block)
     # What was taken in while a writer was being deleted belongs to nobody any more.
-    rows = MetricWriter.objects.filter(pk__in=by_writer).order_by("pk")
+    rows = list(MetricWriter.objects.filter(pk__in=by_writer).order_by("pk"))
+    if gone := by_writer.keys() - {row.pk for row in rows}:
+        log.warning("telemetry_of_deleted_writers", writers=sorted(gone))
+    writers = [_Writer.of(row, by_writer[row.pk]) for row in rows]
     requests, metrics = RequestTally(_own_bounds(rows)), MetricTally()
-    covers: set[tuple[int, int]] = set()
-    advanced = list(rows)
-    for row in advanced:
-        covers |= _advance(row, by_writer.pop(row.pk), requests, metrics, now=now)
-    _store_states(advanced)
-    if by_writer:
-        log.warning("telemetry_of_deleted_writers", writers=sorted(by_writer))
+    covers = _count(writers, requests, metrics)
+    _store_states(writers, now=now)
     minutes = _store_minutes(metrics, now=now)
     return Merged(Delta(requests.rows(), [], sorted(covers)), minutes)
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """A writer whose blocks are counted: what it is, and what its streams said last."""
+
+    row: MetricWriter
+    blocks: Sequence[Block]
+    owner: Owner
+    state: WriterState
+
+    @classmethod
+    def of(cls, row: MetricWriter, blocks: Sequence[Block]) -> "_Writer":
+        """Return the writer with what is stored of it.
+
+        Raises:
+            ValueError: If a block does not fit its writer.
+        """
+        owner, state = _owner(row), WriterState.unpack(bytes(row.state))
+        for block in blocks:
+            numbers = block.points.streams
+            if numbers.min(initial=0) < 0 or numbers.max(initial=0) >= len(owner.streams):
+                raise ValueError(f"Writer {row.pk} has no such stream.")
+            # What began later is judged by when its writer was first heard of, so that comes first.
+            if not block.is_delta and len(block.points):
+                state.note_times(block.points.times)
+        return cls(row, blocks, owner, state)
+
+
+def _count(
+    writers: Sequence[_Writer], requests: RequestTally, metrics: MetricTally
+) -> set[tuple[int, int]]:
+    """Count the points of all writers, kind by kind, and set their states.
+
+    Returns:
+        The (service id, minute) pairs that requests cover.
+    """
+    kinds: dict[Kind, dict[int, list[Points]]] = defaultdict(lambda: defaultdict(list))
+    for position, writer in enumerate(writers):
+        for block in writer.blocks:
+            if len(block.points):
+                kinds[block.kind][position].append(block.points)
+    covers: set[tuple[int, int]] = set()
+    for kind, by_position in kinds.items():
+        alike = [writers[position] for position in by_position]
+        points = [Points.joined(parts) for parts in by_position.values()]
+        increments = _increments(kind, alike, points)
+        owners = [writer.owner for writer in alike]
+        if kind.family == Family.REQUESTS:
+            requests.add(owners, kind.bounds, increments)
+            covers |= {
+                (owners[number].service_id, minute) for number, minute in increments.covered()
+            }
+        else:
+            metrics.add(owners, kind, increments)
+    return covers
 
 
 def _own_bounds(rows: Iterable[MetricWriter]) -> dict[int, tuple[int, ...]]:
@@ -84,41 +138,12 @@ def _own_bounds(rows: Iterable[MetricWriter]) -> dict[int, tuple[int, ...]]:
     return {pk: tuple(own) for pk, own in known.values_list("pk", "own_bounds_ms")}
 
 
-def _advance(
-    row: MetricWriter,
-    blocks: Sequence[Block],
-    requests: RequestTally,
-    metrics: MetricTally,
-    *,
-    now: datetime,
-) -> set[tuple[int, int]]:
-    """Count the points of one writer and set its state; return the minutes they cover."""
-    owner = _owner(row)
-    state = WriterState.unpack(bytes(row.state))
-    covers: set[tuple[int, int]] = set()
-    groups: dict[tuple[object, ...], list[Block]] = defaultdict(list)
-    for block in blocks:
-        groups[block.group].append(block)
-    # What began later is judged by when its writer was first heard of, so that comes first.
-    for alike in groups.values():
-        first, increments = alike[0], _increments(state, alike)
-        if int(increments.streams.max(initial=0)) >= len(owner.streams):
-            raise ValueError(f"Writer {row.pk} has no such stream.")
-        if first.family == Family.REQUESTS:
-            requests.add(owner, first.bounds, increments)
-            covers |= {(row.service_id, minute) for minute in increments.covered()}
-        else:
-            metrics.add(owner, first.family, first.bounds, increments)
-    row.state, row.bounds, row.last_seen_at = state.pack(), _bounds(row, blocks), now
-    return covers
-
-
-def _store_states(rows: Iterable[MetricWriter]) -> None:
-    """Store what `_advance` set; Django's own ways take longer to say it than to do it."""
-    seen_at = connection.ops.adapt_datetimefield_value
+def _store_states(writers: Iterable[_Writer], *, now: datetime) -> None:
+    """Store what counting left; Django's own ways take longer to say it than to do it."""
+    seen_at = connection.ops.adapt_datetimefield_value(now)
     values = [
-        (bytes(row.state), json.dumps(row.bounds), seen_at(row.last_seen_at), row.pk)
-        for row in rows
+        (each.state.pack(), json.dumps(_bounds(each.row, each.blocks)), seen_at, each.row.pk)
+        for each in writers
     ]
     with connection.cursor() as cursor:
         cursor.executemany(_STORE_STATE, values)
@@ -136,14 +161,11 @@ def _owner(row: MetricWriter) -> Owner:
     return known
 
 
-def _increments(state: WriterState, blocks: Sequence[Block]) -> Increments:
-    first = blocks[0]
-    points = Points.joined([block.points for block in blocks])
-    if first.is_delta:
+def _increments(kind: Kind, writers: Sequence[_Writer], points: Sequence[Points]) -> Increments:
+    if kind.is_delta:
         return from_deltas(points)
-    bounds = ",".join(f"{bound:g}" for bound in first.bounds)
-    group = f"{first.family}{'~' if first.is_folded else ''}{bounds}"
-    return from_cumulative(state, group, points, is_folded=first.is_folded)
+    parts = [(writer.state, own) for writer, own in zip(writers, points, strict=True)]
+    return from_cumulative(kind.name, parts, is_folded=kind.is_folded)
 
 
 def _bounds(row: MetricWriter, blocks: Sequence[Block]) -> list[list[float] | None]:

@@ -50,7 +50,7 @@ def test_what_was_added_is_what_grew(growth, dice, parts: int) -> None:
         together = rows[begin : begin + size] * 2
         dice.shuffle(together)
         state = WriterState.unpack(state.pack())
-        added += from_cumulative(state, "g", points(together)).values.sum(axis=0)
+        added += from_cumulative("g", [(state, points(together))]).values.sum(axis=0)
     assert added.tolist() == rows[-1][1]
 
 
@@ -58,7 +58,7 @@ def test_what_was_added_is_what_grew(growth, dice, parts: int) -> None:
 def test_each_interval_adds_its_own_growth(growth: list[tuple[int, list[int]]]) -> None:
     """In order of time, with the interval's begin at the value before."""
     rows = cumulative(growth)
-    found = from_cumulative(WriterState(0, {}), "g", points(rows))
+    found = from_cumulative("g", [(WriterState(0, {}), points(rows))])
     assert found.values.tolist() == [added for _, added in growth]
     times = [START, *(at for at, _ in rows)]
     assert list(zip(found.since.tolist(), found.times.tolist(), strict=True)) == list(
@@ -76,8 +76,8 @@ def test_resets_lose_nothing(
     restart = before[-1][0] + NS
     after = [(at - START + restart, shown) for at, shown in cumulative(second)]
     state = WriterState(0, {})
-    added = from_cumulative(state, "g", points(before)).values.sum(axis=0)
-    added = added + from_cumulative(state, "g", points(after, start=restart)).values.sum(axis=0)
+    added = from_cumulative("g", [(state, points(before))]).values.sum(axis=0)
+    added = added + from_cumulative("g", [(state, points(after, start=restart))]).values.sum(axis=0)
     assert added.tolist() == [a + b for a, b in zip(before[-1][1], after[-1][1], strict=True)]
 
 
@@ -90,9 +90,35 @@ def test_a_widening_exponential_histogram_keeps_its_total(
     rows = [
         (at, shown if index % 2 else [0, 0, sum(shown)]) for index, (at, shown) in enumerate(rows)
     ]
-    found = from_cumulative(WriterState(0, {}), "g", points(rows), is_folded=True)
+    found = from_cumulative("g", [(WriterState(0, {}), points(rows))], is_folded=True)
     assert (found.values >= 0).all()
     assert int(found.values.sum()) == sum(rows[-1][1])
+
+
+@given(st.lists(st.lists(GROWTH, min_size=1, max_size=3), min_size=2, max_size=4), st.booleans())
+def test_writers_counted_together_add_what_each_adds_alone(growths, is_folded: bool) -> None:
+    """Several writers with streams of the same numbers, from nothing and from what was remembered."""
+    shown = [
+        [points(cumulative(growth), stream=stream) for stream, growth in enumerate(streams)]
+        for streams in growths
+    ]
+    early = [Points.joined([part.take(slice(None, 1)) for part in parts]) for parts in shown]
+    late = [Points.joined([part.take(slice(1, None)) for part in parts]) for parts in shown]
+    alone, together = ([WriterState(0, {}) for _ in growths] for _ in range(2))
+    for sent in (early, late, late):
+        if not all(len(part) for part in sent):
+            continue
+        found = from_cumulative("g", list(zip(together, sent, strict=True)), is_folded=is_folded)
+        for position, (state, part) in enumerate(zip(alone, sent, strict=True)):
+            own = from_cumulative("g", [(state, part)], is_folded=is_folded)
+            mine = found.writers == position
+            assert (found.keys[mine] - (position << 32)).tolist() == own.keys.tolist()
+            for name in ("since", "times", "values", "sums", "is_counted"):
+                assert (getattr(found, name)[mine] == getattr(own, name)).all()
+            assert {minute for writer, minute in found.covered() if writer == position} == {
+                minute for _, minute in own.covered()
+            }
+    assert [state.pack() for state in together] == [state.pack() for state in alone]
 
 
 @given(GROWTH)
@@ -100,6 +126,6 @@ def test_blocks_survive_packing(growth: list[tuple[int, list[int]]]) -> None:
     """What the log keeps is what came."""
     block = Block(7, Family.REQUESTS, False, True, (100.0, 200.0), points(cumulative(growth)))
     (found,) = decode(encode([block]))
-    assert found.group == block.group
+    assert (found.writer_id, found.kind) == (block.writer_id, block.kind)
     for name in ("streams", "starts", "times", "values", "sums"):
         assert (getattr(found.points, name) == getattr(block.points, name)).all()

@@ -8,6 +8,7 @@ Source: OpenTelemetry metrics data model, "Resets and Gaps" and "Sums: Detecting
 """
 
 import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -23,7 +24,14 @@ from telemetry.domain.otlp.points import (
     points_of,
 )
 
-__all__ = ["Increments", "WriterState", "from_cumulative", "from_deltas", "minute_of_ns"]
+__all__ = [
+    "Increments",
+    "WriterState",
+    "from_cumulative",
+    "from_deltas",
+    "minute_of_ns",
+    "writers_streams",
+]
 
 NS = 1_000_000_000
 # A first value counts in full when its process began this shortly before: nobody missed anything.
@@ -32,6 +40,9 @@ RECENT_NS = 600 * NS
 LONGEST_INTERVAL_NS = 600 * NS
 # A count that said nothing for so long while its writer did is over.
 FORGET_NS = 86_400 * NS
+# Streams of several writers are counted together: the writer's position is above a stream's number.
+_ABOVE = 32
+_BELOW = (1 << _ABOVE) - 1
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(tuple[int, dict[str, Columns]])
@@ -42,13 +53,14 @@ class Increments:
     """What happened in intervals; equally long arrays.
 
     Args:
-        streams: Number of the stream.
+        keys: Position of the writer among those that were counted together, and below it, in the
+            lower 32 bits, the number of the stream.
         since, times: Begin and end of the interval, nanoseconds since 1970.
         values, sums: What was added in it.
         is_counted: False where only a first value was noted, so that nothing is known before it.
     """
 
-    streams: Int64s
+    keys: Int64s
     since: Int64s
     times: Int64s
     values: Int64s
@@ -56,18 +68,25 @@ class Increments:
     is_counted: NDArray[np.bool_]
 
     @property
+    def writers(self) -> Int64s:
+        """The position of each interval's writer."""
+        return self.keys >> _ABOVE
+
+    @property
     def minutes(self) -> Int64s:
         """The minute that contains the end of each interval; a full minute is its own."""
         return minute_of_ns(self.times)
 
-    def covered(self) -> set[int]:
-        """Return the minutes through which the writer was alive and seen by us."""
+    def covered(self) -> set[tuple[int, int]]:
+        """Return positions of writers, and minutes through which each was alive and seen by us."""
         last = self.minutes
         is_near = self.since >= self.times - LONGEST_INTERVAL_NS
         first = np.minimum(np.where(is_near, self.since // (60 * NS), last), last)
-        ends = np.stack([first, last], axis=1)[self.is_counted]
-        pairs = {(low, high) for low, high in np.unique(ends, axis=0).tolist()}
-        return {minute for low, high in pairs for minute in range(low, high + 1)}
+        ends = np.stack([self.writers, first, last], axis=1)[self.is_counted]
+        # Neighbours mostly say the same.
+        is_other = np.append(True, (ends[1:] != ends[:-1]).any(axis=1))[: len(ends)]
+        spans = {(writer, low, high) for writer, low, high in ends[is_other].tolist()}
+        return {(writer, minute) for writer, low, high in spans for minute in range(low, high + 1)}
 
 
 class WriterState(msgspec.Struct):
@@ -94,6 +113,11 @@ class WriterState(msgspec.Struct):
         known_since, blocks = _decoder.decode(zlib.decompress(data))
         return cls(known_since, {name: points_of(*columns) for name, columns in blocks.items()})
 
+    def note_times(self, times: Int64s) -> None:
+        """Remember the earliest time of any of its points."""
+        first = int(times.min())
+        self.known_since = min(self.known_since or first, first)
+
     def starts_seen(self) -> tuple[Int64s, Int64s]:
         """Return the start times of its counts, and a time by which each had been seen."""
         parts = list(self.last.values())
@@ -105,39 +129,50 @@ class WriterState(msgspec.Struct):
         )
 
 
+def writers_streams(keys: Int64s) -> Iterator[tuple[int, int]]:
+    """Return the position of the writer and the number of the stream of each key."""
+    return zip((keys >> _ABOVE).tolist(), (keys & _BELOW).tolist(), strict=True)
+
+
 def minute_of_ns(times: Int64s) -> Int64s:
     """Return the minute numbers of the instants just before `times`."""
     return (times - 1) // (60 * NS)
 
 
-def from_deltas(points: Points) -> Increments:
-    """Return points of delta temporality: each says itself what was added since its start."""
+def from_deltas(parts: Sequence[Points]) -> Increments:
+    """Return points of delta temporality, some of each writer: each says what was added since its start."""
+    points = _numbered(parts)
     since = np.where(points.starts > 0, points.starts, points.times)
     every = np.ones(len(points), bool)
     return Increments(points.streams, since, points.times, points.values, points.sums, every)
 
 
 def from_cumulative(
-    state: WriterState, group: str, points: Points, *, is_folded: bool = False
+    group: str, parts: Sequence[tuple[WriterState, Points]], *, is_folded: bool = False
 ) -> Increments:
-    """Return what was added since each stream's last value, and remember the new ones in `state`.
+    """Return what was added since each stream's last value, and remember the new ones.
 
     Points at or before the last time of their stream and start were counted already: passed over.
 
     Args:
-        state: Of the writer; changed.
-        group: Kind and bounds of these points.
-        points: In any order.
+        group: Kind and bounds of all points.
+        parts: The states of some writers, which are changed, and points of each in any order.
         is_folded: Buckets come from exponential ones and may move down when those get wider.
     """
-    before = state.last.get(group) or Points.empty(points.values.shape[1])
-    rows, is_old = _in_order(before, points)
-    is_first = _begins(rows)
-    fresh = ~is_old
-    first_time = int(points.times.min())
-    state.known_since = min(state.known_since or first_time, first_time)
-    counted = _counts_in_full(state, rows, is_first & fresh)
-    state.last[group] = _last_of_each(rows)
+    none = Points.empty(parts[0][1].values.shape[1])
+    before = _numbered([state.last.get(group) or none for state, _ in parts])
+    rows, is_old = _in_order(before, _numbered([points for _, points in parts]))
+    is_first, fresh = _begins(rows), ~is_old
+    counted = np.zeros(len(rows), bool)
+    is_last = np.append(is_first[1:], True)[: len(rows)]
+    edges = np.searchsorted(rows.streams, np.arange(len(parts) + 1) << _ABOVE).tolist()
+    for (state, points), begin, end in zip(parts, edges, edges[1:], strict=False):
+        state.note_times(points.times)
+        part = slice(begin, end)
+        own, firsts = rows.take(part), (is_first & fresh)[part]
+        if firsts.any():
+            counted[part] = _counts_in_full(state, own, firsts)
+        state.last[group] = _newest(own, is_last[part])
     values, sums = _differences(rows, is_first, is_folded=is_folded)
     values[is_first & ~counted] = 0
     sums[is_first & ~counted] = 0.0
@@ -152,6 +187,14 @@ def from_cumulative(
         sums[fresh],
         (~is_first | counted)[fresh],
     )
+
+
+def _numbered(parts: Sequence[Points]) -> Points:
+    """Return the rows of several writers, their positions above the numbers of their streams."""
+    joined = Points.joined(parts)
+    positions = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    streams = joined.streams + (positions << _ABOVE)
+    return Points(streams, joined.starts, joined.times, joined.values, joined.sums)
 
 
 def _in_order(before: Points, points: Points) -> tuple[Points, NDArray[np.bool_]]:
@@ -188,8 +231,6 @@ def _counts_in_full(
     another count of the same start was heard of earlier, as this one would have been.
     """
     counted = np.zeros(len(rows), bool)
-    if not firsts.any():
-        return counted
     starts, times = rows.starts[firsts], rows.times[firsts]
     known_starts, known_times = state.starts_seen()
     every = np.append(known_starts, rows.starts)
@@ -227,7 +268,9 @@ def _moved_up(values: Int64s) -> Int64s:
     return np.diff(up_to, axis=1, prepend=0)
 
 
-def _last_of_each(rows: Points) -> Points:
-    ends = np.append(_begins(rows)[1:], True)[: len(rows)]
+def _newest(rows: Points, is_last: NDArray[np.bool_]) -> Points:
+    """Return what to remember of one writer's rows, by its own numbers of streams."""
     newest = int(rows.times.max(initial=0))
-    return rows.take(ends & (rows.times >= newest - FORGET_NS))
+    last = rows.take(is_last & (rows.times >= newest - FORGET_NS))
+    last.streams &= _BELOW
+    return last

@@ -7,13 +7,13 @@ belongs to is a number of its writer (`telemetry.domain.otlp.writers`), so that 
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PREFIX", "Block", "Family", "Points", "decode", "encode", "is_points"]
+__all__ = ["PREFIX", "Block", "Family", "Kind", "Points", "decode", "encode", "is_points"]
 
 # The first byte of a log row of points; that of counts is zlib's.
 PREFIX = b"\x03"
@@ -55,7 +55,7 @@ class Points(msgspec.Struct):
         """Bytes of memory."""
         return self.values.nbytes + 4 * self.streams.nbytes
 
-    def take(self, chosen: NDArray[Any]) -> "Points":
+    def take(self, chosen: NDArray[Any] | slice) -> "Points":
         """Return the chosen rows, in the order of `chosen` when it holds positions."""
         return Points(
             self.streams[chosen],
@@ -85,6 +85,21 @@ class Points(msgspec.Struct):
         return cls(none, none, none, np.zeros((0, width), np.int64), np.zeros(0))
 
 
+class Kind(NamedTuple):
+    """What points must have in common to be counted together; see `Block`."""
+
+    family: str
+    is_delta: bool
+    is_folded: bool
+    bounds: tuple[float, ...]
+
+    @property
+    def name(self) -> str:
+        """How a writer's state calls it; never that of another kind."""
+        bounds = ",".join(f"{bound:g}" for bound in self.bounds)
+        return f"{self.family}{'~' if self.is_folded else ''}{bounds}"
+
+
 @dataclass(frozen=True)
 class Block:
     """Points of one kind.
@@ -106,9 +121,9 @@ class Block:
     points: Points
 
     @property
-    def group(self) -> tuple[int, str, bool, bool, tuple[float, ...]]:
-        """Blocks with the same group can be joined."""
-        return self.writer_id, self.family, self.is_delta, self.is_folded, self.bounds
+    def kind(self) -> "Kind":
+        """Blocks of the same kind are counted together."""
+        return Kind(self.family, self.is_delta, self.is_folded, self.bounds)
 
 
 # Rows; streams, starts, times and values, each with the width of its items; sums.

@@ -10,9 +10,9 @@ import numpy as np
 from telemetry.domain.buckets import full_bounds
 from telemetry.domain.deltas import RequestCount, RequestKey
 from telemetry.domain.otlp.attributes import Attributes, http_request
-from telemetry.domain.otlp.increments import Increments
+from telemetry.domain.otlp.increments import Increments, writers_streams
 from telemetry.domain.otlp.minutes import MinuteValues
-from telemetry.domain.otlp.points import Family, Floats, Int64s
+from telemetry.domain.otlp.points import Family, Floats, Int64s, Kind
 from telemetry.domain.otlp.writers import Stream
 
 __all__ = ["MetricTally", "Owner", "RequestTally", "SeriesName", "folded"]
@@ -75,22 +75,34 @@ class RequestTally:
         self._codes: dict[Counted, int] = {}
         self._parts: dict[OwnBounds, list[Part]] = {}
 
-    def add(self, owner: Owner, bounds: Sequence[float], increments: Increments) -> None:
-        """Add increments of request durations, counted over `bounds` (ms)."""
+    def add(self, owners: Sequence[Owner], bounds: Sequence[float], increments: Increments) -> None:
+        """Add increments of request durations, counted over `bounds` (ms).
+
+        Args:
+            owners: Of the writers, by their position.
+            bounds: Upper bounds of the buckets.
+            increments: What was added.
+        """
         busy = increments.values.any(axis=1)
-        if not busy.any():
-            return
-        own = self._own.get(owner.service_id, ())
-        numbers, position = np.unique(increments.streams[busy], return_inverse=True)
-        keys, known = owner.requests, self._codes
-        codes = np.array([known.setdefault(keys[n], len(known)) for n in numbers.tolist()])
-        part = (
-            codes[position],
-            increments.minutes[busy],
-            folded(increments.values[busy], bounds, full_bounds(own)),
-            increments.sums[busy],
-        )
-        self._parts.setdefault(own, []).append(part)
+        owns = [self._own.get(owner.service_id, ()) for owner in owners]
+        for own in set(owns):
+            alike = [position for position, other in enumerate(owns) if other == own]
+            is_own = len(alike) == len(owns) or np.isin(increments.writers, alike)
+            chosen = busy & is_own
+            if chosen.any():
+                keys, position = np.unique(increments.keys[chosen], return_inverse=True)
+                part = (
+                    self._codes_of(owners, keys)[position],
+                    increments.minutes[chosen],
+                    folded(increments.values[chosen], bounds, full_bounds(own)),
+                    increments.sums[chosen],
+                )
+                self._parts.setdefault(own, []).append(part)
+
+    def _codes_of(self, owners: Sequence[Owner], keys: Int64s) -> Int64s:
+        known = self._codes
+        counted = (owners[writer].requests[stream] for writer, stream in writers_streams(keys))
+        return np.array([known.setdefault(each, len(known)) for each in counted], np.int64)
 
     def rows(self) -> list[RequestCount]:
         """Return one count for each key and minute."""
@@ -129,26 +141,30 @@ class MetricTally:
     _gauged: dict[tuple[SeriesName, int], tuple[int, float]] = field(default_factory=dict)
     _covered: set[tuple[int, int]] = field(default_factory=set)
 
-    def add(
-        self, owner: Owner, family: str, bounds: Sequence[float], increments: Increments
-    ) -> None:
-        """Add increments of counters or histograms, or values of gauges."""
-        self._covered |= {(owner.service_id, minute) for minute in increments.covered()}
-        if family == Family.GAUGE:
-            self._add_gauges(owner, increments)
+    def add(self, owners: Sequence[Owner], kind: Kind, increments: Increments) -> None:
+        """Add increments of counters or histograms, or values of gauges, of the owners' streams."""
+        self._covered |= {
+            (owners[writer].service_id, minute) for writer, minute in increments.covered()
+        }
+        if kind.family == Family.GAUGE:
+            self._add_gauges(owners, increments)
             return
         values = increments.values
-        if family == Family.HISTOGRAM:
+        if kind.family == Family.HISTOGRAM:
             # Counts of events, as thousandths like every counter; each bound counts all below it.
             values = np.cumsum(values, axis=1) * 1000
-        suffixes = _suffixes(family, bounds)
-        for stream, minute, row in zip(
-            increments.streams.tolist(), increments.minutes.tolist(), values.tolist(), strict=True
+        suffixes = _suffixes(kind)
+        for (writer, stream), minute, row in zip(
+            writers_streams(increments.keys),
+            increments.minutes.tolist(),
+            values.tolist(),
+            strict=True,
         ):
+            owner = owners[writer]
             described = owner.streams[stream]
             for (suffix, more), value in zip(suffixes, row, strict=True):
                 self._count(_counter(owner, described, suffix, more), minute, value)
-            if family == Family.HISTOGRAM:
+            if kind.family == Family.HISTOGRAM:
                 self._count(_counter(owner, described, COUNT), minute, row[-1])
 
     def _count(self, name: SeriesName, minute: int, value: int) -> None:
@@ -156,14 +172,15 @@ class MetricTally:
         if value:
             self._counted[name, minute] = self._counted.get((name, minute), 0) + value
 
-    def _add_gauges(self, owner: Owner, increments: Increments) -> None:
-        for stream, minute, at, value in zip(
-            increments.streams.tolist(),
+    def _add_gauges(self, owners: Sequence[Owner], increments: Increments) -> None:
+        for (writer, stream), minute, at, value in zip(
+            writers_streams(increments.keys),
             increments.minutes.tolist(),
             increments.times.tolist(),
             increments.sums.tolist(),
             strict=True,
         ):
+            owner = owners[writer]
             known = owner.streams[stream]
             name = SeriesName(owner.service_id, Family.GAUGE, known.metric, known.attributes)
             self.names.add(name)
@@ -188,8 +205,8 @@ def _counter(owner: Owner, stream: Stream, suffix: str, more: Attributes = ()) -
     return SeriesName(owner.service_id, Family.COUNTER, stream.metric + suffix, attributes)
 
 
-def _suffixes(family: str, bounds: Sequence[float]) -> list[tuple[str, Attributes]]:
-    if family == Family.COUNTER:
+def _suffixes(kind: Kind) -> list[tuple[str, Attributes]]:
+    if kind.family == Family.COUNTER:
         return [("", ())]
-    names = [*(f"{bound:g}" for bound in bounds), "+Inf"]
+    names = [*(f"{bound:g}" for bound in kind.bounds), "+Inf"]
     return [(BUCKET, (("le", name),)) for name in names]
