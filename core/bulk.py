@@ -23,18 +23,19 @@ Row = Mapping[str, Any]
 M = TypeVar("M", bound=Model)
 
 
-def insert_rows(model: type[Model], rows: Sequence[Row], *, ignore_conflicts: bool = False) -> None:
+def insert_rows(model: type[Model], rows: Sequence[Row], *, on_conflict: str = "") -> None:
     """Insert rows, all with the same columns, named as in the table, e.g. `incident_id`.
 
     Args:
         model: Whose table.
         rows: Columns that are left out must have a default in the database.
-        ignore_conflicts: Leave rows as they are whose unique values exist already.
+        on_conflict: What happens to rows whose unique values exist already, in SQL, e.g. `DO NOTHING`
+            or `(name) DO UPDATE SET count = EXCLUDED.count`; empty is an error.
     """
     if not rows:
         return
     columns = tuple(rows[0])
-    sql = _insertion(connection.vendor, model, columns, ignore_conflicts=ignore_conflicts)
+    sql = _insertion(connection.vendor, model, columns, on_conflict=on_conflict)
     with connection.cursor() as cursor:
         cursor.execute(sql, [_json(rows)])
 
@@ -208,10 +209,10 @@ def _insertions(tables: tuple[tuple[type[Model], tuple[str, ...]], ...]) -> str:
 
 @lru_cache(maxsize=256)
 def _insertion(
-    vendor: str, model: type[Model], columns: tuple[str, ...], *, ignore_conflicts: bool = False
+    vendor: str, model: type[Model], columns: tuple[str, ...], *, on_conflict: str = ""
 ) -> str:
     # Without a condition SQLite reads the word ON as that of a join.
-    conflict = " WHERE true ON CONFLICT DO NOTHING" if ignore_conflicts else ""
+    conflict = f" WHERE true ON CONFLICT {on_conflict}" if on_conflict else ""
     names = ", ".join(map(_name, columns))
     document = _document_of(vendor, model, tuple((name, name) for name in columns))
     return (

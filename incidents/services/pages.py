@@ -150,5 +150,5 @@ class Place:
 
 def insert(pages: Sequence[dict[str, Any]]) -> int:
     """Insert pages; one that exists already, by its key, is left as it is."""
-    bulk.insert_rows(Page, pages, ignore_conflicts=True)
+    bulk.insert_rows(Page, pages, on_conflict="DO NOTHING")
     return len(pages)

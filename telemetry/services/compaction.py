@@ -8,12 +8,14 @@ write lock on SQLite), so adding is a plain read, add and write.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 import structlog
 from django.db import DataError, IntegrityError, connection, transaction
 
 from catalog.models import Service
+from core.bulk import insert_rows
 from sre.slo_sli import OTHER_ENDPOINT
 from telemetry.domain import deltas
 from telemetry.domain.deltas import Delta, FreshnessCount, RequestCount
@@ -39,6 +41,21 @@ _LOCK = 0x7E1E_0001
 # Service ids and minute numbers.
 Pairs = set[tuple[int, int]]
 _ROWS_A_QUERY = 500
+# Asked at every turn, by Django at several times the price.
+_WAITING = """
+    SELECT id, size FROM telemetry_telemetrydelta WHERE quarantined_at IS NULL ORDER BY id LIMIT %s
+"""
+_SEEN = ", ".join(
+    f"""{column} = CASE
+        WHEN telemetry_servicetelemetry.{column} IS NULL
+          OR EXCLUDED.{column} {newer} telemetry_servicetelemetry.{column}
+        THEN EXCLUDED.{column} ELSE telemetry_servicetelemetry.{column} END"""
+    for column, newer in {
+        "first_event_at": "<",
+        "last_event_at": ">",
+        "first_cover_at": "<",
+    }.items()
+)
 _HOLD_SERVICES = "SELECT id FROM catalog_service WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
 _POISON = (
     msgspec.MsgspecError, DataError, IntegrityError, ValueError, TypeError, LookupError,
@@ -67,10 +84,12 @@ def compact(*, now: datetime, limit: int = LIMIT) -> int:
 
 
 def _waiting(limit: int) -> list[int]:
-    rows = TelemetryDelta.objects.filter(quarantined_at=None).order_by("pk")
     ids: list[int] = []
     size = 0
-    for pk, row_size in rows.values_list("pk", "size")[:limit]:
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING, [limit])
+        rows = cursor.fetchall()
+    for pk, row_size in rows:
         size += row_size
         if ids and size > MAX_BYTES:
             break
@@ -136,14 +155,8 @@ def _add(delta: Delta, also: Pairs, *, version: int, now: datetime) -> None:
     touched = events | set(delta.covers)
     minute_rows.add_requests(_capped(delta, now=now))
     _add_freshness(_capped_freshness(delta, now=now))
-    CoveredMinute.objects.bulk_create(
-        [
-            CoveredMinute(service_id=service_id, minute=deltas.minute_start(minute))
-            for service_id, minute in delta.covers
-        ],
-        ignore_conflicts=True,
-        batch_size=_ROWS_A_QUERY,
-    )
+    covers = [_of_minute(*pair) for pair in delta.covers]
+    insert_rows(CoveredMinute, covers, on_conflict="DO NOTHING")
     _note_services(events, delta.covers)
     _mark_dirty(touched | also, version=version)
 
@@ -211,6 +224,8 @@ def _beyond_cap(
     services = {service_id for service_id, _ in names}
     rows = Series.objects.filter(service_id__in=services, kind=kind)
     known = set(rows.values_list("service_id", "name"))
+    if names <= known:
+        return set()
     room = {pk: MAX_SERIES - sum(1 for owner, _ in known if owner == pk) for pk in services}
     over: set[tuple[int, str]] = set()
     fresh: list[tuple[int, str]] = []
@@ -269,35 +284,28 @@ def _note_services(happened: Pairs, covered_minutes: Iterable[tuple[int, int]]) 
         events[service_id].append(minute)
     for service_id, minute in covered_minutes:
         covers[service_id].append(minute)
-    services = events.keys() | covers.keys()
-    rows = ServiceTelemetry.objects.in_bulk(services)
-    for pk in sorted(services):
-        row = rows.setdefault(pk, ServiceTelemetry(service_id=pk))
-        seen, covered = events[pk], covers[pk]
-        row.first_event_at = min(_instants(seen, row.first_event_at), default=None)
-        row.last_event_at = max(_instants(seen, row.last_event_at), default=None)
-        row.first_cover_at = min(_instants(covered, row.first_cover_at), default=None)
-    ServiceTelemetry.objects.bulk_create(
-        [rows[pk] for pk in sorted(services)],
-        update_conflicts=True,
-        unique_fields=["service"],
-        update_fields=["first_event_at", "last_event_at", "first_cover_at"],
-    )
+    rows: list[dict[str, Any]] = [
+        {
+            "service_id": pk,
+            "own_bounds_ms": [],
+            "first_event_at": _instant(min(events[pk], default=None)),
+            "last_event_at": _instant(max(events[pk], default=None)),
+            "first_cover_at": _instant(min(covers[pk], default=None)),
+        }
+        for pk in sorted(events.keys() | covers.keys())
+    ]
+    insert_rows(ServiceTelemetry, rows, on_conflict=f"(service_id) DO UPDATE SET {_SEEN}")
 
 
-def _instants(minutes: Iterable[int], known: datetime | None) -> list[datetime]:
-    """Return the beginnings of minutes, and what was known before."""
-    return [*map(deltas.minute_start, minutes), *([known] if known else [])]
+def _instant(minute: int | None) -> datetime | None:
+    return None if minute is None else deltas.minute_start(minute)
+
+
+def _of_minute(service_id: int, minute: int) -> dict[str, Any]:
+    return {"service_id": service_id, "minute": deltas.minute_start(minute)}
 
 
 def _mark_dirty(pairs: Pairs, *, version: int) -> None:
-    DirtyMinute.objects.bulk_create(
-        [
-            DirtyMinute(service_id=service_id, minute=deltas.minute_start(minute), version=version)
-            for service_id, minute in sorted(pairs)
-        ],
-        update_conflicts=True,
-        unique_fields=["service", "minute"],
-        update_fields=["version"],
-        batch_size=_ROWS_A_QUERY,
-    )
+    rows = [{**_of_minute(*pair), "version": version} for pair in sorted(pairs)]
+    take_over = "(service_id, minute) DO UPDATE SET version = EXCLUDED.version"
+    insert_rows(DirtyMinute, rows, on_conflict=take_over)

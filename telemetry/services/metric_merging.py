@@ -13,6 +13,7 @@ from datetime import datetime
 import structlog
 from django.db import connection
 
+from core.bulk import update_rows
 from telemetry.domain import deltas
 from telemetry.domain.deltas import Delta
 from telemetry.domain.otlp.increments import (
@@ -140,11 +141,18 @@ def _own_bounds(rows: Iterable[MetricWriter]) -> dict[int, tuple[int, ...]]:
 
 def _store_states(writers: Iterable[_Writer], *, now: datetime) -> None:
     """Store what counting left; Django's own ways take longer to say it than to do it."""
+    found = [(each.state.pack(), _bounds(each.row, each.blocks), each.row.pk) for each in writers]
+    if connection.vendor == "postgresql":
+        update_rows(
+            MetricWriter,
+            [
+                {"id": pk, "state": state, "bounds": bounds, "last_seen_at": now}
+                for state, bounds, pk in found
+            ],
+        )
+        return
     seen_at = connection.ops.adapt_datetimefield_value(now)
-    values = [
-        (each.state.pack(), json.dumps(_bounds(each.row, each.blocks)), seen_at, each.row.pk)
-        for each in writers
-    ]
+    values = [(state, json.dumps(bounds), seen_at, pk) for state, bounds, pk in found]
     with connection.cursor() as cursor:
         cursor.executemany(_STORE_STATE, values)
 
