@@ -1,6 +1,7 @@
 """Reading what judging needs of all SLOs, in a few queries for any number of them."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
@@ -30,19 +31,25 @@ _FIELDS = (
 )
 
 
-def load(*, disabled: bool = False) -> list[Plan]:
+def load(*, disabled: bool = False, only: Collection[int] | None = None) -> list[Plan]:
     """Return the plans of all enabled SLOs, or of all, by id; members of composites are linked, not listed.
 
     A composite's windows end when the data of its latest member is in.
+
+    Args:
+        disabled: Return those of disabled SLOs, too.
+        only: Ids of the SLOs to read, the members of composites among them; None reads every one.
     """
-    versions = _versions()
+    rows, versions = Slo.objects.order_by("pk"), _versions(only)
+    if only is not None:
+        rows = rows.filter(pk__in=only)
     adjusted = adjustments.adjusted_slos()
     policies: dict[int | None, StatePolicy] = {None: STANDARD}
     policies |= {row.pk: row.as_domain() for row in BudgetPolicy.objects.all()}
     rules: dict[tuple[Any, ...], WindowRule] = {}
     plans: dict[int, Plan] = {}
     composites: dict[int, list[Plan]] = defaultdict(list)
-    for row in Slo.objects.order_by("pk").values_list(*_FIELDS):
+    for row in rows.values_list(*_FIELDS):
         pk, sli, slot, kind, method, *window, minimum, since, enabled, state, begun, policy = row
         key = tuple(window)
         if key not in rules:
@@ -71,8 +78,20 @@ def load(*, disabled: bool = False) -> list[Plan]:
 
 
 def of(slo: Slo) -> Plan:
-    """Return the plan of one SLO, enabled or not."""
-    return next(plan for plan in load(disabled=True) if plan.pk == slo.pk)
+    """Return the plan of one SLO, enabled or not; nothing is read of SLOs that are no part of it."""
+    return next(plan for plan in load(disabled=True, only=_parts_of(slo)) if plan.pk == slo.pk)
+
+
+def _parts_of(slo: Slo) -> set[int]:
+    """Return the ids of an SLO and, where it is a composite, of all its members and theirs."""
+    parts = {slo.pk}
+    owners = {slo.sli_id} if slo.sli.kind == Sli.Kind.COMPOSITE else set()
+    while owners:
+        members = CompositeMember.objects.filter(sli__in=owners).exclude(slo__in=parts)
+        found = list(members.values_list("slo_id", "slo__sli_id", "slo__sli__kind"))
+        parts |= {pk for pk, _, _ in found}
+        owners = {sli for _, sli, kind in found if kind == Sli.Kind.COMPOSITE}
+    return parts
 
 
 def _rule(kind: str, days: int, period: str, zone: str, delay_minutes: int | None) -> WindowRule:
@@ -81,11 +100,13 @@ def _rule(kind: str, days: int, period: str, zone: str, delay_minutes: int | Non
     return WindowRule(days if rolls else 0, Period(period), "" if rolls else zone, delay)
 
 
-def _versions() -> dict[int, tuple[Version, ...]]:
+def _versions(only: Collection[int] | None) -> dict[int, tuple[Version, ...]]:
     """Return every SLO's versions, oldest first; those with the same one share it."""
     found: dict[int, list[Version]] = defaultdict(list)
     known: dict[tuple[Any, Any], Version] = {}
     rows = SloVersion.objects.order_by("effective_from", "pk")
+    if only is not None:
+        rows = rows.filter(slo__in=only)
     for slo, objective, since in rows.values_list("slo_id", "objective", "effective_from"):
         key = (objective, since)
         if key not in known:
@@ -96,8 +117,8 @@ def _versions() -> dict[int, tuple[Version, ...]]:
 
 def _link_members(composites: dict[int, list[Plan]], plans: dict[int, Plan]) -> None:
     members: dict[int, list[Member]] = defaultdict(list)
-    rows = CompositeMember.objects.order_by("pk").values_list("sli_id", "slo_id", "weight")
-    for sli, slo, weight in rows:
+    rows = CompositeMember.objects.filter(sli__in=composites).order_by("pk")
+    for sli, slo, weight in rows.values_list("sli_id", "slo_id", "weight"):
         members[sli].append(Member(plans[slo], weight))
     for sli, owners in composites.items():
         for plan in owners:

@@ -3,13 +3,16 @@
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from accounts.roles import Role
 from accounts.tests.cast import person
 from core.models import AuditEntry
 from slo.models import CompositeMember, Sli, Slo
+from slo.queries import plans
 from slo.tests.world import World
 
 pytestmark = pytest.mark.django_db
@@ -144,3 +147,31 @@ def test_the_admin_makes_a_composite_and_says_what_is_wrong(world: World) -> Non
     right = admin.post("/admin/slo/sli/add/", form(world, (latency, 4)))
     assert right.status_code == 302, right.content.decode()
     assert members() == {"users-api-latency": 4}
+
+
+def test_the_plan_of_one_is_that_of_all_without_the_others(world: World) -> None:
+    """A composite brings its members and theirs along, anything else nothing."""
+    journey(world, [{"slo": "users-api-availability", "weight": 3}, {"slo": "users-api-latency"}])
+    objective_of("journey")
+    body = {"slug": "whole", "service": world.service.slug, "kind": "composite"}
+    nested = [{"slo": "journey"}, {"slo": "users-api-freshness", "weight": 2}]
+    send("post", "slis/", body | {"members": nested}, status=201)
+    objective_of("whole")
+    together = {plan.pk: plan for plan in plans.load(disabled=True)}
+    read = {slo.slug: {slo.pk} for slo in Slo.objects.exclude(sli__kind="composite")}
+    read["journey"] = read["users-api-availability"] | read["users-api-latency"]
+    read["whole"] = read["journey"] | read["users-api-freshness"]
+    for slo in Slo.objects.all():
+        assert plans.of(slo) == together[slo.pk]
+        with CaptureQueriesContext(connection) as captured:
+            plans.of(slo)
+        (asked,) = (q["sql"] for q in captured if 'FROM "slo_slo" ' in q["sql"])
+        named = asked.rpartition('"slo_slo"."id" IN (')[2].partition(")")[0]
+        composites = set(Slo.objects.filter(sli__kind="composite").values_list("pk", flat=True))
+        assert {int(each) for each in named.split(",")} - composites == read[slo.slug] - composites
+
+
+def objective_of(sli: str) -> None:
+    """Give a composite an objective of the same name."""
+    body = {"slug": sli, "name": sli, "sli": sli, "objective": "0.99", "window_days": 28}
+    send("post", "slos/", body, status=201)
