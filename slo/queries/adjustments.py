@@ -49,33 +49,59 @@ def of(wanted: Mapping[int, Sequence[Window]]) -> dict[tuple[int, Window], Delta
     every = [window for windows in wanted.values() for window in windows]
     if not every:
         return {}
-    first, last = min(w.start for w in every), max(w.end for w in every)
+    whole = Window(min(w.start for w in every), max(w.end for w in every))
+    deltas: dict[tuple[int, Window], Delta] = {}
+    for slo, corrections in within(whole, wanted).items():
+        deltas |= corrections.over(wanted[slo])
+    return deltas
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """What corrections add to one SLO's minutes.
+
+    Args:
+        slo: Its id.
+        minutes: Numbers of the minutes, ascending.
+        running: What is added before each of them, and before the end; a column a part of `Delta`.
+    """
+
+    slo: int
+    minutes: NDArray[np.int64]
+    running: NDArray[np.int64]
+
+    def over(self, windows: Iterable[Window]) -> dict[tuple[int, Window], Delta]:
+        """Return what they add to windows; nothing where they do not."""
+        found: dict[tuple[int, Window], Delta] = {}
+        for window in windows:
+            ends = [minute_number(window.start), minute_number(window.end)]
+            first, last = np.searchsorted(self.minutes, ends)
+            delta = Delta(*(self.running[last] - self.running[first]).tolist())
+            if any(delta):
+                found[self.slo, window] = delta
+        return found
+
+
+def within(window: Window, slos: Iterable[int]) -> dict[int, Corrections]:
+    """Return the corrections of minutes in `window`, by SLO id; of those that have any."""
     rows: dict[int, list[NDArray[np.int64]]] = defaultdict(list)
     found = SliceAdjustment.objects.filter(
-        slo__in=list(wanted), hour__gt=first - HOUR, hour__lt=last
+        slo__in=list(slos), hour__gt=window.start - HOUR, hour__lt=window.end
     ).order_by("slo_id", "hour")
     for slo, hour, minutes in found.values_list("slo_id", "hour", "minutes"):
         part = np.array(minutes, dtype=np.int64)
         part[:, 0] += minute_number(hour)
         rows[slo].append(part)
-    deltas: dict[tuple[int, Window], Delta] = {}
-    for slo, parts in rows.items():
-        deltas |= {(slo, window): delta for window, delta in _sums(parts, wanted[slo])}
-    return deltas
+    return {slo: Corrections(slo, *_running(parts)) for slo, parts in rows.items()}
 
 
-def _sums(
-    parts: Sequence[NDArray[np.int64]], windows: Iterable[Window]
-) -> Iterable[tuple[Window, Delta]]:
-    """Yield the windows in which something is added: the difference of two running sums."""
+def _running(
+    parts: Sequence[NDArray[np.int64]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the minutes of some parts, and what is added before each of them."""
     minutes = np.concatenate(parts)
-    at, zero = minutes[:, 0], np.zeros((1, minutes.shape[1] - 1), dtype=np.int64)
-    running = np.concatenate([zero, np.cumsum(minutes[:, 1:], axis=0)])
-    for window in windows:
-        edges = np.searchsorted(at, [minute_number(window.start), minute_number(window.end)])
-        delta = Delta(*(running[edges[1]] - running[edges[0]]).tolist())
-        if any(delta):
-            yield window, delta
+    zero = np.zeros((1, minutes.shape[1] - 1), dtype=np.int64)
+    return minutes[:, 0], np.concatenate([zero, np.cumsum(minutes[:, 1:], axis=0)])
 
 
 @dataclass(frozen=True)
@@ -99,10 +125,8 @@ def before(slo: int, instants: Sequence[datetime]) -> Running:
         part = np.array(minutes, dtype=np.int64)
         part[:, 0] += minute_number(hour)
         parts.append(part)
-    minutes = np.concatenate(parts)
-    zero = np.zeros((1, len(Delta._fields)), dtype=np.int64)
-    running = np.concatenate([zero, np.cumsum(minutes[:, 1:], axis=0)])
-    found = running[np.searchsorted(minutes[:, 0], [minute_number(at) for at in instants])]
+    minutes, running = _running(parts)
+    found = running[np.searchsorted(minutes, [minute_number(at) for at in instants])]
     counters = np.zeros((len(instants), COUNTERS), dtype=np.int64)
     by_counter = {GOOD: "good", TOTAL: "total", MEASURED: "measured"}
     by_counter |= {ACTIVE: "active", MET: "met", RATED: "rated"}

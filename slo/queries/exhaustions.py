@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from fractions import Fraction
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -13,8 +15,7 @@ from slo.domain.exhaustion import Pace, Search, Spending
 from slo.domain.figures import EXHAUSTS_NEVER, EXHAUSTS_UNKNOWN, Round
 from slo.domain.judging import Reading, judge
 from slo.domain.plans import OWN, WINDOWS, Plan, WindowRule, allowed_units
-from slo.domain.rounds import pieces
-from slo.domain.windows import Window
+from slo.domain.windows import Window, split_by_version
 from slo.queries import adjustments
 from slo.queries.slices import SliceReader
 from slo.queries.spending import SpendingReader
@@ -169,20 +170,46 @@ class _Plain:
 
 
 class _InParts:
-    """Sums of an SLO that is corrected, or whose objective changed within the window."""
+    """Sums of an SLO that is corrected, or whose objective changed within the window.
+
+    All that is asked for ends now, so what follows a change of the objective is judged once.
+    """
 
     def __init__(self, plan: Plan, own: Window, reader: SliceReader) -> None:
         self._plan = plan
-        self._end = own.end
+        self._own = own
         self._reader = reader
 
     def __call__(self, instants: Sequence[datetime], minutes: int) -> list[Spending]:
         """See `_Sums`."""
-        plan, windows = self._plan, [Window(at, self._end) for at in instants]
-        parts = [part for window in windows for part in pieces(plan, [window])]
-        prefixes = self._reader.prefixes([at for part in parts for at in (part.start, part.end)])
-        deltas = adjustments.of({plan.pk: parts}) if plan.is_adjusted else {}
-        reading = Reading(prefixes, deltas)
-        judged = [judge(plan, window, reading) for window in windows]
+        behind = self._behind
+        nexts = [min(border for border in behind if border >= at) for at in instants]
+        heads = [Window(at, border) for at, border in zip(instants, nexts, strict=True)]
         scale = UNITS * minutes
-        return [(found.bad * scale, found.allowed * scale) for found in judged]
+        return [
+            ((bad + behind[border][0]) * scale, (allowed + behind[border][1]) * scale)
+            for (bad, allowed), border in zip(self._spent(heads), nexts, strict=True)
+        ]
+
+    @cached_property
+    def _behind(self) -> dict[datetime, Spending]:
+        """What happened from each change of the objective to now, and nothing from now on."""
+        parts = [part for _, part in split_by_version(self._own, list(self._plan.versions))][1:]
+        bad, allowed = Fraction(0), Fraction(0)
+        behind: dict[datetime, Spending] = {self._own.end: (bad, allowed)}
+        for part, (more_bad, more) in reversed([*zip(parts, self._spent(parts), strict=True)]):
+            bad, allowed = bad + more_bad, allowed + more
+            behind[part.start] = bad, allowed
+        return behind
+
+    @cached_property
+    def _corrections(self) -> adjustments.Corrections | None:
+        pk = self._plan.pk
+        return adjustments.within(self._own, [pk]).get(pk) if self._plan.is_adjusted else None
+
+    def _spent(self, windows: Sequence[Window]) -> list[tuple[Fraction, Fraction]]:
+        """Return bad and allowed events of windows, in each of which one objective holds."""
+        prefixes = self._reader.prefixes([at for w in windows for at in (w.start, w.end)])
+        deltas = self._corrections.over(windows) if self._corrections else {}
+        judged = (judge(self._plan, window, Reading(prefixes, deltas)) for window in windows)
+        return [(found.bad, found.allowed) for found in judged]

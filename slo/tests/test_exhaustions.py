@@ -1,10 +1,13 @@
 """When budgets will be spent, of what the portal really counted."""
 
+import random
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from slo.domain.blocks import Slice
 from slo.models import Correction, Slo
@@ -97,6 +100,54 @@ def test_versions_and_corrections_are_taken_into_account(world: World) -> None:
     # Allowed: 110 minutes by 0.9 and 60 by 0.99; each minute to come is allowed 1 and loses 2.
     left = Fraction(110 * 10 + 60 * 1 - 70 * 2)
     assert found.exhausts_at == end + MINUTE * int(left)
+
+
+def test_many_changes_are_asked_for_once(world: World) -> None:
+    """Eleven changes of the objective and two corrections: the minute that looking at each finds,
+    and what was corrected is read once, however many steps the search takes."""
+    slo = world.custom("restless", "0.99")
+    Slo.objects.filter(pk=slo.pk).update(window_days=1)
+    chance = random.Random(7)
+    minutes = [Slice(100 - chance.choice((0, 0, 0, 1, 3)), 100) for _ in range(660)]
+    minutes[-60:] = [Slice(98, 100)] * 60
+    for number in range(1, 12):
+        objective = Decimal("0.985" if number % 2 else "0.99")
+        at = NOON + MINUTE * 55 * number
+        objectives.set_objective(slo=slo, objective=objective, actor="test", now=at)
+    end = evaluate(slo, minutes)
+    for first in (100, 330):
+        corrections.create(
+            actor="test",
+            now=end,
+            slo=slo,
+            mode=Correction.Mode.EXCLUDE,
+            starts_at=NOON + MINUTE * first,
+            ends_at=NOON + MINUTE * (first + 30),
+            reason="drill",
+        )
+        minutes[first : first + 30] = [Slice(0, 0)] * 30
+    with CaptureQueriesContext(connection) as captured:
+        evaluation.refresh_statuses(watermark=end, now=end)
+    read = [q["sql"] for q in captured if "minutes" in q["sql"] and "sliceadjustment" in q["sql"]]
+    assert len(read) == 2, "once by the round, once by the search"
+
+    share = [Fraction("0.015") if number // 55 % 2 else Fraction("0.01") for number in range(660)]
+    ahead = [(0, Fraction(0))] * (1440 - 660)
+    window = [
+        *ahead,
+        *((m.total - m.good, a * m.total) for m, a in zip(minutes, share, strict=True)),
+    ]
+    bad, allowed = sum(b for b, _ in window), sum((a for _, a in window), Fraction(0))
+    expected = None
+    for number, (gone_bad, gone) in enumerate(window):
+        if bad + 2 * number >= allowed + share[-1] * 100 * number:
+            expected = number
+            break
+        bad, allowed = bad - gone_bad, allowed - gone
+    assert expected
+    found = figures.of(slo)
+    assert found is not None
+    assert found.exhausts_at == end + MINUTE * expected
 
 
 def test_a_calendar_budget_is_spent_within_its_period_or_never(world: World) -> None:
