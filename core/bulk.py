@@ -17,7 +17,7 @@ from django.db.models import BinaryField, Model
 
 from core import prepared
 
-__all__ = ["Inserts", "insert_rows", "reserve_ids", "select_rows", "update_rows"]
+__all__ = ["Inserts", "insert_rows", "reserve_ids", "select_rows", "select_values", "update_rows"]
 
 Row = Mapping[str, Any]
 M = TypeVar("M", bound=Model)
@@ -106,32 +106,53 @@ def select_rows(
         columns: Names in the table → values.
         lock: Keep others from changing the rows until the transaction ends.
     """
+    is_locked = lock and connection.vendor == "postgresql"
+    names = _columns(model)
+    rows = _select(model, names, columns, f" ORDER BY id{' FOR UPDATE' if is_locked else ''}")
+    attributes = [field.attname for field in model._meta.concrete_fields]
+    alias = connection.alias
+    return [model.from_db(alias, attributes, values) for values in rows]
+
+
+def select_values(
+    model: type[Model], names: Sequence[str], columns: Mapping[str, Iterable[Any]]
+) -> list[Sequence[Any]]:
+    """Return some columns of the rows that `select_rows` would find, in any order."""
+    return _select(model, tuple(names), columns)
+
+
+def _select(
+    model: type[Model],
+    names: tuple[str, ...],
+    columns: Mapping[str, Iterable[Any]],
+    behind: str = "",
+) -> list[Sequence[Any]]:
     values = {name: list(wanted) for name, wanted in columns.items()}
+    if not all(values.values()):
+        return []
     conditions = " AND ".join(
         f"{_name(name)} IN ({', '.join(['%s'] * len(wanted))})" for name, wanted in values.items()
     )
-    fields = model._meta.concrete_fields
-    names = ", ".join(map(_name, _columns(model)))
-    is_locked = lock and connection.vendor == "postgresql"
-    sql = (
-        f"SELECT {names} FROM {_table(model)} WHERE {conditions}"  # noqa: S608 our own names
-        f" ORDER BY id{' FOR UPDATE' if is_locked else ''}"
-    )
+    listed = ", ".join(map(_name, names))
+    sql = f"SELECT {listed} FROM {_table(model)} WHERE {conditions}{behind}"  # noqa: S608 our own names
     with connection.cursor() as cursor:
-        cursor.execute(sql, [each for own in values.values() for each in own])
-        rows = cursor.fetchall()
+        cursor.execute(sql, [_parameter(each) for own in values.values() for each in own])
+        rows: list[Sequence[Any]] = cursor.fetchall()
     if not rows:
         return []
-    expressions = [field.get_col(model._meta.db_table) for field in fields]
+    by_column = {field.column: field for field in model._meta.concrete_fields}
+    expressions = [by_column[name].get_col(model._meta.db_table) for name in names]
     # Django's own way from what a driver returns to what a model holds.
     compiler = model._base_manager.all().query.get_compiler(connection=connection)
     converters = compiler.get_converters(expressions)
-    attributes = [field.attname for field in fields]
-    alias = connection.alias
-    return [
-        model.from_db(alias, attributes, values)
-        for values in compiler.apply_converters(rows, converters)
-    ]
+    return list(compiler.apply_converters(rows, converters)) if converters else rows
+
+
+def _parameter(value: Any) -> Any:
+    """Return a value as the driver takes it."""
+    if isinstance(value, datetime):
+        return connection.ops.adapt_datetimefield_value(value)
+    return value
 
 
 def reserve_ids(model: type[Model], count: int) -> list[int]:

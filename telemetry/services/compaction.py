@@ -15,7 +15,7 @@ import structlog
 from django.db import DataError, IntegrityError, connection, transaction
 
 from catalog.models import Service
-from core.bulk import insert_rows
+from core.bulk import insert_rows, select_values
 from sre.slo_sli import OTHER_ENDPOINT
 from telemetry.domain import deltas
 from telemetry.domain.deltas import Delta, FreshnessCount, RequestCount
@@ -101,8 +101,8 @@ def _waiting(limit: int) -> list[int]:
 def _merge(ids: Sequence[int], *, now: datetime) -> int:
     if not _is_only_compactor():
         return 0
-    rows = TelemetryDelta.objects.filter(pk__in=ids, quarantined_at=None)
-    batches = list(rows.values_list("pk", "payload"))
+    found = select_values(TelemetryDelta, ("id", "payload", "quarantined_at"), {"id": ids})
+    batches = [(pk, payload) for pk, payload, quarantined_at in found if quarantined_at is None]
     if not batches:
         return 0
     payloads = [bytes(payload) for _, payload in batches]
@@ -222,8 +222,8 @@ def _beyond_cap(
     if not names:
         return set()
     services = {service_id for service_id, _ in names}
-    rows = Series.objects.filter(service_id__in=services, kind=kind)
-    known = set(rows.values_list("service_id", "name"))
+    wanted = {"service_id": services, "kind": [kind.value]}
+    known = {(pk, name) for pk, name in select_values(Series, ("service_id", "name"), wanted)}
     if names <= known:
         return set()
     room = {pk: MAX_SERIES - sum(1 for owner, _ in known if owner == pk) for pk in services}

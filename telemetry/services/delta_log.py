@@ -45,7 +45,7 @@ def append(delta: TelemetryDelta) -> None:
         django.db.DatabaseError: The row was not stored.
     """
     if connection.vendor != "sqlite" or connection.in_atomic_block:
-        _trust_quiet_connection()
+        trust_quiet_connection()
         _insert([delta])
         return
     entry = _Entry(delta)
@@ -106,7 +106,7 @@ def _insert(deltas: Sequence[TelemetryDelta]) -> None:
         cursor.executemany(_INSERT, rows)
 
 
-def _trust_quiet_connection() -> None:
+def trust_quiet_connection() -> None:
     """Spare a kept connection the question whether it still works, when nothing arrived on it.
 
     A server that ended it has said so, which makes its socket readable; then Django asks.

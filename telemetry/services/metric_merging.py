@@ -13,7 +13,7 @@ from datetime import datetime
 import structlog
 from django.db import connection
 
-from core.bulk import update_rows
+from core.bulk import select_rows, select_values, update_rows
 from telemetry.domain import deltas
 from telemetry.domain.deltas import Delta
 from telemetry.domain.otlp.increments import (
@@ -67,7 +67,7 @@ def add(blocks: Sequence[Block], *, now: datetime) -> Merged:
     for block in blocks:
         by_writer[block.writer_id].append(block)
     # What was taken in while a writer was being deleted belongs to nobody any more.
-    rows = list(MetricWriter.objects.filter(pk__in=by_writer).order_by("pk"))
+    rows = select_rows(MetricWriter, {"id": by_writer})
     if gone := by_writer.keys() - {row.pk for row in rows}:
         log.warning("telemetry_of_deleted_writers", writers=sorted(gone))
     writers = [_Writer.of(row, by_writer[row.pk]) for row in rows]
@@ -135,8 +135,9 @@ def _count(
 
 
 def _own_bounds(rows: Iterable[MetricWriter]) -> dict[int, tuple[int, ...]]:
-    known = ServiceTelemetry.objects.filter(pk__in={row.service_id for row in rows})
-    return {pk: tuple(own) for pk, own in known.values_list("pk", "own_bounds_ms")}
+    wanted = {"service_id": {row.service_id for row in rows}}
+    known = select_values(ServiceTelemetry, ("service_id", "own_bounds_ms"), wanted)
+    return {pk: tuple(own) for pk, own in known}
 
 
 def _store_states(writers: Iterable[_Writer], *, now: datetime) -> None:

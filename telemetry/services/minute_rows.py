@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import QuerySet
 
+from core.bulk import select_rows, select_values
 from telemetry.domain import deltas
 from telemetry.domain.deltas import RequestCount
 from telemetry.models import MinuteCount
@@ -144,8 +144,10 @@ def of_minutes(
         alike[frozenset(wanted)].append(service_id)
     for together, services in alike.items():
         for part in _parts(sorted(together), _MINUTES_A_QUERY):
-            rows: QuerySet[Any] = model.objects.filter(service_id__in=services, minute__in=part)
-            yield from rows.values_list(*values) if values else rows
+            asked = {"service_id": services, "minute": part}
+            yield from (
+                select_values(model, values, asked) if values else select_rows(model, asked)
+            )
 
 
 def _parts(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -110,6 +110,7 @@ def _store(body: bytes, *, now: datetime, sender: Sender, is_canonical: bool) ->
 def _attempt(
     request: Any, body: bytes, *, now: datetime, sender: Sender, is_canonical: bool
 ) -> Taken:
+    delta_log.trust_quiet_connection()
     period = Period.until(now, retention=settings.TELEMETRY_RETENTION)
     found = _writers(request, sender, now=now)
     reading = read(

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from datetime import datetime
 
+from core.bulk import select_values
 from telemetry.domain.grouping import Target
 from telemetry.domain.otlp.attributes import Attributes
 from telemetry.domain.otlp.writers import Writer, digest_of, pack_streams, unpack_streams
@@ -63,8 +64,9 @@ def _remembered(wanted: dict[Key, tuple[Target, Attributes]]) -> dict[Key, Write
     known = {key: _memory.writers[key] for key in wanted if key in _memory.writers}
     if not known:
         return {}
-    rows = MetricWriter.objects.filter(pk__in=[writer.pk for writer in known.values()])
-    stored = {row[0]: row[1:] for row in rows.values_list("pk", "generation", "stream_count")}
+    names = ("id", "generation", "stream_count")
+    rows = select_values(MetricWriter, names, {"id": [writer.pk for writer in known.values()]})
+    stored = {pk: (generation, count) for pk, generation, count in rows}
     return {
         key: writer
         for key, writer in known.items()
