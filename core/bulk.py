@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import BinaryField, Model
 
 from core import prepared
@@ -37,7 +38,7 @@ def insert_rows(model: type[Model], rows: Sequence[Row], *, on_conflict: str = "
     columns = tuple(rows[0])
     sql = _insertion(connection.vendor, model, columns, on_conflict=on_conflict)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [_json(rows)])
+        _execute(cursor, sql, _json(rows))
 
 
 class Inserts:
@@ -213,8 +214,16 @@ def update_rows(
         f" WHERE {condition} RETURNING {table}.{_name('id')}"
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [_json(rows)])
+        _execute(cursor, sql, _json(rows))
         return {pk for (pk,) in cursor.fetchall()}
+
+
+def _execute(cursor: CursorWrapper, sql: str, document: str) -> None:
+    """Execute one of the few statements that take a document, planned once where that is possible."""
+    if connection.vendor == "postgresql":
+        prepared.execute(cursor, sql.replace("%s", "$1"), ["json"], [document])
+    else:
+        cursor.execute(sql, [document])
 
 
 @lru_cache(maxsize=256)
