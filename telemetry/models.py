@@ -133,9 +133,13 @@ class MinuteCount(models.Model):
     """Requests of one service, endpoint, method and status in one minute.
 
     The database is not asked a thousand times a second whether the service exists: whoever adds rows
-    holds their services, and on PostgreSQL a trigger takes the rows away with their service.
+    holds their services, and on PostgreSQL a trigger takes the rows away with their service. What a
+    row counts is its key: a number of its own would be a second index to write.
     """
 
+    pk = models.CompositePrimaryKey(
+        "service", "minute", "endpoint", "method", "status", "own_bounds_ms"
+    )
     service = models.ForeignKey(
         Service,
         on_delete=models.CASCADE,
@@ -155,14 +159,6 @@ class MinuteCount(models.Model):
     buckets = models.BinaryField(help_text="Counts per bound as msgpack, the last above all.")
 
     objects = MinuteCountQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(
-                fields=["service", "minute", "endpoint", "method", "status", "own_bounds_ms"],
-                name="telemetry_minute_count_once",
-            )
-        ]
 
     def __str__(self) -> str:
         return f"{self.service_id} {self.endpoint} {self.status} {self.minute:%Y-%m-%d %H:%M}"

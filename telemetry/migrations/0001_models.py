@@ -191,7 +191,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='MinuteCount',
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('pk', models.CompositePrimaryKey('service', 'minute', 'endpoint', 'method', 'status', 'own_bounds_ms', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('minute', models.DateTimeField()),
                 ('endpoint', models.CharField(max_length=200)),
                 ('method', models.CharField(blank=True, max_length=10)),
@@ -202,9 +202,6 @@ class Migration(migrations.Migration):
                 ('buckets', models.BinaryField(help_text='Counts per bound as msgpack, the last above all.')),
                 ('service', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='catalog.service')),
             ],
-            options={
-                'constraints': [models.UniqueConstraint(fields=('service', 'minute', 'endpoint', 'method', 'status', 'own_bounds_ms'), name='telemetry_minute_count_once')],
-            },
         ),
         migrations.CreateModel(
             name='MinuteFreshness',

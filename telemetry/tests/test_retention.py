@@ -19,6 +19,7 @@ def test_minutes_older_than_the_retention_go_in_chunks(
 ) -> None:
     """A minute stays exactly as long as the setting says."""
     monkeypatch.setattr(retention, "CHUNK", 2)
+    monkeypatch.setattr(retention, "MINUTES_A_CHUNK", 2)
     service = make_service()
     for ago in range(7):
         at = (NOW - ago * MINUTE).timestamp()
