@@ -13,8 +13,10 @@ from typing import Any
 import msgspec
 import structlog
 from django.db import DataError, IntegrityError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from catalog.models import Service
+from core import prepared
 from core.bulk import insert_rows, select_values
 from sre.slo_sli import OTHER_ENDPOINT
 from telemetry.domain import deltas
@@ -87,7 +89,7 @@ def _waiting(limit: int) -> list[int]:
     ids: list[int] = []
     size = 0
     with connection.cursor() as cursor:
-        cursor.execute(_WAITING, [limit])
+        _execute(cursor, _WAITING, "bigint", limit)
         rows = cursor.fetchall()
     for pk, row_size in rows:
         size += row_size
@@ -113,8 +115,17 @@ def _merge(ids: Sequence[int], *, now: datetime) -> int:
     merged = deltas.merge([*counts, points.delta]) if counts else points.delta
     taken = [pk for pk, _ in batches]
     _add(merged, points.minutes, version=max(taken), now=now)
-    TelemetryDelta.objects.filter(pk__in=taken).delete()
+    _delete(taken)
     return len(taken)
+
+
+def _delete(taken: Sequence[int]) -> None:
+    held = ", ".join(["%s"] * len(taken))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"DELETE FROM telemetry_telemetrydelta WHERE id IN ({held})",  # noqa: S608 placeholders
+            taken,
+        )
 
 
 def _merge_alone(pk: int, *, now: datetime) -> int:
@@ -189,8 +200,16 @@ def _held_services(named: Collection[int]) -> set[int]:
         # The transaction holds SQLite's only writer's lock.
         return set(Service.objects.filter(pk__in=named).values_list("pk", flat=True))
     with connection.cursor() as cursor:
-        cursor.execute(_HOLD_SERVICES, [list(named)])
+        _execute(cursor, _HOLD_SERVICES, "bigint[]", list(named))
         return {pk for (pk,) in cursor.fetchall()}
+
+
+def _execute(cursor: CursorWrapper, sql: str, kind: str, value: Any) -> None:
+    """Execute a statement with one value of a PostgreSQL type, planned once where that is possible."""
+    if connection.vendor == "postgresql":
+        prepared.execute(cursor, sql.replace("%s", "$1"), [kind], [value])
+    else:
+        cursor.execute(sql, [value])
 
 
 def _capped(delta: Delta, *, now: datetime) -> list[RequestCount]:

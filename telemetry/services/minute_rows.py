@@ -55,8 +55,9 @@ def _with_stored(
     rows: Sequence[RequestCount],
 ) -> tuple[Sequence[RequestCount], Sequence[RequestCount]]:
     """Add to `rows` what is stored of them; return those of which something was, and the others."""
-    minutes = {number: deltas.minute_start(number) for number in {row.key.minute for row in rows}}
-    pairs = {(row.key.service_id, minutes[row.key.minute]) for row in rows}
+    keys = {(row.key.service_id, row.key.minute) for row in rows}
+    minutes = {number: deltas.minute_start(number) for _, number in keys}
+    pairs = [(service_id, minutes[number]) for service_id, number in keys]
     stored = list(of_minutes(MinuteCount, pairs, values=_COLUMNS))
     if not stored:
         return [], rows
@@ -96,9 +97,10 @@ def _copy(known: Sequence[RequestCount], fresh: Sequence[RequestCount]) -> None:
 def _lines(rows: Sequence[RequestCount]) -> io.StringIO:
     """Return rows as COPY reads them."""
     keys = [row.key for row in rows]
-    minutes = {n: deltas.minute_start(n).isoformat() for n in {key.minute for key in keys}}
-    endpoints = {name: name.translate(_ESCAPES) for name in {key.endpoint for key in keys}}
-    owns = {own: _text(own) for own in {key.own_bounds for key in keys}}
+    _, names, _, _, numbers, bounds = zip(*keys, strict=True)
+    minutes = {number: deltas.minute_start(number).isoformat() for number in set(numbers)}
+    endpoints = {name: name.translate(_ESCAPES) for name in set(names)}
+    owns = {own: _text(own) for own in set(bounds)}
     pack = deltas.pack
     lines = [
         f"{service_id}\t{minutes[minute]}\t{endpoints[endpoint]}\t{method}\t{status}\t{owns[own]}"
