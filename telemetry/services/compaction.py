@@ -189,9 +189,8 @@ def _of_existing_services(delta: Delta) -> tuple[Delta, Pairs]:
 
 
 def _events(delta: Delta) -> Pairs:
-    keys = [row.key for row in delta.requests]
-    pairs = {(key.service_id, key.minute) for key in keys}
-    return pairs | {(row.key.service_id, row.key.minute) for row in delta.freshness}
+    pairs = {(row.key.service_id, row.key.minute) for row in delta.freshness}
+    return pairs | deltas.minutes_of(delta.requests)
 
 
 def _held_services(named: Collection[int]) -> set[int]:

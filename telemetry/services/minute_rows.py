@@ -55,7 +55,7 @@ def _with_stored(
     rows: Sequence[RequestCount],
 ) -> tuple[Sequence[RequestCount], Sequence[RequestCount]]:
     """Add to `rows` what is stored of them; return those of which something was, and the others."""
-    keys = {(row.key.service_id, row.key.minute) for row in rows}
+    keys = deltas.minutes_of(rows)
     minutes = {number: deltas.minute_start(number) for _, number in keys}
     pairs = [(service_id, minutes[number]) for service_id, number in keys]
     stored = list(of_minutes(MinuteCount, pairs, values=_COLUMNS))
