@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from allauth.mfa import app_settings as mfa
+from allauth.mfa.base.forms import AuthenticateForm, BaseAuthenticateForm, ReauthenticateForm
+from allauth.mfa.models import Authenticator
 from django import forms
+from django.core.cache import cache
 
 from accounts.models import User
 from accounts.roles import Role
@@ -43,3 +47,30 @@ class TokenForm(forms.Form):
         super().__init__(*args, **kwargs)
         scopes = allowed_scopes(Role(user.role))
         self.fields["scopes"].choices = [(s.value, s.label) for s in scopes]  # type: ignore[attr-defined]
+
+
+class CodeCountsOnce(BaseAuthenticateForm):
+    """A code of an authenticator app opens the door once for as long as it would be accepted.
+
+    allauth forgets it after one period; with a tolerance the code is good for longer (RFC 6238,
+    section 5.2: a verifier must not accept a second attempt of the same code).
+    """
+
+    def clean_code(self) -> str:
+        """Return the accepted code; one that was used before counts as a wrong one."""
+        digits = "".join(filter(str.isdigit, self.cleaned_data["code"]))
+        used = f"accounts.code-used:{self.user.pk}:{digits}"
+        if cache.get(used):
+            self.cleaned_data["code"] = ""
+        code = super().clean_code()
+        if self.authenticator.type == Authenticator.Type.TOTP:
+            cache.set(used, True, mfa.TOTP_PERIOD * (2 * mfa.TOTP_TOLERANCE + 1))
+        return str(code)
+
+
+class SignInCodeForm(CodeCountsOnce, AuthenticateForm):
+    """The second factor when somebody signs in."""
+
+
+class ConfirmationCodeForm(CodeCountsOnce, ReauthenticateForm):
+    """The second factor before somebody changes what guards the account."""

@@ -230,6 +230,10 @@ MFA_ADAPTER = "accounts.adapters.SecondFactorAdapter"
 MFA_TOTP_ISSUER = "SRE Portal"
 # One step of 30 s to either side, for phones whose clock is off.
 MFA_TOTP_TOLERANCE = 1
+MFA_FORMS = {
+    "authenticate": "accounts.forms.SignInCodeForm",
+    "reauthenticate": "accounts.forms.ConfirmationCodeForm",
+}
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_REQUIRED_ROLES = env.read("MFA_REQUIRED_ROLES")
 OIDC_ISSUER = env.read("OIDC_ISSUER")

@@ -67,8 +67,8 @@ def confirm(client: Client) -> None:
 
 
 def code_of(secret: str) -> str:
-    """Return what an authenticator app shows now."""
-    counter = next(iter(yield_hotp_counters_from_time()))
+    """Return what an authenticator app shows now; it is accepted for another period."""
+    _before, counter, _after = yield_hotp_counters_from_time()
     return str(format_hotp_value(hotp_value(secret, counter)))
 
 

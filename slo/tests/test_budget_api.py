@@ -24,10 +24,12 @@ SLO = "users-api-availability"
 
 
 @pytest.fixture
-def world() -> World:
-    """Return a portal with the Users API, an hour ago by the real clock."""
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    """Return a portal with the Users API, an hour ago by a clock that stands still."""
+    started = now()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: started)
     world = World()
-    world.minute = floor_minute(now()) - timedelta(hours=1)
+    world.minute = floor_minute(started) - timedelta(hours=1)
     return world
 
 
