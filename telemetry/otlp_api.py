@@ -10,16 +10,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import TokenAuthentication
-from accounts.models import ApiToken
-from core import clock
 from telemetry.api import JsonAlways
 from telemetry.domain.otlp import messages
-from telemetry.http_body import JSON_TYPE, read_body
-from telemetry.intake import sender_of
-from telemetry.services import otlp
+from telemetry.http_body import JSON_TYPE
+from telemetry.intake import OUTCOME, PROTOBUF_TYPE, take_metrics
 
-PROTOBUF_TYPE = "application/x-protobuf"
-TYPES = (PROTOBUF_TYPE, JSON_TYPE)
 _STATUS = OpenApiResponse(
     OpenApiTypes.OBJECT, description="A google.rpc.Status in the encoding of the request."
 )
@@ -51,7 +46,7 @@ _EXAMPLE = {
 
 
 class ExportView(APIView):
-    """Takes what OpenTelemetry SDKs and collectors export."""
+    """Answers what OpenTelemetry SDKs and collectors export, mostly after `telemetry.middleware`."""
 
     authentication_classes = [TokenAuthentication]
     content_negotiation_class = JsonAlways
@@ -81,13 +76,10 @@ class ExportView(APIView):
 
         Answered after the commit. Points that are not kept are counted in `partial_success`.
         """
-        now = clock.now()
-        body = read_body(request._request, types=TYPES)
-        is_json = body.content_type == JSON_TYPE
-        sender = sender_of(cast("ApiToken", request.auth))
-        taken = otlp.store_metrics(body.data, now=now, is_json=is_json, sender=sender)
-        answer = messages.response(taken.rejected, taken.message, as_json=is_json)
-        return _encoded(answer, 200, as_json=is_json)
+        outcome = getattr(request._request, OUTCOME, None) or take_metrics(request._request)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return HttpResponse(outcome.body, outcome.content_type)
 
     def handle_exception(self, exc: Exception) -> Response:
         """Say what any API view says in such a case, as google.rpc.Status."""
@@ -95,7 +87,8 @@ class ExportView(APIView):
         as_json = not _is_protobuf(self.request)
         text = _sentence(cast("dict[str, Any]", problem.data))
         status = messages.status(problem.status_code, text, as_json=as_json)
-        answer = _encoded(status, problem.status_code, as_json=as_json)
+        kind = JSON_TYPE if as_json else PROTOBUF_TYPE
+        answer = HttpResponse(status, kind, problem.status_code)
         for name, value in problem.headers.items():
             if name in {"Retry-After", "WWW-Authenticate", "Allow"}:
                 answer.headers[name] = value
@@ -113,7 +106,3 @@ def _sentence(problem: dict[str, Any]) -> str:
     detail = str(problem["detail"])
     field = next(iter(problem.get("errors", {})), "")
     return detail if not field or detail.startswith(field) else f"{field}: {detail}"
-
-
-def _encoded(data: bytes, status: int, *, as_json: bool) -> HttpResponse:
-    return HttpResponse(data, JSON_TYPE if as_json else PROTOBUF_TYPE, status)

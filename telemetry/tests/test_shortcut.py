@@ -3,7 +3,7 @@
 import gzip
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,17 +19,25 @@ from accounts.permissions import RoleAndScope
 from accounts.scopes import Scope
 from telemetry import http_body
 from telemetry.api import IngestView
-from telemetry.middleware import KINDS
+from telemetry.domain.batches import FRESHNESS, REQUESTS, Kind
+from telemetry.middleware import WAYS
 from telemetry.models import BatchReceipt, TelemetryDelta
+from telemetry.otlp_api import ExportView
 from telemetry.services import delta_log
+from telemetry.services.writers import forget_writers
 from telemetry.tests.builders import event, fresh_report, make_service
 from telemetry.tests.conftest import client_of
+from telemetry.tests.otlp import DELTA, counter, export
 from telemetry.tests.test_api import BAD_FIELDS, BAD_ROWS, URL
+from telemetry.tests.test_otlp_api import fresh
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 SHORTCUT = "telemetry.middleware.IngestMiddleware"
 FRESHNESS_URL = "/api/v1/telemetry/freshness"
+METRICS_URL = "/v1/metrics"
+PROTOBUF = "application/x-protobuf"
+KINDS: dict[str, Kind[Any]] = {URL: REQUESTS, FRESHNESS_URL: FRESHNESS}
 # Which the framework adds on the long way, and which change nothing for who reads a kept batch.
 FRAMEWORK_S = {"Allow", "Vary"}
 # Pages, such as that of a wrong host, hold another one each time.
@@ -49,6 +57,8 @@ class Sent:
     @property
     def data(self) -> bytes:
         """The bytes that are sent."""
+        if callable(self.body):
+            return bytes(self.body())
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
 
@@ -104,6 +114,30 @@ CASES = [
 ]
 
 
+def _exported(*values: float, **changes: Any) -> Callable[[], bytes]:
+    """Return what makes an export of a counter, whose points must be of the moment."""
+    return lambda: export(counter(*map(fresh, values), **changes)).SerializeToString()
+
+
+METRICS = [
+    Sent(200, _exported(1), PROTOBUF, METRICS_URL),
+    Sent(200, _exported(1, -1), PROTOBUF, METRICS_URL),
+    Sent(200, _exported(1, temporality=DELTA), PROTOBUF, METRICS_URL),
+    Sent(200, b"", PROTOBUF, METRICS_URL),
+    Sent(200, {"resourceMetrics": []}, url=METRICS_URL),
+    Sent(200, gzip.compress(b"", mtime=0), PROTOBUF, METRICS_URL, GZIP),
+    Sent(400, b"\xff", PROTOBUF, METRICS_URL),
+    Sent(400, b"nope", url=METRICS_URL),
+    Sent(400, gzip.compress(GOOD)[:20], PROTOBUF, METRICS_URL, GZIP),
+    Sent(413, LONG, PROTOBUF, METRICS_URL),
+    Sent(415, b"", "text/plain", METRICS_URL),
+    Sent(415, b"", PROTOBUF, METRICS_URL, {"Content-Encoding": "br"}),
+    Sent(400, _exported(1), PROTOBUF, METRICS_URL, {"Host": "elsewhere.example"}),
+    Sent(401, _exported(1), PROTOBUF, METRICS_URL, {"Authorization": ""}),
+    Sent(401, b"nope", "text/plain", METRICS_URL, {"Authorization": "Bearer srp_nothing"}),
+]
+
+
 @dataclass(frozen=True)
 class Ways:
     """One client whose requests may take the shortcut, and one whose requests may not."""
@@ -116,6 +150,7 @@ class Ways:
 def ways(alice: User) -> Iterator[Ways]:
     """Two clients with a token each of the same owner."""
     make_service()
+    forget_writers()
     yield _ways(alice, "ingest")
     forget_tokens()
 
@@ -141,6 +176,8 @@ def _post(client: Client, sent: Sent) -> Any:
 
 
 def _said(response: Any) -> tuple[int, Any]:
+    if response["Content-Type"] == PROTOBUF:
+        return response.status_code, response.content
     text = response.content.decode().replace(response["X-Request-ID"], "")
     text = CSRF_TOKEN.sub("", text)
     return response.status_code, json.loads(text) if "json" in response["Content-Type"] else text
@@ -151,7 +188,7 @@ def _headers(response: Any) -> dict[str, str]:
     return {name: value for name, value in response.items() if name not in own}
 
 
-@pytest.mark.parametrize("sent", CASES)
+@pytest.mark.parametrize("sent", [*CASES, *METRICS])
 def test_both_ways_say_the_same_and_keep_the_same(ways: Ways, sent: Sent) -> None:
     """Status, body, headers and what is stored do not tell which way a batch took."""
     short = _post(ways.short, sent)
@@ -161,7 +198,8 @@ def test_both_ways_say_the_same_and_keep_the_same(ways: Ways, sent: Sent) -> Non
     assert _said(short) == _said(long)
     assert _headers(short) == _headers(long)
     assert TelemetryDelta.objects.count() == 2 * len(kept)
-    assert len(kept) == (1 if sent.status == 200 and sent.body != [] else 0)
+    holds_something = callable(sent.body) or (sent.body != [] and sent.url != METRICS_URL)
+    assert len(kept) == (1 if sent.status == 200 and holds_something else 0)
 
 
 def test_only_what_was_kept_takes_the_shortcut(ways: Ways) -> None:
@@ -170,6 +208,8 @@ def test_only_what_was_kept_takes_the_shortcut(ways: Ways) -> None:
     assert hasattr(_post(ways.long, Sent(200, [event()])), "renderer_context")
     assert not hasattr(_post(ways.short, Sent(200, [])), "renderer_context")
     assert hasattr(_post(ways.short, Sent(400, [event(status=1)])), "renderer_context")
+    assert "Allow" not in _post(ways.short, METRICS[0])
+    assert "Allow" in _post(ways.long, METRICS[0])
 
 
 def test_a_key_means_the_same_on_both_ways(ways: Ways) -> None:
@@ -192,23 +232,24 @@ def test_no_other_scope_lets_anything_in(alice: User, scope: str) -> None:
     """Reading is not sending, on either way."""
     make_service()
     ways = _ways(alice, scope)
-    short, long = (_post(client, Sent(403, [event()])) for client in (ways.short, ways.long))
-    assert _said(short) == _said(long)
-    assert short.status_code == 403
+    for sent in (Sent(403, [event()]), METRICS[0]):
+        short, long = (_post(client, sent) for client in (ways.short, ways.long))
+        assert _said(short) == _said(long)
+        assert short.status_code == 403
     assert not TelemetryDelta.objects.exists()
 
 
-@pytest.mark.parametrize(("url", "kind"), list(KINDS.items()))
-def test_the_shortcut_is_one_of_a_view(url: str, kind: Any) -> None:
+@pytest.mark.parametrize("url", sorted(WAYS))
+def test_the_shortcut_is_one_of_a_view(url: str) -> None:
     """What it takes, the route of that address takes, with the same events and the same scope."""
     view: Any = getattr(resolve(url).func, "cls", None)
-    assert issubclass(view, IngestView)
-    assert view.kind is kind
+    assert issubclass(view, IngestView | ExportView)
+    assert getattr(view, "kind", None) is KINDS.get(url)
     assert view.write_scope == Scope.INGEST
     assert RoleAndScope in view.permission_classes
 
 
-@pytest.mark.parametrize("url", sorted(KINDS))
+@pytest.mark.parametrize("url", sorted(WAYS))
 def test_a_signed_in_person_sends_nothing(alice: User, url: str) -> None:
     """A browser's session is no token: a page elsewhere cannot make it report."""
     make_service()
@@ -218,7 +259,9 @@ def test_a_signed_in_person_sends_nothing(alice: User, url: str) -> None:
     assert not TelemetryDelta.objects.exists()
 
 
-@pytest.mark.parametrize("address", [f"{URL}/", "/API/v1/telemetry/requests", f"/x/..{URL}"])
+@pytest.mark.parametrize(
+    "address", [f"{URL}/", f"{METRICS_URL}/", "/API/v1/telemetry/requests", f"/x/..{URL}"]
+)
 def test_other_spellings_of_the_address_are_not_taken(ways: Ways, address: str) -> None:
     """The shortcut knows the addresses of the routes and no more."""
     response = _post(ways.short, Sent(404, [event()], url=address))
