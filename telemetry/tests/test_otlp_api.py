@@ -26,6 +26,7 @@ from telemetry.domain.batches import MalformedBody
 from telemetry.domain.fields import Period
 from telemetry.domain.otlp import messages
 from telemetry.domain.otlp.lean import ExportRequest
+from telemetry.domain.otlp.points import decode
 from telemetry.domain.otlp.reading import NotPlain, read
 from telemetry.domain.otlp.writers import Writer
 from telemetry.models import TelemetryDelta
@@ -240,6 +241,30 @@ def test_points_that_cannot_be_kept_are_named_and_the_rest_is_kept(
     assert message.startswith(f"{PATH}{where}"), message
     assert why in message
     assert TelemetryDelta.objects.count() == 1
+
+
+def test_a_point_is_named_where_it_stands_in_the_request(post: Post) -> None:
+    """Histograms of several resources and bounds are read together, and told apart again."""
+    well, other = lasting([1, 0, 0, 0]), lasting([1, 0], bounds=(0.1,))
+    no_value = lasting([0, 0, 0, 0])
+    no_value.flags = 1
+    late = lasting([1, 0, 0, 0], at=now() + timedelta(minutes=6))
+    both = export(http(other, *[well] * 5), http(well, name="rpc.server.duration"))
+    both.MergeFrom(export(http(well, other, no_value, late, late)))
+    rejected, message = partial(post(both))
+    where = "resource_metrics[1].scope_metrics[0].metrics[0].histogram.data_points[3]"
+    assert (rejected, message.split(": ")[0]) == (2, f"{where}.time_unix_nano")
+    payload = TelemetryDelta.objects.get().payload
+    blocks = [
+        (block.family, len(block.bounds), len(block.points)) for block in decode(bytes(payload))
+    ]
+    assert sorted(blocks) == [
+        ("histogram", 3, 1),
+        ("requests", 1, 1),
+        ("requests", 1, 1),
+        ("requests", 3, 1),
+        ("requests", 3, 5),
+    ]
 
 
 @pytest.mark.parametrize(

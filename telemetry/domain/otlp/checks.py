@@ -1,12 +1,12 @@
-"""Checking the points of one metric, column by column."""
+"""Checking the points, column by column."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from telemetry.domain.fields import MAX_COUNT, Period
+from telemetry.domain.otlp.histograms import UInt64s
 from telemetry.domain.otlp.points import Floats, Int64s
 
 __all__ = ["Checks", "NotPlain"]
@@ -24,26 +24,33 @@ class Checks:
     """Which rows passed so far, and why the others did not.
 
     Args:
-        path: Where the points stand in the request.
-        points: The messages.
+        rows: How many there are.
+        where: Returns the path of a row in the request.
         is_canonical: What does not fit is wrong rather than unusually encoded.
     """
 
-    def __init__(self, path: str, points: Sequence[Any], *, is_canonical: bool) -> None:
-        self.path = path
-        self.points = points
+    def __init__(self, rows: int, where: Callable[[int], str], *, is_canonical: bool) -> None:
+        self.where = where
         self.is_canonical = is_canonical
-        self.ok: NDArray[np.bool_] = np.ones(len(points), bool)
+        self.ok: NDArray[np.bool_] = np.ones(rows, bool)
         self.rejections: list[tuple[int, str, str]] = []
         self.starts: Int64s = np.zeros(0, np.int64)
         self.at: Int64s = self.starts
+
+    def part(self, begin: int, end: int) -> "Checks":
+        """Return the checks of some rows, which go on by themselves; no rejections so far."""
+        part = Checks(
+            end - begin, lambda row: self.where(begin + row), is_canonical=self.is_canonical
+        )
+        part.ok = self.ok[begin:end]
+        part.starts, part.at = self.starts[begin:end], self.at[begin:end]
+        return part
 
     def reject(self, wrong: NDArray[np.bool_], field: str, reason: str) -> None:
         """Refuse the rows marked in `wrong`, unless they are refused already."""
         fresh = wrong & self.ok
         if fresh.any():
-            row = int(fresh.argmax())
-            where = f"{self.path}[{row}].{field}"
+            where = f"{self.where(int(fresh.argmax()))}.{field}"
             self.rejections.append((int(fresh.sum()), where, reason))
             self.ok = self.ok & ~fresh
 
@@ -53,10 +60,8 @@ class Checks:
         wrong[row] = True
         self.reject(wrong, field, reason)
 
-    def times(self, period: Period) -> None:
-        """Read starts and times; refuse those outside of what is accepted."""
-        at = np.array([point.time for point in self.points], np.uint64)
-        starts = np.array([point.start for point in self.points], np.uint64)
+    def times(self, starts: UInt64s, at: UInt64s, period: Period) -> None:
+        """Take starts and times (ns); refuse those outside of what is accepted."""
         name = "time_unix_nano"
         in_future = at > np.uint64(int(period.latest * _NS))
         self.reject(in_future, name, "Lies more than 5 minutes in the future.")
@@ -81,26 +86,28 @@ class Checks:
             self.reject(everyone, "explicit_bounds", f"At most {MAX_BUCKETS} buckets.")
         return bounds
 
-    def counts(self, counts: Sequence[int]) -> Int64s:
+    def counts(self, counts: UInt64s) -> Int64s:
         """Return the counts of the rows."""
-        given = np.array(counts, np.uint64)
-        self.reject(given > np.uint64(MAX_TOTAL), "count", f"Is larger than {MAX_TOTAL}.")
-        return np.where(self.ok, given, 0).astype(np.int64)
+        self.reject(counts > np.uint64(MAX_TOTAL), "count", f"Is larger than {MAX_TOTAL}.")
+        return np.where(self.ok, counts, 0).astype(np.int64)
 
-    def cells(self, encoded: Sequence[bytes], counts: Int64s, width: int) -> Int64s:
-        """Return the counts per bucket; refuse rows that do not fit their bounds or their count."""
-        if width == 1 and not any(encoded):
+    def cells(self, encoded: NDArray[np.uint8], counts: Int64s, width: int) -> Int64s:
+        """Return the counts per bucket; refuse rows that do not fit their bounds or their count.
+
+        Args:
+            encoded: The bytes of each row's bucket counts.
+            counts: What they must add up to.
+            width: How many buckets there are.
+        """
+        size = encoded.shape[1]
+        if width == 1 and not size:
             return counts.reshape(-1, 1)
-        sizes = np.array([len(one) for one in encoded], np.int64)
-        unfit = sizes != width * 8
-        if unfit.any():
+        if size != width * 8:
             self._not_plain()
-            row = int(unfit.argmax())
-            reason = f"Holds {int(sizes[row]) // 8} counts, but the bounds need {width}."
-            self.reject(unfit, "bucket_counts", reason)
-            blank = bytes(width * 8)
-            encoded = [blank if bad else one for one, bad in zip(encoded, unfit, strict=True)]
-        cells = np.frombuffer(b"".join(encoded), "<u8").reshape(-1, width)
+            reason = f"Holds {size // 8} counts, but the bounds need {width}."
+            self.reject(np.ones(len(self.ok), bool), "bucket_counts", reason)
+            return np.zeros((len(self.ok), width), np.int64)
+        cells = np.ascontiguousarray(encoded).view("<u8")
         limits = counts.astype(np.uint64)
         wrong: NDArray[np.bool_] = np.asarray((cells > limits[:, None]).any(axis=1))
         safe = np.where(wrong[:, None], np.uint64(0), cells).astype(np.int64)
@@ -110,11 +117,10 @@ class Checks:
             self.reject(wrong, "bucket_counts", "Does not add up to count.")
         return safe
 
-    def sums(self, sums: Sequence[float]) -> Floats:
+    def sums(self, sums: Floats) -> Floats:
         """Return the sums of the rows; refuse what is no number, or negative."""
-        given = np.array(sums, np.float64)
-        self.reject(~np.isfinite(given) | (given < 0), "sum", "Must be finite and not negative.")
-        return np.where(self.ok, given, 0.0)
+        self.reject(~np.isfinite(sums) | (sums < 0), "sum", "Must be finite and not negative.")
+        return np.where(self.ok, sums, 0.0)
 
     def _not_plain(self) -> None:
         if not self.is_canonical:

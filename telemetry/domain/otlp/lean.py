@@ -1,15 +1,16 @@
 """OTLP's messages as far as they are read here, with what repeats left as bytes.
 
 Attributes, resources and scopes are the same from export to export, so they are looked up by their
-bytes and decoded once. Bucket counts and bounds are arrays on the wire already. The classes are
-made from these descriptions; on the wire they are OpenTelemetry's own (proto/metrics/v1).
+bytes and decoded once. Bucket counts and bounds are arrays on the wire already; the points of a
+histogram are read many at once (`telemetry.domain.otlp.histograms`). The classes are made from these
+descriptions; on the wire they are OpenTelemetry's own (proto/metrics/v1).
 """
 
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-__all__ = ["ExportRequest"]
+__all__ = ["ExportRequest", "HistogramPoint"]
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _TYPES = {
@@ -36,7 +37,7 @@ _MESSAGES: dict[str, str] = {
     " 9 negative Buckets, 10 flags uint32, 14 zero_threshold double",
     "Gauge": "1 data_points Number*",
     "Sum": "1 data_points Number*, 2 temporality int32, 3 is_monotonic bool",
-    "Histogram": "1 data_points HistogramPoint*, 2 temporality int32",
+    "Histogram": "1 data_points bytes*, 2 temporality int32",
     "ExponentialHistogram": "1 data_points ExponentialPoint*, 2 temporality int32",
     "Summary": "1 data_points bytes*",
     "Metric": "1 name string, 3 unit string, 5 gauge Gauge|, 7 sum Sum|, 9 histogram Histogram|,"
@@ -64,7 +65,7 @@ def _describe(message: descriptor_pb2.DescriptorProto, fields: str) -> None:
             field.type, field.type_name = _Field.TYPE_MESSAGE, f".sreportal.otlp.{plain}"
 
 
-def _export_request() -> Any:
+def _pool() -> descriptor_pool.DescriptorPool:
     described = descriptor_pb2.FileDescriptorProto(
         name="sreportal/otlp.proto", package="sreportal.otlp", syntax="proto3"
     )
@@ -72,9 +73,13 @@ def _export_request() -> Any:
         _describe(described.message_type.add(name=name), fields)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(described)
-    return message_factory.GetMessageClass(
-        pool.FindMessageTypeByName("sreportal.otlp.ExportRequest")
-    )
+    return pool
 
 
-ExportRequest = _export_request()
+def _class(pool: descriptor_pool.DescriptorPool, name: str) -> Any:
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"sreportal.otlp.{name}"))
+
+
+_described = _pool()
+ExportRequest = _class(_described, "ExportRequest")
+HistogramPoint = _class(_described, "HistogramPoint")

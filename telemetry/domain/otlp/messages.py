@@ -17,13 +17,13 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 
 from telemetry.domain.batches import MalformedBody
+from telemetry.domain.otlp.wire import FIXED, LENGTH_DELIMITED, VARINT, read_varint, varint
 
 __all__ = ["canonical", "from_json", "parse_error", "response", "status"]
 
 # google.rpc.Code by HTTP status.
 _CODES = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 409: 10, 413: 8, 415: 3, 429: 8, 503: 14}
 _INTERNAL = 13
-_LENGTH_DELIMITED = 2
 
 
 def canonical(body: bytes) -> bytes:
@@ -75,14 +75,14 @@ def _broken(data: bytes, kind: Descriptor) -> str:
     seen: dict[int, int] = {}
     at = 0
     while at < len(data):
-        tag, at = _varint(data, at)
+        tag, at = read_varint(data, at)
         number, wire = tag >> 3, tag & 7
-        if wire != _LENGTH_DELIMITED:
+        if wire != LENGTH_DELIMITED:
             at = _skipped(data, at, wire)
             if at < 0:
                 return ""
             continue
-        size, at = _varint(data, at)
+        size, at = read_varint(data, at)
         inside, at = data[at : at + size], at + size
         position = seen.get(number, 0)
         seen[number] = position + 1
@@ -112,23 +112,10 @@ def _is_text(value: bytes) -> bool:
     return True
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return a varint and the position after it; the end of the data where it is cut short."""
-    value = 0
-    for shift in range(0, 70, 7):
-        if at >= len(data):
-            break
-        value |= (data[at] & 0x7F) << shift
-        at += 1
-        if data[at - 1] < 0x80:
-            break
-    return value, at
-
-
 def _skipped(data: bytes, at: int, wire: int) -> int:
-    if wire == 0:
-        return _varint(data, at)[1]
-    return at + {1: 8, 5: 4}[wire] if wire in (1, 5) else -1
+    if wire == VARINT:
+        return read_varint(data, at)[1]
+    return at + FIXED[wire] if wire in FIXED else -1
 
 
 def response(rejected: int, message: str, *, as_json: bool) -> bytes:
@@ -153,13 +140,4 @@ def status(http_status: int, message: str, *, as_json: bool) -> bytes:
     if as_json:
         return json.dumps(fields).encode()
     text = message.encode()
-    return b"\x08" + _as_varint(code) + b"\x12" + _as_varint(len(text)) + text
-
-
-def _as_varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    return b"\x08" + varint(code) + b"\x12" + varint(len(text)) + text

@@ -1,8 +1,9 @@
 """Reading an export request: which points are kept, as columns, and why the others are not."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from telemetry.domain.fields import Period, WrongField
 from telemetry.domain.otlp.attributes import attributes_of, http_request
 from telemetry.domain.otlp.checks import Checks, NotPlain
 from telemetry.domain.otlp.exponential import fold_point
+from telemetry.domain.otlp.histograms import HistogramPoints, read_points
+from telemetry.domain.otlp.lean import HistogramPoint
 from telemetry.domain.otlp.points import Block, Family, Points
 from telemetry.domain.otlp.writers import MAX_STREAMS, Stream, Writer
 
@@ -95,6 +98,7 @@ def read(request: Any, writer_of: WriterOf, *, period: Period, is_canonical: boo
         DecodeError: Attributes are no protobuf.
     """
     reading = Reading()
+    histograms = _Histograms()
     for index, resource_metrics in enumerate(request.resource_metrics):
         path = f"resource_metrics[{index}]"
         writer = writer_of(index, resource_metrics.resource)
@@ -103,7 +107,8 @@ def read(request: Any, writer_of: WriterOf, *, period: Period, is_canonical: boo
                 reading.reject(_point_count(message), f"{path}.resource", writer)
             else:
                 metric = _Metric(metric_path, writer, scope, message, period, is_canonical)
-                _read_metric(metric, reading)
+                _read_metric(metric, histograms, reading)
+    _read_histograms(histograms, reading)
     return reading
 
 
@@ -122,7 +127,7 @@ def _point_count(message: Any) -> int:
     return len(getattr(message, kind).data_points) if kind else 0
 
 
-def _read_metric(metric: _Metric, reading: Reading) -> None:
+def _read_metric(metric: _Metric, histograms: "_Histograms", reading: Reading) -> None:
     kind = metric.message.WhichOneof("data")
     if kind is None:
         return
@@ -130,17 +135,15 @@ def _read_metric(metric: _Metric, reading: Reading) -> None:
     if refusal:
         reading.reject(_point_count(metric.message), f"{metric.path}.{refusal[0]}", refusal[1])
         return
-    read_one = {
-        "gauge": _read_numbers,
-        "sum": _read_numbers,
-        "histogram": _read_histogram,
-        "exponential_histogram": _read_exponential,
-    }[kind]
-    points = list(getattr(metric.message, kind).data_points)
-    if any(point.flags & 1 for point in points):  # says that there is no value
-        points = [point for point in points if not point.flags & 1]
+    data_points = getattr(metric.message, kind).data_points
+    if kind == "histogram":
+        histograms.add(metric, data_points)
+        return
+    read_one = _read_exponential if kind == "exponential_histogram" else _read_numbers
+    # Others say that there is no value.
+    points = {row: point for row, point in enumerate(data_points) if not point.flags & 1}
     if points:
-        read_one(metric, points, reading)
+        read_one(metric, _Messages(kind, list(points), list(points.values())), reading)
 
 
 def _refusal(metric: _Metric, kind: str) -> tuple[str, str] | None:
@@ -161,16 +164,60 @@ def _refusal(metric: _Metric, kind: str) -> tuple[str, str] | None:
     return None
 
 
-def _read_numbers(metric: _Metric, points: Sequence[Any], reading: Reading) -> None:
-    message = metric.message
-    kind = message.WhichOneof("data")
-    checks = _checked_times(metric, kind, points)
-    ints = np.array([point.as_int for point in points], np.int64)
-    floats = np.array([point.as_double for point in points], np.float64)
+@dataclass(frozen=True)
+class _Messages:
+    """Points of one kind that were decoded, and where each stands in its metric."""
+
+    kind: str
+    positions: Sequence[int]
+    points: Sequence[Any]
+
+    def column(self, name: str, kind: Any) -> Any:
+        """Return a field of all of them."""
+        return np.array([getattr(point, name) for point in self.points], kind)
+
+    def checks(self, metric: _Metric) -> Checks:
+        """Return checks of these points that have looked at their times."""
+        path = f"{metric.path}.{self.kind}.data_points"
+        checks = Checks(
+            len(self.positions),
+            lambda row: f"{path}[{self.positions[row]}]",
+            is_canonical=metric.is_canonical,
+        )
+        checks.times(self.column("start", np.uint64), self.column("time", np.uint64), metric.period)
+        return checks
+
+    @property
+    def labels(self) -> "_Labels":
+        join = b"".join
+        keys = [join(point.attributes) for point in self.points]
+        return _Labels(self.kind, keys, lambda row: self.points[row].attributes)
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """The attributes of points.
+
+    Args:
+        kind: Of the points: each has its own way to make keys.
+        keys: Bytes for each point that are equal only where attributes are.
+        of_row: Returns the encoded attributes of a point.
+    """
+
+    kind: str
+    keys: Sequence[bytes]
+    of_row: Callable[[int], Sequence[bytes]]
+
+
+def _read_numbers(metric: _Metric, messages: _Messages, reading: Reading) -> None:
+    kind = messages.kind
+    checks = messages.checks(metric)
+    ints = messages.column("as_int", np.int64)
+    floats = messages.column("as_double", np.float64)
     checks.reject(~np.isfinite(floats), "as_double", "Must be a finite number.")
     floats = np.where(checks.ok, floats, 0.0)
-    if kind == "sum" and message.sum.is_monotonic:
-        is_delta = message.sum.temporality == _DELTA
+    if kind == "sum" and metric.message.sum.is_monotonic:
+        is_delta = metric.message.sum.temporality == _DELTA
         checks.reject((ints < 0) | (floats < 0), "value", "A counter must not be negative.")
         too_large = (ints > 9 * 10**15) | (floats > 9e15)
         checks.reject(too_large, "value", "Is larger than 9 × 10^15.")
@@ -179,42 +226,101 @@ def _read_numbers(metric: _Metric, points: Sequence[Any], reading: Reading) -> N
             np.int64
         )
         values = _Values(Family.COUNTER, is_delta, scaled.reshape(-1, 1), floats)
-        _keep(metric, checks, values, reading)
-        return
-    none = np.zeros((len(points), 1), np.int64)
-    _keep(metric, checks, _Values(Family.GAUGE, True, none, floats + ints), reading)
-
-
-def _read_histogram(metric: _Metric, points: Sequence[Any], reading: Reading) -> None:
-    by_bounds: dict[bytes, list[Any]] = {}
-    distinct = {point.explicit_bounds for point in points}
-    if len(distinct) == 1:
-        by_bounds[distinct.pop()] = list(points)
     else:
-        for point in points:
-            by_bounds.setdefault(point.explicit_bounds, []).append(point)
-    for encoded, alike in by_bounds.items():
-        _read_alike(metric, encoded, alike, reading)
+        none = np.zeros((len(ints), 1), np.int64)
+        values = _Values(Family.GAUGE, True, none, floats + ints)
+    _keep(metric, checks, messages.labels, values, reading)
 
 
-def _read_alike(metric: _Metric, encoded: bytes, points: Sequence[Any], reading: Reading) -> None:
-    """Read points over the same bounds."""
-    checks = _checked_times(metric, "histogram", points)
+class _Histograms:
+    """The histograms of a request, whose points are read together: there are few in each."""
+
+    def __init__(self) -> None:
+        self.metrics: list[_Metric] = []
+        self.encoded: list[bytes] = []
+        # Where the points of each metric begin.
+        self.begins: list[int] = []
+
+    def add(self, metric: _Metric, encoded: Iterable[bytes]) -> None:
+        """Remember the points of a metric."""
+        self.metrics.append(metric)
+        self.begins.append(len(self.encoded))
+        self.encoded += encoded
+
+    def owners_of(self, positions: Any) -> Any:
+        """Return the number of the metric that each position belongs to."""
+        return np.searchsorted(self.begins, positions, side="right") - 1
+
+    def where(self, position: int) -> str:
+        """Return the path of a point."""
+        owner = int(self.owners_of(position))
+        path = self.metrics[owner].path
+        return f"{path}.histogram.data_points[{position - self.begins[owner]}]"
+
+
+def _read_histograms(histograms: _Histograms, reading: Reading) -> None:
+    try:
+        found = read_points(histograms.encoded)
+    except DecodeError as error:
+        raise NotPlain from error
+    for bounds, points in found:
+        _read_alike(histograms, bounds, points, reading)
+
+
+def _read_alike(
+    histograms: _Histograms, encoded: bytes, points: HistogramPoints, reading: Reading
+) -> None:
+    """Read points over the same bounds, of several metrics."""
+    owners = histograms.owners_of(points.positions)
+    order = np.argsort(owners, kind="stable")
+    owners, points = owners[order], points.take(order)
+    positions = points.positions.tolist()
+    any_metric = histograms.metrics[0]
+    checks = Checks(
+        len(positions),
+        lambda row: histograms.where(positions[row]),
+        is_canonical=any_metric.is_canonical,
+    )
+    checks.times(points.starts, points.times, any_metric.period)
     bounds = checks.bounds(encoded)
-    counts = checks.counts([point.count for point in points])
-    cells = checks.cells([point.bucket_counts for point in points], counts, len(bounds) + 1)
-    sums = checks.sums([point.sum for point in points])
+    cells = checks.cells(points.cells, checks.counts(points.counts), len(bounds) + 1)
+    sums = checks.sums(points.sums)
+    for rejection in checks.rejections:
+        reading.reject(*rejection)
+    edges = np.flatnonzero(np.diff(owners, prepend=-1, append=len(histograms.metrics))).tolist()
+    for begin, end in pairwise(edges):
+        part = slice(begin, end)
+        metric = histograms.metrics[owners[begin]]
+        _keep_histogram(
+            metric,
+            checks.part(begin, end),
+            points.attributes[part],
+            (bounds, cells[part], sums[part]),
+            reading,
+        )
+
+
+def _keep_histogram(
+    metric: _Metric,
+    checks: Checks,
+    keys: Sequence[bytes],
+    columns: tuple[Any, Any, Any],
+    reading: Reading,
+) -> None:
+    bounds, cells, sums = columns
     is_delta = metric.message.histogram.temporality == _DELTA
     family = Family.REQUESTS if metric.is_http else Family.HISTOGRAM
     unit = metric.ms_of_unit if metric.is_http else 1.0
     edges = tuple(round(float(bound) * unit, 6) for bound in bounds)
-    _keep(metric, checks, _Values(family, is_delta, cells, sums * unit, edges), reading)
+    labels = _Labels("histogram", keys, lambda row: HistogramPoint.FromString(keys[row]).attributes)
+    _keep(metric, checks, labels, _Values(family, is_delta, cells, sums * unit, edges), reading)
 
 
-def _read_exponential(metric: _Metric, points: Sequence[Any], reading: Reading) -> None:
-    checks = _checked_times(metric, "exponential_histogram", points)
-    counts = checks.counts([point.count for point in points])
-    sums = checks.sums([point.sum for point in points])
+def _read_exponential(metric: _Metric, messages: _Messages, reading: Reading) -> None:
+    points = messages.points
+    checks = messages.checks(metric)
+    counts = checks.counts(messages.column("count", np.uint64))
+    sums = checks.sums(messages.column("sum", np.float64))
     is_delta = metric.message.exponential_histogram.temporality == _DELTA
     unit = metric.ms_of_unit if metric.is_http else 1.0
     edges: tuple[float, ...] = full_bounds(metric.writer.own_bounds) if metric.is_http else ()
@@ -227,13 +333,7 @@ def _read_exponential(metric: _Metric, points: Sequence[Any], reading: Reading) 
             cells[row] = folded
     family = Family.REQUESTS if metric.is_http else Family.HISTOGRAM
     values = _Values(family, is_delta, cells, sums * unit, edges, is_folded=True)
-    _keep(metric, checks, values, reading)
-
-
-def _checked_times(metric: _Metric, kind: str, points: Sequence[Any]) -> Checks:
-    checks = Checks(f"{metric.path}.{kind}.data_points", points, is_canonical=metric.is_canonical)
-    checks.times(metric.period)
-    return checks
+    _keep(metric, checks, messages.labels, values, reading)
 
 
 @dataclass(frozen=True)
@@ -248,9 +348,11 @@ class _Values:
     is_folded: bool = False
 
 
-def _keep(metric: _Metric, checks: Checks, values: _Values, reading: Reading) -> None:
+def _keep(
+    metric: _Metric, checks: Checks, labels: _Labels, values: _Values, reading: Reading
+) -> None:
     """Add the rows that passed to the reading, and the others to its rejections."""
-    streams = _streams(metric, values.family, values.is_delta, checks)
+    streams = _streams(metric, labels, values, checks)
     for count, where, reason in checks.rejections:
         reading.reject(count, where, reason)
     ok = checks.ok
@@ -271,45 +373,45 @@ def _keep(metric: _Metric, checks: Checks, values: _Values, reading: Reading) ->
     )
 
 
-def _streams(metric: _Metric, family: str, is_delta: bool, checks: Checks) -> Any:
+def _streams(metric: _Metric, labels: _Labels, values: _Values, checks: Checks) -> Any:
     message = metric.message
-    key = (metric.scope, message.name, message.unit, family, is_delta)
+    key = (metric.scope, message.name, message.unit, labels.kind, values.family, values.is_delta)
     known = metric.writer.by_bytes.setdefault(key, {})
-    join = b"".join
-    found = [known.get(join(point.attributes)) for point in checks.points]
+    found = [known.get(each) for each in labels.keys]
     # Nearly always every stream is known; a refusal is a sentence, which is no number.
     with contextlib.suppress(TypeError, ValueError):
         return np.array(found, np.int64)
     for row, seen in enumerate(found):
-        number = seen
+        number = known.get(labels.keys[row]) if seen is None else seen
         if number is None and checks.ok[row]:
-            found[row] = number = _new_stream(metric, family, is_delta, checks.points[row], known)
+            number = _new_stream(metric, values, labels.of_row(row))
+            if isinstance(number, int) or len(known) < MAX_STREAMS:
+                known[labels.keys[row]] = number
+        found[row] = number
         if isinstance(number, str):
             where, _, reason = number.partition(": ")
             checks.reject_row(row, where, reason)
     return np.array([one if isinstance(one, int) else 0 for one in found], np.int64)
 
 
-def _new_stream(
-    metric: _Metric, family: str, is_delta: bool, point: Any, known: dict[bytes, int | str]
-) -> int | str:
+def _new_stream(metric: _Metric, values: _Values, encoded: Sequence[bytes]) -> int | str:
     """Number a stream met for the first time, or say why it is refused."""
-    encoded = b"".join(point.attributes)
-    found: int | str | None
     try:
-        attributes = attributes_of(point.attributes)
-        if family == Family.REQUESTS:
+        attributes = attributes_of(encoded)
+        if values.family == Family.REQUESTS:
             http_request(dict(attributes))
-        scope = metric.scope.hex()[:200]
-        stream = Stream(
-            family, metric.message.name, scope, is_delta, metric.message.unit, attributes
-        )
-        found = metric.writer.number(stream)
     except WrongField as wrong:
-        found = f"{wrong.field}: {wrong.message}"
+        return f"{wrong.field}: {wrong.message}"
     except DecodeError as error:
         raise NotPlain from error
-    found = f"attributes: {_NO_ROOM}" if found is None else found
-    if isinstance(found, int) or len(known) < MAX_STREAMS:
-        known[encoded] = found
-    return found
+    scope = metric.scope.hex()[:200]
+    stream = Stream(
+        values.family,
+        metric.message.name,
+        scope,
+        values.is_delta,
+        metric.message.unit,
+        attributes,
+    )
+    number = metric.writer.number(stream)
+    return f"attributes: {_NO_ROOM}" if number is None else number
