@@ -189,9 +189,8 @@ def await_port(port: int, process: "subprocess.Popen[bytes]") -> None:
 MERGE = """
 import time
 from core import clock
-from telemetry.services.compaction import compact
-started = time.perf_counter(); merged = 0
-while done := compact(now=clock.now()): merged += done
+from telemetry.services.compaction import compact_all
+started = time.perf_counter(); merged = compact_all(now=clock.now)
 print(merged, time.perf_counter() - started)
 """
 

@@ -63,9 +63,9 @@ owner = User.objects.get(username="alice")
 MERGER = """
 import sys
 from core import clock
-from telemetry.services.compaction import compact
+from telemetry.services.compaction import compact_all
 for line in sys.stdin:
-    while compact(now=clock.now()): pass
+    compact_all(now=clock.now)
     print("merged", flush=True)
 """
 TOTAL = """

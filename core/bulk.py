@@ -6,7 +6,7 @@ JSON columns hold; nothing is validated here.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -18,7 +18,15 @@ from django.db.models import BinaryField, Model
 
 from core import prepared
 
-__all__ = ["Inserts", "insert_rows", "reserve_ids", "select_rows", "select_values", "update_rows"]
+__all__ = [
+    "Inserts",
+    "insert_rows",
+    "insert_together",
+    "reserve_ids",
+    "select_rows",
+    "select_values",
+    "update_rows",
+]
 
 Row = Mapping[str, Any]
 M = TypeVar("M", bound=Model)
@@ -33,12 +41,29 @@ def insert_rows(model: type[Model], rows: Sequence[Row], *, on_conflict: str = "
         on_conflict: What happens to rows whose unique values exist already, in SQL, e.g. `DO NOTHING`
             or `(name) DO UPDATE SET count = EXCLUDED.count`; empty is an error.
     """
-    if not rows:
+    insert_together([(model, rows, on_conflict)])
+
+
+def insert_together(parts: Sequence[tuple[type[Model], Sequence[Row], str]]) -> None:
+    """Insert rows of several tables, by one statement where the database can.
+
+    Args:
+        parts: What `insert_rows` takes, no table twice. No part sees what another one inserts, but
+            foreign keys are looked at when all are done.
+    """
+    parts = [part for part in parts if part[1]]
+    if not parts:
         return
-    columns = tuple(rows[0])
-    sql = _insertion(connection.vendor, model, columns, on_conflict=on_conflict)
-    with connection.cursor() as cursor:
-        _execute(cursor, sql, _json(rows))
+    if connection.vendor == "postgresql":
+        sql = _insertions(tuple((model, tuple(rows[0]), told) for model, rows, told in parts))
+        documents = [_json(rows) for _, rows, _ in parts]
+        with connection.cursor() as cursor:
+            prepared.execute(cursor, sql, ["json"] * len(documents), documents)
+        return
+    for model, rows, on_conflict in parts:
+        sql = _insertion(connection.vendor, model, tuple(rows[0]), on_conflict=on_conflict)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [_json(rows)])
 
 
 class Inserts:
@@ -73,7 +98,8 @@ class Inserts:
         if both := objects.keys() & loose.keys():
             raise RuntimeError(f"Instances and rows of one table: {both}")
         if connection.vendor == "postgresql":
-            _insert_together({**{m: _rows(m, of_it) for m, of_it in objects.items()}, **loose})
+            built = [(model, _rows(model, of_it), "") for model, of_it in objects.items()]
+            insert_together([*built, *((model, rows, "") for model, rows in loose.items())])
             return
         for model, of_it in objects.items():
             if any(isinstance(field, BinaryField) for field in model._meta.concrete_fields):
@@ -85,18 +111,12 @@ class Inserts:
             insert_rows(model, rows)
 
 
-def _insert_together(tables: Mapping[type[Model], Sequence[Row]]) -> None:
-    """Insert rows of several tables by one statement, which looks at foreign keys at its end."""
-    if not tables:
-        return
-    sql = _insertions(tuple((model, tuple(rows[0])) for model, rows in tables.items()))
-    documents = [_json(rows) for rows in tables.values()]
-    with connection.cursor() as cursor:
-        prepared.execute(cursor, sql, ["json"] * len(documents), documents)
-
-
 def select_rows(
-    model: type[M], columns: Mapping[str, Iterable[Any]], *, lock: bool = False
+    model: type[M],
+    columns: Mapping[str, Iterable[Any]],
+    *,
+    lock: bool = False,
+    without: Collection[str] = (),
 ) -> list[M]:
     """Return the rows whose columns have one of the values given for each, in order of their keys.
 
@@ -106,11 +126,13 @@ def select_rows(
         model: Whose table.
         columns: Names in the table → values.
         lock: Keep others from changing the rows until the transaction ends.
+        without: Columns that are asked for, row by row, when somebody looks at them.
     """
     is_locked = lock and connection.vendor == "postgresql"
-    names = _columns(model)
+    names = tuple(name for name in _columns(model) if name not in without)
     rows = _select(model, names, columns, f" ORDER BY id{' FOR UPDATE' if is_locked else ''}")
-    attributes = [field.attname for field in model._meta.concrete_fields]
+    fields = model._meta.concrete_fields
+    attributes = [field.attname for field in fields if field.column not in without]
     alias = connection.alias
     return [model.from_db(alias, attributes, values) for values in rows]
 
@@ -227,11 +249,11 @@ def _execute(cursor: CursorWrapper, sql: str, document: str) -> None:
 
 
 @lru_cache(maxsize=256)
-def _insertions(tables: tuple[tuple[type[Model], tuple[str, ...]], ...]) -> str:
+def _insertions(tables: tuple[tuple[type[Model], tuple[str, ...], str], ...]) -> str:
     """Return one statement for PostgreSQL that inserts the documents `$1`, `$2` … into tables."""
     *others, last = (
-        _insertion("postgresql", model, columns).replace("%s", f"${number}")
-        for number, (model, columns) in enumerate(tables, 1)
+        _insertion("postgresql", model, columns, on_conflict=told).replace("%s", f"${number}")
+        for number, (model, columns, told) in enumerate(tables, 1)
     )
     named = ", ".join(f"part_{number} AS ({sql})" for number, sql in enumerate(others))
     return f"WITH {named} {last}" if named else last

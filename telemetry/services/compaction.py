@@ -1,14 +1,16 @@
 """Merging the delta log into minute counts: each batch exactly once, whoever dies meanwhile.
 
-One transaction reads some rows of the log, adds them and deletes them; a killed compactor leaves
-all three undone. Only one merges at a time (a transaction-level advisory lock on PostgreSQL, the
+One transaction takes some rows out of the log and adds them; a killed compactor leaves both
+undone. Only one merges at a time (a transaction-level advisory lock on PostgreSQL, the
 write lock on SQLite), so adding is a plain read, add and write.
 """
 
+import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from math import inf
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -17,7 +19,7 @@ from django.db.backends.utils import CursorWrapper
 
 from catalog.models import Service
 from core import prepared
-from core.bulk import insert_rows, select_values
+from core.bulk import insert_together, select_values
 from sre.slo_sli import OTHER_ENDPOINT
 from telemetry.domain import deltas
 from telemetry.domain.deltas import Delta, FreshnessCount, RequestCount
@@ -58,7 +60,14 @@ _SEEN = ", ".join(
         "first_cover_at": "<",
     }.items()
 )
+# Whoever merges meanwhile holds the lock; rows that were merged in the meantime are not there any more.
+_TAKE = f"""
+    DELETE FROM telemetry_telemetrydelta
+    WHERE id = ANY(%s) AND quarantined_at IS NULL AND (SELECT pg_try_advisory_xact_lock({_LOCK}))
+    RETURNING id, payload
+"""  # noqa: S608 a number of ours
 _HOLD_SERVICES = "SELECT id FROM catalog_service WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE"
+_IS_DIRTY = "(service_id, minute) DO UPDATE SET version = EXCLUDED.version"
 _POISON = (
     msgspec.MsgspecError, DataError, IntegrityError, ValueError, TypeError, LookupError,
     OverflowError,
@@ -75,7 +84,25 @@ def compact(*, now: datetime, limit: int = LIMIT) -> int:
     Returns:
         How many batches left the log; 0 when none waits or another compactor is at work.
     """
-    ids = _waiting(limit)
+    return _compact(_waiting(limit).ids, now=now)
+
+
+def compact_all(*, now: Callable[[], datetime], seconds: float = inf) -> int:
+    """Merge until nothing waits, or another compactor is at work, or so many seconds have passed.
+
+    Returns:
+        How many batches left the log.
+    """
+    end, merged = time.monotonic() + seconds, 0
+    while True:
+        waiting = _waiting(LIMIT)
+        taken = _compact(waiting.ids, now=now())
+        merged += taken
+        if waiting.is_all or not taken or time.monotonic() >= end:
+            return merged
+
+
+def _compact(ids: Sequence[int], *, now: datetime) -> int:
     if not ids:
         return 0
     try:
@@ -85,7 +112,14 @@ def compact(*, now: datetime, limit: int = LIMIT) -> int:
         return sum(_merge_alone(pk, now=now) for pk in ids)
 
 
-def _waiting(limit: int) -> list[int]:
+class _Waiting(NamedTuple):
+    """The oldest batches, and whether no other waited then."""
+
+    ids: list[int]
+    is_all: bool
+
+
+def _waiting(limit: int) -> _Waiting:
     ids: list[int] = []
     size = 0
     with connection.cursor() as cursor:
@@ -96,36 +130,43 @@ def _waiting(limit: int) -> list[int]:
         if ids and size > MAX_BYTES:
             break
         ids.append(pk)
-    return ids
+    return _Waiting(ids, is_all=len(ids) == len(rows) < limit)
 
 
 @transaction.atomic
 def _merge(ids: Sequence[int], *, now: datetime) -> int:
-    if not _is_only_compactor():
-        return 0
-    found = select_values(TelemetryDelta, ("id", "payload", "quarantined_at"), {"id": ids})
-    batches = [(pk, payload) for pk, payload, quarantined_at in found if quarantined_at is None]
+    batches = _taken(ids)
     if not batches:
         return 0
-    payloads = [bytes(payload) for _, payload in batches]
+    payloads = list(batches.values())
     blocks = [block for row in payloads if is_points(row) for block in decode_points(row)]
     points = metric_merging.add(blocks, now=now)
     counts = [deltas.decode(row) for row in payloads if not is_points(row)]
     # Points have been added up already.
     merged = deltas.merge([*counts, points.delta]) if counts else points.delta
-    taken = [pk for pk, _ in batches]
-    _add(merged, points.minutes, version=max(taken), now=now)
-    _delete(taken)
-    return len(taken)
+    _add(merged, points.minutes, version=max(batches), now=now)
+    return len(batches)
 
 
-def _delete(taken: Sequence[int]) -> None:
-    held = ", ".join(["%s"] * len(taken))
+def _taken(ids: Sequence[int]) -> dict[int, bytes]:
+    """Take batches out of the log, until the transaction ends: payloads by id, in their order.
+
+    None, when another compactor is at work.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"DELETE FROM telemetry_telemetrydelta WHERE id IN ({held})",  # noqa: S608 placeholders
-            taken,
-        )
+        if connection.vendor == "postgresql":
+            _execute(cursor, _TAKE, "bigint[]", list(ids))
+            found = cursor.fetchall()
+        else:
+            wanted = {"id": ids}
+            rows = select_values(TelemetryDelta, ("id", "payload", "quarantined_at"), wanted)
+            found = [(pk, payload) for pk, payload, quarantined_at in rows if not quarantined_at]
+            held = ", ".join(["%s"] * len(found))
+            cursor.execute(
+                f"DELETE FROM telemetry_telemetrydelta WHERE id IN ({held})",  # noqa: S608
+                [pk for pk, _ in found],
+            )
+    return {pk: bytes(payload) for pk, payload in sorted(found, key=lambda row: int(row[0]))}
 
 
 def _merge_alone(pk: int, *, now: datetime) -> int:
@@ -149,14 +190,6 @@ def _note_failure(pk: int, error: Exception, *, now: datetime) -> None:
     row.save(update_fields=["attempts", "error", "quarantined_at"])
 
 
-def _is_only_compactor() -> bool:
-    if connection.vendor != "postgresql":
-        return True
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
-        return bool(cursor.fetchone()[0])
-
-
 def _add(delta: Delta, also: Pairs, *, version: int, now: datetime) -> None:
     """Add one merged delta inside the caller's transaction.
 
@@ -167,9 +200,14 @@ def _add(delta: Delta, also: Pairs, *, version: int, now: datetime) -> None:
     minute_rows.add_requests(_capped(delta, now=now))
     _add_freshness(_capped_freshness(delta, now=now))
     covers = [_of_minute(*pair) for pair in delta.covers]
-    insert_rows(CoveredMinute, covers, on_conflict="DO NOTHING")
-    _note_services(events, delta.covers)
-    _mark_dirty(touched | also, version=version)
+    dirty = [{**_of_minute(*pair), "version": version} for pair in sorted(touched | also)]
+    insert_together(
+        [
+            (CoveredMinute, covers, "DO NOTHING"),
+            (ServiceTelemetry, _seen(events, delta.covers), f"(service_id) DO UPDATE SET {_SEEN}"),
+            (DirtyMinute, dirty, _IS_DIRTY),
+        ]
+    )
 
 
 def _of_existing_services(delta: Delta) -> tuple[Delta, Pairs]:
@@ -295,14 +333,15 @@ def _add_freshness(rows: list[FreshnessCount]) -> None:
     )
 
 
-def _note_services(happened: Pairs, covered_minutes: Iterable[tuple[int, int]]) -> None:
+def _seen(happened: Pairs, covered_minutes: Iterable[tuple[int, int]]) -> list[dict[str, Any]]:
+    """Return the first and last minutes of each service."""
     events: dict[int, list[int]] = defaultdict(list)
     covers: dict[int, list[int]] = defaultdict(list)
     for service_id, minute in happened:
         events[service_id].append(minute)
     for service_id, minute in covered_minutes:
         covers[service_id].append(minute)
-    rows: list[dict[str, Any]] = [
+    return [
         {
             "service_id": pk,
             "own_bounds_ms": [],
@@ -312,7 +351,6 @@ def _note_services(happened: Pairs, covered_minutes: Iterable[tuple[int, int]]) 
         }
         for pk in sorted(events.keys() | covers.keys())
     ]
-    insert_rows(ServiceTelemetry, rows, on_conflict=f"(service_id) DO UPDATE SET {_SEEN}")
 
 
 def _instant(minute: int | None) -> datetime | None:
@@ -321,9 +359,3 @@ def _instant(minute: int | None) -> datetime | None:
 
 def _of_minute(service_id: int, minute: int) -> dict[str, Any]:
     return {"service_id": service_id, "minute": deltas.minute_start(minute)}
-
-
-def _mark_dirty(pairs: Pairs, *, version: int) -> None:
-    rows = [{**_of_minute(*pair), "version": version} for pair in sorted(pairs)]
-    take_over = "(service_id, minute) DO UPDATE SET version = EXCLUDED.version"
-    insert_rows(DirtyMinute, rows, on_conflict=take_over)

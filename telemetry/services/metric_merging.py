@@ -67,10 +67,13 @@ def add(blocks: Sequence[Block], *, now: datetime) -> Merged:
     for block in blocks:
         by_writer[block.writer_id].append(block)
     # What was taken in while a writer was being deleted belongs to nobody any more.
-    rows = select_rows(MetricWriter, {"id": by_writer})
+    rows = select_rows(MetricWriter, {"id": by_writer}, without=("resource", "streams"))
     if gone := by_writer.keys() - {row.pk for row in rows}:
         log.warning("telemetry_of_deleted_writers", writers=sorted(gone))
-    writers = [_Writer.of(row, by_writer[row.pk]) for row in rows]
+    owners = _owners(rows)
+    writers = [
+        _Writer.of(row, by_writer[row.pk], owners[row.pk]) for row in rows if row.pk in owners
+    ]
     requests, metrics = RequestTally(_own_bounds(rows)), MetricTally()
     covers = _count(writers, requests, metrics)
     _store_states(writers, now=now)
@@ -88,13 +91,13 @@ class _Writer:
     state: WriterState
 
     @classmethod
-    def of(cls, row: MetricWriter, blocks: Sequence[Block]) -> "_Writer":
+    def of(cls, row: MetricWriter, blocks: Sequence[Block], owner: Owner) -> "_Writer":
         """Return the writer with what is stored of it.
 
         Raises:
             ValueError: If a block does not fit its writer.
         """
-        owner, state = _owner(row), WriterState.unpack(bytes(row.state))
+        state = WriterState.unpack(bytes(row.state))
         for block in blocks:
             numbers = block.points.streams
             if numbers.min(initial=0) < 0 or numbers.max(initial=0) >= len(owner.streams):
@@ -158,16 +161,24 @@ def _store_states(writers: Iterable[_Writer], *, now: datetime) -> None:
         cursor.executemany(_STORE_STATE, values)
 
 
-def _owner(row: MetricWriter) -> Owner:
-    key = (row.pk, row.generation, row.stream_count)
-    known = _streams.get(key)
-    if known is None:
-        streams: list[Stream] = unpack_streams(bytes(row.streams))
-        known = _streams[key] = Owner(row.service_id, streams)
-    _streams.move_to_end(key)
+def _owners(rows: Iterable[MetricWriter]) -> dict[int, Owner]:
+    """Return what the streams of writers stand for; without those that were deleted just now."""
+    keys = {row.pk: (row.pk, row.generation, row.stream_count) for row in rows}
+    unknown = [pk for pk, key in keys.items() if key not in _streams]
+    found = select_values(MetricWriter, ("id", "streams"), {"id": unknown})
+    packed = {pk: bytes(streams) for pk, streams in found}
+    owners: dict[int, Owner] = {}
+    for row in rows:
+        key = keys[row.pk]
+        if row.pk in packed:
+            streams: list[Stream] = unpack_streams(packed[row.pk])
+            _streams[key] = Owner(row.service_id, streams)
+        if key in _streams:
+            owners[row.pk] = _streams[key]
+            _streams.move_to_end(key)
     while len(_streams) > _REMEMBERED:
         _streams.popitem(last=False)
-    return known
+    return owners
 
 
 def _increments(kind: Kind, writers: Sequence[_Writer], points: Sequence[Points]) -> Increments:

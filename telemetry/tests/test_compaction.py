@@ -76,11 +76,24 @@ def test_a_merged_batch_leaves_the_log() -> None:
     assert [row.count for row in queries.counts([service.pk], minute(), NOW)] == [1]
 
 
+def test_merging_all_goes_on_until_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or until its time is over: what is left is for the next tick."""
+    make_service()
+    monkeypatch.setattr(compaction, "LIMIT", 2)
+    for _ in range(5):
+        ingest.store_batch([event()], now=NOW)
+    assert compaction.compact_all(now=lambda: NOW, seconds=0) == 2
+    assert TelemetryDelta.objects.count() == 3
+    assert compaction.compact_all(now=lambda: NOW) == 3
+    assert compaction.compact_all(now=lambda: NOW) == 0
+    assert not TelemetryDelta.objects.exists()
+
+
 def test_a_failed_merge_leaves_everything_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts and log change together or not at all."""
     make_service()
     ingest.store_batch([event()], now=NOW)
-    monkeypatch.setattr(compaction, "_mark_dirty", _power_cut)
+    monkeypatch.setattr(compaction, "insert_together", _power_cut)
     with pytest.raises(KeyboardInterrupt):
         compaction.compact(now=NOW)
     assert TelemetryDelta.objects.count() == 1

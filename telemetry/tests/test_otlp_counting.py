@@ -266,7 +266,7 @@ def test_merging_twice_with_a_crash_between_counts_once(
 
     send(counter(number(4)))
     with monkeypatch.context() as broken:
-        broken.setattr("telemetry.services.compaction._mark_dirty", killed)
+        broken.setattr("telemetry.services.compaction.insert_together", killed)
         compact(now=NOW)
     assert TelemetryDelta.objects.count() == 1
     merge()

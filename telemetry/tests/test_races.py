@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError, connection, connections, transaction
 
 from catalog.models import Service
+from core.bulk import insert_together
 from telemetry import queries
 from telemetry.models import (
     CoveredMinute,
@@ -42,7 +43,7 @@ HANG = f"""{CONNECT}
 def hang(*args, **kwargs):
     print("added", flush=True)
     time.sleep(60)
-compaction._mark_dirty = hang
+compaction.insert_together = hang
 compaction.compact(now=clock.now())
 """
 FINISH = f"""{CONNECT}
@@ -162,12 +163,11 @@ def test_a_service_deleted_during_a_merge_leaves_no_counts(
     """The merge holds its services: deleting one waits, and then takes what was merged with it."""
     _store_batches()
     added, go_on = threading.Event(), threading.Event()
-    mark = compaction._mark_dirty
 
     def wait(*args: Any, **kwargs: Any) -> None:
         added.set()
         assert go_on.wait(20)
-        mark(*args, **kwargs)
+        insert_together(*args, **kwargs)
 
     def delete() -> bool:
         try:
@@ -179,7 +179,7 @@ def test_a_service_deleted_during_a_merge_leaves_no_counts(
             connections.close_all()
         return True
 
-    monkeypatch.setattr(compaction, "_mark_dirty", wait)
+    monkeypatch.setattr(compaction, "insert_together", wait)
     with ThreadPoolExecutor(2) as threads:
         merging = threads.submit(_compact_until_empty, 0)
         assert added.wait(20)

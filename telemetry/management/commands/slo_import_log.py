@@ -69,8 +69,7 @@ class Command(BaseCommand):
             raise SystemExit(INTERRUPTED) from error
         finally:
             if not how.is_trial:
-                while compaction.compact(now=clock.now()):
-                    pass
+                compaction.compact_all(now=clock.now)
         self.stderr.write(_summary(verdicts))
         if any(verdict.is_wrong for verdict in verdicts):
             raise SystemExit(1)
