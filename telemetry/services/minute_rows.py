@@ -102,7 +102,7 @@ def _lines(rows: Sequence[RequestCount]) -> io.StringIO:
     minutes = {number: deltas.minute_start(number).isoformat() for number in set(numbers)}
     endpoints = {name: name.translate(_ESCAPES) for name in set(names)}
     owns = {own: _text(own) for own in set(bounds)}
-    # Column by column, which is a third faster than line by line.
+    # Column by column, as loops over a thousand rows are quicker where Python does not take part.
     columns = (
         map(str, services),
         map(minutes.__getitem__, numbers),

@@ -120,7 +120,7 @@ def _summed(
     starts = np.flatnonzero(np.append(True, (np.diff(codes) != 0) | (np.diff(minutes) != 0)))
     totals = np.add.reduceat(values[order], starts, axis=0)
     counted = [keys[code] for code in codes[starts].tolist()]
-    # Column by column: a thousand rows are made in half the time.
+    # Column by column, as loops over a thousand rows are quicker where Python does not take part.
     columns = (*zip(*counted, strict=True), minutes[starts].tolist(), repeat(own))
     return map(
         RequestCount,
