@@ -151,7 +151,7 @@ def _merge(ids: Sequence[int], *, now: datetime) -> int:
 def _taken(ids: Sequence[int]) -> dict[int, bytes]:
     """Take batches out of the log, until the transaction ends: payloads by id, in their order.
 
-    None, when another compactor is at work.
+    Nothing is taken while another compactor is at work.
     """
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from telemetry.domain.otlp.lean import HistogramPoint
 from telemetry.domain.otlp.points import Floats, Int64s
-from telemetry.domain.otlp.wire import FIXED, LENGTH_DELIMITED, VARINT, read_varint
+from telemetry.domain.otlp.wire import FIXED, FIXED64, LENGTH_DELIMITED, VARINT, read_varint
 
 __all__ = ["HistogramPoints", "read_points"]
 
@@ -24,15 +24,15 @@ UInt64s = NDArray[np.uint64]
 Bytes = NDArray[np.uint8]
 # Numbers of the fields in HistogramDataPoint, and how each is encoded.
 _START, _TIME, _COUNT, _SUM, _CELLS, _BOUNDS, _ATTRIBUTES, _FLAGS = 2, 3, 4, 5, 6, 7, 9, 10
-_FIXED64 = 1
 _WIRE_TYPES = {
-    **dict.fromkeys((_START, _TIME, _COUNT, _SUM), _FIXED64),
+    **dict.fromkeys((_START, _TIME, _COUNT, _SUM), FIXED64),
     **dict.fromkeys((_CELLS, _BOUNDS, _ATTRIBUTES), LENGTH_DELIMITED),
     _FLAGS: VARINT,
 }
 _HAS_NO_VALUE = 1
 _MAX_FIELD = (1 << 29) - 1
-_MAX_TAG_BYTES = 5
+# Of a tag or a size.
+_MAX_PREFIX_BYTES = 5
 # Looking at a layout costs as much as decoding a few points by themselves.
 _FEW = 4
 _LAYOUTS_A_LENGTH = 8
@@ -148,7 +148,7 @@ def _layout_of(point: bytes) -> _Layout | None:
         begin = at
         tag, at = read_varint(point, at)
         number, wire = tag >> 3, tag & 7
-        is_tag = 0 < number <= _MAX_FIELD and at - begin <= _MAX_TAG_BYTES
+        is_tag = 0 < number <= _MAX_FIELD and at - begin <= _MAX_PREFIX_BYTES
         if not is_tag or wire != _WIRE_TYPES.get(number, wire):
             return None
         value = _value_at(point, at, wire)
@@ -170,7 +170,7 @@ def _value_at(point: bytes, at: int, wire: int) -> slice | None:
     if wire == LENGTH_DELIMITED:
         begin = at
         size, at = read_varint(point, at)
-        if at - begin > _MAX_TAG_BYTES:
+        if at - begin > _MAX_PREFIX_BYTES:
             return None
     return slice(at, at + size) if size is not None and at + size <= len(point) else None
 

@@ -3,11 +3,11 @@
 Source: Protocol Buffers documentation, "Encoding".
 """
 
-__all__ = ["FIXED", "LENGTH_DELIMITED", "VARINT", "read_varint", "varint"]
+__all__ = ["FIXED", "FIXED64", "LENGTH_DELIMITED", "VARINT", "read_varint", "varint"]
 
-VARINT, LENGTH_DELIMITED = 0, 2
+VARINT, FIXED64, LENGTH_DELIMITED, FIXED32 = 0, 1, 2, 5
 # Bytes of the wire types that always have as many.
-FIXED = {1: 8, 5: 4}
+FIXED = {FIXED64: 8, FIXED32: 4}
 
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:
