@@ -64,13 +64,11 @@ def pending_slots(job: str, *, until: datetime, limit: int) -> list[datetime]:
 
 def beat(process: str, *, now: datetime) -> None:
     """Leave this process's sign of life."""
-    ProcessHeartbeat.objects.update_or_create(
-        process=process,
-        instance=instance_name(),
-        defaults={"at": now, "monotonic": time.monotonic()},
-        create_defaults={
-            "at": now,
-            "monotonic": time.monotonic(),
-            "started_at": datetime.fromtimestamp(_STARTED, tz=now.tzinfo),
-        },
-    )
+    present = {"at": now, "monotonic": time.monotonic()}
+    found = ProcessHeartbeat.objects.filter(process=process, instance=instance_name())
+    if not found.update(**present):
+        found.get_or_create(
+            process=process,
+            instance=instance_name(),
+            defaults=present | {"started_at": datetime.fromtimestamp(_STARTED, tz=now.tzinfo)},
+        )

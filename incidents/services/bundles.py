@@ -18,6 +18,7 @@ from django.db.models import Prefetch, prefetch_related_objects
 from core import bulk
 from incidents.domain.lifecycle import Status
 from incidents.models import Alert, Attempt, Page
+from incidents.services.claims import is_any_due
 from incidents.services.pages import TAKEN
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
@@ -40,6 +41,7 @@ WANTED = {
 ANY_OPEN = {Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED}
 # Alerts that a message names of each incident.
 NAMED_ALERTS = 20
+_OPEN = "state IN ('waiting', 'sending')"
 _CHANGED = ["state", "attempts", "look_at", "owner", "is_repeat", "problem"]
 
 
@@ -88,7 +90,7 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
     Returns:
         The messages, and the pages that were given up.
     """
-    if limit < 1:
+    if limit < 1 or not is_any_due(Page, _OPEN, "look_at", now=now):
         return [], []
     with transaction.atomic():
         # What goes out by itself is read as it is sent; a bundle takes all that waits.

@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Model
 
-__all__ = ["LEASE", "MOST_CLAIMS", "Queue"]
+__all__ = ["LEASE", "MOST_CLAIMS", "Queue", "is_any_due"]
 
 # Longer than any transaction that fires may take (statement_timeout is below it), shorter than the
 # ten seconds within which everything is out after an outage.
@@ -80,3 +80,21 @@ class Queue:
                 moments,
             )
             return list(cursor.fetchall())
+
+
+def is_any_due(model: type[Model], condition: str, moment: str, *, now: datetime) -> bool:
+    """Return whether a look at a table is worth it; a pager looks often, and mostly in vain.
+
+    Args:
+        model: The table.
+        condition: Which rows are open, in SQL, as its partial index has it.
+        moment: Name of the column that says when one is due.
+        now: The present.
+    """
+    table = connection.ops.quote_name(model._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT 1 FROM {table} WHERE {condition} AND {moment} <= %s LIMIT 1",  # noqa: S608 written in the code
+            [connection.ops.adapt_datetimefield_value(now)],
+        )
+        return cursor.fetchone() is not None

@@ -18,7 +18,7 @@ from incidents.domain.response_targets import Standing
 from incidents.models import Alert, Deadline, EscalationRun, Incident, Silence, TimelineEntry
 from incidents.services import deadlines, escalation, firing, grouping, lifecycle, timeline
 from incidents.services.acts import Acts
-from incidents.services.claims import LEASE, MOST_CLAIMS, Queue
+from incidents.services.claims import LEASE, MOST_CLAIMS, Queue, is_any_due
 from incidents.services.firing import Claimed
 
 __all__ = ["Queues", "end_silences"]
@@ -79,6 +79,8 @@ def _fired_together(claims: list[Claimed], *, now: datetime) -> list[Claimed]:
 
 def end_silences(*, now: datetime, limit: int = 50) -> int:
     """Call for what still fires after its silence has ended; returns how many silences ended."""
+    if not is_any_due(Silence, "NOT is_ended", "ends_at", now=now):
+        return 0
     ended = Silence.objects.filter(is_ended=False, ends_at__lte=now).order_by("ends_at")[:limit]
     count = 0
     for silence in ended:
