@@ -65,6 +65,17 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-opened_at', '-pk'],
+                'indexes': [
+                    models.Index(condition=models.Q(('status__in', [incidents.domain.lifecycle.Status['ACKNOWLEDGED'], incidents.domain.lifecycle.Status['MITIGATED'], incidents.domain.lifecycle.Status['TRIGGERED']])), fields=['severity', '-opened_at'], name='incidents_incident_open'),
+                    models.Index(condition=models.Q(('status__in', [incidents.domain.lifecycle.Status['ACKNOWLEDGED'], incidents.domain.lifecycle.Status['MITIGATED'], incidents.domain.lifecycle.Status['TRIGGERED'], 'merged'])), fields=['group'], name='incidents_incident_of_group'),
+                    models.Index(fields=['-opened_at', '-id'], name='incidents_incident_newest'),
+                    models.Index(fields=['service', '-opened_at'], name='incidents_incident_of_service'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('status__in', [incidents.domain.lifecycle.Status['ACKNOWLEDGED'], incidents.domain.lifecycle.Status['MITIGATED'], incidents.domain.lifecycle.Status['TRIGGERED']])), fields=('group',), name='incidents_incident_one_open_of_group'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('resolved_at__isnull', False), ('status__in', ['resolved', 'closed'])), models.Q(models.Q(('status__in', ['resolved', 'closed']), _negated=True), ('resolved_at', None)), _connector='OR'), name='incidents_incident_resolved_at_iff_resolved'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('merged_into__isnull', False), ('status', 'merged')), models.Q(models.Q(('status', 'merged'), _negated=True), ('merged_into', None)), _connector='OR'), name='incidents_incident_merged_iff_merged'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -100,6 +111,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['pk'],
+                'indexes': [
+                    models.Index(condition=models.Q(('state', 'running')), fields=['look_at'], name='incidents_run_due'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('incident', 'cycle', 'phase'), name='incidents_run_once_per_phase'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -113,6 +130,14 @@ class Migration(migrations.Migration):
                 ('is_open', models.BooleanField(default=True)),
                 ('incident', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='deadlines', to='incidents.incident')),
             ],
+            options={
+                'indexes': [
+                    models.Index(condition=models.Q(('is_open', True)), fields=['look_at'], name='incidents_deadline_due'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('incident', 'kind'), name='incidents_deadline_once_per_kind'),
+                ],
+            },
         ),
         migrations.CreateModel(
             name='Acknowledgement',
@@ -126,6 +151,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['at', 'pk'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('incident', 'cycle', 'actor'), name='incidents_acknowledged_once'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -176,6 +204,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-received_at', '-pk'],
+                'indexes': [
+                    models.Index(fields=['integration', '-id'], name='incidents_event_newest'),
+                    models.Index(condition=models.Q(('state__in', ['unparsed', 'partly'])), fields=['-id'], name='incidents_event_inbox'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -200,6 +232,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['integration', 'name'],
+                'indexes': [
+                    models.Index(condition=models.Q(('is_paused', False), ('state', 'up')), fields=['due_at'], name='incidents_heartbeat_due'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(fields=('integration', 'name'), name='incidents_heartbeat_name_once'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -216,6 +254,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-at', '-pk'],
+                'indexes': [
+                    models.Index(fields=['service', '-at'], name='incidents_change_newest'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -237,6 +278,9 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'maintenance',
                 'ordering': ['-starts_at', '-pk'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='incidents_maintenance_ends_after_start', violation_error_message='Maintenance ends after it starts.'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -271,6 +315,11 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['created_at', 'pk'],
+                'indexes': [
+                    models.Index(condition=models.Q(('state__in', ['waiting', 'sending'])), fields=['severity', 'look_at'], name='incidents_page_due'),
+                    models.Index(fields=['incident', 'created_at'], name='incidents_page_of_incident'),
+                    models.Index(fields=['person', '-created_at'], name='incidents_page_of_person'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -288,6 +337,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['page', 'number'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('page', 'number'), name='incidents_attempt_once'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('ended_at', None), ('outcome', '')), models.Q(('ended_at__isnull', False), models.Q(('outcome', ''), _negated=True)), _connector='OR'), name='incidents_attempt_outcome_iff_ended'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -303,7 +356,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['severity'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('resolve_within__gte', models.F('respond_within'))), name='incidents_response_target_in_order', violation_error_message='An incident is not resolved before it is answered.')],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('resolve_within__gte', models.F('respond_within'))), name='incidents_response_target_in_order', violation_error_message='An incident is not resolved before it is answered.'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -324,6 +379,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-starts_at', '-pk'],
+                'indexes': [
+                    models.Index(condition=models.Q(('is_ended', False)), fields=['ends_at'], name='incidents_silence_running'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='incidents_silence_ends_after_start', violation_error_message='A silence ends after it starts.'),
+                    models.UniqueConstraint(fields=('maintenance', 'starts_at'), name='incidents_silence_once_per_occurrence'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -356,6 +418,16 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-opened_at', '-pk'],
+                'indexes': [
+                    models.Index(condition=models.Q(('state', 'firing')), fields=['severity', '-opened_at'], name='incidents_alert_firing'),
+                    models.Index(condition=models.Q(('sender_at__isnull', False), ('state', 'resolved')), fields=['integration', 'dedup_key'], name='incidents_alert_ended'),
+                    models.Index(fields=['-opened_at', '-id'], name='incidents_alert_newest'),
+                ],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('integration', None), ('state', 'firing')), fields=('source', 'dedup_key'), name='incidents_alert_one_firing'),
+                    models.UniqueConstraint(condition=models.Q(('integration__isnull', False), ('state', 'firing')), fields=('integration', 'dedup_key'), name='incidents_alert_one_firing_of_integration'),
+                    models.CheckConstraint(condition=models.Q(models.Q(('resolved_at', None), ('state', 'firing')), models.Q(('resolved_at__isnull', False), ('state', 'resolved')), _connector='OR'), name='incidents_alert_resolved_at_iff_resolved'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -373,6 +445,9 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'timeline entries',
                 'ordering': ['at', 'pk'],
+                'indexes': [
+                    models.Index(fields=['incident', 'at', 'id'], name='incidents_timeline'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -389,139 +464,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['at', 'pk'],
-                'indexes': [models.Index(fields=['alert', 'at'], name='incidents_alert_log')],
+                'indexes': [
+                    models.Index(fields=['alert', 'at'], name='incidents_alert_log'),
+                ],
             },
-        ),
-        migrations.AddIndex(
-            model_name='escalationrun',
-            index=models.Index(condition=models.Q(('state', 'running')), fields=['look_at'], name='incidents_run_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='escalationrun',
-            constraint=models.UniqueConstraint(fields=('incident', 'cycle', 'phase'), name='incidents_run_once_per_phase'),
-        ),
-        migrations.AddIndex(
-            model_name='deadline',
-            index=models.Index(condition=models.Q(('is_open', True)), fields=['look_at'], name='incidents_deadline_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='deadline',
-            constraint=models.UniqueConstraint(fields=('incident', 'kind'), name='incidents_deadline_once_per_kind'),
-        ),
-        migrations.AddConstraint(
-            model_name='acknowledgement',
-            constraint=models.UniqueConstraint(fields=('incident', 'cycle', 'actor'), name='incidents_acknowledged_once'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(condition=models.Q(('status__in', [incidents.domain.lifecycle.Status['ACKNOWLEDGED'], incidents.domain.lifecycle.Status['MITIGATED'], incidents.domain.lifecycle.Status['TRIGGERED']])), fields=['severity', '-opened_at'], name='incidents_incident_open'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(condition=models.Q(('status__in', [incidents.domain.lifecycle.Status['ACKNOWLEDGED'], incidents.domain.lifecycle.Status['MITIGATED'], incidents.domain.lifecycle.Status['TRIGGERED'], 'merged'])), fields=['group'], name='incidents_incident_of_group'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(fields=['-opened_at', '-id'], name='incidents_incident_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='incident',
-            index=models.Index(fields=['service', '-opened_at'], name='incidents_incident_of_service'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', [incidents.domain.lifecycle.Status['ACKNOWLEDGED'], incidents.domain.lifecycle.Status['MITIGATED'], incidents.domain.lifecycle.Status['TRIGGERED']])), fields=('group',), name='incidents_incident_one_open_of_group'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('resolved_at__isnull', False), ('status__in', ['resolved', 'closed'])), models.Q(models.Q(('status__in', ['resolved', 'closed']), _negated=True), ('resolved_at', None)), _connector='OR'), name='incidents_incident_resolved_at_iff_resolved'),
-        ),
-        migrations.AddConstraint(
-            model_name='incident',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('merged_into__isnull', False), ('status', 'merged')), models.Q(models.Q(('status', 'merged'), _negated=True), ('merged_into', None)), _connector='OR'), name='incidents_incident_merged_iff_merged'),
-        ),
-        migrations.AddIndex(
-            model_name='inboundevent',
-            index=models.Index(fields=['integration', '-id'], name='incidents_event_newest'),
-        ),
-        migrations.AddIndex(
-            model_name='inboundevent',
-            index=models.Index(condition=models.Q(('state__in', ['unparsed', 'partly'])), fields=['-id'], name='incidents_event_inbox'),
-        ),
-        migrations.AddIndex(
-            model_name='heartbeat',
-            index=models.Index(condition=models.Q(('is_paused', False), ('state', 'up')), fields=['due_at'], name='incidents_heartbeat_due'),
-        ),
-        migrations.AddConstraint(
-            model_name='heartbeat',
-            constraint=models.UniqueConstraint(fields=('integration', 'name'), name='incidents_heartbeat_name_once'),
-        ),
-        migrations.AddIndex(
-            model_name='changeevent',
-            index=models.Index(fields=['service', '-at'], name='incidents_change_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='maintenance',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='incidents_maintenance_ends_after_start', violation_error_message='Maintenance ends after it starts.'),
-        ),
-        migrations.AddIndex(
-            model_name='page',
-            index=models.Index(condition=models.Q(('state__in', ['waiting', 'sending'])), fields=['severity', 'look_at'], name='incidents_page_due'),
-        ),
-        migrations.AddIndex(
-            model_name='page',
-            index=models.Index(fields=['incident', 'created_at'], name='incidents_page_of_incident'),
-        ),
-        migrations.AddIndex(
-            model_name='page',
-            index=models.Index(fields=['person', '-created_at'], name='incidents_page_of_person'),
-        ),
-        migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.UniqueConstraint(fields=('page', 'number'), name='incidents_attempt_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='attempt',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('ended_at', None), ('outcome', '')), models.Q(('ended_at__isnull', False), models.Q(('outcome', ''), _negated=True)), _connector='OR'), name='incidents_attempt_outcome_iff_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='silence',
-            index=models.Index(condition=models.Q(('is_ended', False)), fields=['ends_at'], name='incidents_silence_running'),
-        ),
-        migrations.AddConstraint(
-            model_name='silence',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='incidents_silence_ends_after_start', violation_error_message='A silence ends after it starts.'),
-        ),
-        migrations.AddConstraint(
-            model_name='silence',
-            constraint=models.UniqueConstraint(fields=('maintenance', 'starts_at'), name='incidents_silence_once_per_occurrence'),
-        ),
-        migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(condition=models.Q(('state', 'firing')), fields=['severity', '-opened_at'], name='incidents_alert_firing'),
-        ),
-        migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(condition=models.Q(('sender_at__isnull', False), ('state', 'resolved')), fields=['integration', 'dedup_key'], name='incidents_alert_ended'),
-        ),
-        migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(fields=['-opened_at', '-id'], name='incidents_alert_newest'),
-        ),
-        migrations.AddConstraint(
-            model_name='alert',
-            constraint=models.UniqueConstraint(condition=models.Q(('integration', None), ('state', 'firing')), fields=('source', 'dedup_key'), name='incidents_alert_one_firing'),
-        ),
-        migrations.AddConstraint(
-            model_name='alert',
-            constraint=models.UniqueConstraint(condition=models.Q(('integration__isnull', False), ('state', 'firing')), fields=('integration', 'dedup_key'), name='incidents_alert_one_firing_of_integration'),
-        ),
-        migrations.AddConstraint(
-            model_name='alert',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('resolved_at', None), ('state', 'firing')), models.Q(('resolved_at__isnull', False), ('state', 'resolved')), _connector='OR'), name='incidents_alert_resolved_at_iff_resolved'),
-        ),
-        migrations.AddIndex(
-            model_name='timelineentry',
-            index=models.Index(fields=['incident', 'at', 'id'], name='incidents_timeline'),
         ),
     ]

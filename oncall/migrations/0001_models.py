@@ -103,6 +103,9 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name_plural': 'escalation policies',
                 'ordering': ['slug'],
+                'constraints': [
+                    models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('is_default',), name='oncall_policy_one_default', violation_error_message='Another policy is the default already.'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -115,6 +118,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['layer', 'position'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('layer', 'position'), name='oncall_member_position'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -156,6 +162,12 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['schedule', 'starts_at', 'pk'],
+                'indexes': [
+                    models.Index(fields=['schedule', 'ends_at'], name='oncall_override_lookup'),
+                ],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='oncall_override_ends_after_start', violation_error_message='An override ends after it starts.'),
+                ],
             },
         ),
         migrations.AddField(
@@ -179,6 +191,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-at', '-pk'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('schedule', 'at'), name='oncall_handoff_once'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -208,6 +223,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['policy', 'number'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('policy', 'number'), name='oncall_level_number'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -223,6 +241,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['level', 'pk'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(models.Q(('channel', None), ('person', None), ('role', ''), ('schedule__isnull', False), ('team', None)), models.Q(('channel', None), ('person__isnull', False), ('role', ''), ('schedule', None), ('team', None)), models.Q(('channel', None), ('person', None), ('role', ''), ('schedule', None), ('team__isnull', False)), models.Q(('channel__isnull', False), ('person', None), ('role', ''), ('schedule', None), ('team', None)), models.Q(('channel', None), ('person', None), ('schedule', None), ('team', None), models.Q(('role', ''), _negated=True)), _connector='OR'), name='oncall_target_is_one', violation_error_message='Name a schedule, person, team, role or channel: one of them.'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -252,6 +273,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-starts_at', '-pk'],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='oncall_swap_ends_after_start', violation_error_message='A swap ends after it starts.'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -268,6 +292,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['policy', 'phase', 'severity', 'after', 'level'],
+                'constraints': [
+                    models.UniqueConstraint(fields=('policy', 'phase', 'severity', 'level'), name='oncall_timing_once'),
+                    models.CheckConstraint(condition=models.Q(('after__gte', datetime.timedelta(0))), name='oncall_timing_not_before'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -281,7 +309,9 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['pk'],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('channel__isnull', False), ('person', None)), models.Q(('channel', None), ('person__isnull', False)), _connector='OR'), name='oncall_fallback_is_one', violation_error_message='Name a person or a channel.')],
+                'constraints': [
+                    models.CheckConstraint(condition=models.Q(models.Q(('channel__isnull', False), ('person', None)), models.Q(('channel', None), ('person__isnull', False)), _connector='OR'), name='oncall_fallback_is_one', violation_error_message='Name a person or a channel.'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -295,51 +325,13 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['calendar', 'on'],
-                'constraints': [models.UniqueConstraint(fields=('calendar', 'on'), name='oncall_holiday_once')],
+                'constraints': [
+                    models.UniqueConstraint(fields=('calendar', 'on'), name='oncall_holiday_once'),
+                ],
             },
-        ),
-        migrations.AddConstraint(
-            model_name='escalationpolicy',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('is_default',), name='oncall_policy_one_default', violation_error_message='Another policy is the default already.'),
-        ),
-        migrations.AddConstraint(
-            model_name='layermember',
-            constraint=models.UniqueConstraint(fields=('layer', 'position'), name='oncall_member_position'),
-        ),
-        migrations.AddIndex(
-            model_name='override',
-            index=models.Index(fields=['schedule', 'ends_at'], name='oncall_override_lookup'),
-        ),
-        migrations.AddConstraint(
-            model_name='override',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='oncall_override_ends_after_start', violation_error_message='An override ends after it starts.'),
         ),
         migrations.AddConstraint(
             model_name='layer',
             constraint=models.UniqueConstraint(fields=('schedule', 'position'), name='oncall_layer_position'),
-        ),
-        migrations.AddConstraint(
-            model_name='handoff',
-            constraint=models.UniqueConstraint(fields=('schedule', 'at'), name='oncall_handoff_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='policylevel',
-            constraint=models.UniqueConstraint(fields=('policy', 'number'), name='oncall_level_number'),
-        ),
-        migrations.AddConstraint(
-            model_name='leveltarget',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('channel', None), ('person', None), ('role', ''), ('schedule__isnull', False), ('team', None)), models.Q(('channel', None), ('person__isnull', False), ('role', ''), ('schedule', None), ('team', None)), models.Q(('channel', None), ('person', None), ('role', ''), ('schedule', None), ('team__isnull', False)), models.Q(('channel__isnull', False), ('person', None), ('role', ''), ('schedule', None), ('team', None)), models.Q(('channel', None), ('person', None), ('schedule', None), ('team', None), models.Q(('role', ''), _negated=True)), _connector='OR'), name='oncall_target_is_one', violation_error_message='Name a schedule, person, team, role or channel: one of them.'),
-        ),
-        migrations.AddConstraint(
-            model_name='shiftswap',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='oncall_swap_ends_after_start', violation_error_message='A swap ends after it starts.'),
-        ),
-        migrations.AddConstraint(
-            model_name='timing',
-            constraint=models.UniqueConstraint(fields=('policy', 'phase', 'severity', 'level'), name='oncall_timing_once'),
-        ),
-        migrations.AddConstraint(
-            model_name='timing',
-            constraint=models.CheckConstraint(condition=models.Q(('after__gte', datetime.timedelta(0))), name='oncall_timing_not_before'),
         ),
     ]

@@ -91,7 +91,7 @@ def test_phone_menu_opens_without_script(portal_page: Visits) -> None:
     )
     visits.contexts.append(context)
     signed_in = visits(role=Role.VIEWER, screen="phone")
-    context.add_cookies(signed_in.context.cookies())  # type: ignore[arg-type]
+    context.add_cookies(signed_in.context.cookies())
     page = context.new_page()
     page.goto("/")
     expect(page.locator("#nav")).to_be_hidden()
