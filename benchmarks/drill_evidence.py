@@ -24,6 +24,8 @@ class Journals:
 
     sent: list[Sent] = field(default_factory=list)
     received: list[Message] = field(default_factory=list)
+    tried: list[tuple[int, str]] = field(default_factory=list)
+    answers: list[tuple[int, str, datetime]] = field(default_factory=list)
     acknowledged: list[int] = field(default_factory=list)
     kills: list[str] = field(default_factory=list)
 
@@ -81,8 +83,23 @@ def _at(value: Any) -> datetime:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def evidence(views: Views, journals: Journals, people: Sequence[str]) -> Evidence:
-    """Return all that is known, read once; `people` are whom each step calls, in order."""
+def evidence(
+    views: Views, journals: Journals, levels: Sequence[Sequence[str]], needed: int
+) -> Evidence:
+    """Return all that is known, read once.
+
+    Args:
+        views: Of the portal.
+        journals: Of everybody else.
+        levels: Whom each step calls, in order.
+        needed: How many must answer.
+    """
+    tried: dict[int, set[str]] = defaultdict(set)
+    for incident, target in list(journals.tried):
+        tried[incident].add(target)
+    answers: dict[int, dict[str, datetime]] = defaultdict(dict)
+    for incident, target, at in list(journals.answers):
+        answers[incident][target] = at
     attempts: dict[str, list[str]] = defaultdict(list)
     for key, outcome in views.rows("SELECT key, outcome FROM ev_attempt ORDER BY key, n"):
         attempts[key].append(outcome)
@@ -94,6 +111,8 @@ def evidence(views: Views, journals: Journals, people: Sequence[str]) -> Evidenc
         sent=list(journals.sent),
         received=list(journals.received),
         acknowledged=frozenset(journals.acknowledged),
+        answers=answers,
+        tried=tried,
         receipts=frozenset(row[0] for row in views.rows("SELECT ext_id FROM ev_receipt")),
         incidents={
             pk: _at(acked) if acked else None
@@ -101,5 +120,6 @@ def evidence(views: Views, journals: Journals, people: Sequence[str]) -> Evidenc
         },
         pages=[PageRow(*(*row[:8], _at(row[8]))) for row in pages],
         attempts=attempts,
-        steps=[f"user:{name}" for name in people],
+        steps=[[f"user:{name}" for name in people] for people in levels],
+        needed=needed,
     )

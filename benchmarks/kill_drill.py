@@ -8,6 +8,7 @@ receivers and whoever answers keep journals; afterwards they are compared with t
 
     .venv/bin/python benchmarks/kill_drill.py --kills 200
     .venv/bin/python benchmarks/kill_drill.py --kills 100 --redis-restarts 12 --database-restarts 5
+    .venv/bin/python benchmarks/kill_drill.py --kills 100 --needed 2
     .venv/bin/python benchmarks/kill_drill.py --kills 20 --mutant lease-too-short   # must fail
 
 Everything listens on loopback and ends with this process. Redis and PostgreSQL are throw-away ones,
@@ -28,10 +29,11 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
 import urllib.request
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -48,7 +50,8 @@ from benchmarks.paging_mutants import MUTANTS  # noqa: E402
 from tests.servers import free_port  # noqa: E402
 
 RATE = 20
-STEPS = ("l1", "l2", "l3")
+# Whom each level calls, by how many must answer: with two the first calls a pair.
+LEVELS = {1: (("l1",), ("l2",), ("l3",)), 2: (("l1", "l1b"), ("l2",), ("l3",))}
 AFTER_S = (0, 4, 16)
 ANSWERED = 0.3
 PROCESSES = ("web", "pager", "pager", "worker", "beat")
@@ -66,13 +69,19 @@ class _QuietServer(ThreadingHTTPServer):
 
 
 class Receivers:
-    """Webhook receivers of the people on call; some of them answer, after a while."""
+    """Webhook receivers of the people on call; some of them answer, after a while.
 
-    def __init__(self, journals: Journals, dice: random.Random) -> None:
-        self.journals, self._dice = journals, dice
+    Args:
+        journals: Where all of them write.
+        dice: Chance.
+        needed: How many must answer; with one, only whoever is called first may.
+    """
+
+    def __init__(self, journals: Journals, dice: random.Random, needed: int) -> None:
+        self.journals, self._dice, self._needed = journals, dice, needed
         self._answers = ThreadPoolExecutor(4)
         self._lock = threading.Lock()
-        self._asked: set[int] = set()
+        self._asked: set[tuple[int, str]] = set()
         receivers = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -135,23 +144,31 @@ class Receivers:
         )
         with self._lock:
             self.journals.received.append(message)
-            first = message.incident not in self._asked
-            self._asked.add(message.incident)
+            asked = (message.incident, message.target if self._needed > 1 else "")
+            first = asked not in self._asked
+            self._asked.add(asked)
             answers = first and self._dice.random() < ANSWERED
         if answers and body["acknowledge_url"]:
-            self._answers.submit(self._answer, message.incident, body["acknowledge_url"])
+            self._answers.submit(
+                self._answer, message.incident, message.target, body["acknowledge_url"]
+            )
 
-    def _answer(self, incident: int, url: str) -> None:
+    def _answer(self, incident: int, target: str, url: str) -> None:
+        self.journals.tried.append((incident, target))
         for _ in range(30):
-            try:
-                with urllib.request.urlopen(
-                    urllib.request.Request(url, b"", method="POST"), timeout=10
-                ) as answer:
-                    if b"Acknowledged by" in answer.read():
-                        self.journals.acknowledged.append(incident)
-                    return
-            except (OSError, urllib.error.URLError):
-                time.sleep(0.3)
+            with contextlib.suppress(OSError):
+                request = urllib.request.Request(url, b"", method="POST")
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    self._told(incident, target, answer.read())
+                return
+            time.sleep(0.3)
+
+    def _told(self, incident: int, target: str, page: bytes) -> None:
+        is_enough = b"Acknowledged by" in page
+        if is_enough:
+            self.journals.acknowledged.append(incident)
+        if is_enough or b"Your answer was noted" in page:
+            self.journals.answers.append((incident, target, datetime.now(UTC)))
 
 
 class Portal:
@@ -248,19 +265,21 @@ from notifications.models import ContactMethod
 from incidents.models import Integration
 from incidents.services.integrations import save_integration
 from oncall.models import *
-port, after = int({port}), {after}
-service = Service.objects.create(slug="drill", name="Drill")
-policy = EscalationPolicy.objects.create(slug="drill", name="Drill", loops=1)
-for number, (name, wait) in enumerate(after, 1):
+port, ladder, needed = int({port}), {ladder}, {needed}
+def person_of(name):
     person = User.objects.create_user(name, "", role="responder")
     ContactMethod.objects.create(person=person, kind="webhook", label="drill", verified_at=now(),
         sealed_address=encryption.encrypt(f"http://127.0.0.1:{{port}}/{{name}}"))
-    if name == "fallback":
-        FallbackContact.objects.create(person=person)
-        continue
-    level = PolicyLevel.objects.create(policy=policy, number=number, name=name)
-    LevelTarget.objects.create(level=level, person=person)
+    return person
+service = Service.objects.create(slug="drill", name="Drill")
+policy = EscalationPolicy.objects.create(slug="drill", name="Drill", loops=1)
+for number, (names, wait) in enumerate(ladder, 1):
+    level = PolicyLevel.objects.create(policy=policy, number=number, name=f"L{{number}}",
+        acknowledgements=needed)
+    for name in names:
+        LevelTarget.objects.create(level=level, person=person_of(name))
     Timing.objects.create(policy=policy, severity="P1", level=number, after=timedelta(seconds=wait))
+FallbackContact.objects.create(person=person_of("fallback"))
 ServicePolicy.objects.create(service=service, policy=policy)
 key = save_integration(Integration(), fields=dict(kind="generic", name="Drill", service=service,
     severity_map={{"p1": "P1"}}), actor="drill", now=now())
@@ -292,7 +311,8 @@ def drill(options: argparse.Namespace) -> tuple[Verdict, Journals, dict[str, flo
     journals, figures = Journals(), {}
     try:
         with started(options.database) as below:
-            receivers = Receivers(journals, random.Random(options.seed + 1))
+            levels = LEVELS[options.needed]
+            receivers = Receivers(journals, random.Random(options.seed + 1), options.needed)
             port = free_port()
             env = {
                 **os.environ,
@@ -313,15 +333,17 @@ def drill(options: argparse.Namespace) -> tuple[Verdict, Journals, dict[str, flo
             manage(env, "createcachetable")
             manage(env, "bootstrap")
             manage(env, "collectstatic", "--noinput", "--verbosity=0")
-            after = [*zip(STEPS, AFTER_S, strict=True), ("fallback", 0)]
-            said = manage(env, "shell", "-c", SETUP.format(port=receivers.port, after=after))
+            ladder = [*zip(levels, AFTER_S, strict=True)]
+            setup = SETUP.format(port=receivers.port, ladder=ladder, needed=options.needed)
+            said = manage(env, "shell", "-c", setup)
             key = said.split("key ")[1].split()[0]
             url = f"http://127.0.0.1:{port}/integrations/v1/generic/{key}/"
             views = Views(env, folder / "data" / "sreportal.sqlite3")
             portal = Portal(env, folder, options.mutant)
             try:
                 figures = _storm(options, dice, (portal, below), views, journals, url)
-                found = _settled(views, journals, options.settle)
+                look = partial(evidence, views, journals, levels, options.needed)
+                found = _settled(look, options.settle)
             finally:
                 portal.end()
             if options.keep:
@@ -372,15 +394,15 @@ def _storm(
     return {"alerts": number, "sabotaged": sabotaged, "seconds": round(length, 1)}
 
 
-def _settled(views: Views, journals: Journals, within_s: float) -> Evidence:
+def _settled(look: Callable[[], Evidence], within_s: float) -> Evidence:
     """Wait until nothing more is to be expected, or too long."""
     deadline = time.monotonic() + within_s
     while True:
-        found = evidence(views, journals, STEPS)
+        found = look()
         if is_settled(found) or time.monotonic() > deadline:
             # What was on its way when the views were read has arrived by now.
             time.sleep(1)
-            return evidence(views, journals, STEPS)
+            return look()
         time.sleep(1)
 
 
@@ -392,6 +414,9 @@ def main() -> int:
     parser.add_argument("--redis-restarts", type=int, default=0)
     parser.add_argument("--database-restarts", type=int, default=0)
     parser.add_argument("--database", choices=("postgresql", "sqlite"), default="postgresql")
+    parser.add_argument(
+        "--needed", type=int, choices=sorted(LEVELS), default=1, help="how many answers"
+    )
     parser.add_argument("--rate", type=int, default=RATE, help="alerts a second")
     parser.add_argument("--pause", type=float, default=0.7, help="seconds from kill to kill")
     parser.add_argument("--mutant", choices=sorted(MUTANTS), default="")

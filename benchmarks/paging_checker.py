@@ -5,7 +5,7 @@ side; the views `ev_*` are the other. Every rule names what breaks it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -72,22 +72,28 @@ class Evidence:
     Args:
         sent: Alerts answered 2xx.
         received: Messages, in the order of their arrival.
-        acknowledged: Incidents whose acknowledgement was answered 2xx.
+        acknowledged: Incidents that somebody was told are acknowledged.
+        answers: Incident → target → when they were told that their answer counts.
+        tried: Incident → targets who answered, whether they were told anything or not.
         receipts: `ev_receipt.ext_id`.
         incidents: `ev_incident`: number → when it was acknowledged, None when never.
         pages: `ev_page`.
         attempts: `ev_attempt`: key → outcomes in order, "" for one that never ended.
-        steps: Targets of the ladder in order: whom step 1, 2 … calls.
+        steps: Whom step 1, 2 … of the ladder calls.
+        needed: How many must answer before calling stops.
     """
 
     sent: Sequence[Sent]
     received: Sequence[Message]
     acknowledged: frozenset[int]
+    answers: Mapping[int, Mapping[str, datetime]]
+    tried: Mapping[int, Collection[str]]
     receipts: frozenset[str]
     incidents: Mapping[int, datetime | None]
     pages: Sequence[PageRow]
     attempts: Mapping[str, Sequence[str]]
-    steps: Sequence[str]
+    steps: Sequence[Sequence[str]]
+    needed: int = 1
 
 
 @dataclass
@@ -114,12 +120,14 @@ def judge(evidence: Evidence) -> Verdict:
     verdict.rule("alerts-are-stored", len(evidence.sent), _lost(evidence))
     verdict.rule("alerts-page-somebody", len(evidence.sent), _silent(evidence))
     verdict.rule("acknowledgements-are-kept", len(evidence.acknowledged), _unkept(evidence))
+    verdict.rule("as-many-answer-as-are-needed", len(evidence.tried), _miscounted(evidence))
     verdict.rule("no-step-is-skipped", len(evidence.incidents), _skipped(evidence))
     verdict.rule("no-step-is-doubled", len(evidence.pages), _doubled(evidence))
     verdict.rule("repeats-are-marked", len(evidence.received), _unmarked(evidence))
     verdict.rule(
         "nobody-is-paged-after-an-acknowledgement", len(evidence.received), _late(evidence)
     )
+    verdict.rule("nobody-who-answered-is-called-again", len(evidence.received), _again(evidence))
     verdict.rule("what-is-sent-arrived", len(evidence.pages), _unarrived(evidence))
     verdict.rule("what-arrived-is-known", len(evidence.received), _unknown(evidence))
     verdict.rule("every-attempt-ended", len(evidence.attempts), _unended(evidence))
@@ -139,6 +147,15 @@ def _unkept(e: Evidence) -> Iterable[str]:
     return (f"#{pk}" for pk in sorted(e.acknowledged) if e.incidents.get(pk) is None)
 
 
+def _miscounted(e: Evidence) -> Iterable[str]:
+    for incident, acked_at in e.incidents.items():
+        told, tried = len(e.answers.get(incident, ())), len(e.tried.get(incident, ()))
+        if acked_at is not None and tried < e.needed:
+            yield f"#{incident}: acknowledged although {tried} of {e.needed} answered"
+        elif acked_at is None and told >= e.needed:
+            yield f"#{incident}: not acknowledged although {told} answered"
+
+
 def _skipped(e: Evidence) -> Iterable[str]:
     """Unacknowledged: all steps arrived. Acknowledged: there is a page for each step up to the last.
 
@@ -153,8 +170,8 @@ def _skipped(e: Evidence) -> Iterable[str]:
         if page.cycle == 1:
             made[page.incident].add(page.target)
     for incident, acked_at in e.incidents.items():
-        got = [target in arrived[incident] for target in e.steps]
-        has = [target in made[incident] for target in e.steps]
+        got = [arrived[incident].issuperset(step) for step in e.steps]
+        has = [made[incident].issuperset(step) for step in e.steps]
         if acked_at is None and not all(got):
             yield f"#{incident}: steps {[n for n, ok in enumerate(got, 1) if not ok]} never arrived"
         elif acked_at is not None and has != sorted(has, reverse=True):
@@ -189,6 +206,14 @@ def _late(e: Evidence) -> Iterable[str]:
         calls = message.reason in {"escalation", "fallback"}
         if calls and acked_at is not None and message.at > acked_at + IN_FLIGHT:
             yield f"#{message.incident}: {message.target}, {message.at - acked_at} after the answer"
+
+
+def _again(e: Evidence) -> Iterable[str]:
+    for message in e.received:
+        told_at = e.answers.get(message.incident, {}).get(message.target)
+        calls = message.reason == "escalation"
+        if calls and told_at is not None and message.at > told_at + IN_FLIGHT:
+            yield f"#{message.incident}: {message.target}, {message.at - told_at} after their answer"
 
 
 def _unarrived(e: Evidence) -> Iterable[str]:

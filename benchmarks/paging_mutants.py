@@ -101,6 +101,11 @@ def auditor_off() -> None:
     _swap(f"{SERVICES}.pager", "audit_paging", lambda **_kwargs: [])
 
 
+def one_answer_will_do() -> None:
+    """Whoever answers first ends it, however many a level asks for; of no effect where one does."""
+    _swap(f"{SERVICES}.quorum", "needed_for", lambda _incident: 1)
+
+
 MUTANTS: dict[str, Callable[[], None]] = {
     change.__name__.replace("_", "-"): change
     for change in (
@@ -110,5 +115,6 @@ MUTANTS: dict[str, Callable[[], None]] = {
         lease_too_short,
         no_recheck_on_ack,
         auditor_off,
+        one_answer_will_do,
     )
 }

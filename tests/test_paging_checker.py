@@ -9,7 +9,9 @@ import pytest
 from benchmarks.paging_checker import Evidence, Message, PageRow, Sent, judge
 
 START = datetime(2026, 3, 2, 3, tzinfo=UTC)
-STEPS = ("user:l1", "user:l2")
+ANSWERED = START + timedelta(seconds=3)
+STEPS = (("user:l1",), ("user:l2",))
+PAIR = (("user:l1", "user:l1b"), ("user:l2",))
 
 
 def message(incident: int, step: int, at_s: float, **more: Any) -> Message:
@@ -20,7 +22,7 @@ def message(incident: int, step: int, at_s: float, **more: Any) -> Message:
             incident=incident,
             cycle=1,
             step=step,
-            target=STEPS[step - 1],
+            target=STEPS[step - 1][0],
             reason="escalation",
             is_repeat=False,
             alerts=(f"alert-{incident}",),
@@ -31,7 +33,7 @@ def message(incident: int, step: int, at_s: float, **more: Any) -> Message:
 
 def page(incident: int, step: int, **more: Any) -> PageRow:
     row = PageRow(
-        f"key-{incident}-{step}", incident, 1, step, STEPS[step - 1], "webhook", "sent", 1, START
+        f"key-{incident}-{step}", incident, 1, step, STEPS[step - 1][0], "webhook", "sent", 1, START
     )
     return replace(row, **more)
 
@@ -43,8 +45,10 @@ def history(**more: Any) -> Evidence:
             sent=[Sent("alert-1", START), Sent("alert-2", START)],
             received=[message(1, 1, 1), message(2, 1, 1), message(1, 2, 6)],
             acknowledged=frozenset({2}),
+            answers={2: {"user:l1": ANSWERED}},
+            tried={2: {"user:l1"}},
             receipts=frozenset({"alert-1", "alert-2"}),
-            incidents={1: None, 2: START + timedelta(seconds=3)},
+            incidents={1: None, 2: ANSWERED},
             pages=[page(1, 1), page(1, 2), page(2, 1)],
             attempts={"key-1-1": ["sent"], "key-1-2": ["sent"], "key-2-1": ["sent"]},
             steps=STEPS,
@@ -53,8 +57,25 @@ def history(**more: Any) -> Evidence:
     )
 
 
+def pair(**more: Any) -> Evidence:
+    """Two must answer. Of incident 1 one did, so L2 is called as well; incident 2 has both."""
+    other = {"target": "user:l1b", "key": "key-1-1b"}
+    others = {"target": "user:l1b", "key": "key-2-1b"}
+    clean = history(
+        received=[*history().received, message(1, 1, 1, **other), message(2, 1, 1, **others)],
+        pages=[*history().pages, page(1, 1, **other), page(2, 1, **others)],
+        attempts={**history().attempts, "key-1-1b": ["sent"], "key-2-1b": ["sent"]},
+        answers={1: {"user:l1b": ANSWERED}, 2: {"user:l1": ANSWERED, "user:l1b": ANSWERED}},
+        tried={1: {"user:l1b"}, 2: {"user:l1", "user:l1b"}},
+        steps=PAIR,
+        needed=2,
+    )
+    return replace(clean, **more)
+
+
 def test_a_clean_history_holds() -> None:
     assert judge(history()).holds
+    assert judge(pair()).holds
 
 
 def test_a_marked_repeat_after_a_cut_send_holds() -> None:
@@ -100,3 +121,28 @@ def test_a_marked_repeat_after_a_cut_send_holds() -> None:
 def test_each_broken_promise_is_found(rule: str, change: dict[str, Any]) -> None:
     verdict = judge(history(**change))
     assert verdict.broken[rule]
+
+
+@pytest.mark.parametrize(
+    ("rule", "change"),
+    [
+        ("as-many-answer-as-are-needed", {"incidents": {1: ANSWERED, 2: ANSWERED}}),
+        (
+            "as-many-answer-as-are-needed",
+            {"incidents": {1: None, 2: None}, "acknowledged": frozenset()},
+        ),
+        (
+            "nobody-who-answered-is-called-again",
+            {"received": [*pair().received, message(1, 1, 14, target="user:l1b")]},
+        ),
+        # The one of the pair who has not answered is still to be called.
+        (
+            "no-step-is-skipped",
+            {"received": [m for m in pair().received if m.key != "key-1-1"]},
+        ),
+        ("no-step-is-skipped", {"pages": [row for row in pair().pages if row.key != "key-1-2"],
+                                "received": [m for m in pair().received if m.key != "key-1-2"]}),
+    ],
+)  # fmt: skip
+def test_each_promise_about_several_is_judged(rule: str, change: dict[str, Any]) -> None:
+    assert judge(pair(**change)).broken[rule]
