@@ -116,6 +116,12 @@ class Incident(TimestampedModel):
     responded_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="First acknowledgement of all."
     )
+    calling_ended_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="First time that nobody else had to be called: enough had acknowledged, or it was over.",
+    )
     mitigated_at = models.DateTimeField(null=True, blank=True, editable=False)
     resolved_at = models.DateTimeField(null=True, blank=True, editable=False)
     resolved_by = models.CharField(max_length=200, blank=True, editable=False)

@@ -82,9 +82,6 @@ _QUERIES: tuple[tuple[str, str, str, str], ...] = (
             "SELECT p.incident_id FROM ev_page p JOIN ev_incident i ON i.id = p.incident_id"
             " JOIN ev_attempt a ON a.key = p.key WHERE p.cycle = 1 AND i.acked_at IS NOT NULL"
             " AND p.created_at <= i.acked_at AND a.started_at > {in_flight}"
-            # Where several must answer, the first answer does not end the calling.
-            " AND NOT EXISTS (SELECT 1 FROM incidents_acknowledgement q"
-            " WHERE q.incident_id = i.id AND q.cycle = p.cycle)"
         ),
         "incident {} was paged after its acknowledgement",
     ),

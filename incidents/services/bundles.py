@@ -6,7 +6,7 @@ minute goes out at once.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,8 +18,9 @@ from django.db.models import Prefetch, prefetch_related_objects
 from core import bulk
 from incidents.domain.lifecycle import Status
 from incidents.models import Alert, Attempt, Page
+from incidents.queries.quorum import people_who_answered
 from incidents.services.claims import is_any_due
-from incidents.services.pages import TAKEN
+from incidents.services.pages import HAS_ANSWERED, TAKEN
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
 from notifications.transports import transport_for
@@ -96,7 +97,8 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
         # What goes out by itself is read as it is sent; a bundle takes all that waits.
         found = _due(now, MOST_PAGES if settings.PAGE_EVERY_S else limit)
         cut = [page for page in found if page.state == State.SENDING]
-        given_up = [page for page in found if _settle(page)]
+        answered = people_who_answered({page.incident_id for page in found if page.attempts})
+        given_up = [page for page in found if _settle(page, answered)]
         bundles, changed = _bundled(
             [page for page in found if page.state in Page.OPEN], owner=owner, now=now, limit=limit
         )
@@ -132,10 +134,17 @@ def _due(now: datetime, most: int) -> list[Page]:
     return list(rows.order_by("severity", "look_at")[:most])
 
 
-def _settle(page: Page) -> bool:
-    """Cancel what nobody wants; returns whether a page is given up because its sender died."""
+def _settle(page: Page, answered: Collection[tuple[int, int, int | None]]) -> bool:
+    """Cancel what nobody wants; returns whether a page is given up because its sender died.
+
+    `answered` are incident, cycle and person of answers that were not enough: what was on its way to
+    them meanwhile is not sent again.
+    """
+    who = page.incident_id, page.cycle, page.person_id
     if page.incident.cycle != page.cycle or not is_wanted(page):
         page.state, page.problem = State.CANCELLED, "Nobody needs to be called any more."
+    elif page.incident.status == Status.TRIGGERED and who in answered:
+        page.state, page.problem = State.CANCELLED, HAS_ANSWERED
     elif page.state == State.SENDING and not page.at_least_once:
         page.state, page.problem = State.UNCERTAIN, "Its sender died; it is sent at most once."
         return True

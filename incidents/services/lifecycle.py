@@ -223,6 +223,7 @@ def mitigate(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> No
     """Say that users no longer notice it; the cause is still to be removed."""
     incident.status = moved(incident, Action.MITIGATE)
     incident.mitigated_at = now
+    incident.calling_ended_at = incident.calling_ended_at or now
     if incident.responded_at is None:
         _responded(incident, now=now)
     incident.save()
@@ -240,6 +241,7 @@ def resolve_locked(
     """
     incident.status = moved(incident, Action.RESOLVE)
     incident.resolved_at, incident.resolved_by = now, name_of(actor)
+    incident.calling_ended_at = incident.calling_ended_at or now
     incident.held_until = incident.snoozed_until = None
     incident.unreached = ""
     if incident.responded_at is None:
@@ -365,6 +367,7 @@ resolve = changes(resolve_locked)
 def _take_on(incident: Incident, actor: Who, person: User | None, *, now: datetime) -> None:
     """Note who answered, the first time in this cycle and the first time of all."""
     incident.acknowledged_at = incident.acknowledged_at or now
+    incident.calling_ended_at = incident.calling_ended_at or now
     incident.acknowledged_by = name_of(actor)
     incident.unreached = ""
     if incident.responded_at is None:

@@ -7,6 +7,7 @@ from core.audit import Who
 from incidents.models import Acknowledgement, Incident, Page
 from incidents.queries.quorum import Quorum, needed_for
 from incidents.services.acts import name_of
+from incidents.services.pages import HAS_ANSWERED
 
 __all__ = ["count_answer"]
 
@@ -27,7 +28,7 @@ def count_answer(incident: Incident, *, now: datetime, actor: Who, person: User 
     )
     if person is not None:
         Page.objects.filter(incident=incident, person=person, state=Page.State.WAITING).update(
-            state=Page.State.CANCELLED, problem="They have answered."
+            state=Page.State.CANCELLED, problem=HAS_ANSWERED
         )
     count = Acknowledgement.objects.filter(incident=incident, cycle=incident.cycle).count()
     return Quorum(count, needed)

@@ -3,14 +3,15 @@
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
 from accounts.models import User
-from incidents.models import Attempt, EscalationRun, Incident, TimelineEntry
+from incidents.models import Attempt, EscalationRun, Incident, Page, TimelineEntry
+from incidents.queries.verification import check_invariants
 from incidents.services import lifecycle
 from incidents.services.messages import ack_token
-from incidents.tests.oncall_portal import Portal, portal
+from incidents.tests.oncall_portal import Portal, forged_attempts, portal
 from oncall.models import LevelTarget
 
 __all__ = ["portal"]
@@ -32,6 +33,11 @@ def answer(portal: Portal, incident: Incident, name: str) -> Incident:
     """Let somebody acknowledge."""
     person = portal.people[name]
     return lifecycle.acknowledge(incident.pk, now=portal.now, actor=person, person=person)
+
+
+def broken(portal: Portal) -> list[str]:
+    """Return which promises evidence does not bear out."""
+    return [found.id for found in check_invariants(now=portal.now) if not found.holds]
 
 
 def test_one_of_two_is_not_enough_and_is_not_called_again(pair: Portal) -> None:
@@ -126,6 +132,53 @@ def test_the_link_says_how_many_are_still_needed(pair: Portal, client: Client) -
     assert "alice (1 of 2 who must answer)" in client.get(f"/i/{incident.pk}").content.decode()
     shown = client.get(f"/api/v1/incidents/{incident.pk}/").json()
     assert [each["by"] for each in shown["acknowledgements"]] == ["alice"]
+
+
+def test_a_call_cut_by_a_crash_is_not_repeated_to_who_has_answered(pair: Portal) -> None:
+    """It was on its way while they answered, its sender died, and its lease ran out."""
+    incident = pair.open_incident(severity="P0")
+    for page, name in zip(pair.pages(), ("alice", "bob"), strict=True):
+        with forged_attempts():
+            page.tries.update(outcome="", ended_at=None, owner="dead")
+        Page.objects.filter(pk=page.pk).update(state="sending", owner="dead", look_at=pair.now)
+        assert page.target == f"user:{name}"
+    answer(pair, incident, "alice")
+    pair.post.sent.clear()
+    pair.settle()
+    assert [sent.to for sent in pair.post.sent] == ["bob-email@example.com"]
+    cut = pair.pages(target="user:alice")[0]
+    assert (cut.state, cut.problem) == ("cancelled", "They have answered.")
+    assert [attempt.outcome for attempt in cut.tries.all()] == ["uncertain"]
+
+
+def test_a_call_that_failed_is_not_tried_again_when_they_have_answered(pair: Portal) -> None:
+    pair.post.refusing, pair.post.is_final = {"alice-email@example.com"}, False
+    incident = pair.open_incident(severity="P0")
+    answer(pair, incident, "alice")
+    pair.post.refusing.clear()
+    pair.fast_forward(minutes=3)
+    assert pair.paged() == [(0, "bob")]
+
+
+def test_a_part_of_the_answers_is_a_response_but_ends_no_calling(pair: Portal) -> None:
+    """As evidence has it, and the incident itself: acknowledged is what nobody is called for."""
+
+    def acked() -> list[bool]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT acked_at IS NOT NULL FROM ev_incident")
+            return [bool(row[0]) for row in cursor.fetchall()]
+
+    incident = pair.open_incident(severity="P0")
+    answer(pair, incident, "alice")
+    assert acked() == [False]
+    pair.fast_forward(minutes=6)
+    assert broken(pair) == []
+    found = answer(pair, incident, "bob")
+    assert acked() == [True]
+    assert found.responded_at == pair.now - timedelta(minutes=6)
+    assert found.calling_ended_at == pair.now
+    pair.fast_forward(minutes=30)
+    assert broken(pair) == []
 
 
 def test_an_attempt_that_ended_is_never_changed_again(portal: Portal) -> None:

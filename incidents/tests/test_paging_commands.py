@@ -65,14 +65,14 @@ def test_verify_finds_each_broken_promise(portal: Portal) -> None:
         assert broken() == {"no-page-is-sent-twice"}
         Attempt.objects.filter(number=2).delete()
     Page.objects.update(attempts=1)
-    Incident.objects.update(responded_at=portal.now - timedelta(seconds=30))
+    Incident.objects.update(calling_ended_at=portal.now - timedelta(seconds=30))
     Page.objects.update(created_at=portal.now - timedelta(seconds=50))
     assert broken() == {"nobody-is-called-after-an-acknowledgement"}
     with forged_attempts():
         Page.objects.all().delete()
-    Incident.objects.update(responded_at=None)
+    Incident.objects.update(calling_ended_at=None)
     assert broken() == {"open-incidents-are-called"}
-    Incident.objects.update(responded_at=portal.now - timedelta(days=1))
+    Incident.objects.update(calling_ended_at=portal.now - timedelta(days=1))
     assert broken() == {"times-are-in-order"}
 
 
