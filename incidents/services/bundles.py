@@ -91,7 +91,7 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
     Returns:
         The messages, and the pages that were given up.
     """
-    if limit < 1 or not is_any_due(Page, _OPEN, "look_at", now=now):
+    if limit < 1 or not is_any_due(Page, _OPEN, "look_at", now=now, order="severity, look_at"):
         return [], []
     with transaction.atomic():
         # What goes out by itself is read as it is sent; a bundle takes all that waits.

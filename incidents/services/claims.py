@@ -55,7 +55,8 @@ class Queue:
         """
         is_fresh = monotonic() < self._next_sweep and self._mark and self._mark < now
         mark = self._mark if is_fresh else None
-        rows = self._claim(now, limit, mark)
+        is_due = is_any_due(self._model, self._condition, "look_at", now=now, since=mark)
+        rows = self._claim(now, limit, mark) if is_due else []
         if len(rows) < limit:
             self._mark = now - LATE
             if mark is None:
@@ -82,7 +83,15 @@ class Queue:
             return list(cursor.fetchall())
 
 
-def is_any_due(model: type[Model], condition: str, moment: str, *, now: datetime) -> bool:
+def is_any_due(
+    model: type[Model],
+    condition: str,
+    moment: str,
+    *,
+    now: datetime,
+    since: datetime | None = None,
+    order: str = "",
+) -> bool:
     """Return whether a look at a table is worth it; a pager looks often, and mostly in vain.
 
     Args:
@@ -90,11 +99,17 @@ def is_any_due(model: type[Model], condition: str, moment: str, *, now: datetime
         condition: Which rows are open, in SQL, as its partial index has it.
         moment: Name of the column that says when one is due.
         now: The present.
+        since: Rows that were due by then are left out.
+        order: Columns of that index when they are more than `moment`. Without an order PostgreSQL may
+            prefer to read the table, where its statistics are of a busier time.
     """
     table = connection.ops.quote_name(model._meta.db_table)
+    later = f" AND {moment} > %s" if since else ""
+    moments = [connection.ops.adapt_datetimefield_value(at) for at in (now, since) if at]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT 1 FROM {table} WHERE {condition} AND {moment} <= %s LIMIT 1",  # noqa: S608 written in the code
-            [connection.ops.adapt_datetimefield_value(now)],
+            f"SELECT 1 FROM {table} WHERE {condition} AND {moment} <= %s{later}"  # noqa: S608 written in the code
+            f" ORDER BY {order or moment} LIMIT 1",
+            moments,
         )
         return cursor.fetchone() is not None
