@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 3
-# Tests on SQLite wait for no server: one a core, and each spared begins with the work of a start.
+# Tests on SQLite wait for no server, so a worker a core is enough; each takes seconds to begin.
 SQLITE_WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # The locks name every package, so there is nothing to resolve.

@@ -64,11 +64,8 @@ def pending_slots(job: str, *, until: datetime, limit: int) -> list[datetime]:
 
 def beat(process: str, *, now: datetime) -> None:
     """Leave this process's sign of life."""
+    own = {"process": process, "instance": instance_name()}
     present = {"at": now, "monotonic": time.monotonic()}
-    found = ProcessHeartbeat.objects.filter(process=process, instance=instance_name())
-    if not found.update(**present):
-        found.get_or_create(
-            process=process,
-            instance=instance_name(),
-            defaults=present | {"started_at": datetime.fromtimestamp(_STARTED, tz=now.tzinfo)},
-        )
+    if not ProcessHeartbeat.objects.filter(**own).update(**present):
+        started_at = datetime.fromtimestamp(_STARTED, tz=now.tzinfo)
+        ProcessHeartbeat.objects.get_or_create(**own, defaults=present | {"started_at": started_at})

@@ -42,6 +42,7 @@ WANTED = {
 ANY_OPEN = {Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED}
 # Alerts that a message names of each incident.
 NAMED_ALERTS = 20
+# As the index of due pages has it.
 _OPEN = "state IN ('waiting', 'sending')"
 _CHANGED = ["state", "attempts", "look_at", "owner", "is_repeat", "problem"]
 
@@ -91,7 +92,7 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
     Returns:
         The messages, and the pages that were given up.
     """
-    if limit < 1 or not is_any_due(Page, _OPEN, "look_at", now=now, order="severity, look_at"):
+    if limit < 1 or not is_any_due(Page, _OPEN, ["severity", "look_at"], now=now):
         return [], []
     with transaction.atomic():
         # What goes out by itself is read as it is sent; a bundle takes all that waits.

@@ -55,7 +55,7 @@ class Queue:
         """
         is_fresh = monotonic() < self._next_sweep and self._mark and self._mark < now
         mark = self._mark if is_fresh else None
-        is_due = is_any_due(self._model, self._condition, "look_at", now=now, since=mark)
+        is_due = is_any_due(self._model, self._condition, ["look_at"], now=now, since=mark)
         rows = self._claim(now, limit, mark) if is_due else []
         if len(rows) < limit:
             self._mark = now - LATE
@@ -86,30 +86,31 @@ class Queue:
 def is_any_due(
     model: type[Model],
     condition: str,
-    moment: str,
+    index: Sequence[str],
     *,
     now: datetime,
     since: datetime | None = None,
-    order: str = "",
 ) -> bool:
     """Return whether a look at a table is worth it; a pager looks often, and mostly in vain.
+
+    Asked in the order of the index: without one PostgreSQL may prefer to read the table, where its
+    statistics are of a busier time.
 
     Args:
         model: The table.
         condition: Which rows are open, in SQL, as its partial index has it.
-        moment: Name of the column that says when one is due.
+        index: Columns of that index; the last says when a row is due.
         now: The present.
         since: Rows that were due by then are left out.
-        order: Columns of that index when they are more than `moment`. Without an order PostgreSQL may
-            prefer to read the table, where its statistics are of a busier time.
     """
     table = connection.ops.quote_name(model._meta.db_table)
+    moment = index[-1]
     later = f" AND {moment} > %s" if since else ""
     moments = [connection.ops.adapt_datetimefield_value(at) for at in (now, since) if at]
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT 1 FROM {table} WHERE {condition} AND {moment} <= %s{later}"  # noqa: S608 written in the code
-            f" ORDER BY {order or moment} LIMIT 1",
+            f" ORDER BY {', '.join(index)} LIMIT 1",
             moments,
         )
         return cursor.fetchone() is not None

@@ -79,7 +79,7 @@ def _fired_together(claims: list[Claimed], *, now: datetime) -> list[Claimed]:
 
 def end_silences(*, now: datetime, limit: int = 50) -> int:
     """Call for what still fires after its silence has ended; returns how many silences ended."""
-    if not is_any_due(Silence, "NOT is_ended", "ends_at", now=now):
+    if not is_any_due(Silence, "NOT is_ended", ["ends_at"], now=now):
         return 0
     ended = Silence.objects.filter(is_ended=False, ends_at__lte=now).order_by("ends_at")[:limit]
     count = 0

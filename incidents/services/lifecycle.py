@@ -223,9 +223,7 @@ def mitigate(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> No
     """Say that users no longer notice it; the cause is still to be removed."""
     incident.status = moved(incident, Action.MITIGATE)
     incident.mitigated_at = now
-    incident.calling_ended_at = incident.calling_ended_at or now
-    if incident.responded_at is None:
-        _responded(incident, now=now)
+    _calling_ended(incident, now=now)
     incident.save()
     quiet(incident, now=now)
     timeline.write(incident, Kind.ACTION, "mitigate", now=now, actor=actor)
@@ -241,11 +239,9 @@ def resolve_locked(
     """
     incident.status = moved(incident, Action.RESOLVE)
     incident.resolved_at, incident.resolved_by = now, name_of(actor)
-    incident.calling_ended_at = incident.calling_ended_at or now
     incident.held_until = incident.snoozed_until = None
     incident.unreached = ""
-    if incident.responded_at is None:
-        _responded(incident, now=now)
+    _calling_ended(incident, now=now)
     target = response_target(incident.severity)
     incident.resolution = standing_at(incident.opened_at, target.resolve_within, now, now)
     incident.save()
@@ -367,11 +363,9 @@ resolve = changes(resolve_locked)
 def _take_on(incident: Incident, actor: Who, person: User | None, *, now: datetime) -> None:
     """Note who answered, the first time in this cycle and the first time of all."""
     incident.acknowledged_at = incident.acknowledged_at or now
-    incident.calling_ended_at = incident.calling_ended_at or now
     incident.acknowledged_by = name_of(actor)
     incident.unreached = ""
-    if incident.responded_at is None:
-        _responded(incident, now=now)
+    _calling_ended(incident, now=now)
     if incident.assigned_to_id is None and person is not None:
         incident.assigned_to = person
 
@@ -381,15 +375,23 @@ def _answered_in_part(
 ) -> None:
     """Note an answer that is not enough; the promise of a first response it keeps all the same."""
     incident.unreached = ""
-    if incident.responded_at is None:
-        _responded(incident, now=now)
+    _responded(incident, now=now)
     incident.save()
     text = f"{answers}: calling goes on."
     timeline.write(incident, Kind.ACTION, "acknowledge", now=now, actor=actor, text=text)
     acts.add("incident.answered", incident, actor, count=answers.count, needed=answers.needed)
 
 
+def _calling_ended(incident: Incident, *, now: datetime) -> None:
+    """Note when nobody else had to be called for the first time; that is a response, too."""
+    incident.calling_ended_at = incident.calling_ended_at or now
+    _responded(incident, now=now)
+
+
 def _responded(incident: Incident, *, now: datetime) -> None:
+    """Note the first response of all."""
+    if incident.responded_at is not None:
+        return
     incident.responded_at = now
     within = response_target(incident.severity).respond_within
     incident.response = standing_at(incident.opened_at, within, now, now)
