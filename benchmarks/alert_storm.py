@@ -179,7 +179,7 @@ def run(options: argparse.Namespace) -> dict[str, float]:
                 command = [
                     str(Path(sys.executable).with_name("gunicorn")), "sreportal.wsgi", "--bind",
                     f"127.0.0.1:{port}", "--workers", "2", "--threads", "8", "--worker-class",
-                    "gthread",
+                    "sreportal.web_worker.WholeRequestWorker",
                 ]  # fmt: skip
             process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log)
             stack.callback(_end, process)

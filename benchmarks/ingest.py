@@ -161,7 +161,8 @@ def _gunicorn(env: dict[str, str], port: int, workers: int) -> Iterator[None]:
     command = [
         *(sys.executable, "-m", "gunicorn", "sreportal.wsgi:application"),
         *("--bind", f"127.0.0.1:{port}", "--workers", str(workers)),
-        *("--worker-class", "gthread", "--threads", "4", "--log-level", "error"),
+        *("--worker-class", "sreportal.web_worker.WholeRequestWorker", "--threads", "4"),
+        *("--log-level", "error"),
     ]
     process = subprocess.Popen(command, cwd=ROOT, env=env)
     try:

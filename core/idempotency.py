@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.http.request import UnreadablePostError
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -21,7 +22,7 @@ from core import encryption
 from core.clock import now
 from core.errors import Conflict, InvalidInput
 from core.models import KeptAnswer
-from core.problems import problem_response
+from core.problems import CUT_SHORT, problem_response
 
 __all__ = ["KEPT_FOR", "IdempotencyMiddleware", "forget_answers"]
 
@@ -50,6 +51,8 @@ class IdempotencyMiddleware:
             body = request.body
         except RequestDataTooBig:
             return self.get_response(request)
+        except UnreadablePostError:
+            return problem_response(InvalidInput(CUT_SHORT, field="body"))
         fingerprint = _digest(request.get_full_path().encode(), body)
         return self._answered_once(request, key, fingerprint)
 

@@ -43,7 +43,7 @@ class RequestIdMiddleware:
 
 
 class DomainErrorMiddleware:
-    """Answer a `DomainError` of a plain view: JSON for programs, a page for people."""
+    """Answer what a plain view refuses, or cannot read: JSON for programs, a page for people."""
 
     def __init__(self, get_response: View) -> None:
         self.get_response = get_response
@@ -53,11 +53,12 @@ class DomainErrorMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Django's hook: None lets other errors take their way."""
-        if not isinstance(error, DomainError):
-            return None
-        from core.problems import problem_response, wants_json  # noqa: PLC0415 problems needs the id
+        from core import problems  # noqa: PLC0415 problems needs the id
 
-        if wants_json(request):
-            return problem_response(error)
-        context = {"error": error, "request_id": current_request_id()}
-        return render(request, "error.html", context, status=error.status)
+        refusal = error if isinstance(error, DomainError) else problems.refusal_of_body(error)
+        if refusal is None:
+            return None
+        if problems.wants_json(request):
+            return problems.problem_response(refusal)
+        context = {"error": refusal, "request_id": current_request_id()}
+        return render(request, "error.html", context, status=refusal.status)

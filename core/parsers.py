@@ -15,8 +15,13 @@ from core.errors import TooLarge
 MAX_BODY_BYTES = 1024 * 1024
 
 
+def body_limit(view: Any) -> int:
+    """Return how many bytes a view reads: its `max_body_bytes`, or 1 MiB where it has none."""
+    return getattr(view, "max_body_bytes", MAX_BODY_BYTES)
+
+
 class BoundedJSONParser(JSONParser):
-    """Reads JSON up to the view's `max_body_bytes` (1 MiB where it has none).
+    """Reads JSON up to the view's limit.
 
     The charset parameter is ignored: JSON is UTF-8 (RFC 8259), and some of Python's codecs are
     no text encodings at all.
@@ -34,8 +39,7 @@ class BoundedJSONParser(JSONParser):
             TooLarge: The body is announced to be larger than is read here.
             ParseError: The body is not JSON.
         """
-        context = parser_context or {}
-        limit = getattr(context.get("view"), "max_body_bytes", MAX_BODY_BYTES)
+        limit = body_limit((parser_context or {}).get("view"))
         body = stream.read(limit + 1)
         if len(body) > limit:
             raise TooLarge(f"Send at most {limit} bytes.", field="body")
@@ -52,7 +56,7 @@ def _load(text: str) -> Any:
 
 
 class YamlParser(BaseParser):
-    """YAML as it is, up to the view's `max_body_bytes`: who imports it reads it, errors included."""
+    """YAML as it is, up to the view's limit: who imports it reads it, errors included."""
 
     media_type = "application/yaml"
 
@@ -68,7 +72,7 @@ class YamlParser(BaseParser):
             TooLarge: There is more of it than is read here.
             ParseError: It is not UTF-8.
         """
-        limit = getattr((parser_context or {}).get("view"), "max_body_bytes", MAX_BODY_BYTES)
+        limit = body_limit((parser_context or {}).get("view"))
         raw = stream.read(limit + 1)
         if len(raw) > limit:
             raise TooLarge(f"Larger than {limit // 1024} KiB; split it.", field="yaml")

@@ -11,20 +11,29 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, JsonResponse
+from django.http.request import UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from core.errors import DomainError
+from core.errors import DomainError, InvalidInput, TooLarge
 from core.middleware import current_request_id
+from core.parsers import body_limit
 
 log = structlog.get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
 INTERNAL = "Something broke on our side. The id finds it in the log."
+CUT_SHORT = "Ended before it was complete."
 DATABASE_DOWN = "The database does not answer. Nothing was stored; try again shortly."
 
 
@@ -71,6 +80,21 @@ def problem_response(error: DomainError) -> JsonResponse:
     return response
 
 
+def refusal_of_body(error: Exception, *, limit: int | None = None) -> DomainError | None:
+    """Return how a body is refused that the framework could not read, if that is what is wrong.
+
+    `limit` is how many bytes are read at all, where that is less than the framework's own limit.
+    """
+    if isinstance(error, RequestDataTooBig):
+        most = limit or settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        return TooLarge(f"Send at most {most} bytes.", field="body")
+    if isinstance(error, TooManyFieldsSent | TooManyFilesSent):
+        return TooLarge("Has too many fields.", field="body")
+    if isinstance(error, UnreadablePostError):
+        return InvalidInput(CUT_SHORT, field="body")
+    return None
+
+
 def wants_json(request: HttpRequest) -> bool:
     """Return whether an error on this path is read by a program rather than a person."""
     path = request.path
@@ -104,6 +128,7 @@ def _sentence(errors: dict[str, list[str]]) -> str:
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Turn any exception of an API view into a problem document (REST framework's hook)."""
     set_rollback()
+    exc = refusal_of_body(exc, limit=body_limit(context.get("view"))) or exc
     if isinstance(exc, DomainError):
         headers = {"Retry-After": str(exc.retry_after_s)} if exc.retry_after_s is not None else {}
         body = problem(exc.status, exc.message, code=exc.code, errors=exc.fields)

@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.http.request import UnreadablePostError
 
 from core.errors import InvalidInput, TooLarge
+from core.problems import CUT_SHORT
 
 __all__ = ["read_whole"]
 
@@ -56,5 +57,5 @@ def _read_up_to(stream: "IO[bytes] | HttpRequest", limit: int) -> bytes:
             parts.append(part)
             left -= len(part)
     except (UnreadablePostError, OSError) as error:
-        raise InvalidInput("Ended before it was complete.", field="body") from error
+        raise InvalidInput(CUT_SHORT, field="body") from error
     return parts[0] if len(parts) == 1 else b"".join(parts)

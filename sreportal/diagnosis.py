@@ -157,7 +157,7 @@ def _processes(now: datetime) -> Iterator[Finding]:
             continue
         age_s = (now - at).total_seconds()
         verdict = Verdict.OK if now - at <= ALIVE_WITHIN else Verdict.WRONG
-        yield Finding(process, verdict, f"last sign of life {age_s:.0f} s ago")
+        yield Finding(process, verdict, f"last sign of life {int(age_s)} s ago")
 
 
 def _ticks(now: datetime) -> Iterator[Finding]:
@@ -166,7 +166,7 @@ def _ticks(now: datetime) -> Iterator[Finding]:
         yield Finding("ticks", Verdict.NOTE, "No scheduled job has run yet.")
         return
     age_s = (now - newest.slot).total_seconds()
-    yield Finding("ticks", Verdict.OK, f"newest slot {newest.job}, {age_s:.0f} s ago")
+    yield Finding("ticks", Verdict.OK, f"newest slot {newest.job}, {int(age_s)} s ago")
 
 
 def _blind_spots() -> Iterator[Finding]:

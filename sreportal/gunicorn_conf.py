@@ -31,7 +31,7 @@ class PortalLogger(Logger):
 
 
 bind = [f"{settings.BIND}:{settings.PORT}"]
-worker_class = "gthread"
+worker_class = "sreportal.web_worker.WholeRequestWorker"
 workers = settings.WEB_WORKERS
 threads = settings.WEB_THREADS
 timeout = 30

@@ -31,7 +31,7 @@ LOADED_BEFORE_FORKING = (
     "celery.worker.components",
     "django.core.handlers.wsgi",
     "incidents.management.commands.pager",
-    "gunicorn.workers.gthread",
+    "sreportal.web_worker",
     "kombu.transport.redis",
     "sreportal.beat",
 )

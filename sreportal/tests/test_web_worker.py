@@ -1,0 +1,202 @@
+"""The web workers against senders who stall, trickle, go away or send too much, on real sockets."""
+
+import http.client
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from sreportal.env import BASE_DIR
+from sreportal.tests.running_portal import wait_until
+from tests.servers import free_port
+
+THREADS = 2
+# What a test waits for must come long before the worker's own patience ends.
+PATIENCE_S = 3.0
+APPLICATION = f"""
+    from sreportal import web_worker
+
+    class Impatient(web_worker.WholeRequestWorker):
+        request_s = {PATIENCE_S}
+        linger_s = {PATIENCE_S}
+        silence_s = {PATIENCE_S - 1}
+        whole_s = {PATIENCE_S}
+
+    def application(environ, start_response):
+        path, stream = environ["PATH_INFO"], environ["wsgi.input"]
+        try:
+            answer = b"" if path == "/refuses" else str(len(stream.read())).encode()
+        except OSError:
+            path, answer = "/refuses", b"gave up"
+        status = "413 Too Large" if path == "/refuses" else "200 OK"
+        start_response(status, [("Content-Length", str(len(answer)))])
+        return [answer]
+"""
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """One worker of two threads; its application reads bodies, or refuses them unread."""
+    folder = tmp_path_factory.mktemp("application")
+    (folder / "answering.py").write_text(textwrap.dedent(APPLICATION))
+    number = free_port()
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "gunicorn", "answering:application"),
+            *("--worker-class", "answering.Impatient", "--threads", str(THREADS)),
+            *("--bind", f"127.0.0.1:{number}", "--log-level", "warning", "--keep-alive", "2"),
+        ],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(BASE_DIR)},
+    )
+    try:
+        wait_until(lambda: _accepts(number))
+        yield number
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _accepts(port: int) -> bool:
+    try:
+        return ask(port) == (200, b"0")
+    except OSError:
+        return False
+
+
+def ask(port: int, path: str = "/", body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
+    """Send as a simple client does, all of it before it listens; return status and body."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    client.request("POST" if body is not None else "GET", path, body, headers)
+    answer = client.getresponse()
+    said = answer.status, answer.read()
+    client.close()
+    return said
+
+
+def began(port: int, text: str) -> socket.socket:
+    """Return a connection that has sent the beginning of a request."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+    connection.sendall(text.encode())
+    return connection
+
+
+def heard(connection: socket.socket, ending: bytes) -> bool:
+    """Read until what came ends so; False when nothing more comes."""
+    said = b""
+    while not said.endswith(ending):
+        more = connection.recv(1000)
+        if not more:
+            return False
+        said += more
+    return True
+
+
+BEGINNINGS = {
+    "nothing": "",
+    "half a head": "POST / HTTP/1.1\r\nHost: a",
+    "no body": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n",
+    "half a body": "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n" + 50 * "x",
+}
+
+
+@pytest.mark.parametrize("text", BEGINNINGS.values(), ids=BEGINNINGS)
+def test_stalled_senders_stop_nobody_else(port: int, text: str) -> None:
+    """Many more than there are threads begin a request and fall silent; others are answered."""
+    with ExitStack() as stack:
+        stalled = [stack.enter_context(began(port, text)) for _ in range(10 * THREADS)]
+        asked = time.monotonic()
+        assert [ask(port) for _ in range(5)] == 5 * [(200, b"0")]
+        assert time.monotonic() - asked < PATIENCE_S / 2
+        # None is kept for ever either, and who began a request hears why.
+        said = {connection.recv(100).split(b"\r\n")[0] for connection in stalled}
+        assert said == ({b"HTTP/1.1 408 Request Timeout"} if text else {b""})
+
+
+def test_a_stalled_large_or_chunked_body_ends(port: int) -> None:
+    """What is too large to be awaited takes a thread, and loses it again when nothing comes."""
+    large = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n" + 100_000 * "x"
+    chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"
+    with began(port, large) as one, began(port, chunked) as other:
+        assert one.recv(100).startswith(b"HTTP/1.1 413")
+        other.recv(100)
+    assert ask(port) == (200, b"0")
+
+
+def test_a_large_body_that_trickles_ends(port: int) -> None:
+    """Nobody keeps a thread by sending a byte now and then."""
+    large = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n" + 100_000 * "x"
+    with began(port, large) as connection:
+        end = time.monotonic() + 3 * PATIENCE_S
+        while not select.select([connection], [], [], PATIENCE_S / 20)[0]:
+            connection.sendall(b"x")
+            assert time.monotonic() < end
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_pieces_come_together(port: int) -> None:
+    """A request may arrive byte by byte, and its successor together with its end."""
+    text = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345"
+    with began(port, text[:1]) as connection:
+        for byte in text[1:]:
+            connection.sendall(byte.encode())
+        assert heard(connection, b"\r\n\r\n5")
+        connection.sendall((text + text[:30]).encode())
+        assert heard(connection, b"\r\n\r\n5")
+        connection.sendall(text[30:].encode())
+        assert heard(connection, b"\r\n\r\n5")
+
+
+def test_one_connection_takes_many_requests(port: int) -> None:
+    """A connection that is kept is used again, whatever was sent on it before."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    for size in (0, 10, 70_000, 3_000_000, 10):
+        client.request("POST", "/", b"x" * size)
+        assert client.getresponse().read() == str(size).encode()
+    client.close()
+
+
+def test_who_waits_to_be_asked_for_the_body_is_asked(port: int) -> None:
+    """Clients with a large body may wait for 100 Continue before they send it."""
+    head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+    with began(port, head) as connection:
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue")
+        connection.sendall(b"12345")
+        assert heard(connection, b"\r\n\r\n5")
+
+
+def test_chunks_are_read(port: int) -> None:
+    """A body without a length is read to its end."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    client.request("POST", "/", iter([b"x" * 100_000] * 3), encode_chunked=True)
+    assert client.getresponse().read() == b"300000"
+    client.close()
+
+
+@pytest.mark.parametrize("connection", ["keep-alive", "close"])
+@pytest.mark.parametrize("size", [1_000, 100_000, 12_000_000, 60_000_000])
+def test_sender_of_too_much_hears_so(port: int, size: int, connection: str) -> None:
+    """A body that nobody reads is taken off the line, so that a simple client gets to the answer."""
+    answer = ask(port, "/refuses", b"x" * size, Connection=connection)
+    assert answer == (413, b"")
+
+
+def test_who_stays_on_after_its_answer_holds_nobody_up(port: int) -> None:
+    """A client that asked for the connection to be closed and leaves it open is waited for aside."""
+    asked = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with ExitStack() as stack:
+        open_still = [stack.enter_context(began(port, asked)) for _ in range(5)]
+        assert all(heard(connection, b"\r\n\r\n0") for connection in open_still)
+        began_at = time.monotonic()
+        assert ask(port) == (200, b"0")
+        assert time.monotonic() - began_at < 1
