@@ -1,6 +1,4 @@
-"""Reading the body of a request whole, up to a limit, however it was sent."""
-
-from typing import IO
+"""Reading the body of a request whole, up to a limit."""
 
 from django.http import HttpRequest
 from django.http.request import UnreadablePostError
@@ -18,16 +16,14 @@ def read_whole(request: HttpRequest, limit: int) -> bytes:
 
     Raises:
         TooLarge: It has, or says that it has, more than `limit` bytes.
-        InvalidInput: It is shorter than it says, or ended before it was complete.
+        InvalidInput: It ended before it was complete.
     """
     declared = _declared_length(request)
     if declared is not None and declared > limit:
         raise TooLarge(f"At most {limit} bytes.", field="body")
-    data = _read_up_to(_stream(request), limit + 1)
+    data = _read_up_to(request, limit + 1)
     if len(data) > limit:
         raise TooLarge(f"At most {limit} bytes.", field="body")
-    if declared is not None and len(data) < declared:
-        raise InvalidInput("Is shorter than its Content-Length.", field="body")
     return data
 
 
@@ -40,20 +36,11 @@ def _declared_length(request: HttpRequest) -> int | None:
     return int(given)
 
 
-def _stream(request: HttpRequest) -> "IO[bytes] | HttpRequest":
-    # Django reads nothing without a Content-Length; the server ends a chunked body by itself.
-    is_chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
-    if is_chunked and request.META.get("wsgi.input_terminated"):
-        stream: IO[bytes] = request.META["wsgi.input"]
-        return stream
-    return request
-
-
-def _read_up_to(stream: "IO[bytes] | HttpRequest", limit: int) -> bytes:
+def _read_up_to(request: HttpRequest, limit: int) -> bytes:
     parts: list[bytes] = []
     left = limit
     try:
-        while left and (part := stream.read(min(left, _CHUNK))):
+        while left and (part := request.read(min(left, _CHUNK))):
             parts.append(part)
             left -= len(part)
     except (UnreadablePostError, OSError) as error:

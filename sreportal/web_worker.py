@@ -26,7 +26,8 @@ _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
 # No length to wait for, or a client that itself waits to be asked for its body.
 _UNAWAITED = re.compile(rb"\r\n(transfer-encoding|expect):", re.IGNORECASE)
-_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_TOO_LATE = b"408 Request Timeout"
+_CUT_SHORT = b"400 Bad Request"
 _LOOK_EVERY_S = 0.5
 _DRAIN_S = 0.1
 
@@ -126,13 +127,12 @@ class WholeRequestWorker(ThreadWorker):
             self._drop(conn)
             return
         received += piece
-        if has_ended and not received:
-            self._drop(conn)
-        elif has_ended or is_whole(received):
-            conn.parser.unreader.unread(received)
+        conn.parser.unreader.unread(received)
+        if is_whole(received):
             self._serve(conn)
+        elif has_ended:
+            self._refuse(conn, _CUT_SHORT if received else b"")
         else:
-            conn.parser.unreader.unread(received)
             self._await_more(conn, has_begun=bool(received))
 
     def _serve(self, conn: _Connection) -> None:
@@ -205,7 +205,7 @@ class WholeRequestWorker(ThreadWorker):
         self._next_look = now + _LOOK_EVERY_S
         for conn in _due(self._awaited, now):
             self.poller.unregister(conn.sock)
-            self._answer_timeout(conn)
+            self._refuse(conn, _TOO_LATE if conn.has_begun else b"")
         for conn in _due(self._lingering, now):
             self.poller.unregister(conn.sock)
             self._drop(conn)
@@ -214,17 +214,17 @@ class WholeRequestWorker(ThreadWorker):
             with suppress(OSError):
                 conn.sock.shutdown(socket.SHUT_RD)
 
-    def _answer_timeout(self, conn: _Connection) -> None:
+    def _refuse(self, conn: _Connection, status: bytes) -> None:
+        """Close a connection of which nothing more is expected, with an answer if anything came."""
         self.nr_conns -= 1
-        if not conn.has_begun:
-            conn.close()
-            return
+        answer = b"HTTP/1.1 %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status
         try:
-            conn.sock.send(_TIMEOUT, socket.MSG_DONTWAIT)
+            if status:
+                conn.sock.send(answer, socket.MSG_DONTWAIT)
         except OSError:
             conn.close()
         else:
-            conn.close(graceful=True)
+            conn.close(graceful=bool(status))
 
     def _cap_keepalive(self, deadline: float) -> None:
         """Wait no longer than this for anybody who is not being served: the worker stops."""

@@ -123,6 +123,16 @@ def test_stalled_senders_stop_nobody_else(port: int, text: str) -> None:
         assert said == ({b"HTTP/1.1 408 Request Timeout"} if text else {b""})
 
 
+@pytest.mark.parametrize("text", BEGINNINGS.values(), ids=BEGINNINGS)
+def test_half_a_request_is_none(port: int, text: str) -> None:
+    """A sender who says that nothing more comes is not served what is half."""
+    with began(port, text) as connection:
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(100).split(b"\r\n")[0] == (
+            b"HTTP/1.1 400 Bad Request" if text else b""
+        )
+
+
 def test_a_stalled_large_or_chunked_body_ends(port: int) -> None:
     """What is too large to be awaited takes a thread, and loses it again when nothing comes."""
     large = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n" + 100_000 * "x"
