@@ -49,7 +49,8 @@ def portal(data: Path, first_output: str) -> Iterator[RunningPortal]:
 
 
 def test_first_start_prints_the_password_and_the_address(first_output: str) -> None:
-    """Whoever starts it first can sign in with what the terminal shows."""
+    """Whoever starts it first can sign in with what the terminal shows; the database is made once."""
+    assert first_output.count("First start: making the database") == 1
     assert "sign in as admin with the password" in first_output
     assert "Ready: http://127.0.0.1:" in first_output
 

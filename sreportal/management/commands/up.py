@@ -1,6 +1,8 @@
 """`manage.py up`: start the whole portal and keep it running."""
 
 import gc
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +57,8 @@ class Portal:
     def run(self) -> None:
         """Bring everything up, say where it is, and stay."""
         self._require_servers()
-        self._run_folder.mkdir(mode=0o700, exist_ok=True)
+        if not self._run_folder.exists():
+            self._make_and_begin_anew()
         self._start_broker()
         password = self._prepare()
         listener = listen(settings.BIND, settings.PORT)
@@ -73,6 +76,18 @@ class Portal:
             settings.DEMO_SWITCH.touch()
             self._supervisor.start(programs.demo_traffic(listener, self._demo_token))
         self._supervisor.run()
+
+    def _make_and_begin_anew(self) -> None:
+        """Make the database, then start over as a process that has compiled nothing.
+
+        Every process is forked from this one, and would carry along what compiling all modules
+        leaves in its memory.
+        """
+        self._say("First start: making the database…")
+        self._make_ready()
+        run_apart(programs.load_shared_code)
+        self._run_folder.mkdir(mode=0o700)
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 no shell is meant
 
     def _require_servers(self) -> None:
         if not settings.EMBEDDED_DATABASE:
@@ -98,16 +113,19 @@ class Portal:
     def _prepare(self) -> str | None:
         """Make the database and static files ready; return the first admin's password, if any."""
         self._say("Preparing the database…")
-        # A connection is not shared with a child; it opens its own.
-        connections.close_all()
-        if not run_apart(preparation.prepare):
-            raise CannotStart("The database or the static files could not be prepared; see above.")
+        self._make_ready()
         started_at = now()
         password = defaults.apply(now=started_at)
         self._demo_is_on = demo.settle(now=started_at)
         if self._demo_is_on and not settings.USERS_API_ANONYMOUS:
             self._demo_token = defaults.demonstration_token(now=started_at)
         return password
+
+    def _make_ready(self) -> None:
+        # A connection is not shared with a child; it opens its own.
+        connections.close_all()
+        if not run_apart(preparation.prepare):
+            raise CannotStart("The database or the static files could not be prepared; see above.")
 
     def _before_fork(self) -> None:
         """Load what all share, leave nothing open that they must not, and no garbage to copy."""
