@@ -1,4 +1,4 @@
-"""CPU per row of a latency histogram: OTLP into the portal, remote write into Prometheus.
+"""CPU per row of a latency histogram: OTLP or reports into the portal, remote write into Prometheus.
 
     python benchmarks/otlp_ingest.py [--minutes 60]
 
@@ -8,8 +8,10 @@ gzip, and to a real Prometheus by remote write, where a row is 16 samples. Count
 processes behind it: gunicorn, PostgreSQL as durable as in production, and the merging that makes
 minute counts, after every request; on the other side Prometheus. Snappy blocks are sent as
 literals, which cost Prometheus the least to unpack. The first minutes, in which series are new, are
-not counted. At the end both are asked for their totals, which must agree with what was sent.
-Goal: at most a quarter of Prometheus.
+not counted. Then come as many minutes of reports, as the SDK sends them: counts by endpoint, method and
+status that were added up before, 1,000 rows of one service a request, of 22 counts each, as the portal's
+own bounds ask for. At the end both are asked for their totals, which must agree with what was sent.
+Goal: at most a quarter of Prometheus, for the dearer of the two.
 """
 
 import argparse
@@ -35,6 +37,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import ingest  # noqa: E402
+from sre.slo_sli import DEFAULT_BOUNDS_MS  # noqa: E402
 from tests import servers  # noqa: E402
 
 GOAL = 0.25
@@ -48,6 +51,9 @@ ROWS = [
     for status in (200, 201, 404, 422, 500)
 ]
 PER_MINUTE = [3, 9, 20, 31, 17, 8, 5, 3, 2, 1, 1, 0, 1, 0]
+# The same by the portal's bounds, which are closer.
+REPORTED = [3, 4, 5, 20, 31, 17, 8, 3, 2, 3, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0]
+REPORTER = "reporting-service"
 METRIC = "http_server_request_duration_seconds"
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
@@ -56,7 +62,7 @@ from accounts.models import User
 from catalog.models import Service
 from accounts.services.tokens import create_token
 from core import clock
-for slug in {SERVICES!r}:
+for slug in {[*SERVICES, REPORTER]!r}:
     Service.objects.create(slug=slug, name=slug)
 owner = User.objects.get(username="alice")
 """
@@ -68,10 +74,12 @@ for line in sys.stdin:
     compact_all(now=clock.now)
     print("merged", flush=True)
 """
-TOTAL = """
+TOTALS = f"""
 from django.db.models import Sum
 from telemetry.models import MinuteCount
-print(MinuteCount.objects.aggregate(total=Sum("count"))["total"])
+reported = MinuteCount.objects.filter(service__slug={REPORTER!r})
+others = MinuteCount.objects.exclude(service__slug={REPORTER!r})
+print(*(rows.aggregate(total=Sum("count"))["total"] for rows in (others, reported)))
 """
 
 
@@ -99,6 +107,30 @@ def otlp_body(at_s: int, minutes: int, began_s: int) -> bytes:
             point.attributes.append(_attribute("http.route", route))
             point.attributes.append(_attribute("http.response.status_code", status))
     return gzip.compress(request.SerializeToString(), 6)
+
+
+def report_body(at_s: int) -> bytes:
+    """Return what an SDK counted in a minute, in as many rows, gzipped."""
+    rows = [
+        {
+            "endpoint": f"/{service}{route}",
+            "method": "GET",
+            "status": status,
+            "minute": at_s // 60 * 60,
+            "count": sum(REPORTED),
+            "sum_ms": sum(REPORTED) * 60.0,
+            "buckets": REPORTED,
+        }
+        for service, route, status in ROWS
+    ]
+    report = {
+        "service": REPORTER,
+        "reporter": "benchmark",
+        "bounds_ms": DEFAULT_BOUNDS_MS,
+        "requests": rows,
+        "covers": [{"minute": at_s // 60 * 60}],
+    }
+    return gzip.compress(json.dumps(report).encode(), 6)
 
 
 def _attribute(key: str, value: str | int) -> KeyValue:
@@ -224,7 +256,8 @@ class Sender:
         response = connection.getresponse()
         answer = response.read()
         connection.close()
-        if response.status not in (200, 204) or answer:
+        is_taken = not answer or b'"rejected_count":0' in answer
+        if response.status not in (200, 204) or not is_taken:
             raise SystemExit(f"{self._path}: {response.status} {answer[:500]!r}")
 
 
@@ -281,6 +314,15 @@ def measure(minutes: int) -> dict[str, float]:
             },
         )
         began = int(time.time()) // 60 * 60 - (minutes + WARM_UP + 1) * 60
+        reports = Sender(
+            port,
+            "/api/v1/telemetry/requests",
+            {
+                "Authorization": f"Bearer {token}",
+                "Content-Type": "application/json",
+                "Content-Encoding": "gzip",
+            },
+        )
         before = (0.0, 0.0)
         for number in range(1, minutes + WARM_UP + 1):
             if number == WARM_UP + 1:
@@ -291,10 +333,17 @@ def measure(minutes: int) -> dict[str, float]:
             merge(merging)
             remote_write.send(remote_write_body(at, number))
         after = cpu_s(*ours), cpu_s(peer)
+        for number in range(1, minutes + WARM_UP + 1):
+            if number == WARM_UP + 1:
+                before_reports = cpu_s(*ours)
+            reports.send(report_body(began + number * 60))
+            merge(merging)
+        after_reports = cpu_s(*ours)
         _check(env, peer_port, at=began + (minutes + WARM_UP) * 60, minutes=minutes + WARM_UP)
     rows = minutes * len(ROWS)
     return {
-        "ours": (after[0] - before[0]) / rows * 1e6,
+        "otlp": (after[0] - before[0]) / rows * 1e6,
+        "reports": (after_reports - before_reports) / rows * 1e6,
         "peer": (after[1] - before[1]) / rows * 1e6,
     }
 
@@ -302,7 +351,11 @@ def measure(minutes: int) -> dict[str, float]:
 def _check(env: dict[str, str], peer_port: int, *, at: int, minutes: int) -> None:
     """Stop unless both counted every request."""
     sent = sum(PER_MINUTE) * minutes * len(ROWS)
-    ours = int(ingest.manage(env, "shell", "--no-imports", "-c", TOTAL).split()[-1])
+    reported = sum(REPORTED) * minutes * len(ROWS)
+    totals = ingest.manage(env, "shell", "--no-imports", "-c", TOTALS).split()[-2:]
+    ours, counted = map(int, totals)
+    if counted != reported:
+        raise SystemExit(f"Reported {reported}, counted {counted}.")
     connection = http.client.HTTPConnection("127.0.0.1", peer_port, timeout=30)
     connection.request("GET", f"/api/v1/query?query=sum({METRIC}_count)&time={at}")
     answer = json.loads(connection.getresponse().read())
@@ -316,24 +369,27 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=int, default=60, help="requests of 1,000 rows each")
     found = measure(parser.parse_args().minutes)
-    ratio = found["ours"] / found["peer"]
-    print("CPU per row of 14 buckets, microseconds:\n")
-    print(f"{'portal: OTLP, durable, merged':<36}{found['ours']:>10.1f}")
+    ratios = {name: found[name] / found["peer"] for name in ("otlp", "reports")}
+    dearer = max(ratios, key=lambda name: ratios[name])
+    print("CPU per row of 14 buckets (22 in reports), microseconds; goal: a ratio of 0.25\n")
     print(f"{'Prometheus: remote write':<36}{found['peer']:>10.1f}")
-    print(f"{'ratio (goal: at most 0.25)':<36}{ratio:>10.3f}\n")
+    for name, ratio in ratios.items():
+        print(f"{f'portal: {name}, durable, merged':<36}{found[name]:>10.1f}{ratio:>10.3f}")
+    print()
     print(
         json.dumps({
             "name": "otlp_ingest",
-            "ours": round(found["ours"], 2),
+            "ours": round(found[dearer], 2),
             "peer": round(found["peer"], 2),
             "peer_name": "Prometheus, remote write of the same rows",
-            "ratio": round(ratio, 3),
+            "ratio": round(ratios[dearer], 3),
             "unit": "CPU µs/row",
             "lower_is_better": True,
             "goal": GOAL,
+            "ratios": {name: round(ratio, 3) for name, ratio in ratios.items()},
         })
     )  # fmt: skip
-    return 0 if ratio <= GOAL else 1
+    return 0 if ratios[dearer] <= GOAL else 1
 
 
 if __name__ == "__main__":

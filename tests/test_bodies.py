@@ -6,8 +6,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from accounts.authentication import forget_tokens
 from accounts.models import User
 from accounts.roles import Role
+from accounts.services.tokens import create_token
+from catalog.models import Service
+from core import clock
+from incidents.tests.senders import integration_of
 from sreportal.api_urls import router
 
 pytestmark = pytest.mark.django_db
@@ -78,3 +83,29 @@ def test_elsewhere_it_is_refused_too(signed_in: Client, path: str, body: Endless
     The client has the tokens of forms, so that forms are read.
     """
     assert 400 <= answer(signed_in, path, body).status_code < 500
+
+
+DEEP = b"[" * 100_000 + b"]" * 100_000
+EVENT = b'{"service": "a", "endpoint": "b", "status": 200, "duration_ms": 1, "x": %b}'
+
+
+@pytest.mark.parametrize(
+    "body", [DEEP, b'{"x": %b}' % DEEP, EVENT % DEEP, b"[%b]" % (EVENT % DEEP)]
+)
+@pytest.mark.parametrize(
+    "path",
+    [*SENDERS, "/api/users", "/api/v1/services/", "/api/v1/telemetry/requests",
+     "/api/v1/telemetry/freshness", "/integrations/v1/generic/{key}/",
+     "/integrations/v1/alertmanager/{key}/", "/integrations/v1/sentry/{key}/"],
+)  # fmt: skip
+def test_depth_is_no_error_of_ours(path: str, body: bytes) -> None:
+    """JSON nested deeper than any decoder goes is refused, also where nobody asked for it."""
+    forget_tokens()
+    alice = User.objects.create_user("alice", role=Role.ADMIN)
+    scopes = ["read", "write", "ingest"]
+    _, token = create_token(user=alice, name="sender", scopes=scopes, now=clock.now())
+    Service.objects.create(slug="a", name="A")
+    _, key = integration_of(path.split("/")[3] if "{key}" in path else "generic")
+    client = Client(headers={"Authorization": f"Bearer {token}"})
+    answer = client.generic("POST", path.format(key=key), body, content_type="application/json")
+    assert 400 <= answer.status_code < 500

@@ -74,6 +74,8 @@ class Batch:
 
 Resolve = Callable[[set[str]], Mapping[str, Target]]
 Event = TypeVar("Event", RequestEvent, FreshnessEvent)
+# What the decoder raises; the last where something nobody asked for is nested too deep.
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 UNKNOWN_SERVICE = "No such service, or none that this token may report for."
 
 
@@ -121,7 +123,7 @@ def read_batch(
             targets = resolve(grouped.slugs)
             if grouped.slugs <= targets.keys():
                 return Batch(grouped.delta(targets), len(events))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNDECODABLE:
         pass
     return _read_one_by_one(_elements(body, lines=lines), kind, period=period, resolve=resolve)
 

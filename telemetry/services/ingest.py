@@ -26,7 +26,7 @@ from telemetry.domain.batches import (
 from telemetry.domain.deltas import encode
 from telemetry.domain.fields import Period, WrongField, convert, printable
 from telemetry.domain.grouping import Target
-from telemetry.domain.reports import Report, is_report, read_report
+from telemetry.domain.reports import Report, decode_report, is_report, read_report
 from telemetry.models import BatchReceipt, TelemetryDelta
 from telemetry.services import delta_log
 
@@ -190,16 +190,18 @@ def _period(now: datetime) -> Period:
     return Period.until(now, retention=settings.TELEMETRY_RETENTION)
 
 
-def _report_in(body: bytes) -> Mapping[str, Any] | None:
+def _report_in(body: bytes) -> Report | Mapping[str, Any] | None:
     if body.lstrip()[:1] != b"{":
         return None
+    if (report := decode_report(body)) is not None:
+        return report
     decoded = loads(body)
     return decoded if is_report(decoded) else None
 
 
-def _read_report(raw: Mapping[str, Any], *, sender: Sender, now: datetime) -> Batch:
+def _read_report(raw: Report | Mapping[str, Any], *, sender: Sender, now: datetime) -> Batch:
     try:
-        report = convert(raw, Report)
+        report = raw if isinstance(raw, Report) else convert(raw, Report)
         slug = printable(report.service, "service")
         target = known_services({slug}, sender).get(slug)
         if target is None:
