@@ -104,6 +104,10 @@ class RunningPortal:
         """Return the exit status once it ends by itself."""
         return self._process.wait(20)
 
+    def has_ended(self) -> bool:
+        """Return whether it does not run any more."""
+        return self._process.poll() is not None
+
     def end(self) -> None:
         """Make sure nothing is left, whatever the test did."""
         if self._process.poll() is None:

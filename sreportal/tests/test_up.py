@@ -38,14 +38,21 @@ def first_output(data: Path) -> str:
     return portal.output()
 
 
+@pytest.fixture(scope="module")
+def running(first_output: str) -> Iterator[list[RunningPortal]]:
+    """The portal that the tests pass on to each other, once there is one."""
+    portals: list[RunningPortal] = []
+    yield portals
+    for portal in portals:
+        portal.end()
+
+
 @pytest.fixture
-def portal(data: Path, first_output: str) -> Iterator[RunningPortal]:
-    """A portal on the data folder that was used before."""
-    running = RunningPortal(data)
-    try:
-        yield running.wait_until_ready()
-    finally:
-        running.end()
+def portal(data: Path, running: list[RunningPortal]) -> RunningPortal:
+    """A portal on the data folder that was used before; a new one when a test has ended the last."""
+    if not running or running[-1].has_ended():
+        running.append(RunningPortal(data).wait_until_ready())
+    return running[-1]
 
 
 def test_first_start_prints_the_password_and_the_address(first_output: str) -> None:
