@@ -1,4 +1,4 @@
-"""Bodies that arrive in chunks or not at all, made such that Django reads them like any other.
+"""Bodies that arrive in chunks, or not to their end, made such that Django reads them as they are.
 
 Django takes a body without a Content-Length for none, and one that ends before its Content-Length
 for all of it: a change would be lost, or half of it made, without a word.
