@@ -47,6 +47,7 @@ __all__ = [
     "check_address",
     "judge",
     "request",
+    "resolve_within",
 ]
 
 BODY_CAP = 64 * 1024
@@ -226,7 +227,7 @@ def _target(url: str) -> Target:
 
 def _judged(host: str, port: int, feature: str, deadline: Deadline) -> Resolved:
     """Resolve once and return the addresses, or refuse when one of them may not be asked."""
-    found = _resolve(host, port, deadline)
+    found = resolve_within(host, port, deadline)
     _refuse_any(found, port, feature)
     return found
 
@@ -254,7 +255,12 @@ def _resolvers() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=16, thread_name_prefix="resolve")
 
 
-def _resolve(host: str, port: int, deadline: Deadline) -> Resolved:
+def resolve_within(host: str, port: int, deadline: Deadline) -> Resolved:
+    """Return every address of a host, whatever it is, or give up in time.
+
+    Raises:
+        NotResolved: The name leads nowhere, or nobody said so in time.
+    """
     try:
         return _resolvers().submit(resolve, host, port).result(timeout=deadline.left())
     except FutureTimeout as error:

@@ -13,9 +13,9 @@ _SLACK = re.compile(r"\A[UWCGD][A-Z0-9]{5,20}\Z")
 # Services of Apprise that reach people; what only moves data or runs programs is none of them.
 PUSH_SERVICES = frozenset(
     {
-        "discord", "gchat", "gotify", "gotifys", "matrix", "matrixs", "mmost", "mmosts", "msteams",
-        "ntfy", "ntfys", "pbul", "pover", "rocket", "rockets", "signal", "signals", "tgram", "threema",
-        "webexteams", "whatsapp", "workflows", "zulip",
+        "discord", "gchat", "gotify", "gotifys", "matrix", "matrixs", "mmost", "mmosts", "ntfy",
+        "ntfys", "pbul", "pover", "rocket", "rockets", "signal", "signals", "tgram", "threema",
+        "whatsapp", "workflows", "wxteams", "zulip",
     }
 )  # fmt: skip
 _PHONE = re.compile(r"\A\+[1-9][0-9]{6,14}\Z")

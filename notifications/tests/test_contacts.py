@@ -228,7 +228,9 @@ def test_email_has_one_id_for_one_page() -> None:
 
 
 class PushService:
-    """Stands where a service of Apprise is made."""
+    """Stands where a service of Apprise is made, one with an address of its own."""
+
+    mode = "cloud"
 
     def __init__(self, takes: bool) -> None:
         self.takes, self.said = takes, {}  # type: ignore[var-annotated]

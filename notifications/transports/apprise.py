@@ -5,7 +5,6 @@ Apprise says yes or no and nothing more, so a no may have arrived all the same.
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from core import http_client
 from core.http_client import Deadline, OutboundError
@@ -17,8 +16,14 @@ __all__ = ["Push"]
 
 FEATURE = "notifications"
 # Those that run on a host of the address; the others have a fixed one.
-_SECURE = {"gotifys", "matrixs", "mmosts", "ntfys", "rockets", "signals"}
-_OWN_HOST = _SECURE | {"gotify", "matrix", "mmost", "ntfy", "rocket", "signal"}
+_OWN_HOST = frozenset(
+    {
+        "gotify", "gotifys", "matrix", "matrixs", "mmost", "mmosts", "ntfy", "ntfys", "rocket",
+        "rockets", "signal", "signals", "workflows",
+    }
+)  # fmt: skip
+# Of these, the ways in which the address names no host all the same.
+_HOSTED = frozenset({"cloud", "t2bot"})
 _CONNECT_S, _READ_S = 4.0, 6.0
 
 
@@ -32,10 +37,18 @@ class Push(Transport):
         """Send it; there is no id."""
         import apprise  # noqa: PLC0415 loads a hundred services, for those who use one
 
-        _judge(to.address)
+        scheme = to.address.partition("://")[0].lower()
+        if scheme not in PUSH_SERVICES:
+            raise TransportFailed("That service is not used for calling people.", is_final=True)
         service: Any = apprise.Apprise.instantiate(to.address, suppress_exceptions=True)
         if service is None:
             raise TransportFailed("The address is none that Apprise understands.", is_final=True)
+        if scheme in _OWN_HOST and getattr(service, "mode", None) not in _HOSTED:
+            _judge(service.host, service.port, secure=service.secure)
+        elif scheme == "zulip":
+            _judge(f"{service.organization}.{service.hostname}", None, secure=True)
+        # A host that may be asked must not send on to one that may not.
+        service.redirects = False
         service.socket_connect_timeout, service.socket_read_timeout = _CONNECT_S, _READ_S
         parts = (message.text[:1500], message.act_url or message.url)
         body = "\n\n".join(part for part in parts if part)
@@ -46,17 +59,11 @@ class Push(Transport):
         return ""
 
 
-def _judge(address: str) -> None:
-    """Refuse a host that may not be asked."""
-    scheme = address.partition("://")[0].lower()
-    if scheme not in PUSH_SERVICES:
-        raise TransportFailed("That service is not used for calling people.", is_final=True)
-    parts = urlsplit(address)
-    if scheme not in _OWN_HOST or not parts.hostname or "." not in parts.hostname:
-        return
-    web = "https" if scheme in _SECURE else "http"
-    port = f":{parts.port}" if parts.port else ""
+def _judge(host: str, port: int | None, *, secure: bool) -> None:
+    """Refuse a host that may not be asked, as Apprise has read it."""
+    named = f"[{host}]" if ":" in host else host
+    address = f"http{'s' if secure else ''}://{named}{f':{port}' if port else ''}/"
     try:
-        http_client.judge(f"{web}://{parts.hostname}{port}/", feature=FEATURE, deadline=Deadline(5))
+        http_client.judge(address, feature=FEATURE, deadline=Deadline(5))
     except OutboundError as error:
         raise TransportFailed.of(error) from error

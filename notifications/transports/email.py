@@ -7,18 +7,22 @@ from email.utils import parseaddr
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 
+from core.mail import MayHaveArrived
 from notifications.domain.kinds import Kind
 from notifications.domain.messages import Message
 from notifications.transports.base import Recipient, Transport, TransportFailed
 
 __all__ = ["Email"]
 
+# From here on a reply of SMTP says that it will be the same next time.
+_FOR_GOOD = 500
+
 
 class Email(Transport):
     """One message to one address, as text."""
 
     kind = Kind.EMAIL
-    deadline = timedelta(seconds=20)
+    deadline = timedelta(seconds=settings.EMAIL_TIMEOUT)
 
     def send(self, message: Message, to: Recipient) -> str:
         """Send it; the id is that of the message."""
@@ -33,13 +37,27 @@ class Email(Transport):
         )
         try:
             mail.send()
-        except smtplib.SMTPRecipientsRefused as error:
-            raise TransportFailed("The mail server refuses the address.", is_final=True) from error
         except (smtplib.SMTPException, OSError, ValueError) as error:
-            raise TransportFailed(
-                f"The mail server did not take it ({type(error).__name__})."
-            ) from error
+            raise _failure(error) from error
         return name
+
+
+def _failure(error: Exception) -> TransportFailed:
+    """Return what an error means for the message; replies of servers are not repeated."""
+    if isinstance(error, MayHaveArrived):
+        return TransportFailed(str(error), is_uncertain=True)
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        codes = [code for code, _ in error.recipients.values()]
+        is_final = min(codes, default=_FOR_GOOD) >= _FOR_GOOD
+        return TransportFailed(
+            f"The mail server refuses the address ({codes[0]}).", is_final=is_final
+        )
+    if isinstance(error, smtplib.SMTPResponseException):
+        is_final = error.smtp_code >= _FOR_GOOD
+        return TransportFailed(
+            f"The mail server refuses it ({error.smtp_code}).", is_final=is_final
+        )
+    return TransportFailed(f"The mail server did not take it ({type(error).__name__}).")
 
 
 def _body(message: Message) -> str:
