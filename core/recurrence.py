@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrule, rrulestr
@@ -10,26 +11,57 @@ __all__ = ["MAX_OCCURRENCES", "parse_rule", "starts"]
 
 MAX_OCCURRENCES = 20_000
 _DAY = timedelta(days=1)
+_HOURLY = "Repeat hourly at most."
+# Those that are counted in hours; months and years are few.
+_PERIODS = {"HOURLY": timedelta(hours=1), "DAILY": _DAY, "WEEKLY": 7 * _DAY}
+# The calendar is the same again after 400 years. Of its last ones that Python knows at least 40 are
+# left, in which whatever happens does; what never happens is soon known, as there is no more time.
+_CALENDAR_YEARS = 400
+_LATE = 9959
 
 
 def parse_rule(text: str, *, start: datetime, zone: str) -> rrule:
     """Return the rule as local wall clock times from `start` on.
 
     Raises:
-        ValueError: In words for people, when it is no RRULE or repeats more often than hourly.
+        ValueError: In words for people, when it is no RRULE, repeats more often than hourly, or never
+            comes.
+    """
+    parsed = _parsed(text, start.astimezone(ZoneInfo(zone)).replace(tzinfo=None), zone)
+    if parsed is None:
+        raise ValueError("This never happens, such as a 30th of February.")
+    return parsed
+
+
+@lru_cache(maxsize=1024)
+def _parsed(text: str, local: datetime, zone: str) -> rrule | None:
+    """Return the rule, None where it never happens.
+
+    Raises:
+        ValueError: As `parse_rule`.
     """
     upper = text.upper()
     if any(word in upper for word in ("\n", "DTSTART", "RDATE", "EXDATE", "EXRULE", "RRULE:")):
         raise ValueError("Give the rule alone, e.g. FREQ=WEEKLY;BYDAY=SU.")
-    if "SECONDLY" in upper or "MINUTELY" in upper:
-        raise ValueError("Repeat hourly at most.")
-    local = start.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    parts = _parts(upper)
+    often = "," in parts.get("BYMINUTE", "") + parts.get("BYSECOND", "")
+    if often or parts.get("FREQ") in {"SECONDLY", "MINUTELY"}:
+        raise ValueError(_HOURLY)
+    if parts.get("INTERVAL", "1").strip("0 ") == "":
+        raise ValueError("An INTERVAL is 1 at least.")
     try:
         parsed = rrulestr(_local_until(text, zone), dtstart=local)
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise ValueError(f"Is no RRULE: {error}.") from error
     assert isinstance(parsed, rrule)
-    return parsed
+    late = local.year + (_LATE - local.year) // _CALENDAR_YEARS * _CALENDAR_YEARS
+    once = parsed.replace(dtstart=local.replace(year=late), until=None, count=1)
+    return parsed if next(iter(once), None) is not None else None
+
+
+def _parts(upper: str) -> dict[str, str]:
+    named = (part.partition("=") for part in upper.split(";"))
+    return {name.strip(): value.strip() for name, _, value in named}
 
 
 def _local_until(text: str, zone: str) -> str:
@@ -42,6 +74,16 @@ def _local_until(text: str, zone: str) -> str:
             value = until.astimezone(ZoneInfo(zone)).strftime("%Y%m%dT%H%M%S")
         parts.append(f"{name}={value}" if value else name)
     return ";".join(parts)
+
+
+def _nearer(rule: str, start: datetime, first: datetime) -> datetime:
+    """Return a later start that the same occurrences follow, so that not all of them are gone through."""
+    parts = _parts(rule.upper())
+    period = _PERIODS.get(parts.get("FREQ", ""))
+    if period is None or "COUNT" in parts or first <= start:
+        return start
+    period *= int(parts.get("INTERVAL", "1"))
+    return start + max(0, (first - start) // period - 1) * period
 
 
 def starts(
@@ -64,7 +106,13 @@ def starts(
     # A day of slack on both sides: local and absolute order differ around changes of the clock.
     first = (after - _DAY).astimezone(local_zone).replace(tzinfo=None)
     last = (before + _DAY).astimezone(local_zone).replace(tzinfo=None)
-    parsed = parse_rule(rule, start=start, zone=zone)
+    local_start = start.astimezone(local_zone).replace(tzinfo=None)
+    if _parsed(rule, local_start, zone) is None:
+        return
+    near = _nearer(rule, local_start, first)
+    parsed = _parsed(rule, near, zone)
+    if parsed is None:
+        return
     for local in parsed.xafter(first, count=MAX_OCCURRENCES, inc=True):
         if local > last:
             break

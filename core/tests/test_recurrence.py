@@ -1,0 +1,86 @@
+"""Rules that repeat: what they mean, and that none of them keeps anybody waiting."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from zoneinfo import ZoneInfo
+
+import pytest
+from dateutil.rrule import rrulestr
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.recurrence import parse_rule, starts
+
+ZONE = "Europe/Berlin"
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+LONG_AGO = datetime(2000, 2, 29, 3, 30, tzinfo=UTC)
+A_MONTH = timedelta(days=30)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=DAILY;INTERVAL=0",
+        "FREQ=DAILY; interval = 00",
+        "FREQ=SECONDLY",
+        "freq=minutely;INTERVAL=30",
+        "FREQ=HOURLY;BYMINUTE=0,30",
+        "FREQ=DAILY;BYSECOND=0,1",
+        "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
+        "FREQ=HOURLY;BYMONTH=4;BYMONTHDAY=31",
+        "FREQ=DAILY;BYYEARDAY=366;BYMONTH=1",
+        "FREQ=DAILY;INTERVAL=7;BYDAY=MO",
+        "FREQ=FORTNIGHTLY",
+        "FREQ=DAILY;COUNT=many",
+        "rubbish",
+    ],
+)
+def test_what_never_comes_or_never_ends_is_refused(rule: str) -> None:
+    """In words, and at once: a search for it would go on to the year 9999, or for ever."""
+    began = time.process_time()
+    with pytest.raises(ValueError, match=r"[A-Z].+[.]"):
+        parse_rule(rule, start=LONG_AGO, zone=ZONE)
+    assert time.process_time() - began < 2
+
+
+def test_a_rule_that_was_stored_before_holds_nobody_up() -> None:
+    """Whoever asks for its occurrences is told that there are none."""
+    began = time.process_time()
+    assert (
+        list(starts("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", LONG_AGO, ZONE, NOW, NOW + A_MONTH)) == []
+    )
+    assert time.process_time() - began < 2
+
+
+def test_rare_is_not_never() -> None:
+    """A leap day that is a Monday comes every 28 years."""
+    rule = "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO"
+    far = datetime(2099, 1, 1, tzinfo=UTC)
+    assert [at.year for at in starts(rule, LONG_AGO, ZONE, LONG_AGO, far)] == [2016, 2044, 2072]
+
+
+RULES = st.builds(
+    "FREQ={};INTERVAL={}{}{}".format,
+    st.sampled_from(["HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY"]),
+    st.integers(1, 40),
+    st.sampled_from(["", ";BYDAY=MO,FR", ";BYMONTH=11,12", ";BYHOUR=3", ";BYMONTHDAY=13,28,-1"]),
+    st.sampled_from(["", ";WKST=SU", ";COUNT=700", ";UNTIL=20261210T040000"]),
+)
+
+
+@given(rule=RULES, age=st.integers(0, 3_000), hour=st.integers(0, 23))
+def test_a_shorter_way_finds_the_same(rule: str, age: int, hour: int) -> None:
+    """Not going through all that was changes nothing: the occurrences are those of the whole rule."""
+    start = (NOW - timedelta(days=age)).replace(hour=hour)
+    zone = ZoneInfo(ZONE)
+    local = start.astimezone(zone).replace(tzinfo=None)
+    last = (NOW + A_MONTH).astimezone(zone).replace(tzinfo=None) + timedelta(days=1)
+    try:
+        every = takewhile(lambda at: at <= last, rrulestr(rule, dtstart=local))
+        found = [at.replace(tzinfo=zone).astimezone(UTC) for at in every]
+        parse_rule(rule, start=start, zone=ZONE)
+    except ValueError:
+        return
+    expected = [at for at in found if NOW <= at < NOW + A_MONTH]
+    assert list(starts(rule, start, ZONE, NOW, NOW + A_MONTH)) == expected
