@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.patterns import matches_whole, pattern_problem
+
 __all__ = ["OPERATORS", "Matcher", "are_met", "matcher_problem", "read_matcher", "written"]
 
 OPERATORS = ("=", "!=", "=~", "!~")
 _LONGEST = 500
 _LINE = re.compile(r"(?P<name>[^\s=!~\"]+)\s*(?P<op>=~|!~|!=|=)\s*(?P<value>.*)")
-# A pattern is run against what strangers send: nested repetition could take for ever.
-_NESTED = re.compile(r"[+*}]\)*[+*{]|\([^)]*[+*][^)]*\)[+*{]")
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Matcher:
         found = labels.get(self.name, "")
         if self.op in {"=", "!="}:
             return (found == self.value) is (self.op == "=")
-        matches = re.fullmatch(self.value, found[:2000]) is not None
-        return matches is (self.op == "=~")
+        # What is no pattern holds nothing back, whichever way it was meant.
+        return matches_whole(self.value, found) is (self.op == "=~")
 
 
 def are_met(matchers: Sequence[Matcher], labels: Mapping[str, str]) -> bool:
@@ -74,12 +74,6 @@ def matcher_problem(value: Any) -> str:
         return f"The op of a matcher is one of {', '.join(OPERATORS)}."
     if len(text) > _LONGEST:
         return f"A matcher's value has {_LONGEST} characters at most."
-    return _pattern_problem(text) if op in {"=~", "!~"} else ""
-
-
-def _pattern_problem(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        return f"The pattern cannot be read: {error}."
-    return "The pattern repeats what repeats; write it simpler." if _NESTED.search(pattern) else ""
+    if op in {"=~", "!~"} and (problem := pattern_problem(text)):
+        return f"The pattern cannot be read: {problem}."
+    return ""

@@ -167,7 +167,6 @@ def test_what_ended_under_a_silence_calls_nobody(portal: Portal, api: Client) ->
         ({"service": None}, "silence everything"),
         ({"comment": "  "}, "blank"),
         ({"ends_at": "2020-01-01T00:00:00Z"}, "ends after it starts"),
-        ({"matchers": [{"name": "a", "op": "=~", "value": "(a+)+"}]}, "write it simpler"),
         ({"matchers": [{"name": "a", "op": "=~", "value": "("}]}, "cannot be read"),
         ({"matchers": [{"name": "a", "op": "~", "value": ""}]}, "not a valid choice"),
     ],

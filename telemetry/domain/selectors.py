@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from core.patterns import matches_whole, pattern_problem
+
 __all__ = ["Matcher", "Selector", "SelectorError", "parse"]
 
 MAX_LENGTH = 2_000
@@ -18,8 +20,6 @@ _SPACE = re.compile(r"\s*")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]*")
 _OPERATOR = re.compile(r"=~|!~|!=|=")
 _QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*"')
-# What repeats a repetition can take for ever on a value that does not fit.
-_NESTED_REPEAT = re.compile(r"\([^()]*[*+}][^()]*\)\s*[*+{]")
 
 
 class SelectorError(ValueError):
@@ -43,7 +43,7 @@ class Matcher:
         given = attributes.get(self.key, "")
         if self.operator in {"=", "!="}:
             return (given == self.value) == (self.operator == "=")
-        return bool(re.fullmatch(self.value, given)) == (self.operator == "=~")
+        return matches_whole(self.value, given) is (self.operator == "=~")
 
 
 @dataclass(frozen=True)
@@ -152,13 +152,7 @@ def _matcher(reader: _Reader) -> Matcher:
 
 
 def _check_pattern(pattern: str, position: int) -> None:
-    if len(pattern) > MAX_PATTERN or _NESTED_REPEAT.search(pattern):
-        raise SelectorError(
-            f"Expected a regular expression of at most {MAX_PATTERN} characters that does not "
-            "repeat a repetition",
-            position,
-        )
-    try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise SelectorError(f"Not a regular expression ({error})", position) from error
+    if len(pattern) > MAX_PATTERN:
+        raise SelectorError(f"Expected a pattern of at most {MAX_PATTERN} characters", position)
+    if problem := pattern_problem(pattern):
+        raise SelectorError(f"Not a regular expression ({problem})", position)
