@@ -273,6 +273,19 @@ def test_opsgenie_creates_and_acts() -> None:
         opsgenie.read_action("snooze", {}, key="k")
 
 
+@pytest.mark.parametrize("expression", ["(" * 490 + "a" + ")" * 490, "[" * 900, "!" * 900 + "a"])
+def test_a_mapping_too_deep_is_refused(expression: str) -> None:
+    """It is read by descending into it, which has an end."""
+    assert check_mapping({"title": expression}) == {"title": "Not JMESPath: nested too deep"}
+
+
+@pytest.mark.parametrize("expression", ["a[::0]", "sum(a)", "abs(a)"])
+def test_an_expression_that_breaks_on_a_body_leaves_it_unread(expression: str) -> None:
+    """The body is kept for people to see; nothing of it is guessed."""
+    with pytest.raises(Unreadable, match="title: "):
+        read("generic", {"a": ["text"]}, mapping={"title": expression})
+
+
 def test_generic_by_guess_and_by_mapping() -> None:
     event = one("generic", bodies.GENERIC)
     assert (event.title, event.dedup_key, event.severity) == ("Backup failed", "backup-7", "P2")

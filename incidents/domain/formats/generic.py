@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import jmespath
-from jmespath.exceptions import JMESPathError
 
 from incidents.domain.events import Act, AlertEvent, Reading, key_of
 from incidents.domain.formats.context import Context
@@ -44,6 +43,8 @@ _GUESSES: Mapping[str, tuple[str, ...]] = {
 _ENDED = frozenset({"resolved", "resolve", "ok", "close", "closed", "up", "recovered", "recovery",
                     "normal", "inactive", "success", "healthy", "false", "0"})  # fmt: skip
 _MOST = 1000
+# Beside its own errors JMESPath lets through those of Python, of a slice without a step for one.
+_BROKEN = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
 
 
 def check_mapping(expressions: Mapping[str, Any]) -> dict[str, str]:
@@ -59,8 +60,8 @@ def check_mapping(expressions: Mapping[str, Any]) -> dict[str, str]:
         elif expression.strip():
             try:
                 jmespath.compile(expression)
-            except JMESPathError as error:
-                wrong[name] = f"Not JMESPath: {str(error).partition(chr(10))[0]}"
+            except _BROKEN as error:
+                wrong[name] = f"Not JMESPath: {_reason(error)}"
     return wrong
 
 
@@ -127,5 +128,11 @@ def _field(name: str, item: Any, expressions: Mapping[str, Any]) -> Any:
 def _search(name: str, expression: str, item: Any) -> Any:
     try:
         return jmespath.search(expression, item)
-    except (JMESPathError, RecursionError) as error:
-        raise Unreadable(f"{name}: {str(error).partition(chr(10))[0]}") from error
+    except _BROKEN as error:
+        raise Unreadable(f"{name}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deep"
+    return str(error).partition("\n")[0]
