@@ -207,7 +207,9 @@ def then(slo: Slo, text: str) -> dict[str, Any]:
         return {"at": None, "at_text": ""}
     try:
         at = parse_datetime(text)
-    except ValueError:
+        # In UTC: databases refuse offsets that Python takes.
+        at = at.astimezone(UTC) if at and at.tzinfo else at
+    except (ValueError, OverflowError):
         at = None
     if at is None or at.year < history.FIRST_YEAR:
         return {"at": None, "at_text": text, "at_error": "Give a time such as 2026-05-03T12:00."}

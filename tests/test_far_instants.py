@@ -10,6 +10,7 @@ from accounts.roles import Role
 from accounts.tests.cast import signed_in
 from catalog.models import Service
 from oncall.models import HolidayCalendar, Schedule
+from slo.tests.world import World
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 FAR = (
@@ -74,3 +75,17 @@ def test_a_body_that_holds_it_is_refused(client: Client, at: str) -> None:
     for name, body in bodies.items():
         answer = client.post(f"/api/v1/{name}/", body, content_type="application/json")
         assert answer.status_code in {400, 404}, name
+
+
+@pytest.mark.parametrize("offset", ["-23:19", "+23:59"])
+def test_an_offset_of_nowhere_is_a_time_all_the_same(client: Client, offset: str) -> None:
+    """Python takes it, PostgreSQL does not."""
+    slo = World().slo("availability")
+    at = f"2026-06-02T06:05:48{offset}"
+    for address in (
+        f"/api/v1/annotations/?starts_at__lt={quote(at)}",
+        f"/api/v1/incidents/?opened_after={quote(at)}",
+        f"/slo/{slo.slug}/?at={quote(at)}",
+    ):
+        assert client.get(address).status_code == 200, address
+    assert client.get(f"/oncall/payments/handoff/?at={quote(at)}").status_code in {200, 404}

@@ -1,7 +1,7 @@
 """When the person on call changes, and whose handoff that is."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from core.reach import is_within_reach
 from oncall.domain.spans import Span
@@ -42,6 +42,8 @@ def change_at(schedule: Schedule, at: datetime) -> Change | None:
     """Return the change at an instant, as it is planned now or was signed."""
     if not is_within_reach(at):
         return None
+    # Databases refuse offsets that Python takes.
+    at = at.astimezone(UTC)
     signed = Handoff.objects.filter(schedule=schedule, at=at).first()
     found = next((c for c in _changes(schedule, Span(at - _BACK, at + _AHEAD)) if c.at == at), None)
     if signed is None:

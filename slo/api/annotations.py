@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from django_filters.rest_framework import FilterSet
 from rest_framework import mixins, serializers, viewsets
 
 from accounts.access import signed_in
 from accounts.roles import Role
 from catalog.models import Service
-from core.api import StrictFieldsMixin
+from core.api import InstantFilter, StrictFieldsMixin
 from core.clock import now
 from slo.api.fields import VisibleOnlyMixin
 from slo.models import Annotation
@@ -34,6 +35,17 @@ class AnnotationSerializer(
         return annotations.annotate(actor=actor, now=now(), **validated_data)
 
 
+class AnnotationFilter(FilterSet):
+    """By service, kind, key, and the time it begins at."""
+
+    starts_at__gte = InstantFilter(field_name="starts_at", lookup_expr="gte")
+    starts_at__lt = InstantFilter(field_name="starts_at", lookup_expr="lt")
+
+    class Meta:
+        model = Annotation
+        fields = ("service__slug", "kind", "key")
+
+
 class AnnotationViewSet(
     mixins.CreateModelMixin,
     mixins.ListModelMixin,
@@ -47,12 +59,7 @@ class AnnotationViewSet(
     serializer_class = AnnotationSerializer
     read_role = Role.VIEWER
     write_role = Role.RESPONDER
-    filterset_fields = {
-        "service__slug": ["exact"],
-        "kind": ["exact"],
-        "key": ["exact"],
-        "starts_at": ["gte", "lt"],
-    }
+    filterset_class = AnnotationFilter
     search_fields = ["title", "service__slug"]
 
     def get_queryset(self) -> QuerySet[Annotation]:
