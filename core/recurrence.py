@@ -11,7 +11,6 @@ __all__ = ["MAX_OCCURRENCES", "parse_rule", "starts"]
 
 MAX_OCCURRENCES = 20_000
 _DAY = timedelta(days=1)
-_HOURLY = "Repeat hourly at most."
 # Those that are counted in hours; months and years are few.
 _PERIODS = {"HOURLY": timedelta(hours=1), "DAILY": _DAY, "WEEKLY": 7 * _DAY}
 # The calendar is the same again after 400 years. Of its last ones that Python knows at least 40 are
@@ -46,7 +45,7 @@ def _parsed(text: str, local: datetime, zone: str) -> rrule | None:
     parts = _parts(upper)
     often = "," in parts.get("BYMINUTE", "") + parts.get("BYSECOND", "")
     if often or parts.get("FREQ") in {"SECONDLY", "MINUTELY"}:
-        raise ValueError(_HOURLY)
+        raise ValueError("Repeat hourly at most.")
     if parts.get("INTERVAL", "1").strip("0 ") == "":
         raise ValueError("An INTERVAL is 1 at least.")
     try:
@@ -107,13 +106,11 @@ def starts(
     first = (after - _DAY).astimezone(local_zone).replace(tzinfo=None)
     last = (before + _DAY).astimezone(local_zone).replace(tzinfo=None)
     local_start = start.astimezone(local_zone).replace(tzinfo=None)
-    if _parsed(rule, local_start, zone) is None:
-        return
-    near = _nearer(rule, local_start, first)
-    parsed = _parsed(rule, near, zone)
+    parsed = _parsed(rule, local_start, zone)
     if parsed is None:
         return
-    for local in parsed.xafter(first, count=MAX_OCCURRENCES, inc=True):
+    near = parsed.replace(dtstart=_nearer(rule, local_start, first))
+    for local in near.xafter(first, count=MAX_OCCURRENCES, inc=True):
         if local > last:
             break
         found = local.replace(tzinfo=local_zone).astimezone(UTC)
