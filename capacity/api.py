@@ -2,16 +2,15 @@
 
 import django_filters
 from django.db.models import QuerySet
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import filters, serializers, viewsets
+from rest_framework import serializers, viewsets
 from rest_framework.routers import SimpleRouter
 
 from accounts.access import signed_in
 from accounts.roles import Role
 from capacity.models import VERDICTS, CapacityReport
 from catalog.models import Service
-from core.api import InstantFilter, StrictOrderingFilter
+from core.listing import InstantFilter
 
 __all__ = ["CapacityReportViewSet", "register"]
 
@@ -58,14 +57,13 @@ class CapacityReportSerializer(serializers.ModelSerializer[CapacityReport]):
 class CapacityReportFilter(django_filters.FilterSet):
     """`?service=users-api&status=degraded&read_after=…&read_before=…`."""
 
-    service = django_filters.CharFilter(field_name="service__slug", help_text="Slug.")
     status = django_filters.MultipleChoiceFilter(choices=VERDICTS)
     read_after = InstantFilter(field_name="read_at", lookup_expr="gte")
     read_before = InstantFilter(field_name="read_at", lookup_expr="lt")
 
     class Meta:
         model = CapacityReport
-        fields = ["service", "status", "read_after", "read_before"]
+        fields = ["status", "read_after", "read_before"]
 
 
 @extend_schema_view(
@@ -78,7 +76,6 @@ class CapacityReportViewSet(viewsets.ReadOnlyModelViewSet[CapacityReport]):
     queryset = CapacityReport.objects.none()
     serializer_class = CapacityReportSerializer
     filterset_class = CapacityReportFilter
-    filter_backends = (DjangoFilterBackend, filters.SearchFilter, StrictOrderingFilter)
     search_fields = ("service__slug", "service__name")
     ordering = "-read_at"
     ordering_fields = ("read_at", "status", "id")

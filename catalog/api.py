@@ -4,10 +4,9 @@ from typing import Any, cast
 
 from django.db.models import QuerySet
 from django.http import HttpResponseBase
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
-from rest_framework import filters, viewsets
+from rest_framework import viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotAuthenticated, NotFound
 from rest_framework.parsers import JSONParser
@@ -33,7 +32,7 @@ from catalog.services.importing import import_sources
 from catalog.services.services import create_service, delete_service, update_service
 from catalog.services.teams import create_team, delete_team, update_team
 from core import clock
-from core.api import StrictOrderingFilter
+from core.listing import ListFilter, ListOrdering
 from core.parsers import YamlParser
 from core.yaml_files import SourceFile
 
@@ -86,7 +85,7 @@ class ServiceViewSet(BySlug, viewsets.ModelViewSet[Service]):
     queryset = Service.objects.none()
     serializer_class = ServiceSerializer
     filterset_class = ServiceFilter
-    filter_backends = (DjangoFilterBackend, StrictOrderingFilter)
+    filter_backends = (ListFilter, ListOrdering)  # its filters search, too
     ordering = "slug"
     ordering_fields = ("slug", "name", "tier", "lifecycle", "created_at", "updated_at")
     read_role = Role.VIEWER
@@ -191,7 +190,6 @@ class TeamViewSet(BySlug, viewsets.ModelViewSet[Team]):
     queryset = Team.objects.prefetch_related("members")
     serializer_class = TeamSerializer
     filterset_class = TeamFilter
-    filter_backends = (DjangoFilterBackend, filters.SearchFilter, StrictOrderingFilter)
     search_fields = ("slug", "name", "description")
     ordering = "slug"
     ordering_fields = ("slug", "name", "created_at", "updated_at")

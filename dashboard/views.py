@@ -91,7 +91,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@requires(Role.VIEWER)
+@requires(Role.VIEWER, scope="read")
 def dashboard_ui(request: HttpRequest) -> HttpResponse:
     """Show the operations guide's six key metrics on one page."""
     user = signed_in(request)

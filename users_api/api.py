@@ -19,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.errors import InvalidInput, NotFound
+from core.listing import refuse_unknown_parameters
 from core.pagination import CursorPagination
 from users_api import demo_faults
 from users_api.degradation import LastGood, Served
@@ -112,6 +113,7 @@ class PersonViewSet(viewsets.ViewSet):
 
     def list(self, request: Request) -> Response:
         """Answer one page; a page that was read before outlives an outage."""
+        refuse_unknown_parameters(request, {"q"})
         text = _search_text(request)
         pages = self.pagination_class()
         # Refuses a bad cursor or page size here: below, it would count against the database.

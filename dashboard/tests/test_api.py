@@ -220,6 +220,13 @@ def test_pages_render_with_and_without_data(client: Client, viewer: User, world:
     assert "180" in page
 
 
+def test_the_dashboard_page_is_for_tokens_that_read_too(api: Client) -> None:
+    """Whoever fetches figures by a script may fetch their page; strangers sign in."""
+    assert "Circuit breakers" in api.get("/sre/dashboard-ui").content.decode()
+    del api.defaults["HTTP_AUTHORIZATION"]
+    assert api.get("/sre/dashboard-ui").status_code == 302
+
+
 def test_page_costs_the_same_queries_for_many_objectives(
     client: Client, viewer: User, world: World, django_assert_max_num_queries: Any
 ) -> None:

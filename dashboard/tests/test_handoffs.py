@@ -213,5 +213,5 @@ def test_the_api_signs_too(schedule: Schedule) -> None:
     assert send("alice", "give", at="2026-03-03T09:00:00Z").status_code == 400
     taken = send("bob", "take", at=given.json()["at"])
     assert taken.json()["taken_by"] == "bob"
-    rows = client_of("carol").get("/api/v1/handoffs/?schedule__slug=ops").json()["results"]
+    rows = client_of("carol").get("/api/v1/handoffs/?schedule=ops").json()["results"]
     assert [row["notes"] for row in rows] == ["All is quiet."]

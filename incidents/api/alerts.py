@@ -64,8 +64,8 @@ class AlertViewSet(viewsets.ReadOnlyModelViewSet[Alert]):
     queryset = Alert.objects.none()
     serializer_class = AlertSerializer
     read_role = Role.VIEWER
-    filterset_fields = ["state", "severity", "source", "service__slug", "integration"]
     search_fields = ["title", "detail"]
+    ordering_fields = ["opened_at", "id"]  # of very many rows, only by what has an index
 
     def get_queryset(self) -> QuerySet[Alert]:
         """Only of services the caller may know of."""

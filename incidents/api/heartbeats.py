@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from django_filters import CharFilter, FilterSet
 from rest_framework import mixins, serializers, viewsets
 
 from accounts.access import signed_in
@@ -59,6 +60,16 @@ class HeartbeatSerializer(StrictFieldsMixin, serializers.ModelSerializer[Heartbe
         return save_heartbeat(heartbeat, fields=fields, actor=actor, now=now())
 
 
+class HeartbeatFilter(FilterSet):
+    """What lists are narrowed by, besides their fields."""
+
+    service = CharFilter(field_name="integration__service__slug")
+
+    class Meta:
+        model = Heartbeat
+        fields: list[str] = []
+
+
 class HeartbeatViewSet(
     mixins.CreateModelMixin,
     mixins.ListModelMixin,
@@ -72,7 +83,7 @@ class HeartbeatViewSet(
     serializer_class = HeartbeatSerializer
     read_role = Role.VIEWER
     write_role = Role.MANAGER
-    filterset_fields = ["state", "is_paused", "integration", "integration__service__slug"]
+    filterset_class = HeartbeatFilter
     search_fields = ["name"]
 
     def get_queryset(self) -> QuerySet[Heartbeat]:

@@ -116,7 +116,6 @@ class IntegrationViewSet(
     serializer_class = IntegrationSerializer
     read_role = Role.VIEWER
     write_role = Role.MANAGER
-    filterset_fields = ["kind", "service__slug", "is_enabled"]
     search_fields = ["name", "service__slug"]
 
     def get_queryset(self) -> QuerySet[Integration]:

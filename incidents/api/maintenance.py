@@ -78,7 +78,6 @@ class MaintenanceViewSet(
     serializer_class = MaintenanceSerializer
     read_role = Role.VIEWER
     write_role = Role.RESPONDER
-    filterset_fields = ["service__slug", "excludes_budget"]
     search_fields = ["comment"]
 
     def get_queryset(self) -> QuerySet[Maintenance]:

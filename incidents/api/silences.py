@@ -80,7 +80,6 @@ class SilenceViewSet(
     serializer_class = SilenceSerializer
     read_role = Role.VIEWER
     write_role = Role.RESPONDER
-    filterset_fields = ["service__slug", "is_maintenance"]
     search_fields = ["comment"]
 
     def get_queryset(self) -> QuerySet[Silence]:

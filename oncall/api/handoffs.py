@@ -65,9 +65,9 @@ class HandoffViewSet(
 
     queryset = Handoff.objects.select_related("schedule", "outgoing", "incoming")
     serializer_class = HandoffSerializer
+    search_fields = ["notes"]
     read_role = Role.VIEWER
     write_role = Role.RESPONDER
-    filterset_fields = ["schedule__slug"]
 
     @extend_schema(request=GivingSerializer, responses=HandoffSerializer)
     @action(detail=False, methods=["post"])

@@ -68,7 +68,6 @@ class HolidayCalendarViewSet(viewsets.ModelViewSet[HolidayCalendar]):
     lookup_field = "slug"
     read_role = Role.VIEWER
     write_role = Role.MANAGER
-    filterset_fields = ["country"]
     search_fields = ["slug", "name"]
 
     def perform_destroy(self, instance: HolidayCalendar) -> None:

@@ -175,7 +175,6 @@ class EscalationPolicyViewSet(viewsets.ModelViewSet[EscalationPolicy]):
     lookup_field = "slug"
     read_role = Role.VIEWER
     write_role = Role.MANAGER
-    filterset_fields = ["team__slug", "is_default"]
     search_fields = ["slug", "name"]
 
     def get_queryset(self) -> QuerySet[EscalationPolicy]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
-from django_filters import CharFilter, FilterSet
+from django_filters import FilterSet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
@@ -16,9 +16,10 @@ from accounts.access import signed_in
 from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Team
-from core.api import InstantFilter, StrictFieldsMixin, WallTimesMixin
+from core.api import StrictFieldsMixin, WallTimesMixin
 from core.clock import now
 from core.errors import InvalidInput, NotFound
+from core.listing import InstantFilter
 from core.reach import BEYOND, is_within_reach
 from notifications.queries.readiness import readiness_of_people
 from oncall.domain.schedules import Shift, gaps
@@ -219,7 +220,6 @@ class ScheduleViewSet(
     lookup_field = "slug"
     read_role = Role.VIEWER
     write_role = Role.MANAGER
-    filterset_fields = ["team__slug"]
     search_fields = ["slug", "name"]
 
     def get_queryset(self) -> QuerySet[Schedule]:
@@ -372,10 +372,8 @@ class OverrideSerializer(StrictFieldsMixin, serializers.ModelSerializer[Override
 
 
 class OverrideFilter(FilterSet):
-    """What lists are narrowed by."""
+    """What lists are narrowed by, besides their fields."""
 
-    schedule = CharFilter(field_name="schedule__slug")
-    person = CharFilter(field_name="person__username")
     ends_after = InstantFilter(field_name="ends_at", lookup_expr="gt")
 
     class Meta:

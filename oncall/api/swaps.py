@@ -65,9 +65,9 @@ class SwapViewSet(
 
     queryset = ShiftSwap.objects.select_related("schedule", "asked_by", "offered_to")
     serializer_class = SwapSerializer
+    search_fields = ["reason"]
     read_role = Role.VIEWER
     write_role = Role.RESPONDER
-    filterset_fields = ["schedule__slug", "state"]
 
     @extend_schema(request=None, responses=SwapSerializer)
     @action(detail=True, methods=["post"])

@@ -3,13 +3,12 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from django_filters.rest_framework import FilterSet
 from rest_framework import mixins, serializers, viewsets
 
 from accounts.access import signed_in
 from accounts.roles import Role
 from catalog.models import Service
-from core.api import InstantFilter, StrictFieldsMixin
+from core.api import StrictFieldsMixin
 from core.clock import now
 from slo.api.fields import VisibleOnlyMixin
 from slo.models import Annotation
@@ -35,17 +34,6 @@ class AnnotationSerializer(
         return annotations.annotate(actor=actor, now=now(), **validated_data)
 
 
-class AnnotationFilter(FilterSet):
-    """By service, kind, key, and the time it begins at."""
-
-    starts_at__gte = InstantFilter(field_name="starts_at", lookup_expr="gte")
-    starts_at__lt = InstantFilter(field_name="starts_at", lookup_expr="lt")
-
-    class Meta:
-        model = Annotation
-        fields = ("service__slug", "kind", "key")
-
-
 class AnnotationViewSet(
     mixins.CreateModelMixin,
     mixins.ListModelMixin,
@@ -59,7 +47,6 @@ class AnnotationViewSet(
     serializer_class = AnnotationSerializer
     read_role = Role.VIEWER
     write_role = Role.RESPONDER
-    filterset_class = AnnotationFilter
     search_fields = ["title", "service__slug"]
 
     def get_queryset(self) -> QuerySet[Annotation]:

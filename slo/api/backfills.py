@@ -89,7 +89,6 @@ class BackfillViewSet(
     lookup_value_regex = r"\d{1,18}"
     read_role = Role.VIEWER
     write_role = Role.MANAGER
-    filterset_fields = ["state", "sli__slug"]
     search_fields = ["sli__slug"]
 
     def get_queryset(self) -> QuerySet[BackfillJob]:

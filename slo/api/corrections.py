@@ -115,7 +115,6 @@ class CorrectionViewSet(
     serializer_class = CorrectionSerializer
     read_role = Role.VIEWER
     write_role = Role.MANAGER
-    filterset_fields = ["slo__slug", "service__slug", "mode"]
     search_fields = ["reason", "slo__slug", "service__slug"]
 
     def get_queryset(self) -> QuerySet[Correction]:

@@ -60,7 +60,6 @@ class BudgetPolicyViewSet(viewsets.ModelViewSet[BudgetPolicy]):
     lookup_field = "slug"
     read_role = Role.VIEWER
     write_role = Role.MANAGER
-    filterset_fields = ["freeze_when"]
     search_fields = ["slug", "name"]
 
     def perform_destroy(self, instance: BudgetPolicy) -> None:
@@ -109,7 +108,6 @@ class FreezeOverrideViewSet(
     serializer_class = FreezeOverrideSerializer
     read_role = Role.VIEWER
     write_role = Role.MANAGER
-    filterset_fields = ["service__slug", "frozen"]
     search_fields = ["reason", "service__slug"]
 
     def get_queryset(self) -> QuerySet[FreezeOverride]:

@@ -65,7 +65,6 @@ class ThresholdRuleViewSet(viewsets.ModelViewSet[ThresholdRule]):
     lookup_field = "slug"
     read_role = Role.VIEWER
     write_role = Role.MANAGER
-    filterset_fields = ["metric", "severity", "service__slug", "is_enabled"]
     search_fields = ["slug", "name"]
 
     def get_queryset(self) -> QuerySet[ThresholdRule]:

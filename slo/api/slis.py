@@ -131,7 +131,6 @@ class SliViewSet(viewsets.ModelViewSet[Sli]):
     lookup_field = "slug"
     read_role = Role.VIEWER
     write_role = Role.MANAGER
-    filterset_fields = ["kind", "service__slug", "source__slug"]
     search_fields = ["slug", "description"]
 
     def get_queryset(self) -> QuerySet[Sli]:

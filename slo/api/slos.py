@@ -160,15 +160,20 @@ class SloSerializer(StrictFieldsMixin, serializers.ModelSerializer[Slo]):
 
 
 class SloFilter(django_filters.FilterSet):
-    """Keeps SLOs by state, kind, service."""
+    """Keeps SLOs also by the kind of their SLI and by how they stand."""
 
-    status__state = django_filters.ChoiceFilter(
-        field_name="standing__state", choices=[(state.value, state.value) for state in State]
+    kind = django_filters.MultipleChoiceFilter(
+        field_name="sli__kind", choices=Sli.Kind.choices, distinct=False
+    )
+    state = django_filters.MultipleChoiceFilter(
+        field_name="standing__state",
+        choices=[(state.value, state.value) for state in State],
+        distinct=False,
     )
 
     class Meta:
         model = Slo
-        fields = ["sli__kind", "sli__service__slug", "is_enabled", "method"]
+        fields: list[str] = []
 
 
 class SloViewSet(ImportMixin, viewsets.ModelViewSet[Slo]):

@@ -103,7 +103,6 @@ class SourceViewSet(viewsets.ModelViewSet[Source]):
     lookup_field = "slug"
     read_role = Role.VIEWER
     write_role = Role.MANAGER
-    filterset_fields = ["kind", "is_enabled"]
     search_fields = ["slug", "url"]
 
     def get_queryset(self) -> QuerySet[Source]:
