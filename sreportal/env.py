@@ -176,6 +176,41 @@ def _kept(path: Path) -> str:
     return path.read_text().strip()
 
 
+def portal_url() -> str:
+    """Return the address in links: the one that was set, else the running portal's, else loopback.
+
+    Commands run beside a portal that was started on another port than their own environment says.
+    """
+    if given := read("PORTAL_URL"):
+        return str(given).rstrip("/")
+    if not os.environ.get("PORT") and (running := _address_of_running_portal()):
+        return running
+    return f"http://127.0.0.1:{read('PORT')}"
+
+
+def note_portal_url(url: str) -> None:
+    """Keep the address of the portal that this process runs, for commands beside it."""
+    _address_file().write_text(f"{os.getpid()} {url}\n")
+
+
+def _address_file() -> Path:
+    return data_dir() / "address"
+
+
+def _address_of_running_portal() -> str | None:
+    try:
+        pid, url = _address_file().read_text().split()
+    except (OSError, ValueError):
+        return None
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, ValueError):
+        return None
+    except PermissionError:
+        return url  # it runs as somebody else
+    return url
+
+
 def broker_socket() -> Path:
     """Return the embedded broker's socket path, the same for every process on one data folder.
 

@@ -28,7 +28,7 @@ ENCRYPTION_KEYS = env.read("ENCRYPTION_KEYS") or [
 
 PORT = env.read("PORT")
 BIND = env.read("BIND")
-PORTAL_URL = env.read("PORTAL_URL").rstrip("/") or f"http://127.0.0.1:{PORT}"
+PORTAL_URL = env.portal_url()
 _portal = urlsplit(PORTAL_URL)
 HTTPS = _portal.scheme == "https"
 ALLOWED_HOSTS = [

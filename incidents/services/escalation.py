@@ -25,6 +25,7 @@ __all__ = [
 
 State = EscalationRun.State
 WAITING_FOR = {Phase.UNACKNOWLEDGED: Status.TRIGGERED, Phase.UNRESOLVED: Status.ACKNOWLEDGED}
+_SAYS_AGAIN_AFTER = timedelta(hours=1)
 # No ladder waits longer.
 _LOOKS_AHEAD = timedelta(days=92)
 REASONS = {Phase.UNACKNOWLEDGED: "escalation", Phase.UNRESOLVED: "unresolved"}
@@ -122,16 +123,22 @@ def tell_others(incident: Incident, *, actor: User | None, now: datetime) -> int
 def page_fallback(
     incident: Incident, why: str, *, now: datetime, run: EscalationRun | None = None
 ) -> int:
-    """Page the fallback contact and mark the incident, whatever else failed; returns the pages."""
+    """Page the fallback contact and mark the incident, whatever else failed; returns the pages.
+
+    Who finds the same again and again says so once an hour; the page is tried each time.
+    """
     ways, whom = Ways(now).of_fallback()
     place = Place(incident.pk, incident.cycle, incident.severity, FALLBACK)
     if run is not None:
         place = replace(place, run=run.pk, loop=run.loop, step=run.position + 1)
     made = _insert(place, ways, now)
     text = f"{why} Fallback contact: {whom}."
-    timeline.write(incident, TimelineEntry.Kind.ESCALATION, FALLBACK, now=now, text=text)
-    incident.unreached = why[:500]
-    incident.save(update_fields=["unreached", "updated_at"])
+    said = TimelineEntry.objects.filter(incident=incident, act=FALLBACK, text=text)
+    if run is not None or not said.filter(at__gt=now - _SAYS_AGAIN_AFTER).exists():
+        timeline.write(incident, TimelineEntry.Kind.ESCALATION, FALLBACK, now=now, text=text)
+    if incident.unreached != why[:500]:
+        incident.unreached = why[:500]
+        incident.save(update_fields=["unreached", "updated_at"])
     return made
 
 

@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection
 
+from accounts.models import User
+from accounts.roles import Role
 from incidents.models import EscalationRun, Incident, Page, TimelineEntry
 from incidents.services import firing, lifecycle
+from incidents.services.auditor import audit_paging
 from incidents.services.claims import LATE, LEASE, SWEEP_EVERY_S, Queue
 from incidents.services.firing import Claimed
 from incidents.tests.oncall_portal import MONDAY, Portal, forged_attempts, portal
@@ -111,6 +114,30 @@ def test_without_a_policy_the_fallback_contact_is_called(portal: Portal) -> None
     incident.refresh_from_db()
     assert portal.paged() == [(0, "eve")]
     assert incident.unreached == "No escalation policy calls anybody for it."
+
+
+def test_the_auditor_calls_as_soon_as_anybody_can_be_and_says_so_once_an_hour(
+    portal: Portal,
+) -> None:
+    """Nobody has any way to be reached; after two hours of looking every minute somebody has."""
+    LevelTarget.objects.all().delete()
+    eve = User.objects.create_user("eve", role=Role.RESPONDER)
+    FallbackContact.objects.create(person=eve)
+    incident = portal.open_incident(severity="P0")
+
+    def look_each_minute(minutes: int) -> None:
+        for _ in range(minutes):
+            portal.now += timedelta(minutes=1)
+            audit_paging(now=portal.now)
+            portal.settle()
+
+    look_each_minute(119)
+    said = "The auditor found: Nobody was called. Fallback contact: eve."
+    assert TimelineEntry.objects.filter(incident=incident, text=said).count() == 2
+    assert portal.paged() == []
+    portal.add_method(eve)
+    look_each_minute(5)
+    assert portal.paged() == [(120, "eve")]
 
 
 def test_a_method_that_fails_for_good_calls_the_next_level_at_once(portal: Portal) -> None:

@@ -3,13 +3,16 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from sreportal.tests.running_portal import RunningPortal, gone, wait_until
+from sreportal.env import BASE_DIR
+from sreportal.tests.running_portal import RunningPortal, gone, plain_environment, wait_until
 
 pytestmark = pytest.mark.long
 
@@ -70,6 +73,16 @@ def test_later_start_keeps_the_password_to_itself(portal: RunningPortal, data: P
     assert len(second.output().splitlines()) == 1
     assert "already running" in second.output()
     assert portal.get("/health/live")[0] == 200
+
+
+def test_commands_beside_it_know_its_address(portal: RunningPortal, data: Path) -> None:
+    """What they print leads to the port that the portal was started on."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "doctor", "--json"],
+        cwd=BASE_DIR, env=plain_environment(SREPORTAL_DATA=str(data)),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert f"served as http://127.0.0.1:{portal.port}" in done.stdout
 
 
 def test_busy_port_is_one_clear_line(tmp_path: Path) -> None:

@@ -3,13 +3,13 @@
 import json
 import sys
 from argparse import ArgumentParser
-from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from catalog.models import Service
 from core.clock import now
+from core.reach import instant_from
 from incidents.models import Severity
 from incidents.queries.simulation import simulate
 
@@ -32,12 +32,10 @@ class Command(BaseCommand):
         if service is None:
             self.stderr.write(f"There is no service {options['service']}.")
             sys.exit(1)
-        try:
-            at = datetime.fromisoformat(options["at"]) if options["at"] else now()
-        except ValueError:
+        at = instant_from(options["at"]) if options["at"] else now()
+        if at is None:
             self.stderr.write("--at is an instant such as 2026-03-08T03:00:00Z.")
             sys.exit(2)
-        at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
         policy, calls = simulate(service, options["severity"], at)
         if options["json"]:
             document = {

@@ -2,13 +2,14 @@
 
 import json
 from argparse import ArgumentParser
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from core.clock import floor_minute, now
 from core.errors import DomainError
+from core.reach import instant_from
 from slo.models import BackfillJob, Sli
 from slo.services import backfills
 
@@ -96,11 +97,10 @@ class Command(BaseCommand):
 def _instant(text: str | None, name: str) -> datetime | None:
     if text is None:
         return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise CommandError(f"{name}: write it like 2026-05-03T12:00Z.", returncode=2) from error
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+    at = instant_from(text)
+    if at is None:
+        raise CommandError(f"{name}: write it like 2026-05-03T12:00Z.", returncode=2)
+    return at
 
 
 def _said(job: BackfillJob) -> dict[str, object]:

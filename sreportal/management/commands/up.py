@@ -62,6 +62,7 @@ class Portal:
         self._start_broker()
         password = self._prepare()
         listener = listen(settings.BIND, settings.PORT)
+        env.note_portal_url(settings.PORTAL_URL)
         started = [
             programs.web(listener),
             programs.pager(),
