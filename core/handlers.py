@@ -14,7 +14,7 @@ from core.problems import (
     INTERNAL,
     problem,
     problem_response,
-    refusal_of_body,
+    refusal_of,
     wants_json,
 )
 
@@ -25,7 +25,7 @@ NOWHERE = "There is nothing at this address."
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer what is refused before any view is asked, a foreign Host for one (`handler400`)."""
     if wants_json(request):
-        return problem_response(refusal_of_body(exception) or InvalidInput(UNREADABLE))
+        return problem_response(refusal_of(exception) or InvalidInput(UNREADABLE))
     return defaults.bad_request(request, exception)
 
 

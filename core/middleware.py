@@ -4,12 +4,13 @@ import re
 import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Any
 
 import structlog
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from core.errors import DomainError
+from core.errors import DomainError, InvalidInput
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -55,9 +56,24 @@ class DomainErrorMiddleware:
         """Django's hook: None lets other errors take their way."""
         from core import problems  # noqa: PLC0415 problems needs the id
 
-        refusal = error if isinstance(error, DomainError) else problems.refusal_of_body(error)
-        if refusal is None:
+        refusal = error if isinstance(error, DomainError) else problems.refusal_of(error)
+        return None if refusal is None else self._answer(request, refusal)
+
+    def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponse | None:
+        """Django's hook: refuse what no database compares with, before any view does."""
+        wrong = [
+            name for name, given in request.GET.lists() if "\0" in name or "\0" in "".join(given)
+        ]
+        if not wrong:
             return None
+        message = "Must not hold a NUL character."
+        return self._answer(
+            request, InvalidInput(message, fields={name: [message] for name in wrong})
+        )
+
+    def _answer(self, request: HttpRequest, refusal: DomainError) -> HttpResponse:
+        from core import problems  # noqa: PLC0415 problems needs the id
+
         if problems.wants_json(request):
             return problems.problem_response(refusal)
         context = {"error": refusal, "request_id": current_request_id()}

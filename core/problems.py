@@ -7,6 +7,8 @@
 `errors` names each offending field; `id` is the request id that the log carries too.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -20,13 +22,14 @@ from django.core.exceptions import (
 )
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import DatabaseError, InterfaceError
+from django.db.models import Model, ProtectedError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.request import UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from core.errors import DomainError, InvalidInput, TooLarge
+from core.errors import Conflict, DomainError, InvalidInput, TooLarge
 from core.middleware import current_request_id
 from core.parsers import body_limit
 
@@ -80,8 +83,10 @@ def problem_response(error: DomainError) -> JsonResponse:
     return response
 
 
-def refusal_of_body(error: Exception, *, limit: int | None = None) -> DomainError | None:
-    """Return how a body is refused that the framework could not read, if that is what is wrong.
+def refusal_of(error: Exception, *, limit: int | None = None) -> DomainError | None:
+    """Return how the caller is refused whose doing an error of the framework is, if it is.
+
+    Bodies that it could not read, and rows that others still need.
 
     `limit` is how many bytes are read at all, where that is less than the framework's own limit.
     """
@@ -92,7 +97,19 @@ def refusal_of_body(error: Exception, *, limit: int | None = None) -> DomainErro
         return TooLarge("Has too many fields.", field="body")
     if isinstance(error, UnreadablePostError):
         return InvalidInput(CUT_SHORT, field="body")
+    if isinstance(error, ProtectedError):
+        used = _in_words(error.protected_objects)
+        return Conflict(f"It is still used by {used}: delete or move those first.")
     return None
+
+
+def _in_words(rows: Iterable[Model]) -> str:
+    counts = Counter(type(row)._meta for row in rows)
+    said = [
+        f"{count} {of.verbose_name if count == 1 else of.verbose_name_plural}"
+        for of, count in sorted(counts.items(), key=lambda item: item[0].label)
+    ]
+    return " and ".join(said)
 
 
 def wants_json(request: HttpRequest) -> bool:
@@ -128,7 +145,7 @@ def _sentence(errors: dict[str, list[str]]) -> str:
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Turn any exception of an API view into a problem document (REST framework's hook)."""
     set_rollback()
-    exc = refusal_of_body(exc, limit=body_limit(context.get("view"))) or exc
+    exc = refusal_of(exc, limit=body_limit(context.get("view"))) or exc
     if isinstance(exc, DomainError):
         headers = {"Retry-After": str(exc.retry_after_s)} if exc.retry_after_s is not None else {}
         body = problem(exc.status, exc.message, code=exc.code, errors=exc.fields)

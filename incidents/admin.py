@@ -20,7 +20,7 @@ from incidents.models import (
     Silence,
 )
 from incidents.services.heartbeats import save_heartbeat
-from incidents.services.integrations import save_integration
+from incidents.services.integrations import save_integration, wrong_maps
 from incidents.services.silences import check_silence, save_silence
 
 
@@ -101,10 +101,25 @@ class MaintenanceAdmin(ReadOnlyAdmin):
     search_fields = ["comment"]
 
 
+class IntegrationForm(ModelForm):
+    """Words and mappings are checked as on the integration's own page."""
+
+    def clean(self) -> dict[str, Any] | None:
+        """Name what is wrong beside its field."""
+        cleaned = super().clean()
+        given = [self.cleaned_data.get(name) for name in ("severity_map", "mapping")]
+        for field, messages in wrong_maps(
+            *({} if value is None else value for value in given)
+        ).items():
+            self.add_error(field, messages)
+        return cleaned
+
+
 @admin.register(Integration)
 class IntegrationAdmin(admin.ModelAdmin):
     """Keys of senders; new ones are made on their page, which shows the key once."""
 
+    form = IntegrationForm
     list_display = ["name", "kind", "service", "masked_key", "is_enabled"]
     list_filter = ["kind", "is_enabled"]
     list_select_related = ["service"]

@@ -73,7 +73,7 @@ INSTALLED_APPS = [
     "core",
     "users_api",
     "sreportal",
-    "django.contrib.admin",
+    "sreportal.admin_app.PortalAdminConfig",
     "accounts.authentication_app.AuthConfig",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -20,7 +20,9 @@ from incidents.domain.severities import SEVERITIES, SILENT
 from incidents.models import Integration
 from incidents.queries.configuration import current, last_known
 
-__all__ = ["find", "find_known", "new_key", "open_secret", "rotate_key", "save_integration"]
+__all__ = [
+    "find", "find_known", "new_key", "open_secret", "rotate_key", "save_integration", "wrong_maps",
+]  # fmt: skip
 
 # PagerDuty's clients want 32 characters, Opsgenie's and Healthchecks' show them as a UUID.
 _KEY = re.compile(r"[0-9a-f]{32}")
@@ -119,24 +121,28 @@ def rotate_key(integration: Integration, *, actor: audit.Actor | str | None, now
     return key
 
 
-def _check(integration: Integration) -> None:
-    errors: dict[str, list[str]] = {}
-    words = integration.severity_map
-    if not isinstance(words, dict) or any(
+def wrong_maps(severity_map: Any, mapping: Any) -> dict[str, list[str]]:
+    """Return what is wrong with the words for severities and with a mapping, by field."""
+    errors = {}
+    if not isinstance(severity_map, dict) or any(
         not str(word).isprintable()
         or not isinstance(meant, str)
         or (meant not in SEVERITIES and meant != SILENT)
-        for word, meant in words.items()
+        for word, meant in severity_map.items()
     ):
         errors["severity_map"] = ['Give words and P0, P1, P2, P3 or none: {"critical": "P1"}.']
-    else:
-        integration.severity_map = {str(word).lower(): meant for word, meant in words.items()}
-    if not isinstance(integration.mapping, dict):
+    if not isinstance(mapping, dict):
         errors["mapping"] = ['Give expressions by field: {"title": "alert.name"}.']
-    elif wrong := check_mapping(integration.mapping):
+    elif wrong := check_mapping(mapping):
         errors["mapping"] = [f"{name}: {message}" for name, message in wrong.items()]
-    if errors:
+    return errors
+
+
+def _check(integration: Integration) -> None:
+    if errors := wrong_maps(integration.severity_map, integration.mapping):
         raise ValidationError(errors)
+    words = integration.severity_map.items()
+    integration.severity_map = {str(word).lower(): meant for word, meant in words}
     integration.full_clean()
 
 

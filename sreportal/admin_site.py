@@ -1,0 +1,47 @@
+"""Admin pages refuse in words what they cannot use, whichever package a page comes from."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponseBase
+
+from core.errors import InvalidInput
+
+__all__ = ["PortalAdminSite"]
+
+View = Callable[..., HttpResponseBase]
+LARGEST_ID = 2**63 - 1
+
+
+class PortalAdminSite(AdminSite):
+    """Answers 400 where Django's admin would fail."""
+
+    def admin_view(self, view: View, cacheable: bool = False) -> Any:
+        """Have rows that cannot exist, and what a service refuses, answered with 400."""
+
+        @wraps(view)
+        def careful(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            _refuse_strange_rows(request)
+            try:
+                return view(request, *args, **kwargs)
+            except ValidationError as error:
+                raise InvalidInput(" ".join(error.messages), fields=_by_field(error)) from error
+            except OverflowError as error:  # of a database, beyond what its columns hold
+                raise InvalidInput("One of the numbers is too large.") from error
+
+        return super().admin_view(careful, cacheable)
+
+
+def _refuse_strange_rows(request: HttpRequest) -> None:
+    chosen = request.POST.getlist(ACTION_CHECKBOX_NAME) if request.method == "POST" else []
+    if not all(row.isascii() and row.isdecimal() and int(row) <= LARGEST_ID for row in chosen):
+        message = "What was chosen are no rows of this list. Load it again."
+        raise InvalidInput(message, field=ACTION_CHECKBOX_NAME)
+
+
+def _by_field(error: ValidationError) -> dict[str, list[str]] | None:
+    return error.message_dict if hasattr(error, "error_dict") else None
