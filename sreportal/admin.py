@@ -1,15 +1,19 @@
 """What the admin shows of packages whose own pages are not enough."""
 
-import django_celery_beat.admin
+import json
+
+import django_celery_beat.admin as of_package
 from celery.schedules import ParseException
 from django.contrib import admin
-from django_celery_beat.models import CrontabSchedule
+from django.core.exceptions import ValidationError
+from django_celery_beat.models import CrontabSchedule, PeriodicTask, SolarSchedule
 
-admin.site.unregister(CrontabSchedule)
+# Sunrise needs a package that is not installed: the scheduler could not read its own rows.
+admin.site.unregister([CrontabSchedule, PeriodicTask, SolarSchedule])
 
 
 @admin.register(CrontabSchedule)
-class CrontabAdmin(django_celery_beat.admin.ScheduleAdmin):
+class CrontabAdmin(of_package.ScheduleAdmin):
     """Times of day at which tasks run; one that cannot be read is shown to be mended."""
 
     list_display = ["__str__", "in_words"]
@@ -25,3 +29,40 @@ class CrontabAdmin(django_celery_beat.admin.ScheduleAdmin):
             return str(schedule.human_readable)
         except (ParseException, ValueError):
             return "–"
+
+
+class TaskForm(of_package.PeriodicTaskForm):
+    """A row of the schedule that the scheduler can read."""
+
+    def clean_args(self) -> str:
+        """Return a JSON list."""
+        return self._shaped("args", list, "[1, 2]")
+
+    def clean_kwargs(self) -> str:
+        """Return a JSON object."""
+        return self._shaped("kwargs", dict, '{"name": 1}')
+
+    def clean_headers(self) -> str:
+        """Return a JSON object."""
+        return self._shaped("headers", dict, '{"name": 1}')
+
+    def _shaped(self, name: str, kind: type, example: str) -> str:
+        text: str = self._clean_json(name)
+        if not isinstance(json.loads(text), kind):
+            raise ValidationError(f"Write it like {example}.")
+        return text
+
+
+@admin.register(PeriodicTask)
+class TaskAdmin(of_package.PeriodicTaskAdmin):
+    """What the scheduler starts, and how often."""
+
+    form = TaskForm
+    exclude = ["solar"]
+
+    def get_fieldsets(self, request, obj=None):  # type: ignore[no-untyped-def]
+        """Leave out what is not offered."""
+        return [
+            (name, {**shown, "fields": [field for field in shown["fields"] if field != "solar"]})
+            for name, shown in super().get_fieldsets(request, obj)
+        ]

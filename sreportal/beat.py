@@ -3,8 +3,10 @@
 import time
 
 import structlog
+from celery import Celery
 from django.db import DatabaseError, InterfaceError, connections
-from django_celery_beat.schedulers import DatabaseScheduler
+from django_celery_beat.models import PeriodicTask
+from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
 
 from core.process import HEARTBEAT_S, sign_of_life
 
@@ -13,9 +15,22 @@ DOWN = (DatabaseError, InterfaceError)
 AGAIN_AFTER_S = 1.0
 
 
+class CarefulEntry(ModelEntry):
+    """One row of the schedule."""
+
+    def __init__(self, model: PeriodicTask, app: Celery | None = None) -> None:
+        try:
+            super().__init__(model, app=app)
+        except Exception as error:
+            log.exception("schedule_row_left_out", row=model.name)
+            # The scheduler goes on without a row that raises this, and without no other.
+            raise ValueError(model.name) from error
+
+
 class PortalScheduler(DatabaseScheduler):
     """Reads the schedule from the database; its heartbeat says that it still ticks."""
 
+    Entry = CarefulEntry
     _beat_at = float("-inf")
 
     def tick(self, *args: object, **kwargs: object) -> float:

@@ -57,7 +57,7 @@ def sync_schedule(schedule: tuple[Tick, ...] = SCHEDULE) -> None:
     rows = {
         row.name: row
         for row in PeriodicTask.objects.select_related("interval")
-        if WRITTEN in json.loads(row.headers)
+        if _written(row) is not None
     }
     wanted = {tick.name for tick in schedule}
     changed = [_write(tick, rows.get(tick.name)) for tick in schedule]
@@ -88,8 +88,18 @@ def _write(tick: Tick, row: PeriodicTask | None) -> bool:
     return True
 
 
+def _written(row: PeriodicTask) -> int | None:
+    """Return the interval in seconds that was written last; None where the row is none of ours."""
+    try:
+        headers = json.loads(row.headers)
+    except ValueError:
+        return None
+    seconds = headers.get(WRITTEN) if isinstance(headers, dict) else None
+    return seconds if isinstance(seconds, int) else None
+
+
 def _was_edited(row: PeriodicTask) -> bool:
-    written = timedelta(seconds=json.loads(row.headers)[WRITTEN])
+    written = timedelta(seconds=_written(row) or 0)
     return row.interval is None or bool(row.interval.schedule.run_every != written)
 
 

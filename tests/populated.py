@@ -20,7 +20,6 @@ from django_celery_beat.models import (
     CrontabSchedule,
     IntervalSchedule,
     PeriodicTask,
-    SolarSchedule,
 )
 
 from accounts.models import User
@@ -199,7 +198,6 @@ def _add_schedules(number: int) -> None:
     PeriodicTask.objects.create(name=f"Tick {number}", task="portal.sheep", interval=every)
     CrontabSchedule.objects.create(minute=str(number))
     ClockedSchedule.objects.create(clocked_time=NOON + timedelta(days=number))
-    SolarSchedule.objects.create(event="sunrise", latitude=number, longitude=0)
 
 
 @pytest.fixture

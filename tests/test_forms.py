@@ -119,6 +119,9 @@ def test_what_cannot_be_is_said_in_words(client: Client, populated_portal: Popul
     never = dict.fromkeys(("minute", "hour", "day_of_month", "month_of_year", "day_of_week"), "-1")
     wrong = client.post("/admin/django_celery_beat/crontabschedule/add/", never)
     assert "minute" in wrong.context["adminform"].form.errors
+    unread = {"name": "x", "task": "slo.pull", "args": "{}", "kwargs": "[]", "headers": "["}
+    wrong = client.post("/admin/django_celery_beat/periodictask/add/", unread)
+    assert {"args", "kwargs", "headers"} <= wrong.context["adminform"].form.errors.keys()
     page = f"/admin/incidents/integration/{Integration.objects.latest('pk').pk}/change/"
     wrong = client.post(page, {"name": "x", "severity_map": '{"bad": "P9"}', "mapping": "[]"})
     assert {"severity_map", "mapping"} <= wrong.context["adminform"].form.errors.keys()

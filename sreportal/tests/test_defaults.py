@@ -6,12 +6,18 @@ from datetime import UTC, datetime
 import pytest
 from celery import current_app
 from django.core.management import call_command
-from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from django_celery_beat.models import (
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
 
 from accounts.models import ApiToken, User
 from accounts.roles import Role
 from core import bootstrap
 from sreportal import defaults
+from sreportal.beat import PortalScheduler
 from sreportal.schedule import SCHEDULE, Tick
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -23,6 +29,25 @@ pytestmark = pytest.mark.django_db
 def row() -> PeriodicTask:
     """Return the row of the test's tick."""
     return PeriodicTask.objects.get(name=TICK.name)
+
+
+def test_a_row_that_nobody_can_read_stops_neither_start_nor_scheduler() -> None:
+    """Whatever was written into the schedule, the portal starts and its own ticks run."""
+    every, _ = IntervalSchedule.objects.get_or_create(every=5, period=IntervalSchedule.SECONDS)
+    sunrise = SolarSchedule.objects.create(event="sunrise", latitude=1, longitude=1)
+    never = CrontabSchedule.objects.create(hour="-1")
+    for number, row in enumerate(
+        [
+            {"headers": "{", "interval": every}, {"headers": "[]", "interval": every},
+            {"headers": f'{{"{defaults.WRITTEN}": "soon"}}', "interval": every},
+            {"solar": sunrise}, {"crontab": never},
+        ]
+    ):  # fmt: skip
+        PeriodicTask.objects.create(name=f"odd {number}", task="sheep.count", **row)
+    defaults.sync_schedule((TICK,))
+    read = PortalScheduler(app=current_app, lazy=True).all_as_schedule()
+    assert TICK.name in read
+    assert {name for name in read if name.startswith("odd")} == {"odd 2"}
 
 
 def test_first_admin_can_sign_in() -> None:
