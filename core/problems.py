@@ -86,7 +86,7 @@ def problem_response(error: DomainError) -> JsonResponse:
 def refusal_of(error: Exception, *, limit: int | None = None) -> DomainError | None:
     """Return how the caller is refused whose doing an error of the framework is, if it is.
 
-    Bodies that it could not read, and rows that others still need.
+    Bodies that it could not read, numbers beyond what columns hold, rows that others still need.
 
     `limit` is how many bytes are read at all, where that is less than the framework's own limit.
     """
@@ -97,6 +97,8 @@ def refusal_of(error: Exception, *, limit: int | None = None) -> DomainError | N
         return TooLarge("Has too many fields.", field="body")
     if isinstance(error, UnreadablePostError):
         return InvalidInput(CUT_SHORT, field="body")
+    if isinstance(error, OverflowError) and "SQLite" in str(error):
+        return InvalidInput("One of the numbers is larger than any that is kept.")
     if isinstance(error, ProtectedError):
         used = _in_words(error.protected_objects)
         return Conflict(f"It is still used by {used}: delete or move those first.")

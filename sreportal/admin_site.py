@@ -30,8 +30,6 @@ class PortalAdminSite(AdminSite):
                 return view(request, *args, **kwargs)
             except ValidationError as error:
                 raise InvalidInput(" ".join(error.messages), fields=_by_field(error)) from error
-            except OverflowError as error:  # of a database, beyond what its columns hold
-                raise InvalidInput("One of the numbers is too large.") from error
 
         return super().admin_view(careful, cacheable)
 

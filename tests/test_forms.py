@@ -105,6 +105,7 @@ def test_no_form_fails(client: Client, populated_portal: PopulatedPortal) -> Non
             transaction.set_rollback(True)
 
 
+@pytest.mark.both_databases
 def test_what_cannot_be_is_said_in_words(client: Client, populated_portal: PopulatedPortal) -> None:
     """Found by rubbish sent to a running portal; each of them was a failure of the server's."""
     client.force_login(populated_portal.admin)
@@ -125,6 +126,9 @@ def test_what_cannot_be_is_said_in_words(client: Client, populated_portal: Popul
     page = f"/admin/incidents/integration/{Integration.objects.latest('pk').pk}/change/"
     wrong = client.post(page, {"name": "x", "severity_map": '{"bad": "P9"}', "mapping": "[]"})
     assert {"severity_map", "mapping"} <= wrong.context["adminform"].form.errors.keys()
+    nobody = {"name": "x", "members": ["9" * 25]}
+    for form in ("/services/teams/team-0/edit/", "/admin/catalog/team/add/"):
+        assert client.post(form, nobody).status_code in {200, 400, 422}
     nothing = client.post("/services/import/", {"yaml": "null"})
     assert "no document" in nothing.content.decode()
     assert client.get("/slo/?search=a%00b").status_code == 400
