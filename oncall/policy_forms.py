@@ -284,7 +284,13 @@ class _Levels(BaseFormSet[LevelForm]):
 LevelFormSet = cast(
     "type[_Levels]",
     formset_factory(
-        LevelForm, formset=_Levels, extra=1, max_num=9, validate_max=True, can_delete=True
+        LevelForm,
+        formset=_Levels,
+        extra=1,
+        max_num=9,
+        absolute_max=30,
+        validate_max=True,
+        can_delete=True,
     ),
 )
 

@@ -130,7 +130,13 @@ class _Layers(BaseFormSet[LayerForm]):
 LayerFormSet = cast(
     "type[_Layers]",
     formset_factory(
-        LayerForm, formset=_Layers, extra=1, max_num=20, can_delete=True, can_order=True
+        LayerForm,
+        formset=_Layers,
+        extra=1,
+        max_num=20,
+        absolute_max=60,
+        can_delete=True,
+        can_order=True,
     ),
 )
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.admin import AdminSite
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
+from django.forms.formsets import TOTAL_FORM_COUNT
 from django.http import HttpRequest, HttpResponseBase
 
 from core.errors import InvalidInput
@@ -15,6 +16,8 @@ __all__ = ["PortalAdminSite"]
 
 View = Callable[..., HttpResponseBase]
 LARGEST_ID = 2**63 - 1
+# Django draws up to two thousand of a row's parts, which takes a quarter of a minute.
+MOST_PARTS = 500
 
 
 class PortalAdminSite(AdminSite):
@@ -25,7 +28,9 @@ class PortalAdminSite(AdminSite):
 
         @wraps(view)
         def careful(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            _refuse_strange_rows(request)
+            if request.method == "POST":
+                _refuse_strange_rows(request)
+                _refuse_too_many_parts(request)
             try:
                 return view(request, *args, **kwargs)
             except ValidationError as error:
@@ -35,10 +40,17 @@ class PortalAdminSite(AdminSite):
 
 
 def _refuse_strange_rows(request: HttpRequest) -> None:
-    chosen = request.POST.getlist(ACTION_CHECKBOX_NAME) if request.method == "POST" else []
+    chosen = request.POST.getlist(ACTION_CHECKBOX_NAME)
     if not all(row.isascii() and row.isdecimal() and int(row) <= LARGEST_ID for row in chosen):
         message = "What was chosen are no rows of this list. Load it again."
         raise InvalidInput(message, field=ACTION_CHECKBOX_NAME)
+
+
+def _refuse_too_many_parts(request: HttpRequest) -> None:
+    for name, given in request.POST.items():
+        is_count = name.endswith(f"-{TOTAL_FORM_COUNT}") and str(given).isdecimal()
+        if is_count and (len(given) > 6 or int(given) > MOST_PARTS):
+            raise InvalidInput(f"At most {MOST_PARTS} at a time.", field=name)
 
 
 def _by_field(error: ValidationError) -> dict[str, list[str]] | None:

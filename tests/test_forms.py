@@ -126,6 +126,10 @@ def test_what_cannot_be_is_said_in_words(client: Client, populated_portal: Popul
     page = f"/admin/incidents/integration/{Integration.objects.latest('pk').pk}/change/"
     wrong = client.post(page, {"name": "x", "severity_map": '{"bad": "P9"}', "mapping": "[]"})
     assert {"severity_map", "mapping"} <= wrong.context["adminform"].form.errors.keys()
+    many = {"levels-TOTAL_FORMS": "9" * 25, "levels-INITIAL_FORMS": "0", "slug": "x", "name": "x"}
+    assert client.post("/admin/oncall/escalationpolicy/add/", many).status_code == 400
+    shown = client.post("/oncall/policies/new/", many).content.decode()
+    assert 9 < len(set(re.findall(r'name="(levels-\d+)-', shown))) <= 31
     nobody = {"name": "x", "members": ["9" * 25]}
     for form in ("/services/teams/team-0/edit/", "/admin/catalog/team/add/"):
         assert client.post(form, nobody).status_code in {200, 400, 422}
