@@ -3,15 +3,15 @@
 import email.parser
 import email.policy
 import json
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
+from core.storable import storable
+
 __all__ = ["Unreadable", "clean", "decode", "instant", "mapping", "sequence", "text", "web_address"]
 
-_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _MOST_FIELDS = 1000
 # Senders that say "not yet" with an instant: Go's zero time.
 _NEVER = datetime(1971, 1, 1, tzinfo=UTC)
@@ -104,21 +104,9 @@ def _unfolded(fields: dict[str, Any]) -> dict[str, Any]:
 def clean(value: Any) -> Any:
     """Return the same value without what databases refuse."""
     try:
-        return _clean(value)
+        return storable(value)
     except RecursionError as error:
         raise Unreadable("body: nested too deeply") from error
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode().replace("\0", _REPLACEMENT)
-    if isinstance(value, dict):
-        return {_clean(str(key)): _clean(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_clean(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value
 
 
 def text(value: Any, limit: int = 0) -> str:

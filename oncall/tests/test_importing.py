@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
 
 from accounts.models import User
 from accounts.tests.cast import person
@@ -14,6 +15,7 @@ from notifications.models import ContactMethod
 from oncall.domain import exports
 from oncall.models import EscalationPolicy, Override, Schedule
 from oncall.queries.rotas import on_call_at
+from oncall.services.importing import import_export
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 MONDAY = datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -350,6 +352,24 @@ def test_rubbish_in_any_place_is_refused_in_words(source: str, value: object) ->
         except exports.Unreadable:
             continue
         assert found.people or found.schedules or found.policies, place
+
+
+@pytest.mark.parametrize("source", ["opsgenie", "pagerduty", "grafana-oncall"])
+def test_text_that_no_database_keeps_is_imported_without_it(source: str) -> None:
+    """JSON says NUL and half a surrogate pair; each text of a good export with both at its end."""
+    good = {"opsgenie": OPSGENIE, "pagerduty": PAGERDUTY, "grafana-oncall": GRAFANA}[source]
+    for place in _places(good):
+        document = json.loads(json.dumps(good))
+        spot: Any = document
+        for step in place[:-1]:
+            spot = spot[step]
+        if not isinstance(spot[place[-1]], str):
+            continue
+        spot[place[-1]] += "\0\ud800"
+        with transaction.atomic():
+            found = exports.read(source, document)
+            import_export(found, actor="test", now=MONDAY, create_users=True)
+            transaction.set_rollback(True)
 
 
 def _places(node: Any, so_far: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

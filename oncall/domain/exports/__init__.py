@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from core.storable import storable
 from oncall.domain.exports import grafana, opsgenie, pagerduty
 from oncall.domain.exports.documents import MISSHAPEN, Export, Unreadable
 
@@ -28,7 +29,7 @@ def read(source: str, document: object) -> Export:
     if not isinstance(document, Mapping):
         raise Unreadable("The file is no JSON object with users, schedules and policies in it.")
     try:
-        found = READERS[source](document)
+        found = READERS[source](storable(dict(document)))
     except MISSHAPEN as error:
         raise Unreadable(f"It is not shaped like an export of {source} ({error!r}).") from error
     if not (found.people or found.schedules or found.policies):
