@@ -113,6 +113,26 @@ BOTH: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("groups", "people", "refused"),
+    [
+        (["ALICE", "BOB"], {"ALICE", "BOB"}, ""),
+        ([["ALICE"] * 5000], set(), "more than 50 people at once"),
+    ],
+)
+def test_a_group_may_be_one_name_and_is_no_crowd(
+    groups: list[Any], people: set[str], refused: str
+) -> None:
+    """Names were once gone through letter by letter, and thousands of places compared in pairs."""
+    shift = {**BOTH["on_call_shifts"][0], "rolling_users": groups}
+    export = grafana.read({**BOTH, "on_call_shifts": [shift]})
+    named = {
+        key for schedule in export.schedules for layer in schedule.layers for key in layer.people
+    }
+    assert named == people
+    assert refused in str(export)
+
+
 @pytest.mark.both_databases
 @pytest.mark.django_db
 def test_places_are_schedules_and_steps_call_them_all(

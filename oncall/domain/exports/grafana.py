@@ -40,6 +40,7 @@ __all__ = ["read"]
 
 Row = Mapping[str, Any]
 DAY = timedelta(days=1)
+MOST_AT_ONCE = 50
 _DAYS = {"MO": 0, "TU": 1, "WE": 2, "TH": 3, "FR": 4, "SA": 5, "SU": 6}
 _UNITS = {"hourly": Unit.HOURS, "daily": Unit.DAYS, "weekly": Unit.WEEKS}
 _LENGTHS = {Unit.HOURS: timedelta(hours=1), Unit.DAYS: DAY, Unit.WEEKS: 7 * DAY}
@@ -193,10 +194,12 @@ def _turn(row: Row, name: str) -> tuple[Unit, int]:
 
 def _people(row: Row) -> list[tuple[str, ...]]:
     """Return who takes turns in each place of a shift; a smaller group fills all with its last."""
-    given: Sequence[Sequence[str]] = row.get("rolling_users") or [row.get("users") or []]
+    given = [_listed(group) for group in _listed(row.get("rolling_users")) or [row.get("users")]]
     first = int(row.get("start_rotation_from_user_index") or 0) % max(1, len(given))
     groups = [group for group in (*given[first:], *given[:first]) if group]
     most = max(map(len, groups), default=1)
+    if most > MOST_AT_ONCE:
+        raise Unreadable(f"It calls more than {MOST_AT_ONCE} people at once.")
     return [
         tuple(str(group[min(place, len(group) - 1)]) for group in groups) for place in range(most)
     ]
@@ -204,8 +207,15 @@ def _people(row: Row) -> list[tuple[str, ...]]:
 
 def _at_once(row: Row) -> list[str]:
     """Return whom a single shift calls."""
-    people = row.get("users") or [key for group in row.get("rolling_users") or () for key in group]
-    return [str(key) for key in people]
+    groups = [row["users"]] if row.get("users") else _listed(row.get("rolling_users"))
+    return [str(key) for group in groups for key in _listed(group)]
+
+
+def _listed(group: Any) -> Sequence[Any]:
+    """Return the people of a group, also where it names one and is no list."""
+    if group is None:
+        return []
+    return group if isinstance(group, list) else [group]
 
 
 def _hours(

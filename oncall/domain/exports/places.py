@@ -58,7 +58,11 @@ def _lanes(rotations: Sequence[Rotation], zone: str) -> list[Lane]:
     for number, rotation in enumerate(rotations):
         for layer in rotation.layers:
             free = (
-                lane for lane in lanes if not any(do_overlap([layer, o], zone) for _, o in lane)
+                lane
+                for lane in lanes
+                # Those of one rotation are on call at the same times.
+                if number not in {of for of, _ in lane}
+                and not any(do_overlap([layer, other], zone) for _, other in lane)
             )
             lane = next(free, None)
             if lane is None:
