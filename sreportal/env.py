@@ -8,6 +8,7 @@ import importlib.util
 import os
 import platform
 import secrets
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,7 +184,9 @@ def portal_url() -> str:
     """
     if given := read("PORTAL_URL"):
         return str(given).rstrip("/")
-    if not os.environ.get("PORT") and (running := _address_of_running_portal()):
+    # A portal that starts is not the one that left its address, whoever has that one's number now.
+    starts = sys.argv[1:2] == ["up"]
+    if not starts and not os.environ.get("PORT") and (running := _address_of_running_portal()):
         return running
     return f"http://127.0.0.1:{read('PORT')}"
 
@@ -193,6 +196,11 @@ def note_portal_url(url: str) -> None:
     _address_file().write_text(f"{os.getpid()} {url}\n")
 
 
+def forget_portal_url() -> None:
+    """Take the address away again: the portal ends."""
+    _address_file().unlink(missing_ok=True)
+
+
 def _address_file() -> Path:
     return data_dir() / "address"
 
@@ -200,14 +208,17 @@ def _address_file() -> Path:
 def _address_of_running_portal() -> str | None:
     try:
         pid, url = _address_file().read_text().split()
+        number = int(pid)
     except (OSError, ValueError):
         return None
+    if number < 1:  # means a group of processes
+        return None
     try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, ValueError):
+        os.kill(number, 0)
+    except (ProcessLookupError, OverflowError):
         return None
     except PermissionError:
-        return url  # it runs as somebody else
+        pass  # it runs as somebody else
     return url
 
 

@@ -36,8 +36,11 @@ class Command(BaseCommand):
             lock = DataFolderLock(settings.DATA_DIR)
             # Only to know: the port opens for good when there is something behind it.
             listen(settings.BIND, settings.PORT).close()
-            with Supervisor(keep_from_children=(lock.fd,)) as supervisor:
-                Portal(supervisor).run()
+            try:
+                with Supervisor(keep_from_children=(lock.fd,)) as supervisor:
+                    Portal(supervisor).run()
+            finally:
+                env.forget_portal_url()
         except Stop:
             return
         except (CannotStart, NotReady) as error:
