@@ -1,6 +1,7 @@
 """`manage.py import_oncall`: another tool's schedules and policies call the same people here."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -342,13 +343,8 @@ def test_rubbish_in_any_place_is_refused_in_words(source: str, value: object) ->
     """Each field of a good export replaced by rubbish: the rest is read, or a sentence says why."""
     good = {"opsgenie": OPSGENIE, "pagerduty": PAGERDUTY, "grafana-oncall": GRAFANA}[source]
     for place in _places(good):
-        document = json.loads(json.dumps(good))
-        spot: Any = document
-        for step in place[:-1]:
-            spot = spot[step]
-        spot[place[-1]] = value
         try:
-            found = exports.read(source, document)
+            found = exports.read(source, _changed(good, place, lambda _: value))
         except exports.Unreadable:
             continue
         assert found.people or found.schedules or found.policies, place
@@ -359,17 +355,27 @@ def test_text_that_no_database_keeps_is_imported_without_it(source: str) -> None
     """JSON says NUL and half a surrogate pair; each text of a good export with both at its end."""
     good = {"opsgenie": OPSGENIE, "pagerduty": PAGERDUTY, "grafana-oncall": GRAFANA}[source]
     for place in _places(good):
-        document = json.loads(json.dumps(good))
-        spot: Any = document
-        for step in place[:-1]:
-            spot = spot[step]
-        if not isinstance(spot[place[-1]], str):
+        document = _changed(
+            good, place, lambda is_: f"{is_}\0\ud800" if isinstance(is_, str) else is_
+        )
+        if document == good:
             continue
-        spot[place[-1]] += "\0\ud800"
         with transaction.atomic():
             found = exports.read(source, document)
             import_export(found, actor="test", now=MONDAY, create_users=True)
             transaction.set_rollback(True)
+
+
+def _changed(
+    good: dict[str, Any], place: tuple[Any, ...], change: Callable[[Any], Any]
+) -> dict[str, Any]:
+    """Return a copy of an export with what is in one place changed."""
+    document: dict[str, Any] = json.loads(json.dumps(good))
+    spot: Any = document
+    for step in place[:-1]:
+        spot = spot[step]
+    spot[place[-1]] = change(spot[place[-1]])
+    return document
 
 
 def _places(node: Any, so_far: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
