@@ -115,8 +115,9 @@ def test_what_cannot_be_is_said_in_words(client: Client, populated_portal: Popul
     ):
         assert kept.status_code == 409
         assert "still used by 4 SLOs" in kept.content.decode()
-    strange = {"action": "delete_selected", "_selected_action": ["1", "many"]}
-    assert client.post("/admin/slo/slo/", strange).status_code == 400
+    for row in ("many", "9" * 5000, "²", "-1"):
+        strange = {"action": "delete_selected", "_selected_action": ["1", row]}
+        assert client.post("/admin/slo/slo/", strange).status_code == 400
     never = dict.fromkeys(("minute", "hour", "day_of_month", "month_of_year", "day_of_week"), "-1")
     wrong = client.post("/admin/django_celery_beat/crontabschedule/add/", never)
     assert "minute" in wrong.context["adminform"].form.errors
