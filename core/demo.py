@@ -42,11 +42,15 @@ def settle(*, now: datetime) -> bool:
     """Decide at start whether the demonstration is on, remember it, and return it.
 
     `DEMO=1` switches it on at every start, `0` keeps it off, `auto` switches it on at the first
-    start of an embedded portal and leaves an earlier decision alone.
+    start of an embedded portal and leaves an earlier decision alone, one by `0` too.
     """
     if settings.DEMO == "1":
         DemoMode.objects.update_or_create(
             pk=DemoMode.ONLY, defaults={"removed_at": None}, create_defaults={"started_at": now}
+        )
+    elif settings.DEMO == "0":
+        DemoMode.objects.get_or_create(
+            pk=DemoMode.ONLY, defaults={"started_at": now, "removed_at": now}
         )
     elif may_be_on():
         DemoMode.objects.get_or_create(pk=DemoMode.ONLY, defaults={"started_at": now})

@@ -39,11 +39,17 @@ def test_embedded_portal_starts_with_it() -> None:
     """`auto` shows something on a laptop and nothing in production."""
     with override_settings(DEMO="auto", EMBEDDED=False):
         assert not demo.settle(now=NOW)
-    with override_settings(DEMO="0", EMBEDDED=True):
-        assert not demo.settle(now=NOW)
     with override_settings(DEMO="auto", EMBEDDED=True):
         assert demo.settle(now=NOW)
         assert demo.is_on()
+
+
+@pytest.mark.django_db
+def test_who_began_without_it_is_not_given_it_later() -> None:
+    """`DEMO=0` at the first start is a decision, which only `DEMO=1` takes back."""
+    for said, is_on in (("0", False), ("auto", False), ("1", True), ("auto", True), ("0", False)):
+        with override_settings(DEMO=said, EMBEDDED=True):
+            assert demo.settle(now=NOW) is is_on
 
 
 def test_admin_removes_it_for_good(
