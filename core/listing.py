@@ -85,7 +85,7 @@ class ListFilter(DjangoFilterBackend):
         """Return the filters of the view's rows."""
         if queryset is None:
             return None
-        return _filters(*_kind(view, queryset))
+        return _filters(*_view_and_model(view, queryset))
 
     def filter_queryset(
         self, request: Request, queryset: QuerySet[Any], view: APIView
@@ -93,9 +93,8 @@ class ListFilter(DjangoFilterBackend):
         """Keep the rows that are asked for; on a list, refuse what nobody reads."""
         if getattr(view, "action", None) != "list":
             return queryset
-        chosen = self.get_filterset_class(view, queryset)
-        names = set(chosen.base_filters) if chosen else set()
-        refuse_unknown_parameters(request, names | set(_other_names(view)))
+        chosen = _filters(*_view_and_model(view, queryset))
+        refuse_unknown_parameters(request, {*chosen.base_filters, *_other_names(view)})
         _refuse_repeated(request, chosen)
         kept: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         return kept
@@ -133,7 +132,9 @@ class ListOrdering(filters.OrderingFilter):
         self, queryset: QuerySet[Any], view: Any, context: Any = None
     ) -> list[tuple[str, str]]:
         """Return the columns to order by, each with its name for people."""
-        names = getattr(view, "ordering_fields", None) or _sortable(*_kind(view, queryset))
+        names = getattr(view, "ordering_fields", None) or _sortable(
+            *_view_and_model(view, queryset)
+        )
         return [(name, name) for name in names]
 
     def filter_queryset(
@@ -149,11 +150,9 @@ class ListOrdering(filters.OrderingFilter):
         return (own,) if isinstance(own, str) else tuple(own) if own else None
 
 
-def _refuse_repeated(request: Request, chosen: type[FilterSet] | None) -> None:
+def _refuse_repeated(request: Request, chosen: type[FilterSet]) -> None:
     several = {
-        name
-        for name, one in (chosen.base_filters.items() if chosen else ())
-        if isinstance(one, MultipleChoiceFilter)
+        name for name, one in chosen.base_filters.items() if isinstance(one, MultipleChoiceFilter)
     }
     twice = [
         name
@@ -175,7 +174,7 @@ def _searches(view: Any) -> bool:
     return bool(getattr(view, "search_fields", None))
 
 
-def _kind(view: Any, queryset: QuerySet[Any]) -> tuple[Any, Any]:
+def _view_and_model(view: Any, queryset: QuerySet[Any]) -> tuple[Any, Any]:
     return type(view), queryset.model
 
 

@@ -97,6 +97,7 @@ def refusal_of(error: Exception, *, limit: int | None = None) -> DomainError | N
         return TooLarge("Has too many fields.", field="body")
     if isinstance(error, UnreadablePostError):
         return InvalidInput(CUT_SHORT, field="body")
+    # Its own conversion of a parameter; PostgreSQL compares with numbers of any size.
     if isinstance(error, OverflowError) and "SQLite" in str(error):
         return InvalidInput("One of the numbers is larger than any that is kept.")
     if isinstance(error, ProtectedError):

@@ -19,14 +19,13 @@ def is_within_reach(at: date | datetime) -> bool:
 def instant_from(text: str) -> datetime | None:
     """Return the instant that a text names, in UTC, which is also meant where it names no offset.
 
-    None where it is no instant, or out of reach.
+    None where it is no instant. In UTC, as databases refuse offsets that Python takes.
     """
     try:
         found = datetime.fromisoformat(text)
-        at = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
-    return at if is_within_reach(at) else None
 
 
 def day_asked_for(query: Mapping[str, str], name: str) -> date | None:

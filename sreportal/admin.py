@@ -58,11 +58,7 @@ class TaskAdmin(of_package.PeriodicTaskAdmin):
     """What the scheduler starts, and how often."""
 
     form = TaskForm
-    exclude = ["solar"]
-
-    def get_fieldsets(self, request, obj=None):  # type: ignore[no-untyped-def]
-        """Leave out what is not offered."""
-        return [
-            (name, {**shown, "fields": [field for field in shown["fields"] if field != "solar"]})
-            for name, shown in super().get_fieldsets(request, obj)
-        ]
+    fieldsets = [
+        (name, {**shown, "fields": [field for field in shown["fields"] if field != "solar"]})
+        for name, shown in of_package.PeriodicTaskAdmin.fieldsets
+    ]

@@ -23,7 +23,7 @@ class CarefulEntry(ModelEntry):
             super().__init__(model, app=app)
         except Exception as error:
             log.exception("schedule_row_left_out", row=model.name)
-            # The scheduler goes on without a row that raises this, and without no other.
+            # Rows that raise this are left out; anything else would end the scheduler.
             raise ValueError(model.name) from error
 
 

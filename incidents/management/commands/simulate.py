@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 
 from catalog.models import Service
 from core.clock import now
-from core.reach import instant_from
+from core.reach import instant_from, is_within_reach
 from incidents.models import Severity
 from incidents.queries.simulation import simulate
 
@@ -33,7 +33,7 @@ class Command(BaseCommand):
             self.stderr.write(f"There is no service {options['service']}.")
             sys.exit(1)
         at = instant_from(options["at"]) if options["at"] else now()
-        if at is None:
+        if at is None or not is_within_reach(at):
             self.stderr.write("--at is an instant such as 2026-03-08T03:00:00Z.")
             sys.exit(2)
         policy, calls = simulate(service, options["severity"], at)

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from core.reach import instant_from
 from core.zones import zone_names
 from oncall.domain.rotations import Restriction, Unit
 
@@ -173,14 +174,7 @@ def rows(document: Mapping[str, Any], *names: str) -> list[Mapping[str, Any]]:
 
 def instant_of(text: object) -> datetime | None:
     """Return the instant that a text names; UTC where it names no offset, None where it is none."""
-    if not isinstance(text, str) or not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-        # In UTC: databases refuse offsets that Python takes.
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
+    return instant_from(text) if isinstance(text, str) else None
 
 
 def zone_of(name: object, lost: Lost) -> str:

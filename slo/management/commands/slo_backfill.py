@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from core.clock import floor_minute, now
 from core.errors import DomainError
-from core.reach import instant_from
+from core.reach import instant_from, is_within_reach
 from slo.models import BackfillJob, Sli
 from slo.services import backfills
 
@@ -98,7 +98,7 @@ def _instant(text: str | None, name: str) -> datetime | None:
     if text is None:
         return None
     at = instant_from(text)
-    if at is None:
+    if at is None or not is_within_reach(at):
         raise CommandError(f"{name}: write it like 2026-05-03T12:00Z.", returncode=2)
     return at
 
