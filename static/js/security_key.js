@@ -1,5 +1,6 @@
 "use strict";
 // Says on the page why a security key did not work; django-allauth's script only tells the console.
+// Loaded after that script, so that the buttons are given free when it listens to them.
 (() => {
   const UNKNOWN = "The browser could not use the security key. Try again, or use a code.";
   const SAID = {
@@ -12,6 +13,9 @@
     if (!window.PublicKeyCredential) return "Security keys need HTTPS, or localhost, and a browser that knows them.";
     return SAID[exception?.name] || UNKNOWN;
   };
+  document.addEventListener("DOMContentLoaded", () => {
+    for (const button of document.querySelectorAll("button[id^=mfa_webauthn_]")) button.disabled = false;
+  });
   document.addEventListener("allauth.error", (event) => {
     event.preventDefault();
     const item = document.createElement("li");

@@ -14,7 +14,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, ViewportSize
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    ViewportSize,
+    expect,
+)
 from pytest_django.live_server_helper import LiveServer
 
 from accounts.models import User
@@ -39,6 +46,7 @@ SCREENS: dict[str, ViewportSize] = {
 }
 _RUN_AXE = "([part, options]) => axe.run(part, options).then(of => of.violations)"
 _left_out = pytest.StashKey[int]()
+expect.set_options(timeout=30_000)  # as long as playwright waits for everything else
 
 
 @dataclass

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from accounts.models import User
 from accounts.roles import Role
@@ -116,6 +116,24 @@ def test_another_key_does_not_sign_in(portal_page: Visits) -> None:
     expect(thief.locator("#messages")).to_contain_text("The key was not accepted")
     thief.goto("/accounts/tokens/")
     expect(thief.get_by_role("heading", level=1)).not_to_have_text("API tokens")
+
+
+def test_key_is_asked_for_when_the_page_listens(portal_page: Visits) -> None:
+    """On a slow line the page is seen before its scripts are there: no touch of a button is lost."""
+    page = portal_page()
+    plug_in_key(page)
+    give_password(page)
+    page.wait_for_url(f"{portal_page.address}/")
+    page.goto("/accounts/2fa/webauthn/add/")
+    held: list[Route] = []
+    page.route("**/charts*.js", lambda route: held.append(route), times=1)  # noqa: PLW0108
+    page.fill("input[name=password]", PASSWORD)
+    page.press("input[name=password]", "Enter")
+    button = page.get_by_role("button", name="Add")
+    expect(button).to_be_disabled()
+    held[0].continue_()
+    button.click()
+    page.wait_for_url("**/2fa/recovery-codes/")
 
 
 def test_page_says_why_a_key_cannot_work_at_a_number(portal_page: Visits) -> None:
