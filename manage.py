@@ -10,8 +10,7 @@ import sys
 gc.set_threshold(10_000, 10, 10)
 
 try:
-    from django.core.management import execute_from_command_line
-
+    from sreportal.commands import Commands
     from sreportal.setting_rules import InvalidSetting
 except ModuleNotFoundError as missing:
     sys.exit(
@@ -22,6 +21,6 @@ except ModuleNotFoundError as missing:
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sreportal.settings")
     try:
-        execute_from_command_line(sys.argv)
+        Commands(sys.argv).execute()
     except InvalidSetting as error:
         sys.exit(f"{error} docs/configuration.md explains every setting.")

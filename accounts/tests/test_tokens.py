@@ -139,11 +139,11 @@ def test_command_prints_the_token_alone() -> None:
         ["revoke", "srp_0123456789"],
     ],
 )
-def test_command_refuses_with_1(arguments: list[str]) -> None:
+def test_command_refuses_what_names_nothing(arguments: list[str]) -> None:
     """What cannot be done is told on one line."""
     person()
     code, text = run(*arguments)
-    assert code == 1
+    assert code == 2
     assert "\n" not in text
     assert not ApiToken.objects.exists()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.test import Client
 
 from incidents.models import Attempt, Incident, Page
@@ -28,6 +29,8 @@ def run(*arguments: str, status: int = 0) -> Any:
         call_command(*arguments, "--json", stdout=output)
     except SystemExit as ended:
         code = int(str(ended.code))
+    except CommandError as error:
+        code = error.returncode
     assert code == status
     return json.loads(output.getvalue()) if output.getvalue() else None
 
@@ -86,7 +89,7 @@ def test_simulate_says_who_is_called_when(portal: Portal) -> None:
         ("03:35", 1, "alice"),
     ]  # fmt: skip
     assert not Page.objects.exists()
-    assert run("simulate", "--service", "none", "--severity", "P0", status=1) is None
+    assert run("simulate", "--service", "none", "--severity", "P0", status=2) is None
     for at in ("x", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
         found = run("simulate", "--service", "checkout", "--severity", "P0", "--at", at, status=2)
         assert found is None

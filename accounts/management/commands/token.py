@@ -10,7 +10,7 @@ from accounts.models import ApiToken, User
 from accounts.scopes import Scope
 from accounts.services.tokens import create_token, revoke_token
 from core import clock
-from core.errors import DomainError
+from core.errors import DomainError, InvalidInput
 
 ACTOR = "manage.py token"
 
@@ -47,6 +47,8 @@ class Command(BaseCommand):
         verbs = {"create": self._create, "list": self._list, "revoke": self._revoke}
         try:
             verbs[options["verb"]](options)
+        except InvalidInput as error:
+            raise CommandError(error.message, returncode=2) from error
         except DomainError as error:
             raise CommandError(error.message, returncode=1) from error
 
@@ -77,7 +79,7 @@ class Command(BaseCommand):
         lookup = options["prefix"].removeprefix("srp_").rstrip("_…")
         token = ApiToken.objects.select_related("user").filter(lookup=lookup).first()
         if token is None:
-            raise CommandError("No token begins like that.", returncode=1)
+            raise CommandError("No token begins like that.", returncode=2)
         revoke_token(token, now=clock.now(), actor=ACTOR)
         self.stderr.write(f"{token} is revoked.")
 
@@ -85,5 +87,5 @@ class Command(BaseCommand):
 def _owner(username: str) -> User:
     user = User.objects.filter(username=username).first()
     if user is None:
-        raise CommandError(f"There is no user named {username}.", returncode=1)
+        raise CommandError(f"There is no user named {username}.", returncode=2)
     return user

@@ -4,7 +4,7 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from catalog.models import Service, Team
 from catalog.serializers import ServiceSerializer
@@ -34,14 +34,10 @@ class Command(BaseCommand):
         if options["team"]:
             values["owner"] = Team.objects.filter(slug=options["team"]).first()
             if values["owner"] is None:
-                self._refuse(f"There is no team {options['team']}.")
+                raise CommandError(f"There is no team {options['team']}.", returncode=2)
         try:
             service = create_service(values=values, now=clock.now(), actor="manage.py")
         except DomainError as error:
-            self._refuse(error.message)
+            raise CommandError(error.message, returncode=1) from error
         body = ServiceSerializer(service, context={"request": None}).data
         self.stdout.write(json.dumps(body, ensure_ascii=False))
-
-    def _refuse(self, message: str) -> None:
-        self.stderr.write(message)
-        raise SystemExit(1)

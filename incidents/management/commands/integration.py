@@ -5,7 +5,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from catalog.models import Service
 from core import clock
@@ -31,19 +31,13 @@ class Command(BaseCommand):
         kind, slug = options["kind"], options["service"]
         service = Service.objects.filter(slug=slug).first()
         if service is None:
-            self._refuse(f"There is no service {slug}.")
-            return
+            raise CommandError(f"There is no service {slug}.", returncode=2)
         integration = Integration()
         name = options["name"] or f"{Integration.Kind(kind).label} → {slug}"
         fields = {"kind": kind, "service": service, "name": name}
         try:
             key = save_integration(integration, fields=fields, actor="manage.py", now=clock.now())
         except ValidationError as error:
-            self._refuse("; ".join(error.messages))
-            return
+            raise CommandError("; ".join(error.messages), returncode=1) from error
         made = {"kind": kind, "key": key, "url": address_of(kind, key), "service": slug}
         self.stdout.write(json.dumps(made, ensure_ascii=False))
-
-    def _refuse(self, message: str) -> None:
-        self.stderr.write(message)
-        raise SystemExit(1)

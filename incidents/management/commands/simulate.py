@@ -1,11 +1,10 @@
 """`manage.py simulate`: were this to come on Sunday at 03:00, who is called when?"""
 
 import json
-import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from catalog.models import Service
 from core.clock import now
@@ -30,12 +29,10 @@ class Command(BaseCommand):
         """Walk the ladder."""
         service = Service.objects.filter(slug=options["service"]).first()
         if service is None:
-            self.stderr.write(f"There is no service {options['service']}.")
-            sys.exit(1)
+            raise CommandError(f"There is no service {options['service']}.", returncode=2)
         at = instant_from(options["at"]) if options["at"] else now()
         if at is None or not is_within_reach(at):
-            self.stderr.write("--at is an instant such as 2026-03-08T03:00:00Z.")
-            sys.exit(2)
+            raise CommandError("--at is an instant such as 2026-03-08T03:00:00Z.", returncode=2)
         policy, calls = simulate(service, options["severity"], at)
         if options["json"]:
             document = {
