@@ -9,6 +9,7 @@ class SloConfig(AppConfig):
     """SLIs, objectives, error budgets, burn rates."""
 
     name = "slo"
+    verbose_name = "SLOs"
 
     def ready(self) -> None:
         """Show a service's objectives on its page; rotate credentials; follow maintenance."""

@@ -98,7 +98,7 @@ class SloAdmin(admin.ModelAdmin):
     form = SloForm
     change_form_template = "slo/admin_change_form.html"
     inlines = [VersionInline]
-    list_display = ["name", "service", "target", "window_name", "state", "is_enabled"]
+    list_display = ["name", "service", "target", "window", "state", "is_enabled"]
     list_filter = ["is_enabled", "sli__kind", "sli__service"]
     list_select_related = ["sli__service", "standing"]
     search_fields = ["slug", "name", "sli__service__name"]
@@ -117,6 +117,11 @@ class SloAdmin(admin.ModelAdmin):
     def target(self, slo: Slo) -> str:
         """Return the target in force, in percent."""
         return f"{(slo.objective * 100).normalize():f} %"
+
+    @admin.display(description="window")
+    def window(self, slo: Slo) -> str:
+        """Return the window in short."""
+        return slo.window_name
 
     @admin.display(ordering="standing__state")
     def state(self, slo: Slo) -> str:
