@@ -117,7 +117,8 @@ def serve(case: Case) -> None:
         asked = json.loads(line)
         Slo.objects.update(window_days=asked["days"])
         cost, walls = 0.0, []
-        for turn in range(asked["rounds"]):
+        # The first round after other windows were asked for finds every plan new: not counted.
+        for turn in range(-1, asked["rounds"]):
             minute = {slot: Slice(case.events, case.events) for slot in range(case.slos)}
             slices.write({end: minute})
             end += timedelta(minutes=1)
@@ -125,8 +126,9 @@ def serve(case: Case) -> None:
             SloStatus.objects.filter(slo__in=picked).update(state="")
             before, started = _cpu_s(), time.perf_counter()
             evaluation.refresh_statuses(watermark=end, now=end + evaluation.CLOSE_AFTER)
-            walls.append(time.perf_counter() - started)
-            cost += _cpu_s() - before
+            if turn >= 0:
+                walls.append(time.perf_counter() - started)
+                cost += _cpu_s() - before
         _say({"cpu": cost / asked["rounds"], "wall": statistics.median(walls)})
 
 

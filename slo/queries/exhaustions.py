@@ -23,6 +23,7 @@ from slo.queries.spending import SpendingReader
 Ints = NDArray[np.int64]
 HOUR = WINDOWS.index("1h")
 ONE_DAY = timedelta(days=1)
+STRETCHES = 30
 _BAND = 1e-9
 
 
@@ -124,9 +125,9 @@ def _may_be_spent(
 ) -> list[int]:
     """Return the rows whose budget may be spent before the window is over; the rest never is.
 
-    The bound of `slo.domain.exhaustion` by days, for all at once.
+    The bound of `slo.domain.exhaustion` for some thirty stretches of whole days, for all at once.
     """
-    edges = _days(own)
+    edges = _stretches(own)
     before = SpendingReader([plans[row] for row in rows]).before(edges)
     counted = np.array([before[at] for at in edges])
     allowed = found.allowed[rows] / UNITS
@@ -142,10 +143,12 @@ def _may_be_spent(
     return [row for row, one in zip(rows, may, strict=True) if one]
 
 
-def _days(own: Window) -> list[datetime]:
+def _stretches(own: Window) -> list[datetime]:
+    # However long the window, as many rows are read.
+    length = max((own.end - own.start) // (STRETCHES * ONE_DAY), 1) * ONE_DAY
     edges = [own.start]
     while edges[-1] < own.end:
-        edges.append(min(start_of(DAY, edges[-1]) + ONE_DAY, own.end))
+        edges.append(min(start_of(DAY, edges[-1]) + length, own.end))
     return edges
 
 

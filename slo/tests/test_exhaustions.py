@@ -102,6 +102,76 @@ def test_versions_and_corrections_are_taken_into_account(world: World) -> None:
     assert found.exhausts_at == end + MINUTE * int(left)
 
 
+@pytest.mark.parametrize("days", [29, 90, 180])
+def test_long_windows_of_many_objectives(world: World, days: int) -> None:
+    """Whatever stretches are passed over for all at once, each finds the minute by its definition."""
+    chance = random.Random(days)
+    slos = [world.custom(f"long-{number}", "0.99") for number in range(12)]
+    Slo.objects.update(window_days=days)
+    length = days * 1440
+    written: dict[datetime, dict[int, Slice]] = {}
+    for slo in slos:
+        turn = length * chance.random()
+        for minute in chance.sample(range(length - 60), 30):
+            # What was good leaves before what was bad: so a budget is spent while nothing fails.
+            total = chance.choice((2_000, 20_000, 200_000))
+            bad = total * chance.choice((8, 12, 14) if minute > turn else (0,)) // 1000
+            written.setdefault(NOON + MINUTE * minute, {})[slo.sli.slot] = Slice(total - bad, total)
+        last = Slice(chance.choice((1, 1, 1, 0)), 1)
+        written.setdefault(NOON + MINUTE * (length - 1), {})[slo.sli.slot] = last
+    slices.write(written)
+    end = NOON + timedelta(days=days)
+    evaluation.refresh_statuses(watermark=end, now=end)
+    answers = set()
+    for slo in slos:
+        mine = {at: of[slo.sli.slot] for at, of in written.items() if slo.sli.slot in of}
+        found = figures.of(slo)
+        assert found is not None
+        expected = by_definition(mine, end=end, days=days)
+        assert found.exhausts_at == expected, slo.slug
+        if expected != end:
+            answers.add((mine[end - MINUTE].good, expected is not None))
+    assert answers == {(1, False), (1, True), (0, True)}
+
+
+@pytest.mark.parametrize("days", [29, 90, 180])
+def test_spent_for_five_hours_far_ahead(world: World, days: int) -> None:
+    """Much good traffic leaves, five hours later what was bad: in between the budget is spent."""
+    slo = world.custom("between", "0.99")
+    Slo.objects.update(window_days=days)
+    begun = NOON + timedelta(days=days // 2)
+    end = NOON + timedelta(days=days)
+    events = [
+        (begun, Slice(3_000_000, 3_000_000)),
+        (begun + timedelta(hours=5), Slice(0, 20_000)),
+        (end - MINUTE, Slice(1, 1)),
+    ]
+    slices.write({at: {slo.sli.slot: counted} for at, counted in events})
+    evaluation.refresh_statuses(watermark=end, now=end)
+    found = figures.of(slo)
+    assert found is not None
+    assert found.exhausts_at == begun + timedelta(days=days) + MINUTE
+
+
+def by_definition(counts: dict[datetime, Slice], *, end: datetime, days: int) -> datetime | None:
+    """Return the first minute at which a budget of 1 % is spent, looking at each."""
+    last = counts[end - MINUTE]
+    bad, total = (
+        sum(s.total - s.good for s in counts.values()),
+        sum(s.total for s in counts.values()),
+    )
+    at = end
+    while at <= end + timedelta(days=days):
+        number = (at - end) // MINUTE
+        allowed = total + last.total * number
+        if 100 * (bad + (last.total - last.good) * number) >= allowed > 0:
+            return at
+        if gone := counts.get(at - timedelta(days=days)):
+            bad, total = bad - (gone.total - gone.good), total - gone.total
+        at += MINUTE
+    return None
+
+
 def test_many_changes_are_asked_for_once(world: World) -> None:
     """Eleven changes of the objective and two corrections: the minute that looking at each finds,
     and what was corrected is read once, however many steps the search takes."""
