@@ -18,10 +18,10 @@ __all__ = ["LEASE", "MOST_CLAIMS", "Queue", "is_any_due"]
 # ten seconds within which everything is out after an outage.
 LEASE = timedelta(seconds=6)
 MOST_CLAIMS = 5
-# A row becomes visible so long after the moment that is written in it; later ones wait for the next
-# full look.
-LATE = timedelta(seconds=1)
-SWEEP_EVERY_S = 5.0
+# Most rows become visible so soon after the moment that is written in them; later ones wait for the
+# next full look. Claims leave dead entries too, so each look walks over those of so long.
+LATE = timedelta(seconds=0.3)
+SWEEP_EVERY_S = 2.0
 
 
 class Queue:

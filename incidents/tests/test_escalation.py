@@ -238,8 +238,8 @@ def test_what_becomes_visible_late_waits_for_the_next_full_look(
         passed[0] = later.total_seconds()
         return bool(queue.claim(now=now, limit=10))
 
-    assert is_found(ago=LATE / 2, later=timedelta(seconds=2))
-    assert not is_found(ago=LATE * 2.5, later=timedelta(seconds=3))
+    assert is_found(ago=LATE / 2, later=timedelta(seconds=SWEEP_EVERY_S * 0.4))
+    assert not is_found(ago=LATE * 2.5, later=timedelta(seconds=SWEEP_EVERY_S * 0.6))
     assert is_found(ago=LATE * 2.5, later=timedelta(seconds=SWEEP_EVERY_S + 1))
 
 
