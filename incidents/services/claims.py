@@ -31,6 +31,9 @@ class Queue:
     holds an old snapshot, a backup for example. So most looks begin where the last one found nothing
     left; a full one follows every few seconds.
 
+    A row whose last claim ran out is claimed alone: that claim may have ended its pager, and what
+    dies next must not count against those that were only in the same hands.
+
     Args:
         model: With `look_at` and `claims`.
         condition: Which rows are open, in SQL, as its partial index has it.
@@ -48,7 +51,7 @@ class Queue:
 
         Args:
             now: The present.
-            limit: Most rows.
+            limit: Most rows; one more may be a row whose last claim ran out.
 
         Returns:
             The columns of each.
@@ -56,14 +59,20 @@ class Queue:
         is_fresh = monotonic() < self._next_sweep and self._mark and self._mark < now
         mark = self._mark if is_fresh else None
         is_due = is_any_due(self._model, self._condition, ["look_at"], now=now, since=mark)
-        rows = self._claim(now, limit, mark) if is_due else []
-        if len(rows) < limit:
+        rows = self._claim("claims = 0", now, limit, mark) if is_due else []
+        is_full = len(rows) == limit
+        suspects = []
+        if is_due and (mark is None or not is_full):
+            suspects = self._claim("claims > 0", now, 1, mark)
+        if not is_full and not suspects:
             self._mark = now - LATE
             if mark is None:
                 self._next_sweep = monotonic() + SWEEP_EVERY_S
-        return rows
+        return [*rows, *suspects]
 
-    def _claim(self, now: datetime, limit: int, mark: datetime | None) -> list[tuple[Any, ...]]:
+    def _claim(
+        self, which: str, now: datetime, limit: int, mark: datetime | None
+    ) -> list[tuple[Any, ...]]:
         table = connection.ops.quote_name(self._model._meta.db_table)
         skip = " FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
         since = " AND look_at > %s" if mark else ""
@@ -75,7 +84,7 @@ class Queue:
         with connection.cursor() as cursor:
             cursor.execute(
                 f"WITH due AS MATERIALIZED (SELECT id FROM {table} WHERE {self._condition}"  # noqa: S608 written in the code
-                f" AND look_at <= %s{since} ORDER BY look_at LIMIT {int(limit)}{skip})"
+                f" AND {which} AND look_at <= %s{since} ORDER BY look_at LIMIT {int(limit)}{skip})"
                 f" UPDATE {table} SET look_at = %s, claims = claims + 1"
                 f" WHERE id IN (SELECT id FROM due) RETURNING {columns}",
                 moments,

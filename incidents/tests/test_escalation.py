@@ -1,5 +1,6 @@
 """Who is called, when, and when no more: the promises of the pager, on a clock that the test moves."""
 
+import contextlib
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.db import DatabaseError, connection
 from accounts.models import User
 from accounts.roles import Role
 from incidents.models import EscalationRun, Incident, Page, TimelineEntry
-from incidents.services import firing, lifecycle
+from incidents.services import due, firing, lifecycle
 from incidents.services.auditor import audit_paging
 from incidents.services.claims import LATE, LEASE, SWEEP_EVERY_S, Queue
 from incidents.services.firing import Claimed
@@ -278,6 +279,35 @@ def test_a_poison_row_holds_up_nobody_and_is_set_aside(
     assert bad.unreached == "The escalation failed 5 times and was set aside."
     assert "eve" in {name for _, name in portal.paged()}
     assert bad.runs.get().state == "quarantined"
+
+
+class _Killed(BaseException):
+    """What ends a process; nothing catches it."""
+
+
+def test_pagers_that_die_set_nobody_aside(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One dies with thirty steps in its hands, those after it after three each: all are called."""
+    FallbackContact.objects.create(person=portal.add_person("eve"))
+    for number in range(30):
+        opening = lifecycle.Opening("P0", f"Incident {number}", service_id=portal.service.pk)
+        lifecycle.declare(opening, now=portal.now, actor="test")
+    real, left = firing.fire, [0]
+
+    def fire(claims: list[Claimed], **kwargs: Any) -> list[Claimed]:
+        left[0] -= 1
+        if left[0] < 0:
+            raise _Killed
+        return real(claims, **kwargs)
+
+    monkeypatch.setattr(firing, "fire", fire)
+    for number in range(20):
+        queues, left[0] = due.Queues(), 3 if number else 0
+        with contextlib.suppress(_Killed):
+            while queues.fire_steps(now=portal.now):
+                pass
+        portal.now += LEASE + timedelta(seconds=1)
+    assert set(EscalationRun.objects.values_list("state", "position")) == {("running", 1)}
+    assert Page.objects.filter(step=1).count() == 30
 
 
 def test_snoozed_calls_nobody_and_then_everybody_anew(portal: Portal) -> None:
