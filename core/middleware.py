@@ -1,4 +1,4 @@
-"""Request id, and refusals of plain views as pages or problem documents."""
+"""Request id, both forms of an address, and refusals of plain views as pages or problem documents."""
 
 import re
 import uuid
@@ -9,10 +9,12 @@ from typing import Any
 import structlog
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import is_valid_path
 
 from core.errors import DomainError, InvalidInput
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
+_OF_PROGRAMS = ("/api/", "/sre/", "/v1/")
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 View = Callable[[HttpRequest], HttpResponse]
@@ -41,6 +43,25 @@ class RequestIdMiddleware:
             _request_id.reset(token)
         response["X-Request-ID"] = request_id
         return response
+
+
+class AddressMiddleware:
+    """Serves programs' addresses with and without a slash at the end.
+
+    Django redirects one to the other, and a redirect loses the method and the body.
+    """
+
+    def __init__(self, get_response: View) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        path = request.path_info
+        if path.startswith(_OF_PROGRAMS) and not is_valid_path(path):
+            other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
+            if is_valid_path(other):
+                request.path = request.path.removesuffix(path) + other
+                request.path_info = other
+        return self.get_response(request)
 
 
 class DomainErrorMiddleware:

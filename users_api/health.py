@@ -67,7 +67,6 @@ def summary(_request: HttpRequest) -> HttpResponse:
 
 VIEWS: dict[str, Callable[[HttpRequest], HttpResponse]] = {
     "/health": summary,
-    "/health/": summary,
     "/health/ready": ready,
     "/health/live": live,
 }

@@ -44,5 +44,5 @@ class HealthMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        view = health.VIEWS.get(request.path_info)
+        view = health.VIEWS.get(request.path_info.rstrip("/"))
         return view(request) if view is not None else self._get_response(request)
