@@ -125,7 +125,7 @@ def _may_be_spent(
 ) -> list[int]:
     """Return the rows whose budget may be spent before the window is over; the rest never is.
 
-    The bound of `slo.domain.exhaustion` for some thirty stretches of whole days, for all at once.
+    The bound of `slo.domain.exhaustion` for stretches of whole days, for all at once.
     """
     edges = _stretches(own)
     before = SpendingReader([plans[row] for row in rows]).before(edges)
@@ -144,7 +144,7 @@ def _may_be_spent(
 
 
 def _stretches(own: Window) -> list[datetime]:
-    # However long the window, as many rows are read.
+    # Fewer than twice as many rows are read for any longer window.
     length = max((own.end - own.start) // (STRETCHES * ONE_DAY), 1) * ONE_DAY
     edges = [own.start]
     while edges[-1] < own.end:
