@@ -1,13 +1,17 @@
 """Who would be called when, if it came at some moment and nobody answered: nothing is sent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from accounts.models import User
 from catalog.models import Service
+from incidents.domain.severities import AT_LEAST_ONCE
+from notifications.domain.kinds import Kind
 from notifications.queries.rules import plan_for
-from oncall.domain.escalations import Phase, Step, after_working_time, next_position
+from oncall.domain.escalations import Phase, Step, Urgency, after_working_time, next_position
 from oncall.models import EscalationPolicy
+from oncall.queries.fallbacks import fallback_people
 from oncall.queries.policies import ladder_of, policy_for
 from oncall.queries.targets import called_by
 
@@ -25,7 +29,7 @@ class Call:
         level: 1 to 9; 0 is the fallback contact.
         loop: 1 is the first.
         person: Username, or the channel's name; "" where nobody is there.
-        channel: By what; "" where there is no verified way.
+        channel: By what; "" where nothing goes out.
         note: What is wrong, if anything.
     """
 
@@ -47,20 +51,18 @@ def simulate(
     policy = policy_for(service)
     ladder = ladder_of(policy, severity, Phase.UNACKNOWLEDGED) if policy else None
     if policy is None or ladder is None:
-        return policy, [Call(at, 0, 1, "", "", "No policy calls anybody: the fallback contact is.")]
+        return policy, list(_fall_back(at, 1, "No policy calls anybody: the fallback contact is."))
     loop, position = 0, 0
     due = _due(policy, ladder.steps[0], ladder.steps[0].after, at)
     calls: list[Call] = []
     while len(calls) < _MOST:
-        step = ladder.steps[position]
-        found = list(_calls(step, loop, due))
-        calls += found
+        found, reached = _step(ladder.steps[position], loop + 1, due)
         following = next_position(ladder, loop, position)
         if following is None:
-            return policy, calls
+            return policy, calls + found + _at_the_end(severity, calls, due, loop + 1, reached)
+        calls += found
         loop, position, wait = following
         # Where nobody is there, the next level is called at once.
-        reached = any(call.channel for call in found)
         due = _due(policy, ladder.steps[position], wait, due) if reached else due
     return policy, calls
 
@@ -71,16 +73,56 @@ def _due(policy: EscalationPolicy, step: Step, wait: timedelta, start: datetime)
     return start + wait
 
 
-def _calls(step: Step, loop: int, at: datetime) -> Iterator[Call]:
+def _step(step: Step, loop: int, at: datetime) -> tuple[list[Call], bool]:
+    """Return the calls of a step, and whether they reach anybody by a way that is theirs."""
     called = called_by(step.targets, at)
+    reached = bool(called.channels)
+    turn = ""
+    if step.mode == "round_robin" and len(step.targets) > 1:
+        turn = f"One of {len(step.targets)} in turn."
+    calls = []
     for person in called.people:
-        plan = plan_for(person, step.urgency, at)
-        for planned in plan:
-            yield Call(planned.at, step.level, loop + 1, person.username, planned.method.kind)
-        if not plan:
-            note = "No verified way; the account's email address is tried."
-            yield Call(at, step.level, loop + 1, person.username, "", note)
-    for channel in called.channels:
-        yield Call(at, step.level, loop + 1, str(channel), channel.kind)
-    for missing in called.missing:
-        yield Call(at, step.level, loop + 1, "", "", missing)
+        ways, is_reachable = _ways_to(person, step.urgency, at)
+        reached = reached or is_reachable
+        calls += [
+            Call(when, step.level, loop, person.username, kind, note or turn)
+            for when, kind, note in ways
+        ]
+    calls += [
+        Call(at, step.level, loop, str(channel), channel.kind, turn) for channel in called.channels
+    ]
+    return calls + [Call(at, step.level, loop, "", "", why) for why in called.missing], reached
+
+
+def _ways_to(
+    person: User, urgency: str, at: datetime
+) -> tuple[list[tuple[datetime, str, str]], bool]:
+    """Return when and by what a person is called and what is wrong, and whether that counts."""
+    plan = plan_for(person, urgency, at)
+    if plan:
+        return [(planned.at, planned.method.kind, "") for planned in plan], True
+    if person.email:
+        return [(at, Kind.EMAIL, "No verified way; the account's email address is tried.")], False
+    return [(at, "", "No verified way, and no email address of the account.")], False
+
+
+def _at_the_end(
+    severity: str, earlier: Sequence[Call], at: datetime, loop: int, reached: bool
+) -> list[Call]:
+    """Return the calls after the last step: nobody reached, or nobody answered, is not the end."""
+    if not reached and not any(call.channel for call in earlier):
+        return list(_fall_back(at, loop, "Nobody could be called: the fallback contact is."))
+    if severity in AT_LEAST_ONCE:
+        return list(_fall_back(at, loop, "Everybody was called: the fallback contact is, too."))
+    return []
+
+
+def _fall_back(at: datetime, loop: int, why: str) -> Iterator[Call]:
+    people, channels = fallback_people()
+    for channel in channels:
+        yield Call(at, 0, loop, str(channel), channel.kind, why)
+    for person in people:
+        for when, kind, note in _ways_to(person, Urgency.HIGH, at)[0]:
+            yield Call(when, 0, loop, person.username, kind, f"{why} {note}".strip())
+    if not people and not channels:
+        yield Call(at, 0, loop, "", "", f"{why} There is nobody, either.")

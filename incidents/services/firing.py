@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from core import bulk
+from incidents.domain.severities import AT_LEAST_ONCE
 from incidents.models import EscalationRun, Incident, Page, TimelineEntry
 from incidents.queries.quorum import people_who_answered
 from incidents.services import pages
 from incidents.services.escalation import REASONS, WAITING_FOR, due_at
-from incidents.services.pages import AT_LEAST_ONCE, FALLBACK, Place, Way, Ways
+from incidents.services.pages import FALLBACK, Place, Way, Ways
 from oncall.domain.escalations import Ladder, Phase, Step, ladder_from, next_position
 from oncall.queries.targets import called_by
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from accounts.models import User
 from core import bulk
+from incidents.domain.severities import AT_LEAST_ONCE
 from incidents.models import Page
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
@@ -15,15 +16,13 @@ from notifications.queries.rules import plan_for
 from oncall.domain.escalations import Urgency
 from oncall.queries.fallbacks import fallback_people
 
-__all__ = ["AT_LEAST_ONCE", "FALLBACK", "HAS_ANSWERED", "TAKEN", "Place", "Way", "Ways", "insert"]
+__all__ = ["FALLBACK", "HAS_ANSWERED", "TAKEN", "Place", "Way", "Ways", "insert"]
 
 FALLBACK = "fallback"
 # Tells those who were called that somebody else has answered.
 TAKEN = "taken"
 # Why a page was cancelled where others are still called.
 HAS_ANSWERED = "They have answered."
-# Whoever is called for these may be called twice rather than not at all.
-AT_LEAST_ONCE = frozenset({"P0", "P1"})
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """`manage.py verify`, `simulate` and `oncall_check`: what scripts rely on."""
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from typing import Any
@@ -10,11 +11,23 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import Client
 
+from accounts.models import User
+from accounts.roles import Role
+from catalog.models import Team
 from incidents.models import Attempt, Incident, Page
+from incidents.queries.simulation import simulate
 from incidents.services import lifecycle
 from incidents.tests.oncall_portal import Portal, forged_attempts, portal
-from notifications.models import ContactMethod
-from oncall.models import EscalationPolicy, FallbackContact, LevelTarget, Schedule
+from notifications.domain.kinds import Kind
+from notifications.models import ContactMethod, NotificationRule
+from oncall.models import (
+    EscalationPolicy,
+    FallbackContact,
+    LevelTarget,
+    PolicyLevel,
+    Schedule,
+    ServicePolicy,
+)
 
 __all__ = ["portal"]
 
@@ -93,6 +106,76 @@ def test_simulate_says_who_is_called_when(portal: Portal) -> None:
     for at in ("x", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
         found = run("simulate", "--service", "checkout", "--severity", "P0", "--at", at, status=2)
         assert found is None
+
+
+def without_ways(portal: Portal) -> None:
+    ContactMethod.objects.all().delete()
+
+
+def without_anything(portal: Portal) -> None:
+    ContactMethod.objects.all().delete()
+    User.objects.update(email="")
+
+
+def of_one_level(portal: Portal) -> None:
+    PolicyLevel.objects.filter(number__gt=1).delete()
+    ContactMethod.objects.filter(person=portal.people["alice"]).delete()
+
+
+def of_channels(portal: Portal) -> None:
+    portal.add_method(portal.people["bob"], Kind.SMS)
+    team = Team.objects.create(slug="web", name="Web")
+    channel = ContactMethod.objects.get(kind=Kind.SMS)
+    channel.person, channel.team = None, team
+    channel.save()
+    LevelTarget.objects.filter(level__number__in=[2, 4]).update(person=None, channel=channel)
+    FallbackContact.objects.create(channel=channel)
+
+
+def of_rules(portal: Portal) -> None:
+    portal.add_low_rule("alice")
+    for minutes, kind in ((0, Kind.EMAIL), (3, Kind.SMS)):
+        NotificationRule.objects.create(
+            person=portal.people["bob"],
+            urgency="high",
+            method=portal.add_method(portal.people["bob"], kind),
+            delay=timedelta(minutes=minutes),
+        )
+    FallbackContact.objects.create(person=portal.people["bob"])
+
+
+def of_nobody(portal: Portal) -> None:
+    ServicePolicy.objects.all().delete()
+    EscalationPolicy.objects.all().delete()
+
+
+WORLDS = (
+    lambda _portal: None, without_ways, without_anything, of_one_level, of_channels, of_rules,
+    of_nobody,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("severity", ["P0", "P1", "P2", "P3"])
+@pytest.mark.parametrize("world", WORLDS)
+def test_what_is_simulated_is_what_the_pager_does(
+    portal: Portal, world: Callable[[Portal], None], severity: str
+) -> None:
+    world(portal)
+    portal.people["dave"].role = Role.ADMIN
+    portal.people["dave"].save()
+    calls = simulate(portal.service, severity, portal.now)[1]
+    portal.open_incident(severity=severity)
+    portal.fast_forward(hours=48)
+    made = Page.objects.filter(reason__in=("escalation", "fallback"))
+    assert sorted((page.due_at, page.level, page.channel, page.target) for page in made) == sorted(
+        (call.at, call.level, call.channel, targeted(call.person)) for call in calls if call.channel
+    )
+
+
+def targeted(name: str) -> str:
+    """Return how pages name what the simulator names."""
+    channel = ContactMethod.objects.filter(person=None).first()
+    return f"channel:{channel.pk}" if channel and str(channel) == name else f"user:{name}"
 
 
 def test_oncall_check_finds_holes_before_they_matter(portal: Portal) -> None:
