@@ -106,7 +106,7 @@ def firing_alerts(user: "User") -> list[Alert]:
     return list(
         Alert.objects.firing()
         .visible_to(user)
-        .select_related("service")
+        .select_related("service", "incident")
         .order_by("severity", "-opened_at")[:500]
     )
 
@@ -121,8 +121,17 @@ def alert_json(alert: Alert) -> dict[str, Any]:
         "title": alert.title,
         "state": alert.state,
         "opened_at": iso(alert.opened_at),
-        "url": f"{settings.PORTAL_URL}{alert.url}" if alert.url else None,
+        "url": _explained_at(alert),
     }
+
+
+def _explained_at(alert: Alert) -> str | None:
+    """Return the page that explains an alert: the sender's or ours, else that of its incident."""
+    if alert.url:
+        return f"{settings.PORTAL_URL}{alert.url}" if alert.url.startswith("/") else alert.url
+    if alert.incident is not None:
+        return f"{settings.PORTAL_URL}{alert.incident.get_absolute_url()}"
+    return None
 
 
 def overall(slos: Iterable[Slo], alerts: Iterable[Alert], fresh: Freshness) -> str:

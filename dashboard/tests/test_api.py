@@ -10,6 +10,8 @@ from accounts.models import User
 from accounts.roles import Role
 from accounts.services.tokens import create_token
 from core import clock
+from incidents.services import intake
+from incidents.services.intake import AlertSignal
 from slo.domain.windows import BURN_WINDOWS
 from slo.tests.world import LAG, MINUTE, World
 from telemetry.services import breakers
@@ -130,6 +132,28 @@ def test_alerts_are_counted_and_link_to_their_page(api: Client, world: World) ->
     assert set(alert) == {
         "id", "severity", "source", "service", "title", "state", "opened_at", "url"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("", "http://testserver/i/{incident}"),
+        ("/services/web/", "http://testserver/services/web/"),
+        ("http://prometheus:9090/graph?g0", "http://prometheus:9090/graph?g0"),
+        ("http://[", "http://["),
+    ],
+)
+def test_an_alert_links_to_what_explains_it(
+    api: Client, settings: Any, said: str, expected: str
+) -> None:
+    """What a sender calls its page is its own; without one, the incident's page explains."""
+    settings.PORTAL_URL = "http://testserver"
+    signal = AlertSignal(
+        source="generic", dedup_key="a", firing=True, severity="P1", title="Down", url=said
+    )
+    alert = intake.receive(signal, now=clock.now())
+    assert alert is not None
+    assert get(api, "alerts")["alerts"][0]["url"] == expected.format(incident=alert.incident_id)
 
 
 def test_health_is_503_when_critical(api: Client, world: World) -> None:
