@@ -61,18 +61,19 @@ class DashboardView(APIView):
 
     @extend_schema(operation_id="sre_dashboard", responses=DashboardSerializer)
     def get(self, request: Request) -> Response:
-        """Return objectives, alerts, breakers and capacity in one document."""
+        """Return objectives, alerts, incidents, breakers and capacity in one document."""
         at, user = now(), signed_in(request)
         slos, alerts = queries.objectives(user), queries.firing_alerts(user)
+        incidents = queries.open_incidents(user)
         fresh = queries.freshness(now=at)
         return Response(
             {
                 "generated_at": queries.iso(at),
-                "status": queries.overall(slos, alerts, fresh),
+                "status": queries.overall(slos, alerts, incidents, fresh),
                 "stale_since": queries.iso(fresh.stale_since),
                 "slos": [queries.objective_json(slo) for slo in slos],
                 "alerts": [queries.alert_json(alert) for alert in alerts],
-                "incidents": [],
+                "incidents": [queries.incident_json(incident) for incident in incidents],
                 "circuit_breakers": queries.breakers(now=at),
                 "capacity": queries.capacity(user, now=at),
             }
@@ -97,7 +98,7 @@ class BreakersView(APIView):
     def get(self, request: Request) -> Response:
         """Return every circuit breaker and how many are open."""
         breakers = queries.breakers(now=now())
-        is_open = [row for row in breakers if row["state"] in {"open", "forced_open"}]
+        is_open = [row for row in breakers if row["state"] in health.OPEN_BREAKERS]
         return Response({"open": len(is_open), "circuit_breakers": breakers})
 
 
@@ -143,6 +144,7 @@ class MetricsView(APIView):
             slos,
             queries.counted_ever(slos),
             queries.firing_alerts(user),
+            queries.open_incidents(user),
             queries.breakers(now=now()),
         )
         if wants_json(request):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SILENT_AFTER = timedelta(seconds=60)
 ORDER = ("healthy", "unknown", "degraded", "critical")
 # Without its database the portal is down; the others cost a part of it.
+OPEN_BREAKERS = frozenset({"open", "forced_open"})
 PROCESSES = ("web", "pager", "worker", "beat")
 
 
@@ -24,6 +25,7 @@ def report(user: "User", *, now: datetime) -> dict[str, Any]:
         "evaluation": evaluation(now=now),
         "slos": objectives(user),
         "alerts": alerts(user),
+        "incidents": incidents(user),
         "circuit_breakers": breakers(now=now),
     }
     for process in PROCESSES:
@@ -92,9 +94,21 @@ def alerts(user: "User") -> dict[str, Any]:
     return component("healthy", "Nothing urgent is firing.", firing=by_severity)
 
 
+def incidents(user: "User") -> dict[str, Any]:
+    """Return what is open, by severity."""
+    by_severity: dict[str, int] = {}
+    for incident in queries.open_incidents(user):
+        by_severity[incident.severity] = by_severity.get(incident.severity, 0) + 1
+    if "P0" in by_severity:
+        return component("critical", "A P0 incident is open.", open=by_severity)
+    if "P1" in by_severity:
+        return component("degraded", "A P1 incident is open.", open=by_severity)
+    return component("healthy", "Nothing urgent is open.", open=by_severity)
+
+
 def breakers(*, now: datetime) -> dict[str, Any]:
     """Return whether any circuit breaker is open."""
-    open_names = [row["name"] for row in queries.breakers(now=now) if row["state"] == "open"]
+    open_names = [row["name"] for row in queries.breakers(now=now) if row["state"] in OPEN_BREAKERS]
     if open_names:
         return component("degraded", f"Open: {', '.join(open_names)}.", open=open_names)
     return component("healthy", "None is open.", open=[])

@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from dashboard.queries import status_of
-from incidents.models import Alert, Severity
+from incidents.models import Alert, Incident, Severity
 from slo.domain.counts import Counts
 from slo.models import Sli, Slo
 
@@ -18,18 +18,20 @@ Breaker = dict[str, Any]
 
 
 class PortalCollector(Collector):
-    """SLOs, what their SLIs counted, alerts and circuit breakers, made from rows already read."""
+    """SLOs, what their SLIs counted, alerts, incidents and circuit breakers, made from rows already read."""
 
     def __init__(
         self,
         slos: Sequence[Slo],
         counted: Mapping[Sli, Counts],
         alerts: Sequence[Alert],
+        incidents: Sequence[Incident],
         breakers: Sequence[Breaker],
     ) -> None:
         self.slos = slos
         self.counted = counted
         self.alerts = alerts
+        self.incidents = incidents
         self.breakers = breakers
 
     def collect(self) -> Iterable[Metric]:
@@ -37,7 +39,8 @@ class PortalCollector(Collector):
         yield from self._objectives()
         yield from self._burn_rates()
         yield from self._counters()
-        yield self._alerts()
+        yield _by_severity("sre_alerts_firing", "Alerts that are firing now.", self.alerts)
+        yield _by_severity("sre_incidents_open", "Incidents that are open now.", self.incidents)
         yield self._breakers()
 
     def _objectives(self) -> Iterable[Metric]:
@@ -101,15 +104,6 @@ class PortalCollector(Collector):
             minutes.add_metric(names, counts.measured)
         yield from (good, total, minutes)
 
-    def _alerts(self) -> Metric:
-        family = GaugeMetricFamily(
-            "sre_alerts_firing", "Alerts that are firing now.", labels=["severity"]
-        )
-        for severity in Severity.values:
-            count = sum(alert.severity == severity for alert in self.alerts)
-            family.add_metric([severity], count)
-        return family
-
     def _breakers(self) -> Metric:
         family = GaugeMetricFamily(
             "sre_circuit_breaker_state",
@@ -120,6 +114,13 @@ class PortalCollector(Collector):
             value = BREAKER_STATES.get(breaker["state"], -1)
             family.add_metric([breaker["name"], breaker["service"] or ""], value)
         return family
+
+
+def _by_severity(name: str, help_text: str, rows: Sequence[Alert | Incident]) -> Metric:
+    family = GaugeMetricFamily(name, help_text, labels=["severity"])
+    for severity in Severity.values:
+        family.add_metric([severity], sum(row.severity == severity for row in rows))
+    return family
 
 
 def figures(slo: Slo) -> dict[str, float | None]:

@@ -10,7 +10,9 @@ from django.db.models import Max
 
 from capacity.queries import utilisation
 from core.models import JobSlot
-from incidents.models import Alert
+from incidents.domain.lifecycle import OPEN
+from incidents.models import Alert, Incident
+from incidents.queries.incidents import visible_incidents
 from slo.domain.counts import Counts
 from slo.domain.figures import Figures
 from slo.domain.state import State
@@ -111,6 +113,27 @@ def firing_alerts(user: "User") -> list[Alert]:
     )
 
 
+def open_incidents(user: "User") -> list[Incident]:
+    """Return what somebody must still do something about, the worst and oldest first."""
+    seen = visible_incidents(user).filter(status__in=OPEN)
+    return list(seen.order_by("severity", "opened_at", "pk")[:500])
+
+
+def incident_json(incident: Incident) -> dict[str, Any]:
+    """Return one incident as `/sre/dashboard` prints it."""
+    return {
+        "id": incident.pk,
+        "severity": incident.severity,
+        "status": incident.status,
+        "service": incident.service.slug if incident.service else None,
+        "title": incident.title,
+        "assigned_to": incident.assigned_to.username if incident.assigned_to else None,
+        "opened_at": iso(incident.opened_at),
+        "acknowledged_at": iso(incident.acknowledged_at),
+        "url": f"{settings.PORTAL_URL}{incident.get_absolute_url()}",
+    }
+
+
 def alert_json(alert: Alert) -> dict[str, Any]:
     """Return one alert as `/sre/alerts` prints it."""
     return {
@@ -134,13 +157,16 @@ def _explained_at(alert: Alert) -> str | None:
     return None
 
 
-def overall(slos: Iterable[Slo], alerts: Iterable[Alert], fresh: Freshness) -> str:
+def overall(
+    slos: Iterable[Slo], alerts: Iterable[Alert], incidents: Iterable[Incident], fresh: Freshness
+) -> str:
     """Return the state of everything in one word.
 
-    Critical while a P0 is open; unknown when figures are stale or nothing was measured; degraded
-    while a P1 is open or a budget is at risk or exhausted; else healthy.
+    Critical while a P0 fires or is open; unknown when figures are stale or nothing was measured;
+    degraded while a P1 fires or is open, or a budget is at risk or exhausted; else healthy.
     """
     severities = {alert.severity for alert in alerts}
+    severities |= {incident.severity for incident in incidents}
     states = {status.state if (status := status_of(slo)) else State.NO_DATA.value for slo in slos}
     if "P0" in severities:
         return "critical"

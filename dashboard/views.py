@@ -17,7 +17,7 @@ from core.clock import floor_minute, now
 from core.htmx import render_page
 from core.models import AuditEntry
 from dashboard import health, queries
-from incidents.models import Alert
+from incidents.models import Alert, Incident
 from slo.charts import recent_errors
 from slo.domain.windows import Window
 from slo.models import Slo
@@ -40,6 +40,7 @@ class Overview:
     fresh: queries.Freshness
     slos: list[Slo]
     alerts: list[Alert]
+    incidents: list[Incident]
     status: str
 
     @classmethod
@@ -48,7 +49,9 @@ class Overview:
         at = now()
         fresh = queries.freshness(now=at)
         slos, alerts = queries.objectives(user), queries.firing_alerts(user)
-        return cls(at, fresh, slos, alerts, queries.overall(slos, alerts, fresh))
+        incidents = queries.open_incidents(user)
+        status = queries.overall(slos, alerts, incidents, fresh)
+        return cls(at, fresh, slos, alerts, incidents, status)
 
     def context(self) -> dict[str, Any]:
         """Return the template context of both pages."""
@@ -59,6 +62,7 @@ class Overview:
             "status": self.status,
             "rows": [{"slo": slo, "recent": recent[slo.pk]} for slo in self.slos],
             "alerts": self.alerts,
+            "incidents": self.incidents,
             "watermark": self.fresh.watermark,
             "stale_since": self.fresh.stale_since,
             "generated_at": self.at,
@@ -115,6 +119,7 @@ def greeting(seen: Overview, troubled: list[Slo]) -> str:
     """Return the headline: how many services need somebody."""
     services = {slo.sli.service_id for slo in troubled}
     services |= {alert.service_id for alert in seen.alerts if alert.service_id}
+    services |= {incident.service_id for incident in seen.incidents if incident.service_id}
     if services:
         return f"{len(services)} service{'s need' if len(services) > 1 else ' needs'} you"
     return "Nothing is known yet" if seen.status == "unknown" else "Nothing needs you"
@@ -126,6 +131,10 @@ def summary(seen: Overview, troubled: list[Slo]) -> str:
         return "The first minute is counted about 90 seconds after the start."
     if seen.fresh.stale_since:
         return "Figures stand still; what was missed is counted when worker and beat are back."
+    if seen.incidents:
+        worst, more = seen.incidents[0], len(seen.incidents) - 1
+        also = f", and {more} more {'are' if more > 1 else 'is'} open" if more else ""
+        return f"{worst.severity} {worst.title} is {worst.status}{also}."
     if troubled:
         rest = "" if len(troubled) == len(seen.slos) else " Everything else is within objectives."
         return f"{sentence(troubled[0])}{rest}"

@@ -3,15 +3,19 @@
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
 from accounts.models import User
 from accounts.roles import Role
 from accounts.services.tokens import create_token
+from catalog.models import Service
 from core import clock
-from incidents.services import intake
+from dashboard.queries import iso
+from incidents.services import intake, lifecycle
 from incidents.services.intake import AlertSignal
+from incidents.services.lifecycle import Opening
 from slo.domain.windows import BURN_WINDOWS
 from slo.tests.world import LAG, MINUTE, World
 from telemetry.services import breakers
@@ -137,23 +141,76 @@ def test_alerts_are_counted_and_link_to_their_page(api: Client, world: World) ->
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ("", "http://testserver/i/{incident}"),
-        ("/services/web/", "http://testserver/services/web/"),
+        ("", "{portal}/i/{incident}"),
+        ("/services/web/", "{portal}/services/web/"),
         ("http://prometheus:9090/graph?g0", "http://prometheus:9090/graph?g0"),
         ("http://[", "http://["),
     ],
 )
-def test_an_alert_links_to_what_explains_it(
-    api: Client, settings: Any, said: str, expected: str
-) -> None:
+def test_an_alert_links_to_what_explains_it(api: Client, said: str, expected: str) -> None:
     """What a sender calls its page is its own; without one, the incident's page explains."""
-    settings.PORTAL_URL = "http://testserver"
     signal = AlertSignal(
         source="generic", dedup_key="a", firing=True, severity="P1", title="Down", url=said
     )
     alert = intake.receive(signal, now=clock.now())
     assert alert is not None
-    assert get(api, "alerts")["alerts"][0]["url"] == expected.format(incident=alert.incident_id)
+    shown = get(api, "alerts")["alerts"][0]["url"]
+    assert shown == expected.format(portal=settings.PORTAL_URL, incident=alert.incident_id)
+
+
+def test_open_incidents_are_listed_and_count(api: Client, world: World) -> None:
+    """Those about which somebody must do something, the worst first; what is over is not."""
+    web = Service.objects.create(slug="web", name="Web")
+    hidden = Service.objects.create(slug="secret", name="Secret", is_private=True)
+    world.run(1)
+    slow, over, _, down = (
+        lifecycle.declare(Opening(severity, title, service_id=service), now=clock.now(), actor="t")
+        for severity, title, service in (
+            ("P1", "Web is slow", web.pk),
+            ("P0", "Was down", web.pk),
+            ("P0", "Hidden", hidden.pk),
+            ("P0", "Web is down", web.pk),
+        )
+    )
+    lifecycle.resolve(over.pk, now=clock.now(), actor="t")
+    body = get(api, "dashboard")
+    assert [row["id"] for row in body["incidents"]] == [down.pk, slow.pk]
+    assert body["status"] == "critical"
+    assert body["incidents"][0] == {
+        "id": down.pk,
+        "severity": "P0",
+        "status": "triggered",
+        "service": "web",
+        "title": "Web is down",
+        "assigned_to": None,
+        "opened_at": iso(down.opened_at),
+        "acknowledged_at": None,
+        "url": f"{settings.PORTAL_URL}/i/{down.pk}",
+    }
+    health = api.get("/sre/health")
+    assert health.status_code == 503
+    assert health.json()["components"]["incidents"]["open"] == {"P0": 1, "P1": 1}
+    assert metric_families(api)["sre_incidents_open"] == {
+        "P0": 1.0,
+        "P1": 1.0,
+        "P2": 0.0,
+        "P3": 0.0,
+    }
+    lifecycle.resolve(down.pk, now=clock.now(), actor="t")
+    assert get(api, "dashboard")["status"] == "degraded"
+
+
+def metric_families(api: Client) -> dict[str, dict[str, float]]:
+    """Return what `/sre/metrics` counts by severity."""
+    text = api.get("/sre/metrics").content.decode()
+    return {
+        family.name: {
+            sample.labels["severity"]: sample.value
+            for sample in family.samples
+            if "severity" in sample.labels
+        }
+        for family in text_string_to_metric_families(text)
+    }
 
 
 def test_health_is_503_when_critical(api: Client, world: World) -> None:
