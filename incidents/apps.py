@@ -2,7 +2,7 @@
 
 from django.apps import AppConfig
 
-from core import append_only, sealed
+from core import append_only, panels, sealed
 
 
 class IncidentsConfig(AppConfig):
@@ -14,4 +14,5 @@ class IncidentsConfig(AppConfig):
         """Have the timeline guarded, and the secrets of senders rotated with the others."""
         append_only.register("incidents_timelineentry")
         append_only.register("incidents_attempt", ended="ended_at")
+        panels.register("catalog.service", "incident:service-panel")
         sealed.register(sealed.SealedColumn("incidents.Integration", "signing_secret"))

@@ -3,11 +3,12 @@
 from django.urls import path
 
 from incidents import incident_views as views
-from incidents import simulation_views
+from incidents import list_views, simulation_views
 
 app_name = "incident"
 urlpatterns = [
-    path("incidents/", views.incident_list, name="list"),
+    path("incidents/", list_views.incident_list, name="list"),
+    path("incidents/panels/service/<slug:slug>/", list_views.service_panel, name="service-panel"),
     path("incidents/new/", views.declare, name="new"),
     path("incidents/simulate/", simulation_views.simulate_page, name="simulate"),
     path("i/<int:pk>", views.incident_detail, name="detail"),

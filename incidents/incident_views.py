@@ -1,4 +1,4 @@
-"""Pages of incidents: the list, one incident with its actions, and the link in a message."""
+"""Pages of one incident: what happens, its actions, and the link in a message."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,7 +18,6 @@ from accounts.roles import Role
 from core import clock
 from core.errors import DomainError, Forbidden, NotFound
 from core.htmx import render_page
-from core.pagination import keyset_page
 from incidents.domain.lifecycle import Status
 from incidents.incident_forms import (
     AssignForm,
@@ -28,52 +27,12 @@ from incidents.incident_forms import (
     SeverityForm,
     SnoozeForm,
 )
-from incidents.models import OPEN_STATES, Incident, IncidentChannel, Severity
+from incidents.models import OPEN_STATES, Incident, IncidentChannel
 from incidents.queries.incidents import clocks, next_call, possible, visible_incidents
 from incidents.queries.quorum import answers_of
 from incidents.services import channels, lifecycle, merging
 from incidents.services.lifecycle import Opening
 from incidents.services.messages import read_ack_token
-
-PAGE_SIZE = 50
-
-
-@require_safe
-@requires(Role.VIEWER)
-def incident_list(request: HttpRequest) -> HttpResponse:
-    """Show incidents, open ones unless asked otherwise, newest first."""
-    user = signed_in(request)
-    state, severity = request.GET.get("state", "open"), request.GET.get("severity", "")
-    rows = visible_incidents(user)
-    if state == "open":
-        rows = rows.open()  # type: ignore[attr-defined]
-    elif state in set(Status):
-        rows = rows.filter(status=state)
-    if severity in Severity.values:
-        rows = rows.filter(severity=severity)
-    if request.GET.get("mine"):
-        rows = rows.filter(assigned_to=user)
-    if words := request.GET.get("q", "").strip():
-        rows = rows.filter(title__icontains=words)
-    page = keyset_page(
-        rows,
-        ordering=["-opened_at", "-id"],
-        cursor=request.GET.get("cursor") or None,
-        size=PAGE_SIZE,
-    )
-    context = {
-        "page": page,
-        "incidents": page.rows,
-        "state": state,
-        "severity": severity,
-        "q": request.GET.get("q", ""),
-        "mine": request.GET.get("mine", ""),
-        "states": [("open", "Open"), *((s, s.capitalize()) for s in Status), ("all", "All")],
-        "severities": Severity.choices,
-        "can_act": user.has_role(Role.RESPONDER),
-        "now": clock.now(),
-    }
-    return render_page(request, "incidents/list.html", context, partial="rows")
 
 
 @require_safe

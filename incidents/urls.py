@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from incidents import silence_views, views
+from incidents import list_views, silence_views
 
 app_name = "incidents"
 urlpatterns = [
-    path("", views.alert_list, name="alerts"),
+    path("", list_views.alert_list, name="alerts"),
     path("quiet/", silence_views.silence_list, name="silences"),
     path("silences/new/", silence_views.silence_new, name="silence-new"),
     path("silences/<int:pk>/end/", silence_views.silence_end, name="silence-end"),

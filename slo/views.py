@@ -7,6 +7,7 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import condition, require_safe
@@ -25,6 +26,7 @@ from slo.domain.judging import NAMES
 from slo.domain.plans import Method
 from slo.domain.state import State
 from slo.domain.windows import BURN_WINDOWS, Window
+from slo.exports import objectives_csv
 from slo.models import CompositeMember, Round, Slo
 from slo.queries import SliceReader, figures, history, ledgers, plans
 from slo.services import input_checks
@@ -70,11 +72,15 @@ def list_tag(request: HttpRequest) -> str | None:
 @require_safe
 @requires(Role.VIEWER)
 @condition(etag_func=list_tag)
-def slo_list(request: HttpRequest) -> HttpResponse:
-    """Show all SLOs with state, budget and burn; filter, search, sort."""
+def slo_list(request: HttpRequest) -> HttpResponseBase:
+    """Show all SLOs with state, budget and burn; filter, search, sort, export (`format=csv`)."""
     found = filtered(Slo.objects.visible_to(signed_in(request)), request)
     round_ = figures.newest()
-    page = Paginator(ordered(found, request, round_), PAGE_SIZE).get_page(request.GET.get("page"))
+    pks = ordered(found, request, round_)
+    if request.GET.get("format") == "csv":
+        rows = Slo.objects.select_related("sli__service").prefetch_related("versions").in_bulk(pks)
+        return objectives_csv(figures.attach([rows[pk] for pk in pks if pk in rows], round_))
+    page = Paginator(pks, PAGE_SIZE).get_page(request.GET.get("page"))
     slos = figures.attach(in_order(list(page.object_list)), round_)
     recent = last_day(slos)
     context = {

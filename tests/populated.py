@@ -251,6 +251,7 @@ def _parameters() -> Iterator[tuple[str, str]]:
     yield "services/teams/", "team-0"
     yield "services/", "users-api"
     yield "slo/panels/service/", "users-api"
+    yield "incidents/panels/service/", "users-api"
     yield "slo/", "users-api-availability"
     yield "integrations/events/", str(_newest(InboundEvent).pk)
     # Not those of senders, which begin alike.

@@ -1,17 +1,25 @@
 """Pages of incidents: what each role sees and does, and the link in a message."""
 
+import csv
+import html
+import io
 import re
 from datetime import timedelta
 
 import pytest
 from django.test import Client
 
+from accounts.models import User
 from accounts.roles import Role
 from accounts.tests.cast import signed_in
 from catalog.models import Service, Team
+from incidents.list_views import PAGE_SIZE
 from incidents.models import Incident
-from incidents.services import lifecycle
+from incidents.services import intake, lifecycle
+from incidents.services.intake import AlertSignal
 from incidents.tests.oncall_portal import Portal, portal
+from notifications.models import ContactMethod
+from oncall.models import ServicePolicy
 
 __all__ = ["portal"]
 
@@ -93,6 +101,73 @@ def test_lists_filter(portal: Portal) -> None:
     assert shown("state=all&severity=P0") == {one.pk}
     assert shown("state=all&q=search") == {two.pk}
     assert shown("state=all&mine=1") == set()
+
+
+def test_lists_of_incidents_and_alerts_have_pages_filters_and_an_export(portal: Portal) -> None:
+    """Each row is on exactly one page, whatever is filtered, and all of them are in the export."""
+    other = Service.objects.create(slug="search", name="Search")
+    for number in range(PAGE_SIZE + 5):
+        signal = AlertSignal(
+            source="test",
+            dedup_key=f"disk {number}",
+            firing=True,
+            severity="P2",
+            title="=1+1" if number else "disk",
+            service=portal.service if number % 10 else other,
+            group_key=str(number),
+        )
+        intake.receive(signal, now=portal.now)
+    client = signed_in(Role.VIEWER)
+
+    def followed(address: str) -> list[str]:
+        """Return the links to incidents on all pages."""
+        found, page = [], client.get(address).content.decode()
+        while True:
+            table = page.split("<tbody>")[1]
+            found += re.findall(r'"/i/(\d+)"', table)
+            following = re.search(r'rel="next" href="([^"]+)"', page)
+            if following is None:
+                return found
+            page = client.get(
+                address.split("?", maxsplit=1)[0] + html.unescape(following[1])
+            ).content.decode()
+
+    everything = sorted(str(incident.pk) for incident in Incident.objects.all())
+    for address in ("/incidents/", "/alerts/"):
+        assert sorted(followed(address)) == everything
+        assert len(followed(f"{address}?service=search&state=all")) == 6
+        answer = client.get(f"{address}?format=csv&service=checkout")
+        assert answer["Content-Disposition"].startswith("attachment")
+        rows = list(csv.DictReader(io.StringIO(answer.getvalue().decode())))
+        assert len(rows) == PAGE_SIZE - 1
+        assert {row["title"] for row in rows} == {"'=1+1"}
+        assert client.get(f"{address}?cursor=rubbish").status_code == 400
+
+
+def test_a_services_page_says_what_is_wrong_and_who_is_called(portal: Portal) -> None:
+    client = signed_in(Role.VIEWER)
+    assert (
+        "/incidents/panels/service/checkout/" in client.get("/services/checkout/").content.decode()
+    )
+    quiet = client.get("/incidents/panels/service/checkout/").content.decode()
+    assert "alice" in quiet
+    assert "Standard" in quiet
+    incident = portal.open_incident("Checkout answers 500")
+    told = client.get("/incidents/panels/service/checkout/").content.decode()
+    assert f"#{incident.pk} Checkout answers 500" in told
+    ServicePolicy.objects.all().delete()
+    assert "No policy calls" in client.get("/incidents/panels/service/checkout/").content.decode()
+    Service.objects.update(is_private=True)
+    assert client.get("/incidents/panels/service/checkout/").status_code == 404
+
+
+def test_a_page_says_that_nobody_could_be_called(portal: Portal) -> None:
+    ContactMethod.objects.all().delete()
+    User.objects.update(email="")
+    incident = portal.open_incident()
+    page = signed_in(Role.VIEWER).get(f"/i/{incident.pk}").content.decode()
+    assert "Nobody could be called." in page
+    assert "The pager calls within a second" not in page
 
 
 def test_declared_by_a_person(portal: Portal) -> None:

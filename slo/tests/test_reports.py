@@ -145,6 +145,21 @@ def test_history_tells_what_was_known_and_what_is_counted_now(world: World, page
     assert "Give a time" in page.get("/slo/users-api-availability/?at=soon").content.decode()
 
 
+def test_the_list_is_exported_with_its_filters(world: World, page: Client) -> None:
+    before = page.get("/slo/?format=csv").getvalue().decode()
+    assert {row["state"] for row in csv.DictReader(io.StringIO(before))} == {"no_data"}
+    world.run(2, 100, errors=10)
+    text = page.get("/slo/?format=csv&q=users-api").getvalue().decode()
+    rows = {row["slug"]: row for row in csv.DictReader(io.StringIO(text))}
+    assert len(rows) == 4
+    row = rows["users-api-availability"]
+    assert (row["good"], row["total"], row["objective"]) == ("200", "220", "0.999")
+    assert float(row["burn_rate_1h"]) == pytest.approx(20 / 220 / 0.001)
+    assert (
+        "users-api-latency" not in page.get("/slo/?format=csv&state=exhausted").getvalue().decode()
+    )
+
+
 def test_an_unchanged_poll_of_the_list_costs_one_read(
     world: World, page: Client, django_assert_num_queries: Any
 ) -> None:
