@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.access import public, requires, signed_in
 from accounts.roles import Role
-from core import clock
+from core import clock, mail
 from core.errors import DomainError, NotFound
 from core.htmx import render_page
 from notifications.domain.kinds import Kind
@@ -191,5 +191,6 @@ def _page(
         "rule_form": rule_form or RuleForm(person=user),
         "code_form": CodeForm(),
         "push_key": contacts.push_key(),
+        "mail_is_printed": mail.is_only_printed(),
     }
     return render_page(request, "notifications/mine.html", context, status=status)

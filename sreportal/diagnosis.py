@@ -20,6 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 from kombu.connection import Connection
 from kombu.exceptions import KombuError
 
+from core import mail
 from core.models import JobSlot, ProcessHeartbeat
 
 PACKAGES = ("Django", "djangorestframework", "celery", "kombu", "gunicorn", "redis")
@@ -171,7 +172,13 @@ def _ticks(now: datetime) -> Iterator[Finding]:
 
 def _blind_spots() -> Iterator[Finding]:
     yield Finding("other machines", Verdict.BLIND, "Only what shares this database is seen.")
-    yield Finding("email", Verdict.BLIND, "Whether mail arrives shows in a mailbox only.")
+    if mail.is_only_printed():
+        detail = (
+            "Printed where the portal runs, and sent to nobody. Set EMAIL_URL to a mail server."
+        )
+        yield Finding("email", Verdict.NOTE, detail)
+    else:
+        yield Finding("email", Verdict.BLIND, "Whether mail arrives shows in a mailbox only.")
     if settings.HTTPS:
         detail = "Certificate and proxy are looked at from outside, not from here."
         yield Finding("proxy", Verdict.BLIND, detail)

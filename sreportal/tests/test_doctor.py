@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.core.management import call_command
-from django.test import override_settings
+from django.test import Client, override_settings
 
+from accounts.models import User
+from accounts.roles import Role
 from core import ticks
 from sreportal.diagnosis import PROCESSES, Verdict, examine
 
@@ -38,6 +40,17 @@ def test_dead_broker_is_named() -> None:
 def test_it_says_what_it_cannot_see() -> None:
     """Nothing unseen is reported as well."""
     assert {"other machines", "email"} <= {n for n, v in verdicts().items() if v is Verdict.BLIND}
+
+
+def test_email_that_is_only_printed_is_said(client: Client) -> None:
+    """Without a mail server nobody is reached by email: the doctor and the person's page say so."""
+    client.force_login(User.objects.create_user("ann", role=Role.RESPONDER))
+    assert "No mail server is set" not in client.get("/contact/").content.decode()
+    with override_settings(EMAIL_BACKEND="django.core.mail.backends.console.EmailBackend"):
+        assert verdicts()["email"] is Verdict.NOTE
+        page = client.get("/contact/").content.decode()
+    assert "No mail server is set" in page
+    assert "only your account" not in page
 
 
 def test_json_and_exit_status_agree(capsys: pytest.CaptureFixture[str]) -> None:
