@@ -1,6 +1,6 @@
 """What the SLO page draws, from slices."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -65,17 +65,23 @@ class Marks:
     markers: list[Marker]
 
 
-def marks(slo: Slo, window: Window) -> Marks:
-    """Return incidents, deploys, chaos runs, notes and corrections that touch `window`."""
+def marks(slo: Slo, happened: Iterable[ledgers.Source], window: Window) -> Marks:
+    """Return incidents, deploys, chaos runs, notes and corrections as charts draw them.
+
+    Args:
+        slo: Whose corrections are drawn, too.
+        happened: What happened in `window`.
+        window: Charts of any part of it leave out what lies outside of theirs.
+    """
     bands, markers = [], []
-    for found in ledgers.happenings(slo, window):
-        happened = found.happening
-        tone = TONES[happened.cause]
-        end = window.end if happened.is_open else happened.end
-        if end is not None and end > happened.start:
-            bands.append(Band(happened.start, end, found.title, tone))
+    for found in happened:
+        one = found.happening
+        tone = TONES[one.cause]
+        end = window.end if one.is_open else one.end
+        if end is not None and end > one.start:
+            bands.append(Band(one.start, end, found.title, tone))
         else:
-            markers.append(Marker(happened.start, found.title, tone, found.url))
+            markers.append(Marker(one.start, found.title, tone, found.url))
     for correction, span in ledgers.corrected(slo, window):
         bands.append(Band(span.start, span.end, f"Corrected: {correction.reason}", "none"))
     return Marks(bands, markers)

@@ -192,14 +192,18 @@ def drawn(slo: Slo, shown: str, *, end: datetime) -> dict[str, Any]:
     plan, reader = plans.of(slo), SliceReader()
     window = slo_window(slo, end=end)
     recent = Window(end - RANGES.get(shown, RANGES["3h"]), end)
-    happened, lately = charts.marks(slo, window), charts.marks(slo, recent)
-    spent = None if plan.is_composite else ledgers.of(slo, end + plan.rule.delay, plan)
+    widest = Window(min(window.start, recent.start), end)
+    found = ledgers.happenings(slo, widest)
+    happened = charts.marks(slo, found, widest)
+    spent = None
+    if not plan.is_composite:
+        spent = ledgers.of(slo, end + plan.rule.delay, plan, happened=found)
     return {
         "range": shown if shown in RANGES else "3h",
         "ranges": [(name, name) for name in RANGES],
         "budget_chart": charts.budget_chart(plan, reader, since_data(slo, window), happened),
-        "sli_chart": charts.sli_chart(plan, reader, since_data(slo, recent), lately),
-        "burn_chart": charts.burn_chart(plan, reader, since_data(slo, recent), lately),
+        "sli_chart": charts.sli_chart(plan, reader, since_data(slo, recent), happened),
+        "burn_chart": charts.burn_chart(plan, reader, since_data(slo, recent), happened),
         "ledger": spent,
         "members": CompositeMember.objects.filter(sli=slo.sli).select_related("slo")
         if plan.is_composite

@@ -134,8 +134,12 @@ class Alert(models.Model):
 
     @property
     def group_digest(self) -> str:
-        """Which alerts are one incident: those of one sender and service with one group key."""
-        sender = f"integration:{self.integration_id}" if self.integration_id else self.source
+        """Which alerts are one incident: those of one sender and service with one group key.
+
+        The portal is one sender where its alerts have a group key; else each source is one.
+        """
+        own = "portal" if self.group_key else self.source
+        sender = f"integration:{self.integration_id}" if self.integration_id else own
         parts = (sender, str(self.service_id or ""), self.group_key or self.dedup_key)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 

@@ -17,6 +17,7 @@ from core.bulk import Inserts, reserve_ids
 from core.errors import Conflict, InvalidInput
 from incidents.domain.lifecycle import OPEN, Action, Status
 from incidents.domain.response_targets import Standing, standing_at
+from incidents.domain.severities import AT_LEAST_ONCE
 from incidents.models import Alert, AlertLogEntry, Deadline, Incident, TimelineEntry
 from incidents.queries.configuration import Configuration, current
 from incidents.queries.quorum import Quorum
@@ -345,7 +346,10 @@ def set_severity(
 
 
 def raise_severity(incident: Incident, severity: str, acts: Acts, *, now: datetime) -> None:
-    """Let an alert make a locked incident worse, unless a person set how bad it is."""
+    """Let an alert make a locked incident worse, unless a person set how bad it is.
+
+    Worse than what somebody acknowledged, and urgent: people are called anew.
+    """
     if incident.is_severity_set or severity >= incident.severity:
         return
     before, incident.severity = incident.severity, severity
@@ -353,6 +357,9 @@ def raise_severity(incident: Incident, severity: str, acts: Acts, *, now: dateti
     text = f"{before} → {severity}: an alert is worse."
     timeline.write(incident, Kind.ACTION, "severity", now=now, text=text)
     acts.add("incident.severity_raised", incident, None, severity=[before, severity])
+    if incident.status != Status.TRIGGERED and severity in AT_LEAST_ONCE:
+        why = f"It was {before} when somebody took it on."
+        unacknowledge_locked(incident, acts, now=now, actor=None, why=why)
 
 
 acknowledge = changes(acknowledge_locked)

@@ -58,6 +58,31 @@ def test_nobody_is_called_after_an_acknowledgement(portal: Portal) -> None:
     assert portal.paged() == [(0, "alice")]
 
 
+@pytest.mark.parametrize(
+    ("was", "becomes", "is_called"),
+    [("P3", "P0", True), ("P1", "P0", True), ("P2", "P1", True), ("P3", "P2", False)],
+)
+@pytest.mark.parametrize("key", ["disk", "another"])
+@pytest.mark.parametrize("answer", ["acknowledge", "snooze", "mitigate"])
+def test_what_becomes_urgent_after_an_answer_calls_anew(
+    portal: Portal, was: str, becomes: str, is_called: bool, key: str, answer: str
+) -> None:
+    """Somebody took on a slow leak; the flood in the same group wakes whoever is on call."""
+    incident = portal.alert("disk", severity=was, group_key="disks")
+    assert incident is not None
+    until = {"until": portal.now + timedelta(hours=12)} if answer == "snooze" else {}
+    getattr(lifecycle, answer)(incident.pk, now=portal.now, actor=portal.people["alice"], **until)
+    called = len(portal.paged())
+    portal.fast_forward(minutes=5)
+    portal.alert(key, severity=becomes, group_key="disks")
+    assert [name for _, name in portal.paged()[called:]] == (["alice"] if is_called else [])
+    incident.refresh_from_db()
+    assert incident.severity == becomes
+    assert (incident.status == "triggered") is is_called
+    portal.alert(key, severity=becomes, group_key="disks")
+    assert len(portal.paged()) == called + is_called
+
+
 def test_acknowledged_and_not_resolved_tells_the_next_levels(portal: Portal) -> None:
     """P0: L2 an hour after the acknowledgement, L3 after two, L4 after four; nothing repeats."""
     incident = portal.open_incident(severity="P0")

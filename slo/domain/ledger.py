@@ -35,6 +35,8 @@ class Happening:
         start: When it began.
         end: When it ended; None while it goes on, or when it was a moment.
         is_open: Whether it still goes on.
+        rank: How grave it is among those of its kind; 0 is the gravest.
+        is_consequence: Whether the bad events brought it about: it answers where nothing else does.
     """
 
     key: str
@@ -42,6 +44,8 @@ class Happening:
     start: datetime
     end: datetime | None = None
     is_open: bool = False
+    rank: int = 0
+    is_consequence: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,19 @@ def responsible(happenings: Sequence[Happening], window: Window) -> list[tuple[s
     """Cut `window` into stretches with the key of the happening that answers for each.
 
     Stretches are whole minutes, cover the window without overlap, and touch: their counts add up
-    to the window's exactly. Between happenings of one kind the one that began first answers.
+    to the window's exactly. Between happenings of one kind the graver one answers, and of those the
+    one that began first; consequences come last of all.
     """
     order = list(Cause)
     spans = sorted(
         ((span, h) for h in happenings if (span := _span(h, window)) is not None),
-        key=lambda pair: (order.index(pair[1].cause), pair[1].start, pair[1].key),
+        key=lambda pair: (
+            pair[1].is_consequence,
+            order.index(pair[1].cause),
+            pair[1].rank,
+            pair[1].start,
+            pair[1].key,
+        ),
     )
     borders = sorted({window.start, window.end, *(at for s, _ in spans for at in (s.start, s.end))})
     cut: list[tuple[str | None, Window]] = []

@@ -1,12 +1,15 @@
 """The ledger of one objective: what took how much of its budget."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from core.errors import Conflict
-from incidents.models import Alert, ChangeEvent
+from incidents.domain.lifecycle import Status
+from incidents.models import Alert, ChangeEvent, Incident, Severity
 from slo.domain.corrections import occurrences
 from slo.domain.judging import Judgement, Reading, judge
 from slo.domain.ledger import Cause, Entry, Happening, ledger, responsible
@@ -15,6 +18,9 @@ from slo.domain.rounds import pieces
 from slo.domain.windows import Window
 from slo.models import Annotation, Correction, Slo
 from slo.queries import SliceReader, adjustments, plans
+
+# The source of alerts that budgets raise themselves.
+_OF_BUDGETS = "slo"
 
 
 @dataclass(frozen=True)
@@ -72,13 +78,20 @@ class Source:
     url: str
 
 
-def of(slo: Slo, watermark: datetime, plan: Plan | None = None) -> Ledger:
+def of(
+    slo: Slo,
+    watermark: datetime,
+    plan: Plan | None = None,
+    *,
+    happened: Sequence[Source] | None = None,
+) -> Ledger:
     """Return what took the budget of the window that ends at `watermark`.
 
     Args:
         slo: With `sli` loaded.
         watermark: End of the last measured minute; before it by the delay of the SLO's source.
         plan: Of the SLO, when it is at hand.
+        happened: What happened in that window at least, when it is at hand.
 
     Raises:
         Conflict: The SLO is a composite: its members' budgets are spent, each with a ledger.
@@ -87,7 +100,9 @@ def of(slo: Slo, watermark: datetime, plan: Plan | None = None) -> Ledger:
     if plan.is_composite:
         raise Conflict("A composite has no events of its own: see the ledgers of its members.")
     window = plan.rule.windows(watermark)[OWN]
-    found = {source.happening.key: source for source in happenings(slo, window)}
+    if happened is None:
+        happened = happenings(slo, window)
+    found = {source.happening.key: source for source in happened}
     cut = responsible([source.happening for source in found.values()], window)
     parts = [*pieces(plan, [window]), *(part for _, part in cut)]
     reading = Reading(
@@ -106,22 +121,35 @@ def of(slo: Slo, watermark: datetime, plan: Plan | None = None) -> Ledger:
 
 
 def happenings(slo: Slo, window: Window) -> list[Source]:
-    """Return annotations and changes of the service and, as incidents, alerts on it that were not its budget's.
+    """Return annotations, changes and incidents of the service, and alerts that belong to none.
 
-    An alert that a burn rate raised is the consequence of the bad events, not their cause.
+    An alert that a burn rate raised is the consequence of the bad events, not their cause. So is an
+    incident of such alerts alone.
     """
     service = slo.sli.service_id
     rows = Annotation.objects.filter(service=service, starts_at__lt=window.end).filter(
         Q(ends_at=None) | Q(ends_at__gt=window.start)
     )
-    alerts = Alert.objects.filter(service=service, opened_at__lt=window.end).exclude(source="slo")
-    alerts = alerts.filter(Q(resolved_at=None) | Q(resolved_at__gt=window.start))
+    lasted = Q(opened_at__lt=window.end) & (Q(resolved_at=None) | Q(resolved_at__gt=window.start))
+    its_alerts = Alert.objects.filter(incident=OuterRef("pk"))
+    incidents = (
+        Incident.objects.filter(lasted, service=service)
+        .exclude(status=Status.MERGED)
+        .annotate(
+            has_own=Exists(its_alerts.filter(source=_OF_BUDGETS)),
+            has_others=Exists(its_alerts.exclude(source=_OF_BUDGETS)),
+        )
+    )
+    alerts = Alert.objects.filter(lasted, service=service, incident=None).exclude(
+        source=_OF_BUDGETS
+    )
     changes = ChangeEvent.objects.filter(
         service=service, at__lt=window.end, at__gte=window.start
     ).order_by("at", "pk")
     return [
         *map(_annotation, rows),
         *map(_change, changes[:1000]),
+        *map(_incident, incidents[:1000]),
         *map(_alert, alerts[:1000]),
     ]
 
@@ -145,6 +173,22 @@ def _change(change: ChangeEvent) -> Source:
     return Source(happening, change.summary, change.url)
 
 
+def _incident(incident: Any) -> Source:
+    """Return an incident, with `has_own` and `has_others`; once mitigated it takes nothing more."""
+    end = incident.mitigated_at or incident.resolved_at
+    happening = Happening(
+        f"incident:{incident.pk}",
+        Cause.INCIDENT,
+        incident.opened_at,
+        end,
+        end is None,
+        rank=Severity.values.index(incident.severity),
+        is_consequence=incident.has_own and not incident.has_others,
+    )
+    title = f"{incident.severity} #{incident.pk} {incident.title}"
+    return Source(happening, title, incident.get_absolute_url())
+
+
 def _alert(alert: Alert) -> Source:
     happening = Happening(
         f"alert:{alert.pk}",
@@ -152,6 +196,7 @@ def _alert(alert: Alert) -> Source:
         alert.opened_at,
         alert.resolved_at,
         alert.resolved_at is None,
+        rank=len(Severity.values),
     )
     return Source(happening, alert.title, alert.url)
 

@@ -1,6 +1,6 @@
 """From burn rates and budgets to alerts, through the one intake."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -18,7 +18,12 @@ from slo.domain.state import State
 from slo.models import BudgetPolicy, Slo
 
 SOURCE = "slo"
-BURN, BUDGET, AT_RISK = "burn", "budget", "at-risk"
+# One alert pages and ends with its tiers; what burns on slowly is another, for days perhaps, and
+# must not keep the next outage from calling.
+BURN, SLOW_BURN, BUDGET, AT_RISK = "burn", "slow-burn", "budget", "at-risk"
+# Users notice one outage, however many objectives and rules see it: one incident of a service.
+SYMPTOMS = "symptoms"
+_GROUPS = {BURN: SYMPTOMS, SLOW_BURN: SLOW_BURN, BUDGET: BUDGET, AT_RISK: BUDGET}
 STANDARD = BudgetPolicy()
 # A firing alert says its newest figures so often; in between it only speaks when they matter.
 REPEAT = timedelta(minutes=5)
@@ -34,27 +39,31 @@ def announce(found: Round, *, now: datetime) -> None:
     slugs = {key.rpartition(":")[0] for key in firing}
     concerned = Slo.objects.filter(Q(pk__in=found.ids[speaking].tolist()) | Q(slug__in=slugs))
     policies = BudgetPolicy.objects.in_bulk()
+    told = _last_told(found.ids[np.isin(found.states, spent)].tolist(), firing)
     raised: dict[int, list[str]] = {}
     signals = []
     for pk, slug, policy in concerned.order_by("pk").values_list("pk", "slug", "policy_id"):
         figures = found.get(pk)
         if figures is None:
             continue
-        open_ = {kind: firing.get(f"{slug}:{kind}") for kind in (BURN, *_BUDGET_ALERTS)}
-        for kind, holds in _news(figures, policies.get(policy, STANDARD), open_, now=now):
-            if holds:
-                raised.setdefault(pk, []).append(kind)
-            else:
+        open_ = {kind: firing.get(f"{slug}:{kind}") for kind in _GROUPS}
+        policy_ = policies.get(policy, STANDARD)
+        for kind, holds in _news(figures, policy_, open_, now=now):
+            if not holds:
                 signals.append(AlertSignal(SOURCE, f"{slug}:{kind}", firing=False))
+            elif told.get(f"{slug}:{kind}", figures.state_since) <= figures.state_since:
+                raised.setdefault(pk, []).append(kind)
+    intake.receive_all([*signals, *_said(raised, found)], now=now)
+
+
+def _said(raised: Mapping[int, Sequence[str]], found: Round) -> Iterator[AlertSignal]:
     slos = Slo.objects.filter(pk__in=raised).order_by("pk").select_related("sli__service")
     for slo in slos.prefetch_related("versions"):
         figures = found.get(slo.pk)
         assert figures is not None
         for kind in raised[slo.pk]:
-            is_burn = kind == BURN
-            signal = _burn_signal(slo, figures) if is_burn else _budget_signal(kind, slo, figures)
-            signals.append(signal)
-    intake.receive_all(signals, now=now)
+            signal = _budget_signal if kind in _BUDGET_ALERTS else _burn_signal
+            yield signal(kind, slo, figures)
 
 
 def _news(
@@ -64,15 +73,41 @@ def _news(
 
     Lack of data ends nothing.
     """
-    share, burning = figures.share, open_[BURN]
-    if share is not None:
-        is_same = burning is not None and burning.facts.get("window") == NAMES[share.long]
-        if not is_same or _is_due(burning, now=now):
-            yield BURN, True
-    elif burning is not None and not figures.is_frozen:
-        yield BURN, False
+    yield from _burn_news(figures, open_, now=now)
     if figures.state is not State.NO_DATA:
         yield from _budget_news(figures.state, policy, open_, now=now)
+
+
+def _burn_news(
+    figures: Figures, open_: Mapping[str, Alert | None], *, now: datetime
+) -> Iterator[tuple[str, bool]]:
+    share, holding = figures.share, None
+    if share is not None:
+        holding = SLOW_BURN if share.urgency is Urgency.TICKET else BURN
+        burning = open_[holding]
+        is_same = burning is not None and burning.facts.get("window") == NAMES[share.long]
+        if not is_same or _is_due(burning, now=now):
+            yield holding, True
+    if figures.is_frozen:
+        return
+    if open_[BURN] is not None and holding != BURN:
+        yield BURN, False
+    # The fast tiers inhibit the slow ones: those neither speak nor end meanwhile.
+    if open_[SLOW_BURN] is not None and holding is None:
+        yield SLOW_BURN, False
+
+
+def _last_told(pks: Sequence[int], firing: Mapping[str, Alert]) -> dict[str, datetime]:
+    """Return when each budget alert that somebody ended by hand was opened, the newest one.
+
+    An exhausted budget stays so for weeks: it is said once, not again because it was resolved.
+    """
+    slugs = Slo.objects.filter(pk__in=pks).values_list("slug", flat=True) if pks else ()
+    silent = {f"{slug}:{kind}" for slug in slugs for kind in _BUDGET_ALERTS} - firing.keys()
+    if not silent:
+        return {}
+    ended = Alert.objects.filter(source=SOURCE, dedup_key__in=silent)
+    return dict(ended.order_by("opened_at").values_list("dedup_key", "opened_at"))
 
 
 def _budget_news(
@@ -87,7 +122,7 @@ def _budget_news(
             yield kind, False
 
 
-def _burn_signal(slo: Slo, figures: Figures) -> AlertSignal:
+def _burn_signal(kind: str, slo: Slo, figures: Figures) -> AlertSignal:
     share = figures.share
     assert share is not None
     name = NAMES[share.long]
@@ -96,7 +131,7 @@ def _burn_signal(slo: Slo, figures: Figures) -> AlertSignal:
     judged = figures.windows[name]
     return AlertSignal(
         source=SOURCE,
-        dedup_key=f"{slo.slug}:{BURN}",
+        dedup_key=f"{slo.slug}:{kind}",
         firing=True,
         severity=severity(slo, share),
         title=f"{slo.name}: burns its error budget {rate:.1f} × too fast ({name})",
@@ -106,6 +141,7 @@ def _burn_signal(slo: Slo, figures: Figures) -> AlertSignal:
             f" alert begins at {threshold:.3g}. {budget_left(slo, figures)}"
         ),
         url=reverse("slo:slo", args=[slo.slug]),
+        group_key=_GROUPS[kind],
         facts={
             "window": name,
             "burn_rate": rate,
@@ -128,6 +164,7 @@ def _budget_signal(kind: str, slo: Slo, figures: Figures) -> AlertSignal:
         service=slo.sli.service,
         detail=budget_left(slo, figures),
         url=reverse("slo:slo", args=[slo.slug]),
+        group_key=_GROUPS[kind],
         facts={
             "good": figures.good,
             "total": figures.total,

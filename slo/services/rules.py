@@ -14,9 +14,10 @@ from core import audit
 from incidents.models import Alert, Severity
 from incidents.services import intake
 from incidents.services.intake import AlertSignal
-from slo.domain.rules import Metric, Reading, Verdict, shown, verdict
+from slo.domain.rules import OF_REQUESTS, Metric, Reading, Verdict, shown, verdict
 from slo.models import ThresholdRule
 from slo.services import readings
+from slo.services.alerting import SYMPTOMS
 from slo.services.saving import save
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def _signal(finding: Finding, end: datetime) -> AlertSignal:
         service=finding.service,
         detail=f"{finding.sentence[:1].upper()}{finding.sentence[1:]}.",
         url=reverse("slo:rules"),
+        group_key=SYMPTOMS if rule.metric in OF_REQUESTS else "",
         facts={
             "rule": rule.slug,
             "value": None if value is None else float(value),

@@ -9,7 +9,9 @@ from django.test import Client
 from accounts.roles import Role
 from accounts.tests.cast import person
 from core.clock import floor_minute, now
-from incidents.models import Alert
+from incidents.models import Alert, Incident
+from incidents.services import lifecycle
+from incidents.services.lifecycle import Opening
 from incidents.tests.senders import integration_of
 from incidents.tests.senders import post as post_event
 from slo.domain.ledger import Cause
@@ -168,7 +170,7 @@ def test_an_override_expires(world: World, api: Client) -> None:
 
 
 def test_the_ledger_adds_up(world: World, api: Client) -> None:
-    """A deploy answers for what failed in its hour, the rest is unattributed."""
+    """A deploy answers for what failed in its hour, then the incident, the rest is unattributed."""
     world.run(2, 90, errors=10)
     at = world.minute.isoformat()
     post(
@@ -181,10 +183,36 @@ def test_the_ledger_adds_up(world: World, api: Client) -> None:
     assert (found["good"], found["bad"], found["unit"]) == (340, 60, "events")
     assert [(row["kind"], row["bad"]) for row in found["rows"]] == [
         ("deploy", 40),
-        ("unattributed", 20),
+        ("incident", 10),
+        ("unattributed", 10),
     ]
     shares = sum(row["share"] for row in found["rows"])
     assert shares == pytest.approx(1 - found["budget_remaining"])
+
+
+def test_incidents_take_what_failed_while_they_were_open(world: World, api: Client) -> None:
+    """A person's incident before a deploy; what the burn alerts opened, where nothing else answers."""
+    world.run(2, 90, errors=10)
+    burning = Incident.objects.get(title__contains="burns", severity="P0")
+    at = world.minute.isoformat()
+    deploy = {"service": "users-api", "kind": "deploy", "title": "v2", "starts_at": at}
+    ends = (world.minute + 4 * MINUTE).isoformat()
+    post(api, "annotations/", {**deploy, "ends_at": ends})
+    world.run(2, 80, errors=20)
+    opening = Opening("P1", "Slow", service_id=world.service.pk)
+    declared = lifecycle.declare(opening, now=world.minute, actor="ann")
+    world.run(1, 70, errors=30)
+    lifecycle.mitigate(declared.pk, now=world.minute, actor="ann")
+    world.run(3, 60, errors=40)
+    burning.refresh_from_db()
+    rows = get(api, f"slos/{SLO}/ledger/")["rows"]
+    assert [(row["kind"], row["title"], row["bad"]) for row in rows] == [
+        ("incident", f"{burning.severity} #{burning.pk} {burning.title}", 90),
+        ("deploy", "v2", 80),
+        ("incident", f"P1 #{declared.pk} Slow", 30),
+        ("unattributed", "", 10),
+    ]
+    assert rows[2]["url"] == f"/i/{declared.pk}"
 
 
 def test_an_annotation_with_a_key_is_changed_not_doubled(world: World, api: Client) -> None:

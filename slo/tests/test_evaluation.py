@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from core.models import JobSlot
-from incidents.models import Alert
+from incidents.models import Alert, Incident
+from incidents.services import lifecycle
 from slo.domain.windows import Window
 from slo.models import SliceBlock
 from slo.queries import SliceReader, gaps
@@ -128,6 +129,43 @@ def test_burn_alert_on_a_tier_one_service_is_p0_and_explains_itself(world: World
     assert "1000.0 × too fast (1h)" in alert.title
     assert alert.facts["threshold"] == 14.4
     assert alert.url == "/slo/users-api-availability/"
+
+
+def test_one_outage_is_one_incident_and_the_spent_budget_another(world: World) -> None:
+    """Availability and success burn, budgets are spent: nobody is woken four times for it."""
+    world.run(1, errors=100)
+    assert len(firing()) == 4
+    severities = {row.title.rpartition(": ")[2][:5]: row.severity for row in Incident.objects.all()}
+    assert severities == {"burns": "P0", "the e": "P1"}
+
+
+def test_the_next_outage_calls_while_the_last_one_still_burns_slowly(world: World) -> None:
+    """The tiers of a day and of three hold for days after an outage: a ticket, not a page."""
+    world.run(1, errors=100)
+    outage = Incident.objects.get(title__contains="burns")
+    lifecycle.acknowledge(outage.pk, now=world.minute, actor="ann")
+    world.run(31, good=100)
+    outage.refresh_from_db()
+    assert outage.status == "resolved"
+    assert "users-api-availability:slow-burn" in firing()
+    slow = Incident.objects.get(title__contains="(1d)")
+    assert slow.severity == "P2"
+    lifecycle.acknowledge(slow.pk, now=world.minute, actor="ann")
+    world.run(1, errors=100)
+    again = Incident.objects.filter(title__contains="burns", severity="P0", status="triggered")
+    assert again.count() == 1
+    assert "users-api-availability:slow-burn" in firing()
+    slow.refresh_from_db()
+    assert slow.status == "acknowledged"
+
+
+def test_an_exhausted_budget_is_not_said_again_because_somebody_resolved_it(world: World) -> None:
+    world.run(1, errors=100)
+    spent = Incident.objects.get(title__endswith="exhausted")
+    lifecycle.resolve(spent.pk, now=world.minute, actor="ann")
+    world.run(3, good=100)
+    assert "users-api-availability:budget" not in firing()
+    assert Incident.objects.filter(title__endswith="exhausted").count() == 1
 
 
 def test_three_requests_at_night_page_nobody(world: World) -> None:

@@ -35,6 +35,22 @@ def test_an_incident_answers_before_a_deploy_that_overlaps_it() -> None:
     ]
 
 
+def test_of_two_incidents_the_graver_answers_and_then_the_earlier() -> None:
+    """A small incident that nobody closed does not take what a great one cost."""
+    happenings = [
+        Happening("p3", Cause.INCIDENT, at(0), is_open=True, rank=3),
+        Happening("later", Cause.INCIDENT, at(25), at(40), rank=0),
+        Happening("burn", Cause.INCIDENT, at(0), at(600), is_consequence=True),
+        Happening("p0", Cause.INCIDENT, at(20), at(30), rank=0),
+    ]
+    assert responsible(happenings, WINDOW) == [
+        ("p3", Window(at(0), at(20))),
+        ("p0", Window(at(20), at(30))),
+        ("later", Window(at(30), at(40))),
+        ("p3", Window(at(40), at(600))),
+    ]
+
+
 def test_what_is_open_goes_on_to_the_end() -> None:
     """An incident without an end still takes budget."""
     cut = responsible([Happening("i", Cause.INCIDENT, at(590), is_open=True)], WINDOW)
@@ -57,6 +73,8 @@ HAPPENINGS = st.lists(
         key=st.uuids().map(str),
         cause=st.sampled_from(Cause),
         start=st.floats(-100, 700).map(at),
+        rank=st.integers(0, 3),
+        is_consequence=st.booleans(),
         end=st.none() | st.floats(0, 900).map(at),
         is_open=st.booleans(),
     ),
