@@ -30,18 +30,27 @@ REPEAT = timedelta(minutes=5)
 
 
 def announce(found: Round, *, now: datetime) -> None:
-    """Open, refresh or resolve burn alerts and exhausted-budget alerts: those that need it."""
+    """Open, refresh or resolve burn alerts and exhausted-budget alerts: those that need it.
+
+    Alerts of SLOs that were switched off or deleted end.
+    """
     firing = {alert.dedup_key: alert for alert in Alert.objects.firing().filter(source=SOURCE)}
     spent = [STATES.index(State.EXHAUSTED), STATES.index(State.AT_RISK)]
     speaking = (found.tiers > 0) | np.isin(found.states, spent)
     if not firing and not speaking.any():
         return
     slugs = {key.rpartition(":")[0] for key in firing}
-    concerned = Slo.objects.filter(Q(pk__in=found.ids[speaking].tolist()) | Q(slug__in=slugs))
+    judged = Slo.objects.enabled()
+    concerned = judged.filter(Q(pk__in=found.ids[speaking].tolist()) | Q(slug__in=slugs))
+    kept = set(concerned.values_list("slug", flat=True)) if firing else set()
+    signals = [
+        AlertSignal(SOURCE, key, firing=False)
+        for key in firing
+        if key.rpartition(":")[0] not in kept
+    ]
     policies = BudgetPolicy.objects.in_bulk()
     told = _last_told(found.ids[np.isin(found.states, spent)].tolist(), firing)
     raised: dict[int, list[str]] = {}
-    signals = []
     for pk, slug, policy in concerned.order_by("pk").values_list("pk", "slug", "policy_id"):
         figures = found.get(pk)
         if figures is None:

@@ -8,10 +8,12 @@ from incidents.services import intake
 from incidents.services.intake import AlertSignal
 from telemetry.queries import breakers
 
-__all__ = ["check_breakers"]
+__all__ = ["BREAKERS", "check_breakers"]
 
 SOURCE = "breaker"
 _OPEN = frozenset({"open", "forced_open"})
+# The alert of a breaker and the rule on open breakers are one incident of a service.
+BREAKERS = "breakers"
 
 
 def check_breakers(*, now: datetime) -> int:
@@ -50,5 +52,6 @@ def _signal(slug: str, name: str, service: Service | None, *, firing: bool) -> A
         service=service,
         detail="Calls behind it are refused until it lets some through to try." if firing else "",
         url="/sre/dashboard-ui",
+        group_key=BREAKERS,
         labels={"service": slug, "breaker": name},
     )

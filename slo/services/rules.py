@@ -18,6 +18,7 @@ from slo.domain.rules import OF_REQUESTS, Metric, Reading, Verdict, shown, verdi
 from slo.models import ThresholdRule
 from slo.services import readings
 from slo.services.alerting import SYMPTOMS
+from slo.services.breakers import BREAKERS
 from slo.services.saving import save
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _signal(finding: Finding, end: datetime) -> AlertSignal:
         service=finding.service,
         detail=f"{finding.sentence[:1].upper()}{finding.sentence[1:]}.",
         url=reverse("slo:rules"),
-        group_key=SYMPTOMS if rule.metric in OF_REQUESTS else "",
+        group_key=_group(Metric(rule.metric)),
         facts={
             "rule": rule.slug,
             "value": None if value is None else float(value),
@@ -127,6 +128,13 @@ def _signal(finding: Finding, end: datetime) -> AlertSignal:
             "watermark": end.isoformat(),
         },
     )
+
+
+def _group(metric: Metric) -> str:
+    """Return with which alerts of its service a rule is one incident; "" where it is one of its own."""
+    if metric in OF_REQUESTS:
+        return SYMPTOMS
+    return BREAKERS if metric is Metric.BREAKERS_OPEN else ""
 
 
 @transaction.atomic

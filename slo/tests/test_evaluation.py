@@ -8,7 +8,7 @@ from core.models import JobSlot
 from incidents.models import Alert, Incident
 from incidents.services import lifecycle
 from slo.domain.windows import Window
-from slo.models import SliceBlock
+from slo.models import SliceBlock, Slo
 from slo.queries import SliceReader, gaps
 from slo.services import evaluation, objectives
 from slo.tests.world import LAG, MINUTE, NOON, World
@@ -166,6 +166,19 @@ def test_an_exhausted_budget_is_not_said_again_because_somebody_resolved_it(worl
     world.run(3, good=100)
     assert "users-api-availability:budget" not in firing()
     assert Incident.objects.filter(title__endswith="exhausted").count() == 1
+
+
+def test_alerts_of_an_objective_that_is_gone_end(world: World) -> None:
+    """Switched off or deleted, nobody judges it any more: its incident must not stay for ever."""
+    world.run(1, errors=100)
+    off, gone = world.slo("availability"), world.slo("success")
+    Slo.objects.filter(pk=off.pk).update(is_enabled=False)
+    world.run(1, errors=100)
+    assert firing() == {"users-api-success:burn", "users-api-success:budget"}
+    gone.delete()
+    world.run(1, errors=100)
+    assert firing() == set()
+    assert not Incident.objects.open().exists()
 
 
 def test_three_requests_at_night_page_nobody(world: World) -> None:
