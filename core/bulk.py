@@ -6,7 +6,7 @@ JSON columns hold; nothing is validated here.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
-from django.db.models import BinaryField, Model
+from django.db.models import NOT_PROVIDED, BinaryField, Model
 
 from core import prepared
 
@@ -90,6 +90,10 @@ class Inserts:
                 field.
         """
         self._rows.setdefault(model, []).append({**_defaults(model), **columns})
+
+    def waits(self, each: Model) -> bool:
+        """Return whether an instance is yet to be written: what it holds then is stored."""
+        return any(each is other for other in self._objects.get(type(each), ()))
 
     def write(self) -> None:
         """Insert what was remembered: tables of instances first, each kind in the order it came."""
@@ -279,7 +283,8 @@ def _defaults(model: type[Model]) -> dict[str, Any]:
     return {
         str(field.column): field.get_default()
         for field in model._meta.concrete_fields
-        if not field.primary_key and (field.default in {dict, list} or not callable(field.default))
+        if not field.primary_key
+        and (field.default in {dict, list, NOT_PROVIDED} or not callable(field.default))
     }
 
 
@@ -291,13 +296,23 @@ def _columns(model: type[Model], *, with_key: bool = True) -> tuple[str, ...]:
 
 def _rows(model: type[Model], objects: Sequence[Model]) -> list[dict[str, Any]]:
     """Return the columns of instances, without the key where the database gives it."""
-    with_key = objects[0].pk is not None
-    fields = [
-        (str(field.column), field.pre_save)
-        for field in model._meta.concrete_fields
-        if with_key or not field.primary_key
-    ]
-    return [{column: value(each, add=True) for column, value in fields} for each in objects]
+    plain, others = _readers(model, with_key=objects[0].pk is not None)
+    rows = [{column: getattr(each, name) for column, name in plain} for each in objects]
+    for column, value in others:
+        for row, each in zip(rows, objects, strict=True):
+            row[column] = value(each, True)
+    return rows
+
+
+@lru_cache(maxsize=128)
+def _readers(
+    model: type[Model], *, with_key: bool
+) -> tuple[list[tuple[str, str]], list[tuple[str, Callable[[Model, bool], Any]]]]:
+    """Return how columns are read from instances: by an attribute, or by what sets it first."""
+    fields = [f for f in model._meta.concrete_fields if with_key or not f.primary_key]
+    sets = {f for f in fields if getattr(f, "auto_now", False) or getattr(f, "auto_now_add", False)}
+    plain = [(str(field.column), field.attname) for field in fields if field not in sets]
+    return plain, [(str(field.column), field.pre_save) for field in fields if field in sets]
 
 
 def _name(column: str) -> str:

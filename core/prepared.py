@@ -33,6 +33,9 @@ def execute(cursor: CursorWrapper, sql: str, types: Sequence[str], values: Seque
         name = f"sreportal_{len(names)}"
         # Beside what is counted and logged: it is of the connection, not of what is done now.
         with connection.wrap_database_errors:
+            if not names:
+                # They differ in the lengths of lists only: planning each anew would cost half of it.
+                cursor.cursor.execute("SET plan_cache_mode = force_generic_plan")
             cursor.cursor.execute(f"PREPARE {name} ({', '.join(types)}) AS {sql}")
         names[sql] = name
     cursor.execute(f"EXECUTE {name} ({', '.join(['%s'] * len(values))})", values)

@@ -26,7 +26,7 @@ class AlertQuerySet(models.QuerySet["Alert"]):
 
     def firing(self) -> Self:
         """Keep those that are wrong now."""
-        return self.filter(state=Alert.State.FIRING)
+        return self.filter(state=Alert.State.FIRING, resolved_at=None)
 
     def visible_to(self, user: "User") -> Self:
         """Keep those of services that `user` may know of."""
@@ -56,6 +56,7 @@ class Alert(models.Model):
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
+        db_index=False,
         related_name="alerts",
         help_text="Why nobody is called for it.",
     )
@@ -118,7 +119,8 @@ class Alert(models.Model):
         indexes = [
             models.Index(
                 fields=["severity", "-opened_at"],
-                condition=Q(state="firing"),
+                # Not by its state: looking an open alert up by its key must not find this one.
+                condition=Q(resolved_at=None),
                 name="incidents_alert_firing",
             ),
             models.Index(
@@ -127,6 +129,11 @@ class Alert(models.Model):
                 name="incidents_alert_ended",
             ),
             models.Index(fields=["-opened_at", "-id"], name="incidents_alert_newest"),
+            models.Index(
+                fields=["silenced_by"],
+                condition=Q(silenced_by__isnull=False),
+                name="incidents_alert_silenced",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -140,8 +147,12 @@ class Alert(models.Model):
         """
         own = "portal" if self.group_key else self.source
         sender = f"integration:{self.integration_id}" if self.integration_id else own
-        parts = (sender, str(self.service_id or ""), self.group_key or self.dedup_key)
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        return digest_of_group(sender, self.service_id, self.group_key or self.dedup_key)
+
+
+def digest_of_group(sender: str, service: int | None, key: str) -> str:
+    """Return the digest of a group; see `Alert.group_digest`."""
+    return hashlib.sha256("\0".join((sender, str(service or ""), key)).encode()).hexdigest()
 
 
 class AlertLogEntry(models.Model):

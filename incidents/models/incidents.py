@@ -80,7 +80,12 @@ class Incident(TimestampedModel):
         db_index=False,
     )
     integration = models.ForeignKey(
-        "incidents.Integration", null=True, blank=True, on_delete=models.SET_NULL, editable=False
+        "incidents.Integration",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        editable=False,
     )
     group = models.CharField(
         max_length=64, editable=False, help_text="Digest of what belongs together while it is open."
@@ -102,10 +107,16 @@ class Incident(TimestampedModel):
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
+        db_index=False,
         related_name="assigned_incidents",
     )
     merged_into = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="merged"
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="merged",
     )
     related = models.ManyToManyField("self", blank=True)
     opened_at = models.DateTimeField(editable=False)
@@ -172,6 +183,16 @@ class Incident(TimestampedModel):
                 name="incidents_incident_of_group",
             ),
             models.Index(fields=["-opened_at", "-id"], name="incidents_incident_newest"),
+            models.Index(
+                fields=["assigned_to"],
+                condition=Q(assigned_to__isnull=False),
+                name="incidents_incident_assigned",
+            ),
+            models.Index(
+                fields=["merged_into"],
+                condition=Q(merged_into__isnull=False),
+                name="incidents_incident_merged",
+            ),
             models.Index(fields=["service", "-opened_at"], name="incidents_incident_of_service"),
         ]
 

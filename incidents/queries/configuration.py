@@ -4,8 +4,9 @@ A process keeps what it read under the revision of the tables below (ADR 0012). 
 threads, and nobody changes what it returns.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Hashable
 from datetime import datetime
+from typing import Any, TypeVar
 
 from core import revisions
 from incidents.domain.response_targets import Target
@@ -16,6 +17,7 @@ from oncall.queries.policies import policies_for
 
 __all__ = ["REVISION", "TABLES", "Configuration", "current", "last_known"]
 
+T = TypeVar("T")
 REVISION = "intake"
 TABLES = (
     "incidents_integration", "incidents_responsetarget", "incidents_silence",
@@ -37,6 +39,7 @@ class Configuration:
         self._policies: dict[int | None, EscalationPolicy | None] = {}
         self._silences: list[Silence] | None = None
         self._targets: dict[str, Target] | None = None
+        self._made: dict[Hashable, Any] = {}
 
     def integration(self, digest: str) -> Integration | None:
         """Return the enabled integration of a key, by the digest of it."""
@@ -78,6 +81,18 @@ class Configuration:
             self._silences = list(Silence.objects.filter(is_ended=False).order_by("-ends_at", "pk"))
         return [each for each in self._silences if each.starts_at <= now < each.ends_at]
 
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what is made of the configuration, made once while it holds.
+
+        Args:
+            key: Of what it depends on beside the configuration.
+            make: Makes it.
+        """
+        if key not in self._made:
+            self._made[key] = make()
+        made: T = self._made[key]
+        return made
+
     def target(self, severity: str) -> Target:
         """Return what is promised for a severity."""
         if self._targets is None:
@@ -96,9 +111,14 @@ def last_known() -> Configuration:
     return _Kept.configuration
 
 
-def current() -> Configuration:
-    """Return what holds now."""
-    token = revisions.token_of(REVISION)
+def current(token: str | None = None) -> Configuration:
+    """Return what holds now.
+
+    Args:
+        token: The present one, where it was just asked for.
+    """
+    if token is None:
+        token = revisions.token_of(REVISION)
     kept = _Kept.configuration
     if not token or kept.token != token:
         kept = _Kept.configuration = Configuration(token)

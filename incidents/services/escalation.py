@@ -4,7 +4,7 @@ Whoever calls `begin` or `stop` holds the lock of the incident.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from accounts.models import User
 from incidents.domain.lifecycle import Status
 from incidents.models import EscalationRun, Incident, Page, TimelineEntry
+from incidents.queries.configuration import Configuration
 from incidents.services import pages, timeline
 from incidents.services.pages import FALLBACK, TAKEN, Place, Way, Ways
 from oncall.domain.escalations import Phase, Step, Urgency, WorkingHours, after_working_time
@@ -19,8 +20,8 @@ from oncall.models import EscalationPolicy
 from oncall.queries.policies import ladder_of, policy_for
 
 __all__ = [
-    "REASONS", "WAITING_FOR", "begin", "due_at", "next_at_once", "page_fallback", "page_person",
-    "planned", "stop", "tell_others",
+    "REASONS", "WAITING_FOR", "Plan", "begin", "due_at", "first_plan", "next_at_once", "page_fallback", "page_person",
+    "plan_of", "stop", "tell_others",
 ]  # fmt: skip
 
 State = EscalationRun.State
@@ -36,36 +37,77 @@ def begin(incident: Incident, phase: Phase, *, now: datetime) -> EscalationRun |
 
     Until it is acknowledged somebody is always called: without a policy, the fallback contact.
     """
-    run = planned(incident, phase, policy_for(incident.service), now=now)
-    if run is not None:
-        run.save(force_insert=True)
+    plan = plan_of(policy_for(incident.service), incident.severity, phase, day=now.date())
+    if plan is None:
+        return None
+    run = EscalationRun(**plan.run(incident, now=now))
+    run.save(force_insert=True)
     return run
 
 
-def planned(
-    incident: Incident, phase: Phase, policy: EscalationPolicy | None, *, now: datetime
-) -> EscalationRun | None:
-    """Return the run that `begin` stores, for a policy that is known."""
-    ladder = ladder_of(policy, incident.severity, phase) if policy else None
+@dataclass(frozen=True)
+class Plan:
+    """How a policy calls people for one severity in one phase.
+
+    Args:
+        policy_name: Of the policy; "" without one.
+        phase: What is waited for.
+        snapshot: The ladder, as runs keep it.
+        first: The first step; None where there is nobody to call.
+    """
+
+    policy_name: str
+    phase: Phase
+    snapshot: Mapping[str, Any]
+    first: Step | None
+
+    def run(self, incident: Incident, *, now: datetime) -> dict[str, Any]:
+        """Return the columns of a run of it for an incident that begins now."""
+        due, first = now, self.first
+        if first is not None:
+            due = due_at(self.snapshot.get("hours"), first, first.after, now=now)
+        return {
+            "incident_id": incident.pk,
+            "cycle": incident.cycle,
+            "phase": self.phase,
+            "policy_name": self.policy_name,
+            "snapshot": self.snapshot,
+            "started_at": now,
+            "due_at": due,
+            "look_at": due,
+        }
+
+
+def plan_of(
+    policy: EscalationPolicy | None, severity: str, phase: Phase, *, day: date
+) -> Plan | None:
+    """Return what `begin` does by a policy that is known; None where the phase calls nobody.
+
+    Args:
+        policy: None: only the fallback contact is there.
+        severity: P0 to P3.
+        phase: What is waited for.
+        day: On which it begins; holidays that follow it are kept.
+    """
+    ladder = ladder_of(policy, severity, phase) if policy else None
     if ladder is None and phase is Phase.UNRESOLVED:
         return None
     snapshot: dict[str, Any] = (
         {"steps": [], "loops": 1, "repeat_after_s": 0.0} if ladder is None else ladder.to_json()
     )
-    hours = _hours_to_json(policy, now) if policy is not None else None
-    if hours is not None:
-        snapshot["hours"] = hours
+    if policy is not None:
+        snapshot["hours"] = _hours_to_json(policy, day)
     first = ladder.steps[0] if ladder else None
-    due = due_at(hours, first, first.after, now=now) if first else now
-    return EscalationRun(
-        incident=incident,
-        cycle=incident.cycle,
-        phase=phase,
-        policy_name=policy.name if policy else "",
-        snapshot=snapshot,
-        started_at=now,
-        due_at=due,
-        look_at=due,
+    return Plan(policy.name if policy else "", phase, snapshot, first)
+
+
+def first_plan(
+    policy: EscalationPolicy | None, severity: str, *, day: date, configuration: Configuration
+) -> Plan | None:
+    """Return how a new incident calls people; made once a day while the configuration holds."""
+    return configuration.once(
+        ("plan", policy.pk if policy else None, severity, day),
+        lambda: plan_of(policy, severity, Phase.UNACKNOWLEDGED, day=day),
     )
 
 
@@ -162,8 +204,8 @@ def due_at(
     return after_working_time(now, wait, _hours_from(hours))
 
 
-def _hours_to_json(policy: EscalationPolicy, now: datetime) -> dict[str, Any]:
-    hours, today = policy.working_hours, now.date()
+def _hours_to_json(policy: EscalationPolicy, today: date) -> dict[str, Any]:
+    hours = policy.working_hours
     days_off = policy.holidays.dates.between(today, today + _LOOKS_AHEAD) if policy.holidays else ()
     return {
         "zone": str(hours.zone),

@@ -5,9 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from core.bulk import Inserts, select_rows
-from incidents.domain.lifecycle import OPEN, Status
+from incidents.domain.lifecycle import OPEN
 from incidents.models import Alert, Deadline, Incident, Integration, TimelineEntry
 from incidents.queries.configuration import Configuration, current
+from incidents.queries.outlook import TAKING, UNKNOWN, Outlook
 from incidents.queries.silences import first_match
 from incidents.services import deadlines, lifecycle, timeline
 from incidents.services.acts import Acts
@@ -18,9 +19,6 @@ __all__ = ["attach", "detach", "place", "worsen"]
 Kind = TimelineEntry.Kind
 # So many openings within so long, and an incident resolves only after it was quiet for a while.
 FLAPS, FLAP_WINDOW, FLAP_HOLD = 3, timedelta(minutes=30), timedelta(minutes=15)
-
-# Where an alert of the same group may belong.
-_TAKING = [*sorted(OPEN), Status.MERGED]
 
 
 def attach(alert: Alert, acts: Acts, *, now: datetime) -> None:
@@ -38,6 +36,7 @@ def place(
     configuration: Configuration,
     *,
     now: datetime,
+    outlook: Outlook = UNKNOWN,
 ) -> None:
     """Give firing alerts the incidents that they belong to, opening those that are missing.
 
@@ -60,10 +59,12 @@ def place(
             groups.setdefault(alert.group_digest, []).append(alert)
     for members in groups.values():
         members.sort(key=lambda alert: alert.severity)
-    known = _open_ones(sorted(groups))
+    known = _open_ones(sorted(groups)) if outlook.has_groups else {}
     missing = sorted(groups.keys() - known.keys())
     openings = [(_opening(group, groups[group][0]), groups[group][0].source) for group in missing]
-    opened = lifecycle.open_incidents(openings, acts, inserts, configuration, now=now)
+    opened = lifecycle.open_incidents(
+        openings, acts, inserts, configuration, now=now, outlook=outlook
+    )
     for group, incident in zip(missing, opened, strict=True):
         first, *others = groups[group]
         first.incident = incident
@@ -146,7 +147,7 @@ def _open_ones(groups: Sequence[str]) -> dict[str, Incident]:
     """Return the open incident of each group, locked; of a merged one that which it is part of."""
     if not groups:
         return {}
-    rows = select_rows(Incident, {"group": groups, "status": _TAKING}, lock=True)
+    rows = select_rows(Incident, {"group": groups, "status": TAKING}, lock=True)
     found = {row.group: row for row in rows if row.status in OPEN}
     merged = [row for row in rows if row.group not in found]
     if merged:

@@ -13,6 +13,7 @@ from catalog.models import Service
 from core.bulk import Inserts, reserve_ids, select_rows, update_rows
 from incidents.models import Alert, AlertLogEntry, InboundEvent, Integration, Severity
 from incidents.queries.configuration import Configuration, current
+from incidents.queries.outlook import UNKNOWN, Outlook
 from incidents.services import grouping
 from incidents.services.acts import Acts
 
@@ -122,6 +123,7 @@ def take_all(
     now: datetime,
     inserts: Inserts | None = None,
     configuration: Configuration | None = None,
+    outlook: Outlook = UNKNOWN,
 ) -> list[Alert | None]:
     """Do what many signals say, within the caller's transaction, who records `acts` at its end.
 
@@ -132,8 +134,10 @@ def take_all(
         signals: What is said.
         acts: Gets what is to be audited.
         now: The present.
-        inserts: Rows of the caller that go to the database before any of this.
+        inserts: Rows of the caller that go to the database with or before any of this, who writes
+            what is left in it.
         configuration: What holds now, where the caller knows.
+        outlook: What is known of those that fire.
 
     Returns:
         For each signal its alert, or None when it concerns none that is open, or came too late.
@@ -144,16 +148,21 @@ def take_all(
         django.db.DataError, TypeError, ValueError: One of them cannot be stored.
     """
     alerts: list[Alert | None] = [None] * len(signals)
-    inserts = Inserts() if inserts is None else inserts
+    rows = Inserts() if inserts is None else inserts
     for numbers in _waves(signals):
         chosen = [signals[number] for number in numbers]
         if chosen[0].firing:
-            done = _fire_all(chosen, acts, inserts, configuration or current(), now=now)
+            known = configuration or current()
+            done = _fire_all(chosen, acts, rows, known, now=now, outlook=outlook)
         else:
-            done = _resolve_all(chosen, acts, inserts, now=now)
+            rows.write()
+            done = _resolve_all(chosen, acts, rows, now=now)
         for number, alert in zip(numbers, done, strict=True):
             alerts[number] = alert
-    inserts.write()
+        # What comes later may be about what was just opened.
+        outlook = UNKNOWN
+    if inserts is None:
+        rows.write()
     return alerts
 
 
@@ -185,13 +194,16 @@ def _fire_all(
     configuration: Configuration,
     *,
     now: datetime,
+    outlook: Outlook,
 ) -> list[Alert | None]:
     """Open alerts, or keep the worst severity seen and the newest words of those that are open."""
-    known = _open_alerts(signals)
+    if outlook is UNKNOWN:
+        inserts.write()
+    known = _open_alerts(signals) if outlook.has_open else {}
     unknown = [signal for signal in signals if _identity(signal) not in known]
-    ended = _last_ends(unknown)
+    ended = _last_ends(unknown) if outlook.has_ended else {}
     fresh = [signal for signal in unknown if not _is_over(signal, ended)]
-    keys = reserve_ids(Alert, len(fresh))
+    keys = outlook.reserve(Alert, len(fresh))
     for pk, signal in zip(keys, fresh, strict=True):
         known[_identity(signal)] = _new(pk, signal, now=now)
         acts.add("alert.opened", known[_identity(signal)], signal.source)
@@ -206,12 +218,12 @@ def _fire_all(
             kind = Kind.OPENED if alert.pk in opened else Kind.REPEATED
             _log(inserts, alert, kind, signal, now=now)
     found = [alert for alert in alerts if alert is not None]
-    grouping.place(found, acts, inserts, configuration, now=now)
+    grouping.place(found, acts, inserts, configuration, now=now, outlook=outlook)
     inserts.add(*(alert for alert in found if alert.pk in opened))
-    inserts.write()
-    repeated = [alert for alert in found if alert.pk not in opened]
-    update_rows(Alert, [_columns(alert, _RENEWED) for alert in repeated])
-    grouping.worsen(repeated, acts, now=now)
+    if repeated := [alert for alert in found if alert.pk not in opened]:
+        inserts.write()
+        update_rows(Alert, [_columns(alert, _RENEWED) for alert in repeated])
+        grouping.worsen(repeated, acts, now=now)
     return alerts
 
 

@@ -13,13 +13,21 @@ from django.db import transaction
 
 from accounts.models import User
 from core.audit import Who
-from core.bulk import Inserts, reserve_ids
+from core.bulk import Inserts
 from core.errors import Conflict, InvalidInput
 from incidents.domain.lifecycle import OPEN, Action, Status
 from incidents.domain.response_targets import Standing, standing_at
 from incidents.domain.severities import AT_LEAST_ONCE
-from incidents.models import Alert, AlertLogEntry, Deadline, Incident, TimelineEntry
+from incidents.models import (
+    Alert,
+    AlertLogEntry,
+    Deadline,
+    EscalationRun,
+    Incident,
+    TimelineEntry,
+)
 from incidents.queries.configuration import Configuration, current
+from incidents.queries.outlook import UNKNOWN, Outlook
 from incidents.queries.quorum import Quorum
 from incidents.queries.targets import response_target
 from incidents.services import deadlines, escalation, timeline
@@ -96,11 +104,12 @@ def open_incidents(
     configuration: Configuration,
     *,
     now: datetime,
+    outlook: Outlook = UNKNOWN,
 ) -> list[Incident]:
     """Open incidents, each by somebody, and begin to call people; the caller writes `inserts`."""
     if not openings:
         return []
-    keys = reserve_ids(Incident, len(openings))
+    keys = outlook.reserve(Incident, len(openings))
     policies = configuration.policies({opening.service_id for opening, _ in openings})
     found = []
     for key, (opening, actor) in zip(keys, openings, strict=True):
@@ -117,10 +126,12 @@ def open_incidents(
         )
         due = deadlines.clocks(incident, configuration.target(incident.severity))
         policy = policies[incident.service_id]
-        inserts.add(
-            incident,
-            *filter(None, [escalation.planned(incident, Phase.UNACKNOWLEDGED, policy, now=now)]),
+        inserts.add(incident)
+        plan = escalation.first_plan(
+            policy, incident.severity, day=now.date(), configuration=configuration
         )
+        if plan is not None:
+            inserts.add_row(EscalationRun, **plan.run(incident, now=now))
         deadlines.add(inserts, incident, due)
         timeline.add(
             inserts, incident, Kind.OPENED, "open", now=now, actor=actor, text=opening.title

@@ -13,7 +13,7 @@ import structlog
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
 
 from core import audit
-from core.bulk import Inserts, reserve_ids
+from core.bulk import Inserts
 from core.combining import Combiner
 from incidents.domain.events import Act, AlertEvent, Reading
 from incidents.domain.lifecycle import Status
@@ -26,7 +26,9 @@ from incidents.models import (
     Incident,
     Integration,
 )
+from incidents.models.alerts import digest_of_group
 from incidents.queries.configuration import Configuration, current
+from incidents.queries.outlook import UNKNOWN, Outlook, look_ahead
 from incidents.services import heartbeats, intake, lifecycle
 from incidents.services.acts import Acts
 from incidents.services.intake import AlertSignal
@@ -148,11 +150,18 @@ def take(
 
 
 def _take_all(requests: Sequence[_Request]) -> Sequence[Taken | BaseException]:
+    try:
+        return _take_at_once(requests)
+    except InterfaceError:
+        raise
+    except (*_REFUSALS, OperationalError) as error:
+        # A deadlock ends here too; where the database is away, so is it for each of them.
+        log.info("intake_one_by_one", requests=len(requests), error=type(error).__name__)
     configuration = current()
-    holds = [_holds(request, configuration) for request in requests]
-    taken = iter(_take_held([each for each, held in zip(requests, holds, strict=True) if held],
-                            configuration))  # fmt: skip
-    return [next(taken) if held else IntegrationChanged() for held in holds]
+    return [
+        _take_alone(request) if _holds(request, configuration) else IntegrationChanged()
+        for request in requests
+    ]
 
 
 def _holds(request: _Request, configuration: Configuration) -> bool:
@@ -162,30 +171,48 @@ def _holds(request: _Request, configuration: Configuration) -> bool:
     return configuration.still_has(request.integration)
 
 
-def _take_held(
-    requests: Sequence[_Request], configuration: Configuration
-) -> Sequence[Taken | BaseException]:
+@transaction.atomic
+def _take_at_once(requests: Sequence[_Request]) -> Sequence[Taken | BaseException]:
+    """Store requests whose integrations hold and do what they say: all or none."""
+    outlook = _look_ahead(requests)
+    configuration = current(outlook.token)
+    holds = [_holds(request, configuration) for request in requests]
+    held = [request for request, is_held in zip(requests, holds, strict=True) if is_held]
+    taken = iter(_store(held, configuration, outlook))
+    return [next(taken) if is_held else IntegrationChanged() for is_held in holds]
+
+
+def _look_ahead(requests: Sequence[_Request]) -> Outlook:
+    conditions: dict[tuple[int, str], bool] = {}
+    groups: set[str] = set()
+    alerts = 0
+    for request in requests:
+        integration = request.integration
+        sender = f"integration:{integration.pk}"
+        for said in request.reading.events:
+            if said.act is not Act.TRIGGER:
+                continue
+            alerts += 1
+            conditions[integration.pk, said.dedup_key] = said.is_ordered
+            if said.pages:
+                key = said.group_key or said.dedup_key
+                groups.add(digest_of_group(sender, integration.service_id, key))
+    return look_ahead(conditions, groups=sorted(groups), events=len(requests), alerts=alerts)
+
+
+def _store(
+    requests: Sequence[_Request], configuration: Configuration, outlook: Outlook
+) -> list[Taken]:
+    """Store requests and do what they say, within the caller's transaction."""
     if not requests:
         return []
-    try:
-        return _take_at_once(requests, configuration)
-    except InterfaceError:
-        raise
-    except (*_REFUSALS, OperationalError) as error:
-        # A deadlock ends here too; where the database is away, so is it for each of them.
-        log.info("intake_one_by_one", requests=len(requests), error=type(error).__name__)
-    return [_take_alone(request) for request in requests]
-
-
-@transaction.atomic
-def _take_at_once(requests: Sequence[_Request], configuration: Configuration) -> list[Taken]:
-    """Store requests and do what they say: all or none."""
     now = max(request.now for request in requests)
     acts, inserts = Acts(), Inserts()
-    events = _events(requests)
+    events = _events(requests, outlook)
     inserts.add(*events)
     if any(request.has_others for request in requests):
         inserts.write()
+        outlook = UNKNOWN
     done = [
         _apply_others(request, event, acts, now=now)
         for request, event in zip(requests, events, strict=True)
@@ -202,14 +229,15 @@ def _take_at_once(requests: Sequence[_Request], configuration: Configuration) ->
         now=now,
         inserts=inserts,
         configuration=configuration,
+        outlook=outlook,
     )
     for (number, _), alert in zip(signals, alerts, strict=True):
         done[number] += alert is not None
     taken = [
-        _taken(request, event, count, [])
+        _taken(request, event, count, [], is_stored=not inserts.waits(event))
         for request, event, count in zip(requests, events, done, strict=True)
     ]
-    acts.record(now=now)
+    acts.record(now=now, inserts=inserts)
     return taken
 
 
@@ -219,7 +247,7 @@ def _take_alone(request: _Request) -> Taken | BaseException:
     try:
         with transaction.atomic():
             acts, inserts = Acts(), Inserts()
-            (event,) = _events([request])
+            (event,) = _events([request], UNKNOWN)
             inserts.add(event)
             inserts.write()
             done = _apply_others(request, event, acts, now=now)
@@ -244,7 +272,14 @@ def _take_alone(request: _Request) -> Taken | BaseException:
     return taken
 
 
-def _taken(request: _Request, event: InboundEvent, applied: int, failed: Sequence[str]) -> Taken:
+def _taken(
+    request: _Request,
+    event: InboundEvent,
+    applied: int,
+    failed: Sequence[str],
+    *,
+    is_stored: bool = True,
+) -> Taken:
     """Note at a request what became of it, where that is not what was thought."""
     error, reading = request.error, request.reading
     remarks = (*((str(error),) if error else ()), *reading.remarks, *failed)
@@ -252,7 +287,8 @@ def _taken(request: _Request, event: InboundEvent, applied: int, failed: Sequenc
         event.state = _state(error, failed=bool(failed or reading.remarks), applied=applied)
         event.problem = "\n".join(remarks)[:10_000]
         event.alerts = applied
-        event.save(update_fields=["state", "problem", "alerts"])
+        if is_stored:
+            event.save(update_fields=["state", "problem", "alerts"])
     return Taken(event, error, applied, tuple(remarks))
 
 
@@ -264,8 +300,8 @@ def settle(event: InboundEvent, *, actor: audit.Actor | str | None, now: datetim
         audit.record(act="inbound_event.settled", subject=event, actor=actor, now=now)
 
 
-def _events(requests: Sequence[_Request]) -> list[InboundEvent]:
-    keys = reserve_ids(InboundEvent, len(requests))
+def _events(requests: Sequence[_Request], outlook: Outlook) -> list[InboundEvent]:
+    keys = outlook.reserve(InboundEvent, len(requests))
     return [
         InboundEvent(
             pk=key,

@@ -152,7 +152,7 @@ def test_a_database_that_does_not_answer_is_503(monkeypatch: pytest.MonkeyPatch)
     def down(*_args: object, **_kwargs: object) -> None:
         raise DatabaseError("down: password=hunter2")
 
-    monkeypatch.setattr(receiving, "reserve_ids", down)
+    monkeypatch.setattr(receiving, "look_ahead", down)
     answer = post(f"/integrations/v1/generic/{key}/", bodies.GENERIC)
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"
