@@ -97,7 +97,7 @@ def record(
     record_all([Act(act, subject, actor, changes or {})], now=now)
 
 
-def record_all(acts: Sequence[Act], *, now: datetime, inserts: Inserts | None = None) -> None:
+def record_all(acts: Sequence[Act], *, now: datetime) -> None:
     """Append entries to the chain, in order, in the caller's transaction.
 
     On PostgreSQL the chain is locked until that transaction ends, so write this last, after the
@@ -106,18 +106,16 @@ def record_all(acts: Sequence[Act], *, now: datetime, inserts: Inserts | None = 
     Args:
         acts: What was done.
         now: When, aware.
-        inserts: Rows of the caller that are written together with the entries.
 
     Raises:
         RuntimeError: Outside a transaction: the entries and what they tell of must commit together.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("record() must share the transaction of the change it tells of")
-    entries = Inserts() if inserts is None else inserts
     if not acts:
-        entries.write()
         return
     seq, prev_hash = _locked_head()
+    entries = Inserts()
     for done in acts:
         seq += 1
         covered = {

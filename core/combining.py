@@ -25,6 +25,11 @@ class _Wish(Generic[Item, Result]):
     item: Item
     is_done: bool = False
     result: Result | BaseException | None = field(default=None)
+    # Held until it is done, or until it is this one's turn to work.
+    turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.turn.acquire()
 
 
 class Combiner(Generic[Item, Result]):
@@ -42,24 +47,41 @@ class Combiner(Generic[Item, Result]):
         self._work = work
         self._most = most
         self._waiting: deque[_Wish[Item, Result]] = deque()
-        self._at_work = threading.Lock()
+        # Of the queue and of whether anybody works.
+        self._mutex = threading.Lock()
+        self._is_busy = False
         self._expected = 1
         self._are_here = threading.Event()
 
     def do(self, item: Item) -> Result:
         """Return what became of an item, whichever thread worked on it."""
         wish: _Wish[Item, Result] = _Wish(item)
-        self._waiting.append(wish)
-        if len(self._waiting) >= self._expected:
-            self._are_here.set()
-        while not wish.is_done:
-            with self._at_work:
-                if not wish.is_done:
-                    self._await_company()
-                    self._work_on(self._next())
+        with self._mutex:
+            self._waiting.append(wish)
+            if len(self._waiting) >= self._expected:
+                self._are_here.set()
+            must_wait, self._is_busy = self._is_busy, True
+        if must_wait:
+            # Each waits for itself: a lock for all would wake them one after the other.
+            wish.turn.acquire()
+        if not wish.is_done:
+            self._lead(wish)
         if isinstance(wish.result, BaseException):
             raise wish.result
         return cast("Result", wish.result)
+
+    def _lead(self, own: _Wish[Item, Result]) -> None:
+        """Work on what waits, `own` first, and leave the rest to whoever is next."""
+        try:
+            self._await_company()
+            self._work_on(self._next())
+        finally:
+            with self._mutex:
+                if not own.is_done:
+                    self._waiting.remove(own)
+                self._is_busy = bool(self._waiting)
+                if self._waiting:
+                    self._waiting[0].turn.release()
 
     def _await_company(self) -> None:
         self._are_here.clear()
@@ -70,8 +92,8 @@ class Combiner(Generic[Item, Result]):
         self._expected = max(here, self._expected - 1)
 
     def _next(self) -> list[_Wish[Item, Result]]:
-        # Threads only ever add at the other end, and one at a time takes away.
-        return [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+        with self._mutex:
+            return [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
 
     def _work_on(self, wishes: list[_Wish[Item, Result]]) -> None:
         results: Sequence[Result | BaseException]
@@ -81,3 +103,4 @@ class Combiner(Generic[Item, Result]):
             results = [error] * len(wishes)
         for wish, result in zip(wishes, results, strict=True):
             wish.result, wish.is_done = result, True
+            wish.turn.release()

@@ -7,7 +7,6 @@ from django.db.models import Model
 
 from core import audit
 from core.audit import Act, Who
-from core.bulk import Inserts
 
 __all__ = ["Acts", "name_of"]
 
@@ -26,9 +25,9 @@ class Acts:
         """Remember those that another one remembers."""
         self._acts.extend(others._acts)
 
-    def record(self, *, now: datetime, inserts: Inserts | None = None) -> None:
-        """Write all of them into the audit, together with rows that are yet to be written."""
-        audit.record_all(self._acts, now=now, inserts=inserts)
+    def record(self, *, now: datetime) -> None:
+        """Write all of them into the audit."""
+        audit.record_all(self._acts, now=now)
         self._acts.clear()
 
 

@@ -237,7 +237,9 @@ def _store(
         _taken(request, event, count, [], is_stored=not inserts.waits(event))
         for request, event, count in zip(requests, events, done, strict=True)
     ]
-    acts.record(now=now, inserts=inserts)
+    # Before the audit: its chain is locked until the end, and others wait for it.
+    inserts.write()
+    acts.record(now=now)
     return taken
 
 
