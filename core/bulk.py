@@ -104,6 +104,7 @@ class Inserts:
         if connection.vendor == "postgresql":
             built = [(model, _rows(model, of_it), "") for model, of_it in objects.items()]
             insert_together([*built, *((model, rows, "") for model, rows in loose.items())])
+            _are_stored(objects)
             return
         for model, of_it in objects.items():
             if any(isinstance(field, BinaryField) for field in model._meta.concrete_fields):
@@ -113,6 +114,7 @@ class Inserts:
                 insert_rows(model, _rows(model, of_it))
         for model, rows in loose.items():
             insert_rows(model, rows)
+        _are_stored(objects)
 
 
 def select_rows(
@@ -302,6 +304,12 @@ def _rows(model: type[Model], objects: Sequence[Model]) -> list[dict[str, Any]]:
         for row, each in zip(rows, objects, strict=True):
             row[column] = value(each, True)
     return rows
+
+
+def _are_stored(objects: Mapping[type[Model], Iterable[Model]]) -> None:
+    for of_it in objects.values():
+        for each in of_it:
+            each._state.adding, each._state.db = False, connection.alias
 
 
 @lru_cache(maxsize=128)
