@@ -173,10 +173,14 @@ def replay(plan: Plan, column: Column, period: Period) -> Replay:
     reading = column.reading(plan.pk)
     found = Replay()
     tiers = dict(_alerts(alone, column, reading, period))
+    has_ticket = False
     for (_, before), (_, tier) in pairwise([(None, None), *tiers.items()]):
         found.alert_minutes += int(STEP / timedelta(minutes=1)) * (tier is not None)
         found.pages += _is(tier, Urgency.PAGE) and not _is(before, Urgency.PAGE)
-        found.tickets += _is(tier, Urgency.TICKET) and before is None
+        # A ticket stays open, in silence, while something pages.
+        is_new = _is(tier, Urgency.TICKET) and not has_ticket
+        found.tickets += is_new
+        has_ticket = tier is not None and (has_ticket or is_new)
     state = State.NO_DATA
     for at in period.hours:
         judgement = judge(alone, alone.rule.own_window(end=at), reading)

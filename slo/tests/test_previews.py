@@ -1,6 +1,7 @@
 """What a change would have meant: the same figures and alerts that the ticks would have found."""
 
 import random
+from collections import Counter
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,13 +11,13 @@ from django.test import Client
 
 from accounts.roles import Role
 from accounts.tests.cast import person
+from incidents.models import Alert
 from slo.domain.blocks import Slice
-from slo.domain.burn_alerts import Urgency
 from slo.domain.state import State
 from slo.models import Correction, Slo
 from slo.queries import figures, previews
 from slo.queries.previews import Preview
-from slo.services import corrections, evaluation, objectives, slices
+from slo.services import alerting, corrections, evaluation, objectives, slices
 from slo.tests.world import MINUTE, NOON, World
 
 pytestmark = [pytest.mark.django_db, pytest.mark.long]
@@ -58,21 +59,20 @@ def test_a_replay_finds_the_alerts_that_the_ticks_found(world: World, seed: int)
     """Looked at every five minutes, by ticks and afterwards, the same alerts begin."""
     slo = world.custom("replayed", str(OBJECTIVE))
     minutes = history(seed, 480)
-    pages = tickets = 0
-    before = None
     for first in range(0, len(minutes), 5):
         rows = {NOON + MINUTE * n: {slo.sli.slot: minutes[n]} for n in range(first, first + 5)}
         slices.write(rows)
         end = NOON + MINUTE * (first + 5)
         evaluation.refresh_statuses(watermark=end, now=end)
-        found = figures.of(slo)
+        found = figures.newest()
         assert found is not None
-        now = found.share.urgency if found.share else before if found.is_frozen else None
-        pages += now is Urgency.PAGE and before is not Urgency.PAGE
-        tickets += now is Urgency.TICKET and before is None
-        before = now
+        alerting.announce(found, now=end)
     replayed, newest = preview(slo, end).present, figures.of(slo)
-    assert (replayed.pages, replayed.tickets) == (pages, tickets)
+    alerts = Counter(Alert.objects.values_list("dedup_key", flat=True))
+    assert (replayed.pages, replayed.tickets) == (
+        alerts["replayed:burn"],
+        alerts["replayed:slow-burn"],
+    )
     assert newest is not None
     assert replayed.hours[-1].judgement == newest.own
 
