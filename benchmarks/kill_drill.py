@@ -157,7 +157,8 @@ def person_of(name):
         sealed_address=encryption.encrypt(f"http://127.0.0.1:{{port}}/{{name}}"))
     return person
 service = Service.objects.create(slug="drill", name="Drill")
-policy = EscalationPolicy.objects.create(slug="drill", name="Drill", loops=1)
+policy = EscalationPolicy.objects.create(slug="drill", name="Drill", loops=1,
+    repeat_after=timedelta(seconds=4))
 for number, (names, wait) in enumerate(ladder, 1):
     level = PolicyLevel.objects.create(policy=policy, number=number, name=f"L{{number}}",
         acknowledgements=needed)

@@ -55,7 +55,7 @@ class NextCall:
     """Who is called next, unless somebody answers.
 
     Args:
-        level: 1 to 9.
+        level: 1 to 9; 0 is the fallback contact.
         due_at: When.
     """
 
@@ -68,4 +68,6 @@ def next_call(incident: Incident) -> NextCall | None:
     run = incident.runs.filter(state=EscalationRun.State.RUNNING).order_by("-pk").first()
     if run is None or not run.ladder.steps:
         return None
-    return NextCall(run.ladder.steps[run.position].level, run.due_at)
+    steps = run.ladder.steps
+    level = steps[run.position].level if run.position < len(steps) else 0
+    return NextCall(level, run.due_at)

@@ -59,7 +59,8 @@ def simulate(
         found, reached = _step(ladder.steps[position], loop + 1, due)
         following = next_position(ladder, loop, position)
         if following is None:
-            return policy, calls + found + _at_the_end(severity, calls, due, loop + 1, reached)
+            after = due + ladder.repeat_after if reached else due
+            return policy, calls + found + _at_the_end(severity, calls, after, loop + 1, reached)
         calls += found
         loop, position, wait = following
         # Where nobody is there, the next level is called at once.

@@ -152,11 +152,16 @@ class _Batch:
             self._ends(claim, State.EXHAUSTED)
             self._fall_back(claim, incident, "No escalation policy calls anybody for it.")
             return
+        if claim.position >= len(ladder.steps):
+            # The last level has had its time.
+            self._ends(claim, State.EXHAUSTED)
+            self._fall_back(claim, incident, self._too_few(incident))
+            return
         call = self._call(claim, incident, ladder.steps[claim.position])
         self._take_up(claim, incident, call, ladder.steps[claim.position])
         following = next_position(ladder, claim.loop, claim.position)
         if following is None:
-            self._is_through(claim, incident, call)
+            self._is_through(claim, incident, call, ladder)
         else:
             loop, position, pause = following
             at = due_at(hours, ladder.steps[position], pause, now=self._now)
@@ -237,8 +242,12 @@ class _Batch:
         if call.missing and not call.reached:
             self._unreached[claim.run] = incident.pk, " ".join(call.missing)
 
-    def _is_through(self, claim: Claimed, incident: _Locked, call: _Call) -> None:
-        """End a run after its last step; nobody reached, or nobody answered, is not the end."""
+    def _is_through(self, claim: Claimed, incident: _Locked, call: _Call, ladder: Ladder) -> None:
+        """Go on after the last step; nobody reached, or nobody answers, is not the end."""
+        if call.reached and incident.severity in AT_LEAST_ONCE:
+            after = self._now + ladder.repeat_after
+            self._goes_on(claim, claim.loop, len(ladder.steps), after)
+            return
         self._ends(claim, State.EXHAUSTED)
         earlier = Page.objects.filter(run=claim.run).exclude(reason=FALLBACK)
         nobody = not call.reached and not earlier.exists()

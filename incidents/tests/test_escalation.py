@@ -10,6 +10,7 @@ from django.db import DatabaseError, connection
 from accounts.models import User
 from accounts.roles import Role
 from incidents.models import EscalationRun, Incident, Page, TimelineEntry
+from incidents.queries.incidents import next_call
 from incidents.services import due, firing, lifecycle
 from incidents.services.auditor import audit_paging
 from incidents.services.claims import LATE, LEASE, SWEEP_EVERY_S, Queue
@@ -130,6 +131,29 @@ def test_when_everything_fails_the_fallback_contact_is_called(portal: Portal) ->
     incident.refresh_from_db()
     assert portal.paged() == [(0, "eve")]
     assert incident.unreached == "Nobody could be called."
+
+
+@pytest.mark.parametrize(("answers", "called"), [(False, [(40, "eve")]), (True, [])])
+def test_the_last_level_has_its_time_before_the_fallback_contact_is_called(
+    portal: Portal, answers: bool, called: list[tuple[int, str]]
+) -> None:
+    """Whoever is called last can answer first; nobody else is woken in the same second."""
+    FallbackContact.objects.create(person=portal.add_person("eve"))
+    portal.policy.loops, portal.policy.repeat_after = 1, timedelta(minutes=10)
+    portal.policy.save()
+    incident = portal.open_incident(severity="P0")
+    portal.fast_forward(minutes=35)
+    found = next_call(incident)
+    assert found is not None
+    assert (found.level, found.due_at) == (0, MONDAY + timedelta(minutes=40))
+    if answers:
+        lifecycle.acknowledge(incident.pk, now=portal.now, actor=portal.people["dave"])
+    portal.fast_forward(minutes=15)
+    ladder = [(0, "alice"), (5, "bob"), (15, "carol"), (30, "dave")]
+    assert portal.paged() == ladder + called
+    incident.refresh_from_db()
+    assert incident.unreached == ("Everybody was called, nobody answered." if called else "")
+    assert audit_paging(now=portal.now) == []
 
 
 def test_without_a_policy_the_fallback_contact_is_called(portal: Portal) -> None:
