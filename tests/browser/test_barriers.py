@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 LISTS = [f"/admin/{m._meta.app_label}/{m._meta.model_name}/" for m in admin.site._registry]
 # The admin, which has a test of its own; the API, whose page is Swagger's and draws itself by
 # script; parts of pages, which are read where they are shown.
-ELSEWHERE = ("/admin/", "/api/", "/slo/panels/")
+ELSEWHERE = ("/admin/", "/api/", "/incidents/panels/", "/slo/panels/")
 # One of each that the admin colours differently: its front, a list with filters, one without, and
 # forms, with and without rows below.
 COLOURED = frozenset({"/admin/", "/admin/slo/slo/", "/admin/core/jobslot/"})
