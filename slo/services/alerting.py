@@ -1,6 +1,6 @@
 """From burn rates and budgets to alerts, through the one intake."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -49,7 +49,6 @@ def announce(found: Round, *, now: datetime) -> None:
         if key.rpartition(":")[0] not in kept
     ]
     policies = BudgetPolicy.objects.in_bulk()
-    told = _last_told(found.ids[np.isin(found.states, spent)].tolist(), firing)
     raised: dict[int, list[str]] = {}
     for pk, slug, policy in concerned.order_by("pk").values_list("pk", "slug", "policy_id"):
         figures = found.get(pk)
@@ -58,21 +57,30 @@ def announce(found: Round, *, now: datetime) -> None:
         open_ = {kind: firing.get(f"{slug}:{kind}") for kind in _GROUPS}
         policy_ = policies.get(policy, STANDARD)
         for kind, holds in _news(figures, policy_, open_, now=now):
-            if not holds:
-                signals.append(AlertSignal(SOURCE, f"{slug}:{kind}", firing=False))
-            elif told.get(f"{slug}:{kind}", figures.state_since) <= figures.state_since:
+            if holds:
                 raised.setdefault(pk, []).append(kind)
-    intake.receive_all([*signals, *_said(raised, found)], now=now)
+            else:
+                signals.append(AlertSignal(SOURCE, f"{slug}:{kind}", firing=False))
+    said = list(_said(raised, found))
+    repeated = _told_already([signal for _, signal in said if signal.dedup_key not in firing])
+    signals += [
+        signal
+        for figures, signal in said
+        if repeated.get(signal.dedup_key, figures.state_since) <= figures.state_since
+    ]
+    intake.receive_all(signals, now=now)
 
 
-def _said(raised: Mapping[int, Sequence[str]], found: Round) -> Iterator[AlertSignal]:
+def _said(
+    raised: Mapping[int, Sequence[str]], found: Round
+) -> Iterator[tuple[Figures, AlertSignal]]:
     slos = Slo.objects.filter(pk__in=raised).order_by("pk").select_related("sli__service")
     for slo in slos.prefetch_related("versions"):
         figures = found.get(slo.pk)
         assert figures is not None
         for kind in raised[slo.pk]:
             signal = _budget_signal if kind in _BUDGET_ALERTS else _burn_signal
-            yield signal(kind, slo, figures)
+            yield figures, signal(kind, slo, figures)
 
 
 def _news(
@@ -106,17 +114,20 @@ def _burn_news(
         yield SLOW_BURN, False
 
 
-def _last_told(pks: Sequence[int], firing: Mapping[str, Alert]) -> dict[str, datetime]:
-    """Return when each budget alert that somebody ended by hand was opened, the newest one.
+def _told_already(signals: Iterable[AlertSignal]) -> dict[str, datetime]:
+    """Return when the newest alert on a budget was opened, of those that are about to be again.
 
     An exhausted budget stays so for weeks: it is said once, not again because it was resolved.
     """
-    slugs = Slo.objects.filter(pk__in=pks).values_list("slug", flat=True) if pks else ()
-    silent = {f"{slug}:{kind}" for slug in slugs for kind in _BUDGET_ALERTS} - firing.keys()
-    if not silent:
+    on_budgets = [signal for signal in signals if signal.group_key == BUDGET]
+    if not on_budgets:
         return {}
-    ended = Alert.objects.filter(source=SOURCE, dedup_key__in=silent)
-    return dict(ended.order_by("opened_at").values_list("dedup_key", "opened_at"))
+    earlier = Alert.objects.filter(
+        service__in={signal.service for signal in on_budgets},
+        source=SOURCE,
+        dedup_key__in={signal.dedup_key for signal in on_budgets},
+    )
+    return dict(earlier.order_by("opened_at").values_list("dedup_key", "opened_at"))
 
 
 def _budget_news(
