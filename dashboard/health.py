@@ -1,5 +1,7 @@
 """`/sre/health`: each component with its state, and the whole."""
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -84,26 +86,22 @@ def objectives(user: "User") -> dict[str, Any]:
 
 def alerts(user: "User") -> dict[str, Any]:
     """Return what is firing, by severity."""
-    by_severity: dict[str, int] = {}
-    for alert in queries.firing_alerts(user):
-        by_severity[alert.severity] = by_severity.get(alert.severity, 0) + 1
-    if "P0" in by_severity:
-        return component("critical", "A P0 alert is firing.", firing=by_severity)
-    if "P1" in by_severity:
-        return component("degraded", "A P1 alert is firing.", firing=by_severity)
-    return component("healthy", "Nothing urgent is firing.", firing=by_severity)
+    firing = Counter(alert.severity for alert in queries.firing_alerts(user))
+    return component(*urgency(firing, "alert is firing", "is firing"), firing=firing)
 
 
 def incidents(user: "User") -> dict[str, Any]:
     """Return what is open, by severity."""
-    by_severity: dict[str, int] = {}
-    for incident in queries.open_incidents(user):
-        by_severity[incident.severity] = by_severity.get(incident.severity, 0) + 1
-    if "P0" in by_severity:
-        return component("critical", "A P0 incident is open.", open=by_severity)
-    if "P1" in by_severity:
-        return component("degraded", "A P1 incident is open.", open=by_severity)
-    return component("healthy", "Nothing urgent is open.", open=by_severity)
+    still_open = Counter(incident.severity for incident in queries.open_incidents(user))
+    return component(*urgency(still_open, "incident is open", "is open"), open=still_open)
+
+
+def urgency(by_severity: Mapping[str, int], one: str, some: str) -> tuple[str, str]:
+    """Return the state that the worst severity makes, and say so."""
+    for severity, status in (("P0", "critical"), ("P1", "degraded")):
+        if severity in by_severity:
+            return status, f"A {severity} {one}."
+    return "healthy", f"Nothing urgent {some}."
 
 
 def breakers(*, now: datetime) -> dict[str, Any]:

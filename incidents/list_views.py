@@ -69,7 +69,9 @@ def service_panel(request: HttpRequest, slug: str) -> HttpResponse:
     still_open = Incident.objects.filter(service=service, status__in=OPEN)
     context = {
         "service": service,
-        "incidents": still_open.select_related("assigned_to").order_by("severity", "opened_at"),
+        "incidents": still_open.select_related("assigned_to").order_by("severity", "opened_at")[
+            :10
+        ],
         "alerts": Alert.objects.firing().filter(service=service).count(),
         "duty": first_called(service, clock.now()),
     }

@@ -146,8 +146,13 @@ class Alert(models.Model):
         The portal is one sender where its alerts have a group key; else each source is one.
         """
         own = "portal" if self.group_key else self.source
-        sender = f"integration:{self.integration_id}" if self.integration_id else own
+        sender = sender_of(self.integration_id) if self.integration_id else own
         return digest_of_group(sender, self.service_id, self.group_key or self.dedup_key)
+
+
+def sender_of(integration: int) -> str:
+    """Return how groups name the sender behind an integration, by its primary key."""
+    return f"integration:{integration}"
 
 
 def digest_of_group(sender: str, service: int | None, key: str) -> str:

@@ -149,18 +149,19 @@ def take_all(
     """
     alerts: list[Alert | None] = [None] * len(signals)
     rows = Inserts() if inserts is None else inserts
-    for numbers in _waves(signals):
+    for wave, numbers in enumerate(_waves(signals)):
+        if wave:
+            # It may be about what was just opened.
+            rows.write()
+            outlook = UNKNOWN
         chosen = [signals[number] for number in numbers]
         if chosen[0].firing:
             known = configuration or current()
             done = _fire_all(chosen, acts, rows, known, now=now, outlook=outlook)
         else:
-            rows.write()
             done = _resolve_all(chosen, acts, rows, now=now)
         for number, alert in zip(numbers, done, strict=True):
             alerts[number] = alert
-        # What comes later may be about what was just opened.
-        outlook = UNKNOWN
     if inserts is None:
         rows.write()
     return alerts
@@ -197,8 +198,6 @@ def _fire_all(
     outlook: Outlook,
 ) -> list[Alert | None]:
     """Open alerts, or keep the worst severity seen and the newest words of those that are open."""
-    if outlook is UNKNOWN:
-        inserts.write()
     known = _open_alerts(signals) if outlook.has_open else {}
     unknown = [signal for signal in signals if _identity(signal) not in known]
     ended = _last_ends(unknown) if outlook.has_ended else {}

@@ -26,7 +26,7 @@ from incidents.models import (
     Incident,
     Integration,
 )
-from incidents.models.alerts import digest_of_group
+from incidents.models.alerts import digest_of_group, sender_of
 from incidents.queries.configuration import Configuration, current
 from incidents.queries.outlook import UNKNOWN, Outlook, look_ahead
 from incidents.services import heartbeats, intake, lifecycle
@@ -183,21 +183,23 @@ def _take_at_once(requests: Sequence[_Request]) -> Sequence[Taken | BaseExceptio
 
 
 def _look_ahead(requests: Sequence[_Request]) -> Outlook:
-    conditions: dict[tuple[int, str], bool] = {}
-    groups: set[str] = set()
-    alerts = 0
-    for request in requests:
-        integration = request.integration
-        sender = f"integration:{integration.pk}"
-        for said in request.reading.events:
-            if said.act is not Act.TRIGGER:
-                continue
-            alerts += 1
-            conditions[integration.pk, said.dedup_key] = said.is_ordered
-            if said.pages:
-                key = said.group_key or said.dedup_key
-                groups.add(digest_of_group(sender, integration.service_id, key))
-    return look_ahead(conditions, groups=sorted(groups), events=len(requests), alerts=alerts)
+    opens = [
+        (request.integration, said)
+        for request in requests
+        for said in request.reading.events
+        if said.act is Act.TRIGGER
+    ]
+    groups = {
+        digest_of_group(sender_of(each.pk), each.service_id, _group_key(said))
+        for each, said in opens
+        if said.pages
+    }
+    return look_ahead(
+        {(each.pk, said.dedup_key): said.is_ordered for each, said in opens},
+        groups=sorted(groups),
+        events=len(requests),
+        alerts=len(opens),
+    )
 
 
 def _store(
@@ -422,6 +424,10 @@ def _reword(alert: Alert, said: AlertEvent) -> None:
         alert.detail = said.facts["description"][:15_000]
 
 
+def _group_key(said: AlertEvent) -> str:
+    return said.group_key or said.dedup_key
+
+
 def _signal(integration: Integration, event: InboundEvent, said: AlertEvent) -> AlertSignal:
     return AlertSignal(
         source=integration.kind,
@@ -436,7 +442,7 @@ def _signal(integration: Integration, event: InboundEvent, said: AlertEvent) -> 
         integration=integration,
         runbook_url=said.runbook_url or integration.runbook_url,
         labels=said.labels,
-        group_key=said.group_key or said.dedup_key,
+        group_key=_group_key(said),
         pages=said.pages,
         at=said.at if said.is_ordered else None,
         fired_before=said.fired_before,
