@@ -63,6 +63,11 @@ class AlertEvent:
     fired_before: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def group(self) -> str:
+        """What belongs together, never ""."""
+        return self.group_key or self.dedup_key
+
 
 @dataclass(frozen=True)
 class ChangeReport:

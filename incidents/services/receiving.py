@@ -190,7 +190,7 @@ def _look_ahead(requests: Sequence[_Request]) -> Outlook:
         if said.act is Act.TRIGGER
     ]
     groups = {
-        digest_of_group(sender_of(each.pk), each.service_id, _group_key(said))
+        digest_of_group(sender_of(each.pk), each.service_id, said.group)
         for each, said in opens
         if said.pages
     }
@@ -424,10 +424,6 @@ def _reword(alert: Alert, said: AlertEvent) -> None:
         alert.detail = said.facts["description"][:15_000]
 
 
-def _group_key(said: AlertEvent) -> str:
-    return said.group_key or said.dedup_key
-
-
 def _signal(integration: Integration, event: InboundEvent, said: AlertEvent) -> AlertSignal:
     return AlertSignal(
         source=integration.kind,
@@ -442,7 +438,7 @@ def _signal(integration: Integration, event: InboundEvent, said: AlertEvent) -> 
         integration=integration,
         runbook_url=said.runbook_url or integration.runbook_url,
         labels=said.labels,
-        group_key=_group_key(said),
+        group_key=said.group,
         pages=said.pages,
         at=said.at if said.is_ordered else None,
         fired_before=said.fired_before,
