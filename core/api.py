@@ -11,6 +11,7 @@ from typing import Any
 from django.db import models
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 __all__ = ["StrictFieldsMixin", "WallTimesMixin"]
 
@@ -18,7 +19,18 @@ UNKNOWN = "There is no such field."
 
 
 class StrictFieldsMixin:
-    """Refuse unknown fields, together with every other wrong one. Put before the serializer."""
+    """Refuse unknown fields, together with every other wrong one. Put before the serializer.
+
+    PATCH may leave out fields of what it changes, not of the parts that stand in it: a list
+    replaces the one before, so each part is whole.
+    """
+
+    def run_validation(self, data: Any = empty) -> Any:
+        """REST framework's hook; a part is checked apart from the whole that asks for less."""
+        root = self.root  # type: ignore[attr-defined]
+        if root is not self and getattr(root, "partial", False) and isinstance(data, Mapping | str):
+            return type(self)(context=self.context).run_validation(data)  # type: ignore[call-arg,attr-defined]
+        return super().run_validation(data)  # type: ignore[misc]
 
     def to_internal_value(self, data: Any) -> Any:
         """REST framework's hook between the parsed body and `validated_data`."""

@@ -76,12 +76,13 @@ def objectives(user: "User") -> dict[str, Any]:
         by_state[state] = by_state.get(state, 0) + 1
     if not by_state or set(by_state) == {"no_data"}:
         return component("unknown", "No SLO has data.", states=by_state)
-    troubled = by_state.get("exhausted", 0) + by_state.get("at_risk", 0)
-    if troubled:
-        return component(
-            "degraded", f"{troubled} of {sum(by_state.values())} need attention.", states=by_state
-        )
-    return component("healthy", "All with data are within their budget.", states=by_state)
+    number = sum(by_state.values())
+    if troubled := by_state.get("exhausted", 0) + by_state.get("at_risk", 0):
+        return component("degraded", f"{troubled} of {number} need attention.", states=by_state)
+    if silent := by_state.get("no_data", 0):
+        detail = f"{silent} of {number} have no data, the others are within their budget."
+        return component("unknown", detail, states=by_state)
+    return component("healthy", "All are within their budget.", states=by_state)
 
 
 def alerts(user: "User") -> dict[str, Any]:

@@ -163,7 +163,8 @@ def overall(
     """Return the state of everything in one word.
 
     Critical while a P0 fires or is open; unknown when figures are stale or nothing was measured;
-    degraded while a P1 fires or is open, or a budget is at risk or exhausted; else healthy.
+    degraded while a P1 fires or is open, or a budget is at risk or exhausted; unknown, too, when
+    nothing is known to be wrong but an objective has no data; healthy when all have and none is.
     """
     severities = {alert.severity for alert in alerts}
     severities |= {incident.severity for incident in incidents}
@@ -174,7 +175,7 @@ def overall(
         return "unknown"
     if "P1" in severities or states & {State.AT_RISK.value, State.EXHAUSTED.value}:
         return "degraded"
-    return "healthy"
+    return "unknown" if State.NO_DATA.value in states else "healthy"
 
 
 def iso(at: datetime | None) -> str | None:

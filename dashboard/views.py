@@ -109,6 +109,12 @@ def dashboard_ui(request: HttpRequest) -> HttpResponse:
     return render_page(request, "dashboard/sre.html", context, partial="live")
 
 
+def has_data(slo: Slo) -> bool:
+    """Return whether there is anything to judge an SLO by."""
+    status = queries.status_of(slo)
+    return status is not None and status.state != "no_data"
+
+
 def needs_somebody(slo: Slo) -> bool:
     """Return whether a budget is at risk or exhausted."""
     status = queries.status_of(slo)
@@ -122,7 +128,8 @@ def greeting(seen: Overview, troubled: list[Slo]) -> str:
     services |= {incident.service_id for incident in seen.incidents if incident.service_id}
     if services:
         return f"{len(services)} service{'s need' if len(services) > 1 else ' needs'} you"
-    return "Nothing is known yet" if seen.status == "unknown" else "Nothing needs you"
+    known = any(has_data(slo) for slo in seen.slos)
+    return "Nothing needs you" if known else "Nothing is known yet"
 
 
 def summary(seen: Overview, troubled: list[Slo]) -> str:
@@ -140,9 +147,20 @@ def summary(seen: Overview, troubled: list[Slo]) -> str:
         return f"{sentence(troubled[0])}{rest}"
     if seen.alerts:
         return f"{seen.alerts[0].title}."
-    if seen.status == "unknown":
+    return quiet(seen)
+
+
+def quiet(seen: Overview) -> str:
+    """Say how much stands behind it when nothing is known to be wrong."""
+    silent = [slo for slo in seen.slos if not has_data(slo)]
+    if not seen.slos:
+        return "There are no objectives to judge anything by."
+    if len(silent) == len(seen.slos):
         return "There are objectives, but no data to judge them by."
-    return "Everything that has data is within its objectives."
+    if silent:
+        more = f" and {len(silent) - 1} more have" if len(silent) > 1 else " has"
+        return f"{silent[0].name}{more} no data; everything else is within its objectives."
+    return "Everything is within its objectives."
 
 
 def sentence(slo: Slo) -> str:

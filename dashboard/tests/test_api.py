@@ -109,6 +109,26 @@ def test_no_data_is_null_and_unknown(api: Client, world: World) -> None:
     )
 
 
+def test_one_objective_without_data_is_not_healthy(
+    api: Client, client: Client, viewer: User, world: World
+) -> None:
+    """What nobody measures may be broken: said in JSON and on the overview, until it is measured."""
+    world.run(3)
+    body = get(api, "dashboard")
+    assert {slo["kind"]: slo["state"] for slo in body["slos"]}["freshness"] == "healthy"
+    assert body["status"] == "unknown"
+    part = get(api, "health")["components"]["slos"]
+    assert (part["status"], part["states"]) == ("unknown", {"healthy": 1, "no_data": 3})
+    assert part["detail"] == "3 of 4 have no data, the others are within their budget."
+    client.force_login(viewer)
+    page = client.get("/").content.decode()
+    assert "Nothing needs you" in page
+    assert "and 2 more have no data; everything else is within its objectives." in page
+    world.run(2, good=10)
+    assert get(api, "dashboard")["status"] == "healthy"
+    assert "Everything is within its objectives." in client.get("/").content.decode()
+
+
 def test_figures_that_stand_still_are_called_stale(api: Client, world: World) -> None:
     """Three minutes without evaluation: since when is said, and nothing is called healthy."""
     world.run(2, good=10)

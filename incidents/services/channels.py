@@ -54,9 +54,11 @@ def open_channel(incident: Incident, *, actor: Who, now: datetime) -> IncidentCh
     """Open the channel of an incident, invite who was called, and pin what is known.
 
     Raises:
-        Conflict: It has one, or somebody is opening it just now.
+        Conflict: It has one, somebody is opening it just now, or the portal has no bot in Slack.
         Unavailable: Slack does not answer, or refuses.
     """
+    if not settings.SLACK_BOT_TOKEN:
+        raise Conflict("The portal has no bot in Slack: an administrator sets SLACK_BOT_TOKEN.")
     channel = _claimed(incident, now=now)
     try:
         name, channel_id = _created(channel.name)

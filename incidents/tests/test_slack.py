@@ -242,5 +242,7 @@ def test_without_a_bot_nothing_is_asked(portal: Portal, slack: FakeSlack, settin
     assert channels.open_due(now=portal.now) == 0
     assert slack.asked == []
     answer = signed_in(Role.RESPONDER).post(f"/api/v1/incidents/{incident.pk}/channel/")
-    assert answer.status_code == 503
+    assert answer.status_code == 409
+    assert "SLACK_BOT_TOKEN" in answer.json()["detail"]
+    assert not IncidentChannel.objects.exists()
     assert Incident.objects.get(pk=incident.pk).status == "triggered"

@@ -23,12 +23,6 @@ class MemberSerializer(StrictFieldsMixin, VisibleOnlyMixin, serializers.Serializ
     slo = serializers.SlugRelatedField(slug_field="slug", queryset=Slo.objects.all())
     weight = serializers.IntegerField(min_value=1, max_value=composites.MOST_WEIGHT, default=1)
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """A list replaces the one before, so each member is whole also when the rest is not."""
-        if "slo" not in attrs:
-            raise serializers.ValidationError({"slo": ["This field is required."]})
-        return {"weight": 1, **attrs}
-
 
 class SliSerializer(StrictFieldsMixin, VisibleOnlyMixin, serializers.ModelSerializer[Sli]):
     """What is counted."""

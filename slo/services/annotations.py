@@ -7,6 +7,7 @@ from django.db import transaction
 
 from catalog.models import Service
 from core import audit
+from slo.domain.ledger import Cause
 from slo.models import Annotation
 
 if TYPE_CHECKING:
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 def annotate(
     *,
     service: Service,
-    kind: str,
     title: str,
     starts_at: datetime,
     actor: "User | str | None",
     now: datetime,
+    kind: str = Cause.NOTE.value,
     ends_at: datetime | None = None,
     url: str = "",
     key: str = "",
