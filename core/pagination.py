@@ -184,6 +184,14 @@ class CursorPagination(pagination.CursorPagination):
         self.base_url = request.build_absolute_uri()
         return self.neighbours.rows
 
+    def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
+        """Describe the parameters, with the page sizes that are taken."""
+        described: list[dict[str, Any]] = super().get_schema_operation_parameters(view)
+        for one in described:
+            if one["name"] == self.page_size_query_param:
+                one["schema"] |= {"minimum": 1, "maximum": self.max_page_size}
+        return described
+
     def get_next_link(self) -> str | None:
         """Return the address of the next page."""
         return self._link(self.neighbours.next)

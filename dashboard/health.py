@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, connection
@@ -60,11 +60,11 @@ def evaluation(*, now: datetime) -> dict[str, Any]:
     if fresh.stale_since:
         return component(
             "degraded",
-            f"Figures are stale since {watermark}: worker or beat do not run.",
+            f"Figures are stale since {in_words(fresh.watermark)}: worker or beat do not run.",
             watermark=watermark,
             stale_since=watermark,
         )
-    return component("healthy", f"Counted up to {watermark}.", watermark=watermark)
+    return component("healthy", f"Counted up to {in_words(fresh.watermark)}.", watermark=watermark)
 
 
 def objectives(user: "User") -> dict[str, Any]:
@@ -119,5 +119,10 @@ def heartbeat(process: str, *, now: datetime) -> dict[str, Any]:
     if at is None:
         return component("unknown", "Not seen yet.", last_seen=None)
     if now - at > SILENT_AFTER:
-        return component("degraded", f"Silent since {queries.iso(at)}.", last_seen=queries.iso(at))
+        return component("degraded", f"Silent since {in_words(at)}.", last_seen=queries.iso(at))
     return component("healthy", "Alive.", last_seen=queries.iso(at))
+
+
+def in_words(at: datetime) -> str:
+    """Return an instant as people read it."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

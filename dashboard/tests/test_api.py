@@ -35,7 +35,8 @@ def viewer() -> User:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """Return a portal whose wall clock is the world's."""
     made = World()
-    monkeypatch.setattr("dashboard.api.now", lambda: made.minute + LAG - MINUTE)
+    for module in ("api", "views"):
+        monkeypatch.setattr(f"dashboard.{module}.now", lambda: made.minute + LAG - MINUTE)
     return made
 
 
