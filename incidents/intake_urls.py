@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from incidents.webhooks import heartbeats, opsgenie, pagerduty, senders, slack
+from incidents.webhooks import heartbeats, opsgenie, opsgenie_heartbeats, pagerduty, senders, slack
 
 app_name = "intake"
 urlpatterns = [
@@ -19,14 +19,31 @@ urlpatterns = [
     ),
     re_path(r"^v2/alerts/?$", opsgenie.alerts, name="opsgenie"),
     path("v2/alerts/requests/<uuid:request_id>", opsgenie.request_status, name="opsgenie-request"),
+    re_path(r"^v2/alerts/count/?$", opsgenie.count, name="opsgenie-count"),
+    re_path(
+        r"^v2/alerts/(?P<identifier>.+)/(?P<action>actions)/(?P<button>[^/]+)/?$",
+        opsgenie.part,
+        name="opsgenie-button",
+    ),
     re_path(
         r"^v2/alerts/(?P<identifier>.+)/(?P<action>close|acknowledge|unacknowledge|snooze|escalate"
-        r"|assign|notes|tags|details|responders|message|description|priority)/?$",
-        opsgenie.alert,
+        r"|assign|notes|tags|details|responders|teams|message|description|priority|logs|recipients)/?$",
+        opsgenie.part,
         name="opsgenie-action",
     ),
     re_path(
         r"^v2/heartbeats/(?P<name>.+)/ping/?$", heartbeats.ping_opsgenie, name="opsgenie-heartbeat"
+    ),
+    re_path(
+        r"^v2/heartbeats/(?P<name>.+)/(?P<way>enable|disable)/?$",
+        opsgenie_heartbeats.switch,
+        name="opsgenie-heartbeat-switch",
+    ),
+    re_path(r"^v2/heartbeats/?$", opsgenie_heartbeats.heartbeats, name="opsgenie-heartbeats"),
+    re_path(
+        r"^v2/heartbeats/(?P<name>.+?)/?$",
+        opsgenie_heartbeats.heartbeat,
+        name="opsgenie-heartbeat-one",
     ),
     path("ping/<uuid:code>", heartbeats.ping, name="ping"),
     path("ping/<uuid:code>/<slug:word>", heartbeats.ping, name="ping-word"),

@@ -44,6 +44,8 @@ class AlertEvent:
             not: after a break it sends the alert that it had ended with its old beginning.
         actor: Who did it, where a person did.
         fired_before: Of an end: whether the sender says that it had fired until then.
+        change: Of a note: what is changed with it, a name that `incidents.services.alert_actions`
+            knows; `facts` has what that needs.
         facts: Figures that decided, as JSON.
     """
 
@@ -61,6 +63,7 @@ class AlertEvent:
     is_ordered: bool = False
     actor: str = ""
     fired_before: bool = False
+    change: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property

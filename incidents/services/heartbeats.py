@@ -12,7 +12,7 @@ from incidents.models import Heartbeat, InboundEvent, Integration, Severity
 from incidents.services.acts import Acts
 from incidents.services.intake import AlertSignal, receive, take
 
-__all__ = ["check", "named", "ping", "save_heartbeat"]
+__all__ = ["check", "delete_heartbeat", "named", "ping", "save_heartbeat"]
 
 SOURCE = "heartbeat"
 _BATCH = 100
@@ -89,6 +89,16 @@ def save_heartbeat(
     if heartbeat.is_paused:
         receive(_signal(heartbeat, ""), now=now)
     return heartbeat
+
+
+@transaction.atomic
+def delete_heartbeat(
+    heartbeat: Heartbeat, *, actor: audit.Actor | str | None, now: datetime
+) -> None:
+    """Expect no sign of it any more; what it alerted about ends."""
+    receive(_signal(heartbeat, ""), now=now)
+    audit.record(act="heartbeat.deleted", subject=heartbeat, actor=actor, now=now)
+    heartbeat.delete()
 
 
 def check(*, now: datetime) -> int:

@@ -16,21 +16,19 @@ from core import audit
 from core.bulk import Inserts
 from core.combining import Combiner
 from incidents.domain.events import Act, AlertEvent, Reading
-from incidents.domain.lifecycle import Status
 from incidents.domain.payloads import Unreadable, clean
 from incidents.models import (
     Alert,
-    AlertLogEntry,
     ChangeEvent,
     InboundEvent,
-    Incident,
     Integration,
 )
 from incidents.models.alerts import digest_of_group, sender_of
 from incidents.queries.configuration import Configuration, current
 from incidents.queries.outlook import UNKNOWN, Outlook, look_ahead
-from incidents.services import heartbeats, intake, lifecycle
+from incidents.services import heartbeats, intake
 from incidents.services.acts import Acts
+from incidents.services.alert_actions import act_on
 from incidents.services.intake import AlertSignal
 
 __all__ = ["IntegrationChanged", "RawRequest", "Taken", "settle", "take"]
@@ -39,20 +37,11 @@ log = structlog.get_logger(__name__)
 _KEPT = ("content-type", "user-agent", "sentry-hook-resource", "sentry-hook-timestamp",
          "x-amz-sns-message-type", "x-amz-sns-message-id", "webhook-id", "webhook-timestamp",
          "x-grafana-alerting-timestamp")  # fmt: skip
-_KINDS = {
-    Act.ACKNOWLEDGE: AlertLogEntry.Kind.ACKNOWLEDGED,
-    Act.UNACKNOWLEDGE: AlertLogEntry.Kind.UNACKNOWLEDGED,
-    Act.NOTE: AlertLogEntry.Kind.NOTE,
-}
-
 # What intake does for many at once.
 _CONDITIONS = frozenset({Act.TRIGGER, Act.RESOLVE})
 # What a database or our own code says of one element that cannot be kept.
 _REFUSALS = (DataError, IntegrityError, ValueError, TypeError)
 _MOST_AT_ONCE = 64
-
-# What an incident must be for a sender's word to change it.
-_FROM = {Act.ACKNOWLEDGE: Status.TRIGGERED, Act.UNACKNOWLEDGE: Status.ACKNOWLEDGED}
 
 
 class IntegrationChanged(Exception):
@@ -378,50 +367,8 @@ def _act(
     alert = intake.open_alert(_signal(integration, event, said))
     if alert is None:
         return None
-    if said.act is Act.ACKNOWLEDGE:
-        alert.acknowledged_at = alert.acknowledged_at or now
-        alert.acknowledged_by = alert.acknowledged_by or said.actor or integration.name[:100]
-    elif said.act is Act.UNACKNOWLEDGE:
-        alert.acknowledged_at, alert.acknowledged_by = None, ""
-    _reword(alert, said)
-    alert.save(update_fields=["acknowledged_at", "acknowledged_by", "title", "detail"])
-    AlertLogEntry.objects.create(
-        alert=alert,
-        event=event,
-        at=now,
-        kind=_KINDS[said.act],
-        actor=said.actor or integration.name[:100],
-        text=said.detail,
-        facts=dict(said.facts),
-    )
-    _pass_on(alert, said, acts, now=now)
-    if said.act is not Act.NOTE:
-        acts.add(f"alert.{said.act}d", alert, said.actor or integration.kind)
+    act_on(alert, said, acts, integration=integration, event=event, now=now)
     return alert
-
-
-def _pass_on(alert: Alert, said: AlertEvent, acts: Acts, *, now: datetime) -> None:
-    """Let an incident be acknowledged, or called for again, where its sender says so."""
-    wanted = _FROM.get(said.act)
-    if wanted is None or alert.incident_id is None:
-        return
-    incident = Incident.objects.select_for_update(of=("self",)).get(pk=alert.incident_id)
-    if incident.status != wanted:
-        return
-    actor = said.actor or alert.source
-    if said.act is Act.ACKNOWLEDGE:
-        lifecycle.acknowledge_locked(incident, acts, now=now, actor=actor)
-    else:
-        lifecycle.unacknowledge_locked(incident, acts, now=now, actor=actor)
-
-
-def _reword(alert: Alert, said: AlertEvent) -> None:
-    """Change the words of an alert where that is what was asked for."""
-    action = said.facts.get("action")
-    if action == "message" and isinstance(said.facts.get("message"), str):
-        alert.title = said.facts["message"][:300] or alert.title
-    elif action == "description" and isinstance(said.facts.get("description"), str):
-        alert.detail = said.facts["description"][:15_000]
 
 
 def _signal(integration: Integration, event: InboundEvent, said: AlertEvent) -> AlertSignal:

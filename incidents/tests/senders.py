@@ -2,6 +2,8 @@
 
 import base64
 import json
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +18,8 @@ from core import clock
 from incidents.domain.formats.amazon_sns import signed_text
 from incidents.models import Integration
 from incidents.services.integrations import save_integration
+
+PATIENCE_S = 60
 
 
 def integration_of(
@@ -62,3 +66,11 @@ class Amazon:
         algorithm = hashes.SHA1() if message["SignatureVersion"] == "1" else hashes.SHA256()
         signature = self._key.sign(signed_text(message), padding.PKCS1v15(), algorithm)
         return {**message, "Signature": base64.b64encode(signature).decode()}
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    end = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end, "did not come to hold"
+        time.sleep(0.05)

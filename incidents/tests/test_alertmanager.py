@@ -4,9 +4,8 @@ import json
 import shutil
 import socket
 import subprocess
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,9 +13,8 @@ import pytest
 from pytest_django.live_server_helper import LiveServer
 
 from incidents.models import Alert, InboundEvent
-from incidents.tests.senders import integration_of
+from incidents.tests.senders import integration_of, until
 
-PATIENCE_S = 60
 COMMAND = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -96,14 +94,6 @@ class Alertmanager:
         """End it."""
         self.process.kill()
         self.process.wait()
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    end = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < end, "did not come to hold"
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -2,14 +2,16 @@
 
 import copy
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incidents.domain.events import Act, AlertEvent
+from incidents.domain.events import Act, AlertEvent, Reading
 from incidents.domain.formats import amazon_sns, opsgenie, pagerduty
 from incidents.domain.formats.context import Context
 from incidents.domain.formats.generic import check_mapping
@@ -267,10 +269,13 @@ def test_opsgenie_creates_and_acts() -> None:
         ("acknowledge", Act.ACKNOWLEDGE),
         ("notes", Act.NOTE),
     ):
-        (done,) = opsgenie.read_action(action, {"user": "ada", "note": "on it"}, key="k").events
+        (done,) = opsgenie.read_action(
+            action, {"user": "ada", "note": "on it"}, context, key="k"
+        ).events
         assert (done.act, done.actor, done.detail) == (act, "ada", "on it")
-    with pytest.raises(opsgenie.Invalid):
-        opsgenie.read_action("snooze", {}, key="k")
+    for action in ("snooze", "assign", "priority", "tags", "details", "sing"):
+        with pytest.raises(opsgenie.Invalid):
+            opsgenie.read_action(action, {}, context, key="k")
 
 
 @pytest.mark.parametrize("expression", ["(" * 490 + "a" + ")" * 490, "[" * 900, "!" * 900 + "a"])
@@ -375,16 +380,20 @@ def test_no_body_breaks_a_reader(kind: str, payload: object) -> None:
 def test_no_body_breaks_the_apis(payload: object) -> None:
     said = clean(payload)
     context = Context("x")
-    for reader in (
+    readers: list[Callable[[], Reading]] = [
         lambda: pagerduty.read_v2(said, context, fresh_key="k"),
         lambda: pagerduty.read_v1(said, context, fresh_key="k"),
         lambda: pagerduty.read_change(said, context),
         lambda: opsgenie.read_create(said, context, fresh_key="k"),
-        lambda: opsgenie.read_action("notes", said, key="k"),
+        *(
+            partial(opsgenie.read_action, action, said, context, key="k")
+            for action in opsgenie.ACTIONS
+        ),
         lambda: amazon_sns.read(
             amazon_sns.envelope({**bodies.SNS, "Message": json.dumps(said)}), context
         ),
-    ):
+    ]
+    for reader in readers:
         try:
             assert all(storable(event) for event in reader().events)
         except Unreadable:

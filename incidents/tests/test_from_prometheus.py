@@ -20,8 +20,8 @@ from accounts.models import User
 from core import clock, encryption
 from incidents.models import Alert, Incident
 from incidents.services.pager import settle
-from incidents.tests.senders import integration_of
-from incidents.tests.test_alertmanager import COMMAND, CONFIG, Alertmanager, until
+from incidents.tests.senders import integration_of, until
+from incidents.tests.test_alertmanager import COMMAND, CONFIG, Alertmanager
 from notifications.models import ContactMethod
 from oncall.models import EscalationPolicy, LevelTarget, PolicyLevel
 

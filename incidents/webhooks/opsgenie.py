@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from core import clock
@@ -14,23 +13,27 @@ from incidents.domain.events import Reading
 from incidents.domain.formats import opsgenie
 from incidents.domain.formats.context import Context
 from incidents.domain.payloads import decode
-from incidents.models import Alert, InboundEvent, Integration
+from incidents.models import Alert, AlertLogEntry, InboundEvent, Integration
 from incidents.services import integrations
 from incidents.services.receiving import Taken, take
+from incidents.webhooks import opsgenie_reading as reading
 from incidents.webhooks.requests import raw_request, webhook
 
 __all__ = [
     "alert",
     "alerts",
     "answer",
+    "count",
     "integration_of",
+    "part",
     "request_status",
     "too_large",
     "unavailable",
     "unknown_key",
 ]
 
-PRIORITIES = {"P0": "P1", "P1": "P2", "P2": "P3", "P3": "P4"}
+# By what name in the address something is taken away from an alert.
+_TAKEN_AWAY = {"tags": "tags", "details": "keys"}
 
 
 def answer(status: int, request_id: str = "", **body: Any) -> JsonResponse:
@@ -61,8 +64,11 @@ def alerts(request: HttpRequest) -> HttpResponse:
     if integration is None:
         return unknown_key()
     if request.method == "GET":
-        newest = _own(integration).order_by("-pk")[:100]
-        return answer(200, data=[_shown(found) for found in newest])
+        try:
+            found = reading.asked_for(integration, request.GET.get("query", ""))
+            return answer(200, data=reading.page_of(found, request.GET.dict()))
+        except reading.QueryError as error:
+            return _not_understood(error)
     context = Context(integration.kind, severity_map=integration.severity_map)
     fresh_key = str(uuid.uuid4())
     return _take(
@@ -72,21 +78,72 @@ def alerts(request: HttpRequest) -> HttpResponse:
     )
 
 
+@webhook("GET", large=too_large, broken=unavailable)
+def count(request: HttpRequest) -> HttpResponse:
+    """`/v2/alerts/count?query=…`: how many of the key's alerts a search finds."""
+    integration = integration_of(request)
+    if integration is None:
+        return unknown_key()
+    try:
+        found = reading.asked_for(integration, request.GET.get("query", ""))
+    except reading.QueryError as error:
+        return _not_understood(error)
+    return answer(200, data={"count": found.count()})
+
+
+@webhook("GET", "DELETE", large=too_large, broken=unavailable)
+def alert(request: HttpRequest, identifier: str) -> HttpResponse:
+    """`/v2/alerts/<identifier>`, by id, tiny id or alias; deleting one closes it."""
+    return _answer_one(request, identifier, "")
+
+
 @webhook("POST", "PUT", "PATCH", "GET", "DELETE", large=too_large, broken=unavailable)
-def alert(request: HttpRequest, identifier: str, action: str = "") -> HttpResponse:
-    """`/v2/alerts/<identifier>[/<action>]`, by id, tiny id or alias."""
+def part(request: HttpRequest, identifier: str, action: str, button: str = "") -> HttpResponse:
+    """`/v2/alerts/<identifier>/<action>`: what is done to one, and what is told of it."""
+    if request.method == "DELETE" and action not in _TAKEN_AWAY:
+        return answer(405, message=f"{action} can not be deleted.")
+    return _answer_one(request, identifier, action, button)
+
+
+def _answer_one(
+    request: HttpRequest, identifier: str, action: str, button: str = ""
+) -> HttpResponse:
     integration = integration_of(request)
     if integration is None:
         return unknown_key()
     kind = request.GET.get("identifierType", "id")
     found = _find(integration, identifier, kind)
     if request.method == "GET":
-        return _not_found() if found is None else answer(200, data=_shown(found))
+        return _told(found, action)
     if found is None and kind != "alias":
         return _not_found()
-    act = action or "close"
+    context = Context(integration.kind, severity_map=integration.severity_map)
     key = identifier if found is None else found.dedup_key
-    return _take(request, integration, lambda said: opsgenie.read_action(act, said, key=key))
+    removed = _removed(request, action)
+
+    def read(said: Any) -> Reading:
+        body = {**said, "button": button} if button and isinstance(said, dict) else said
+        return opsgenie.read_action(action or "close", body, context, key=key, removed=removed)
+
+    return _take(request, integration, read)
+
+
+def _told(found: Alert | None, action: str) -> HttpResponse:
+    if found is None or action not in {"", *reading.PARTS}:
+        return _not_found()
+    return answer(200, data=reading.PARTS[action](found) if action else reading.shown(found))
+
+
+def _removed(request: HttpRequest, action: str) -> list[str] | None:
+    """Return what of tags or details is taken away, None where something is done instead."""
+    name = _TAKEN_AWAY.get(action)
+    if request.method != "DELETE" or name is None:
+        return None
+    return [each.strip() for each in request.GET.get(name, "").split(",") if each.strip()]
+
+
+def _not_understood(error: reading.QueryError) -> HttpResponse:
+    return answer(422, message=f"The search is not understood: {error}")
 
 
 @webhook("GET", large=too_large, broken=unavailable)
@@ -98,17 +155,20 @@ def request_status(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
     event = InboundEvent.objects.filter(integration=integration, uid=request_id).first()
     if event is None:
         return answer(404, message="Request does not exist with the given id.")
-    found = Alert.objects.filter(log__event=event).first()
-    done = event.state == InboundEvent.State.PARSED
+    entry = AlertLogEntry.objects.select_related("alert").filter(event=event).first()
+    found = entry.alert if entry else None
+    refused = entry.facts.get("refused", "") if entry else ""
+    done = event.state == InboundEvent.State.PARSED and found is not None and not refused
+    missing = "Processed" if found else "Alert does not exist"
     data = {
         "success": done,
         "isSuccess": done,
         "action": "Process",
-        "processedAt": event.received_at.isoformat(),
+        "processedAt": reading.iso(event.received_at),
         "integrationId": str(integration.pk),
-        "status": event.problem or ("Processed" if found else "Alert does not exist"),
+        "status": event.problem or refused or missing,
         "alertId": str(found.pk) if found else "",
-        "alias": event.ext_id,
+        "alias": event.ext_id if found else "",
     }
     return answer(200, str(event.uid), data=data)
 
@@ -155,33 +215,9 @@ def _key(request: HttpRequest) -> str:
     return request.GET.get("apiKey", "")
 
 
-def _own(integration: Integration) -> QuerySet[Alert]:
-    return Alert.objects.filter(integration=integration)
-
-
 def _find(integration: Integration, identifier: str, kind: str) -> Alert | None:
+    own = reading.own_alerts(integration).select_related("incident__assigned_to", "integration")
     if kind == "alias":
-        return _own(integration).filter(dedup_key=identifier).order_by("-pk").first()
+        return own.filter(dedup_key=identifier).order_by("-pk").first()
     number = int(identifier) if identifier.isascii() and identifier.isdigit() else 0
-    return _own(integration).filter(pk=number).first() if 0 < number < 2**63 else None
-
-
-def _shown(found: Alert) -> dict[str, Any]:
-    return {
-        "id": str(found.pk),
-        "tinyId": str(found.pk),
-        "alias": found.dedup_key,
-        "message": found.title,
-        "description": found.detail,
-        "status": "open" if found.state == Alert.State.FIRING else "closed",
-        "acknowledged": found.acknowledged_at is not None,
-        "owner": found.acknowledged_by,
-        "priority": PRIORITIES[found.severity],
-        "count": found.count,
-        "createdAt": found.opened_at.isoformat(),
-        "updatedAt": found.last_seen_at.isoformat(),
-        "lastOccurredAt": found.last_seen_at.isoformat(),
-        "source": found.source,
-        "details": found.labels,
-        "tags": found.facts.get("tags", []),
-    }
+    return own.filter(pk=number).first() if 0 < number < 2**63 else None

@@ -1,6 +1,6 @@
 """Opsgenie's alert API: creating alerts, and what is done to them afterwards."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from incidents.domain.events import Act, AlertEvent, Reading
@@ -11,25 +11,16 @@ __all__ = ["ACTIONS", "Invalid", "read_action", "read_create"]
 
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
 _LIMITS = {"message": 130, "alias": 512, "description": 15_000, "entity": 512, "source": 100}
+_MOST = 100
 _ACTS = {
     "close": Act.RESOLVE,
     "acknowledge": Act.ACKNOWLEDGE,
     "unacknowledge": Act.UNACKNOWLEDGE,
 }
-# Everything else that may be done to an alert is kept in its log.
-ACTIONS = (
-    *_ACTS,
-    "snooze",
-    "escalate",
-    "assign",
-    "notes",
-    "tags",
-    "details",
-    "responders",
-    "message",
-    "description",
-    "priority",
-)
+# They change the alert or its incident.
+_CHANGES = ("snooze", "escalate", "assign", "message", "description", "priority", "tags", "details")
+# The rest is kept in the alert's log. `actions` are buttons of the sender's own.
+ACTIONS = (*_ACTS, *_CHANGES, "notes", "responders", "teams", "actions")
 
 
 class Invalid(Unreadable):
@@ -93,27 +84,91 @@ def _created(body: Mapping[str, Any], key: str, priority: str, context: Context)
     )
 
 
-def read_action(action: str, payload: Any, *, key: str) -> Reading:
+def read_action(
+    action: str,
+    payload: Any,
+    context: Context,
+    *,
+    key: str,
+    removed: Sequence[str] | None = None,
+) -> Reading:
     """Read what is done to the alert known by `key`; no body is none.
 
+    Args:
+        action: One of `ACTIONS`.
+        payload: The body.
+        context: Of the integration; it knows what a priority means.
+        key: The alias.
+        removed: Tags or names of details that are taken away, instead of what the body adds.
+
     Raises:
-        Invalid: The action is unknown, or a snooze that does not say until when.
+        Invalid: The action is unknown, or lacks what it needs.
     """
     body = _object({} if payload in (None, "") else payload)
     if action not in ACTIONS:
         raise Invalid({"action": f"{action[:40]!r} is not one of {', '.join(ACTIONS)}."})
-    if action == "snooze" and instant(body.get("endTime")) is None:
-        raise Invalid({"endTime": "endTime must be an ISO 8601 time."})
+    needed = _NEEDED[action](body, removed) if action in _NEEDED else {}
     said = {name: value for name, value in body.items() if name not in {"user", "source"}}
+    severity, pages = context.judge(text(body.get("priority")) or "P3", {})
     note = text(body.get("note"), 15_000)
+    words = action if action in _ACTS else f"{action} {text(needed or said, 2000)}".strip()
     event = AlertEvent(
         act=_ACTS.get(action, Act.NOTE),
         dedup_key=key,
-        detail=note or (action if action in _ACTS else f"{action} {text(said, 2000)}".strip()),
+        severity=severity,
+        pages=pages,
+        detail=note or words,
         actor=text(body.get("user"), 100) or text(body.get("source"), 100),
-        facts={"action": action, **said},
+        change=action if action in _CHANGES else "",
+        facts={"action": action, **said, **needed},
     )
     return Reading((event,))
+
+
+def _until(body: Mapping[str, Any], _removed: Sequence[str] | None) -> dict[str, Any]:
+    until = instant(body.get("endTime"))
+    if until is None:
+        raise Invalid({"endTime": "endTime must be an ISO 8601 time."})
+    return {"until": until.isoformat()}
+
+
+def _owner(body: Mapping[str, Any], _removed: Sequence[str] | None) -> dict[str, Any]:
+    owner = mapping(body.get("owner"))
+    known_as = text(owner.get("username")) or text(owner.get("id"))
+    if not known_as:
+        raise Invalid({"owner": "owner must have a username or an id."})
+    return {"to": known_as[:254]}
+
+
+def _priority(body: Mapping[str, Any], _removed: Sequence[str] | None) -> dict[str, Any]:
+    if text(body.get("priority")) not in PRIORITIES:
+        raise Invalid({"priority": f"Priority is not valid: use one of {', '.join(PRIORITIES)}."})
+    return {}
+
+
+def _tags(body: Mapping[str, Any], removed: Sequence[str] | None) -> dict[str, Any]:
+    given = body.get("tags") if removed is None else list(removed)
+    if not isinstance(given, list) or not given:
+        raise Invalid({"tags": "tags must be an array of texts."})
+    return {"tags": [text(tag, 50) for tag in given[:_MOST]], "removed": removed is not None}
+
+
+def _details(body: Mapping[str, Any], removed: Sequence[str] | None) -> dict[str, Any]:
+    given = body.get("details") if removed is None else dict.fromkeys(removed, "")
+    if not isinstance(given, dict) or not given:
+        raise Invalid({"details": "details must be an object."})
+    few = list(given.items())[:_MOST]
+    details = {name: text(value, 1000) for name, value in few}
+    return {"details": details, "removed": removed is not None}
+
+
+_NEEDED: Mapping[str, Callable[[Mapping[str, Any], Sequence[str] | None], dict[str, Any]]] = {
+    "snooze": _until,
+    "assign": _owner,
+    "priority": _priority,
+    "tags": _tags,
+    "details": _details,
+}
 
 
 def _object(payload: Any) -> Mapping[str, Any]:

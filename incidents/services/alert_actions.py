@@ -1,0 +1,187 @@
+"""What a sender, or somebody through it, does with an alert that is open.
+
+Acknowledgements, snoozes and the like are passed on to the alert's incident: whoever presses a button
+in the sender's program means the calling. What cannot be done is written down with its reason.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q
+
+from accounts.models import User
+from core.errors import DomainError
+from incidents.domain.events import Act, AlertEvent
+from incidents.domain.lifecycle import OPEN, Status
+from incidents.domain.payloads import instant
+from incidents.models import Alert, AlertLogEntry, InboundEvent, Incident, Integration
+from incidents.services import grouping, lifecycle
+from incidents.services.acts import Acts
+
+__all__ = ["act_on"]
+
+_KINDS = {
+    Act.ACKNOWLEDGE: AlertLogEntry.Kind.ACKNOWLEDGED,
+    Act.UNACKNOWLEDGE: AlertLogEntry.Kind.UNACKNOWLEDGED,
+    Act.NOTE: AlertLogEntry.Kind.NOTE,
+}
+# What an incident must be for a sender's word to change it.
+_FROM = {Act.ACKNOWLEDGE: Status.TRIGGERED, Act.UNACKNOWLEDGE: Status.ACKNOWLEDGED}
+Facts = Mapping[str, Any]
+
+
+def act_on(
+    alert: Alert,
+    said: AlertEvent,
+    acts: Acts,
+    *,
+    integration: Integration,
+    event: InboundEvent,
+    now: datetime,
+) -> None:
+    """Do what `said` wants done with an alert, within the caller's transaction.
+
+    Args:
+        alert: Open, and locked.
+        said: Neither opens nor ends it.
+        acts: Recorded by the caller at its end.
+        integration: Through which it was said.
+        event: With which it was said.
+        now: The present.
+    """
+    actor = said.actor or integration.name[:100]
+    if said.act is Act.ACKNOWLEDGE:
+        alert.acknowledged_at = alert.acknowledged_at or now
+        alert.acknowledged_by = alert.acknowledged_by or actor
+    elif said.act is Act.UNACKNOWLEDGE:
+        alert.acknowledged_at, alert.acknowledged_by = None, ""
+    if change := _CHANGES.get(said.change):
+        change(alert, said)
+    alert.save()
+    refusal = _passed_on(alert, said, acts, now=now, actor=said.actor or alert.source)
+    AlertLogEntry.objects.create(
+        alert=alert,
+        event=event,
+        at=now,
+        kind=_KINDS[said.act],
+        actor=actor,
+        text=f"{said.detail} Not done: {refusal}".strip() if refusal else said.detail,
+        facts={**said.facts, **({"refused": refusal} if refusal else {})},
+    )
+    if said.act is not Act.NOTE:
+        acts.add(f"alert.{said.act}d", alert, said.actor or integration.kind)
+
+
+def _passed_on(alert: Alert, said: AlertEvent, acts: Acts, *, now: datetime, actor: str) -> str:
+    """Do to the alert's incident what was meant for it; returns why it was not done, if so."""
+    if said.act in _FROM:
+        _pass_answer_on(alert, said.act, acts, now=now, actor=actor)
+        return ""
+    if said.change == "priority":
+        _pass_priority_on(alert, said, acts, now=now)
+        return ""
+    change = _OF_INCIDENTS.get(said.change)
+    if change is None:
+        return ""
+    if alert.incident_id is None:
+        return "The alert has no incident, nobody is called for it."
+    try:
+        change(alert.incident_id, said.facts, now, actor)
+    except DomainError as error:
+        return error.message
+    return ""
+
+
+def _locked(incident: int) -> Incident:
+    return Incident.objects.select_for_update(of=("self",)).get(pk=incident)
+
+
+def _pass_answer_on(alert: Alert, act: Act, acts: Acts, *, now: datetime, actor: str) -> None:
+    """Let an incident be acknowledged, or called for again."""
+    if alert.incident_id is None:
+        return
+    incident = _locked(alert.incident_id)
+    if incident.status != _FROM[act]:
+        return
+    if act is Act.ACKNOWLEDGE:
+        lifecycle.acknowledge_locked(incident, acts, now=now, actor=actor)
+    else:
+        lifecycle.unacknowledge_locked(incident, acts, now=now, actor=actor)
+
+
+def _pass_priority_on(alert: Alert, said: AlertEvent, acts: Acts, *, now: datetime) -> None:
+    """Make the incident worse where the alert is; what only informed may call now."""
+    if alert.incident_id is not None:
+        incident = _locked(alert.incident_id)
+        if incident.status in OPEN:
+            lifecycle.raise_severity(incident, alert.severity, acts, now=now)
+    elif said.pages and not alert.pages:
+        alert.pages = True
+        alert.save(update_fields=["pages"])
+        if alert.silenced_by_id is None:
+            grouping.attach(alert, acts, now=now)
+
+
+def _reworded(alert: Alert, said: AlertEvent) -> None:
+    if isinstance(message := said.facts.get("message"), str):
+        alert.title = message[:300] or alert.title
+
+
+def _redescribed(alert: Alert, said: AlertEvent) -> None:
+    if isinstance(description := said.facts.get("description"), str):
+        alert.detail = description[:15_000]
+
+
+def _judged(alert: Alert, said: AlertEvent) -> None:
+    alert.severity = said.severity
+
+
+def _tagged(alert: Alert, said: AlertEvent) -> None:
+    had, given = alert.facts.get("tags", []), said.facts["tags"]
+    kept = [tag for tag in had if tag not in given]
+    alert.facts = {**alert.facts, "tags": kept if said.facts["removed"] else [*kept, *given]}
+
+
+def _detailed(alert: Alert, said: AlertEvent) -> None:
+    given = said.facts["details"]
+    kept = {name: value for name, value in alert.labels.items() if name not in given}
+    alert.labels = kept if said.facts["removed"] else {**kept, **given}
+
+
+def _snooze(incident: int, facts: Facts, now: datetime, actor: str) -> None:
+    until = instant(facts["until"]) or now
+    lifecycle.snooze(incident, until=until, now=now, actor=actor)
+
+
+def _escalate(incident: int, _facts: Facts, now: datetime, actor: str) -> None:
+    lifecycle.escalate(incident, now=now, actor=actor)
+
+
+def _assign(incident: int, facts: Facts, now: datetime, actor: str) -> None:
+    lifecycle.assign(incident, to=_person(facts["to"]), now=now, actor=actor)
+
+
+def _person(known_as: str) -> User:
+    """Return whom a sender knows by an address or a name."""
+    known = Q(email__iexact=known_as) | Q(username__iexact=known_as)
+    found = User.objects.filter(known, is_active=True).order_by("pk").first()
+    if found is None:
+        raise DomainError(f"Nobody here is known as {known_as[:100]}.")
+    return found
+
+
+# What is done to the alert itself.
+_CHANGES: dict[str, Callable[[Alert, AlertEvent], None]] = {
+    "message": _reworded,
+    "description": _redescribed,
+    "priority": _judged,
+    "tags": _tagged,
+    "details": _detailed,
+}
+# What is done to the incident that the alert is part of.
+_OF_INCIDENTS: dict[str, Callable[[int, Facts, datetime, str], None]] = {
+    "snooze": _snooze,
+    "escalate": _escalate,
+    "assign": _assign,
+}

@@ -1,0 +1,204 @@
+"""Opsgenie's heartbeat API: making, changing and reading what must give a sign of life."""
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+
+from core import clock
+from core.errors import InvalidInput
+from incidents.domain.payloads import Unreadable, decode, text
+from incidents.models import Heartbeat, Integration
+from incidents.services.heartbeats import delete_heartbeat, save_heartbeat
+from incidents.webhooks import opsgenie
+from incidents.webhooks.opsgenie_reading import iso
+from incidents.webhooks.requests import raw_request, webhook
+
+__all__ = ["heartbeat", "heartbeats", "switch"]
+
+_UNITS = {
+    "minutes": timedelta(minutes=1),
+    "hours": timedelta(hours=1),
+    "days": timedelta(days=1),
+}
+_SEVERITIES = {"P1": "P0", "P2": "P1", "P3": "P2", "P4": "P3", "P5": "P3"}
+# Opsgenie knows none; this is the least that the portal does.
+_GRACE = timedelta(seconds=30)
+_LONGEST = 100_000
+
+
+def _not_found() -> HttpResponse:
+    return opsgenie.answer(404, message="Heartbeat does not exist with the given name.")
+
+
+@webhook("GET", "POST", large=opsgenie.too_large, broken=opsgenie.unavailable)
+def heartbeats(request: HttpRequest) -> HttpResponse:
+    """`/v2/heartbeats`: all of the key's; POST makes one."""
+    integration = opsgenie.integration_of(request)
+    if integration is None:
+        return opsgenie.unknown_key()
+    if request.method == "GET":
+        found = Heartbeat.objects.filter(integration=integration).order_by("name")
+        return opsgenie.answer(200, data={"heartbeats": [_shown(each) for each in found]})
+    return _save(request, integration, None)
+
+
+@webhook("GET", "PATCH", "DELETE", large=opsgenie.too_large, broken=opsgenie.unavailable)
+def heartbeat(request: HttpRequest, name: str) -> HttpResponse:
+    """`/v2/heartbeats/<name>`."""
+    integration = opsgenie.integration_of(request)
+    if integration is None:
+        return opsgenie.unknown_key()
+    found = _find(integration, name)
+    if found is None:
+        return _not_found()
+    if request.method == "GET":
+        return opsgenie.answer(200, data=_shown(found))
+    if request.method == "DELETE":
+        delete_heartbeat(found, actor=integration.kind, now=clock.now())
+        return opsgenie.answer(200, result="Deleted")
+    return _save(request, integration, found)
+
+
+@webhook("POST", "PUT", "PATCH", large=opsgenie.too_large, broken=opsgenie.unavailable)
+def switch(request: HttpRequest, name: str, way: str) -> HttpResponse:
+    """`/v2/heartbeats/<name>/enable` and `/disable`."""
+    integration = opsgenie.integration_of(request)
+    if integration is None:
+        return opsgenie.unknown_key()
+    found = _find(integration, name)
+    if found is None:
+        return _not_found()
+    fields = {"is_paused": way == "disable"}
+    saved = save_heartbeat(found, fields=fields, actor=integration.kind, now=clock.now())
+    return opsgenie.answer(200, data=_shown(saved))
+
+
+def _find(integration: Integration, name: str) -> Heartbeat | None:
+    known = Heartbeat.objects.select_related("integration__service")
+    return known.filter(integration=integration, name=name).first()
+
+
+def _save(request: HttpRequest, integration: Integration, found: Heartbeat | None) -> HttpResponse:
+    try:
+        body = decode(raw_request(request).body, "application/json")
+        if not isinstance(body, dict):
+            return opsgenie.answer(422, message="The body must be a JSON object.")
+        fields = _fields(body, found)
+        if found is None and _find(integration, fields["name"]) is not None:
+            return opsgenie.answer(409, message="There is a heartbeat of this name already.")
+        target = found or Heartbeat(integration=integration)
+        saved = save_heartbeat(target, fields=fields, actor=integration.kind, now=clock.now())
+    except InvalidInput as error:
+        return opsgenie.answer(400, message=error.message)
+    except Unreadable as error:
+        return opsgenie.answer(400, message=str(error))
+    except ValidationError as error:
+        said = {name: " ".join(messages) for name, messages in error.message_dict.items()}
+        return _wrong(said)
+    except _WrongFieldsError as error:
+        return _wrong(error.errors)
+    return opsgenie.answer(200 if found else 201, data=_shown(saved))
+
+
+def _wrong(errors: Mapping[str, str]) -> HttpResponse:
+    message = "Request body is not processable. Please check the errors."
+    return opsgenie.answer(422, message=message, errors=errors)
+
+
+class _WrongFieldsError(ValueError):
+    def __init__(self, errors: Mapping[str, str]) -> None:
+        super().__init__("; ".join(f"{name}: {said}" for name, said in errors.items()))
+        self.errors = errors
+
+
+def _fields(body: Mapping[str, Any], found: Heartbeat | None) -> dict[str, Any]:
+    """Return what a body says in the portal's words; what it leaves out stays as it is.
+
+    Raises:
+        _WrongFieldsError: With what is wrong, by field.
+    """
+    errors: dict[str, str] = {}
+    fields: dict[str, Any] = {}
+    if found is None:
+        needed = ("name", "interval", "intervalUnit", "enabled")
+        errors |= {
+            each: f"{each} can not be empty." for each in needed if not _is_given(body, each)
+        }
+        fields |= {"grace": _GRACE, "name": text(body.get("name"), 101)}
+    for name, read in _READERS.items():
+        if _is_given(body, name) and name not in errors:
+            try:
+                fields |= read(body, found)
+            except ValueError as error:
+                errors[name] = str(error)
+    if errors:
+        raise _WrongFieldsError(errors)
+    return fields
+
+
+def _is_given(body: Mapping[str, Any], name: str) -> bool:
+    return body.get(name) not in (None, "")
+
+
+def _interval(body: Mapping[str, Any], found: Heartbeat | None) -> dict[str, Any]:
+    number = body["interval"]
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= _LONGEST:
+        raise ValueError(f"interval is a whole number, 1 to {_LONGEST}.")
+    unit = body.get("intervalUnit") or (_rhythm(found)[1] if found else "minutes")
+    return {"period": _UNITS.get(unit, _UNITS["minutes"]) * number}
+
+
+def _unit(body: Mapping[str, Any], found: Heartbeat | None) -> dict[str, Any]:
+    unit = body["intervalUnit"]
+    if unit not in _UNITS:
+        raise ValueError(f"intervalUnit is one of {', '.join(_UNITS)}.")
+    if found is None or _is_given(body, "interval"):
+        return {}
+    return {"period": _UNITS[unit] * _rhythm(found)[0]}
+
+
+def _enabled(body: Mapping[str, Any], _found: Heartbeat | None) -> dict[str, Any]:
+    if not isinstance(body["enabled"], bool):
+        raise ValueError("enabled is true or false.")  # noqa: TRY004 said to whoever sent it
+    return {"is_paused": not body["enabled"]}
+
+
+def _priority(body: Mapping[str, Any], _found: Heartbeat | None) -> dict[str, Any]:
+    if body["alertPriority"] not in _SEVERITIES:
+        raise ValueError(f"alertPriority is one of {', '.join(_SEVERITIES)}.")
+    return {"severity": _SEVERITIES[body["alertPriority"]]}
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any], Heartbeat | None], dict[str, Any]]] = {
+    "interval": _interval,
+    "intervalUnit": _unit,
+    "enabled": _enabled,
+    "alertPriority": _priority,
+}
+
+
+def _rhythm(heartbeat: Heartbeat) -> tuple[int, str]:
+    """Return the largest unit that an interval is a whole number of; seconds are rounded up."""
+    for unit in ("days", "hours"):
+        if heartbeat.period >= _UNITS[unit] and not heartbeat.period % _UNITS[unit]:
+            return heartbeat.period // _UNITS[unit], unit
+    return math.ceil(heartbeat.period / _UNITS["minutes"]), "minutes"
+
+
+def _shown(heartbeat: Heartbeat) -> dict[str, Any]:
+    number, unit = _rhythm(heartbeat)
+    last = heartbeat.last_sign_at
+    told = {
+        "name": heartbeat.name,
+        "description": "",
+        "interval": number,
+        "intervalUnit": unit,
+        "enabled": not heartbeat.is_paused,
+        "expired": heartbeat.state == Heartbeat.State.DOWN,
+        "alertPriority": {"P0": "P1", "P1": "P2", "P2": "P3", "P3": "P4"}[heartbeat.severity],
+    }
+    return {**told, **({"lastPingTime": iso(last)} if last else {})}
