@@ -8,7 +8,12 @@ app_name = "intake"
 urlpatterns = [
     re_path(r"^integrations/v1/slack/actions/?$", slack.act, name="slack-actions"),
     re_path(
-        r"^integrations/v1/(?P<kind>[a-z_]{1,20})/(?P<key>[0-9A-Za-z-]{1,64})/?$",
+        r"^integrations/v1/(?P<kind>[a-z_0-9]{1,30})/(?P<key>[0-9A-Za-z-]{1,64})/heartbeat/?$",
+        senders.heartbeat,
+        name="sender-heartbeat",
+    ),
+    re_path(
+        r"^integrations/v1/(?P<kind>[a-z_0-9]{1,30})/(?P<key>[0-9A-Za-z-]{1,64})/?$",
         senders.receive,
         name="webhook",
     ),

@@ -21,11 +21,13 @@ from incidents.models import Integration
 from incidents.queries.configuration import current, last_known
 
 __all__ = [
-    "find", "find_known", "new_key", "open_secret", "rotate_key", "save_integration", "wrong_maps",
+    "find", "find_known", "new_key", "open_secret", "rotate_key", "save_integration", "with_key",
+    "wrong_maps",
 ]  # fmt: skip
 
-# PagerDuty's clients want 32 characters, Opsgenie's and Healthchecks' show them as a UUID.
-_KEY = re.compile(r"[0-9a-f]{32}")
+# As ours are; PagerDuty's clients want 32 characters, Opsgenie's and Healthchecks' show them as a
+# UUID. Keys that came from elsewhere may be shorter and have any letters; their case does not count.
+_KEY = re.compile(r"[0-9a-z]{16,64}")
 
 
 def new_key() -> str:
@@ -54,6 +56,12 @@ def find_known(key: str, *kinds: str) -> tuple[Integration | None, str | None]:
     return found, configuration.token
 
 
+def with_key(key: str) -> Integration | None:
+    """Return the integration that a key opens, enabled or not."""
+    digest = _digest_of(key)
+    return Integration.objects.filter(key_digest=digest).first() if digest else None
+
+
 def open_secret(integration: Integration) -> str | None:
     """Return the secret with which the sender signs; "" for none, None when no key opens it."""
     if not integration.signing_secret:
@@ -72,6 +80,7 @@ def save_integration(
     actor: audit.Actor | str | None,
     now: datetime,
     signing_secret: str | None = None,
+    key: str = "",
 ) -> str:
     """Create or change an integration.
 
@@ -81,6 +90,7 @@ def save_integration(
         actor: Who.
         now: When.
         signing_secret: With which the sender signs; "" forgets it, None keeps it.
+        key: That the sender of a new one has already; "" makes one.
 
     Returns:
         The key of a new one, which nobody sees again; "" for a stored one.
@@ -96,10 +106,11 @@ def save_integration(
     }
     for name, value in fields.items():
         setattr(integration, name, value)
-    key = ""
+    key = (key or new_key()) if is_new else ""
     if is_new:
-        key = new_key()
-        integration.key_digest, integration.key_hint = _digest(key), key[-4:]
+        integration.key_digest, integration.key_hint = _digest_of(key), key[-4:]
+    if is_new and not integration.key_digest:
+        raise ValidationError({"key": ["A key has 16 to 64 letters and digits."]})
     _check(integration)
     if signing_secret is not None:
         integration.signing_secret = encrypt(signing_secret) if signing_secret else ""

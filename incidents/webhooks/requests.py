@@ -20,7 +20,10 @@ __all__ = ["MAX_BYTES", "raw_request", "webhook"]
 
 log = structlog.get_logger(__name__)
 MAX_BYTES = 512 * 1024
-_KEY_IN_PATH = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+_KEY_IN_PATH = re.compile(
+    r"(?P<before>/integrations/v1/\w+/|/ping/)[0-9A-Za-z-]+"
+    r"|[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"
+)
 _RAW = "_raw_intake"
 View = Callable[..., HttpResponseBase]
 
@@ -76,7 +79,7 @@ def raw_request(request: HttpRequest) -> RawRequest:
     kept: RawRequest | None = getattr(request, _RAW, None)
     if kept is None:
         kept = RawRequest(
-            address=_KEY_IN_PATH.sub("…", request.path),
+            address=_KEY_IN_PATH.sub(r"\g<before>…", request.path),
             body=read_whole(request, MAX_BYTES),
             content_type=request.headers.get("Content-Type", ""),
             headers={name.lower(): value for name, value in request.headers.items()},

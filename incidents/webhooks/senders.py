@@ -6,7 +6,7 @@ from core import clock
 from core.errors import InvalidInput
 from incidents.adapters import sns_signatures
 from incidents.adapters.sns_signatures import NotVerified
-from incidents.domain.events import Reading
+from incidents.domain.events import HeartbeatPing, Reading
 from incidents.domain.formats import amazon_sns
 from incidents.domain.formats.context import Context
 from incidents.domain.formats.registry import WEBHOOKS
@@ -16,8 +16,9 @@ from incidents.models import Integration
 from incidents.services import integrations
 from incidents.services.receiving import RawRequest, Taken, take
 from incidents.webhooks.requests import raw_request, webhook
+from oncall.domain.exports.senders import kind_called
 
-__all__ = ["receive"]
+__all__ = ["heartbeat", "receive"]
 
 
 def _large() -> HttpResponse:
@@ -32,7 +33,8 @@ def _broken() -> HttpResponse:
 
 @webhook("POST", large=_large, broken=_broken)
 def receive(request: HttpRequest, kind: str, key: str) -> HttpResponse:
-    """Take a webhook; 200 means that it is stored."""
+    """Take a webhook; 200 means that it is stored. Kinds may be called as Grafana OnCall does."""
+    kind = kind_called(kind) or kind
     integration, revision = integrations.find_known(key, kind)
     if integration is None:
         return JsonResponse(
@@ -49,6 +51,22 @@ def receive(request: HttpRequest, kind: str, key: str) -> HttpResponse:
             {"status": "error", "message": "This kind has another address."}, status=404
         )
     return _receive(integration, raw, revision)
+
+
+@webhook("HEAD", "GET", "POST", large=_large, broken=_broken)
+def heartbeat(request: HttpRequest, kind: str, key: str) -> HttpResponse:
+    """`/integrations/v1/<kind>/<key>/heartbeat/`: Grafana OnCall's sign of life of a sender."""
+    integration = integrations.find(key, kind_called(kind) or kind)
+    if integration is None:
+        return JsonResponse(
+            {"status": "error", "message": "There is no such integration."}, status=404
+        )
+    try:
+        raw = raw_request(request)
+    except InvalidInput as error:
+        return JsonResponse({"status": "error", "message": f"body: {error.message}"}, status=400)
+    reading = Reading(pings=(HeartbeatPing(integration.name),))
+    return _answer(take(integration, raw, lambda: reading, now=clock.now()), 400)
 
 
 def _receive(integration: Integration, raw: RawRequest, revision: str | None) -> HttpResponse:

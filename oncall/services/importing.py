@@ -178,7 +178,7 @@ class _Import:
         stored = EscalationPolicy.objects.filter(slug=slug).first()
         changes = _policy_changes(stored, fields, levels, timings)
         if stored is None or changes:
-            save_policy(
+            stored = save_policy(
                 stored or EscalationPolicy(),
                 fields=fields,
                 levels=levels,
@@ -187,6 +187,7 @@ class _Import:
                 actor=self._actor,
                 now=self._now,
             )
+        self.outcome.policies[given.key] = stored
         action = "create" if changes is None else "change" if changes else "same"
         return Item("policy", given.name, action, slug, tuple(changes or ()), tuple(lost))
 

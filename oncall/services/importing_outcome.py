@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from oncall.models import EscalationPolicy
+
 __all__ = ["Item", "Missing", "Outcome"]
 
 
@@ -15,7 +17,8 @@ class Item:
     """What becomes of one thing.
 
     Args:
-        kind: user, contact_method, notification_rules, schedule, override or policy.
+        kind: user, contact_method, notification_rules, schedule, override, policy, service or
+            integration.
         name: What it is called.
         action: create, change, same, match, skip or refuse.
         slug: What it is called here.
@@ -53,11 +56,13 @@ class Outcome:
         items: In the order in which they were done.
         unmatched: Names of people who have no account here.
         lost: Parts that could not even be read.
+        policies: By their key there.
     """
 
     items: list[Item] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
     lost: tuple[str, ...] = ()
+    policies: dict[str, EscalationPolicy] = field(default_factory=dict)
 
     @property
     def is_whole(self) -> bool:

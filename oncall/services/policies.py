@@ -73,6 +73,20 @@ def save_policy(
 
 
 @transaction.atomic
+def call_by(
+    service: Service, policy: EscalationPolicy, *, actor: Who, now: datetime
+) -> EscalationPolicy:
+    """Have a service called by a policy, unless it is called by one; returns by which it is."""
+    held, is_new = ServicePolicy.objects.select_related("policy").get_or_create(
+        service=service, defaults={"policy": policy}
+    )
+    if is_new:
+        changes = {"called_for": service.slug}
+        audit.record(act="policy.changed", subject=policy, actor=actor, now=now, changes=changes)
+    return held.policy
+
+
+@transaction.atomic
 def delete_policy(policy: EscalationPolicy, *, actor: Who, now: datetime) -> None:
     """Delete a policy by which no service is called.
 

@@ -322,8 +322,8 @@ def test_grafana_oncall_shifts_and_chains(
     ("document", "sentence"),
     [
         ([], "no JSON object"),
-        ({}, "Neither users nor schedules"),
-        ({"users": [{"name": "no id"}]}, "Neither users nor schedules"),
+        ({}, "Neither users, schedules"),
+        ({"users": [{"name": "no id"}]}, "Neither users, schedules"),
     ],
 )
 def test_what_is_no_export_is_bad_usage(

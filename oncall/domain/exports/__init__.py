@@ -1,4 +1,4 @@
-"""What other on-call tools export, read into one shape: people, schedules, overrides, policies."""
+"""What other on-call tools export, read into one shape: people, schedules, overrides, policies, senders."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,6 +32,6 @@ def read(source: str, document: object) -> Export:
         found = READERS[source](storable(dict(document)))
     except MISSHAPEN as error:
         raise Unreadable(f"It is not shaped like an export of {source} ({error!r}).") from error
-    if not (found.people or found.schedules or found.policies):
-        raise Unreadable("Neither users nor schedules nor policies are in it.")
+    if not (found.people or found.schedules or found.policies or found.senders):
+        raise Unreadable("Neither users, schedules, policies nor integrations are in it.")
     return found

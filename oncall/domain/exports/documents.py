@@ -19,6 +19,7 @@ __all__ = [
     "ImportedPolicy",
     "ImportedRule",
     "ImportedSchedule",
+    "ImportedSender",
     "ImportedStep",
     "Lost",
     "Unreadable",
@@ -134,6 +135,29 @@ class ImportedPolicy:
 
 
 @dataclass(frozen=True)
+class ImportedSender:
+    """What sends alerts with a key of its own.
+
+    Args:
+        name: What it is called.
+        service: Name of what it alerts about.
+        kind: Of integration here, e.g. pagerduty.
+        token: The key that it sends; "" where the export does not say.
+        policy: Key of whom its alerts call.
+        lost: What of it is not carried.
+        refused: Why it cannot be carried.
+    """
+
+    name: str
+    service: str
+    kind: str = ""
+    token: str = ""
+    policy: str = ""
+    lost: tuple[str, ...] = ()
+    refused: str = ""
+
+
+@dataclass(frozen=True)
 class Export:
     """All that an export holds."""
 
@@ -142,6 +166,7 @@ class Export:
     overrides: tuple[ImportedOverride, ...] = ()
     policies: tuple[ImportedPolicy, ...] = ()
     lost: tuple[str, ...] = ()
+    senders: tuple[ImportedSender, ...] = ()
 
 
 @dataclass

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from oncall.domain.exports import senders
 from oncall.domain.exports.documents import (
     Export,
     ImportedLayer,
@@ -77,6 +78,7 @@ def read(document: Row) -> Export:
         tuple(override for each in overrides for override in each),
         tuple(policies),
         (*lost_people, *lost_schedules, *lost_overrides, *lost_policies),
+        tuple(senders.of_grafana(document)),
     )
 
 

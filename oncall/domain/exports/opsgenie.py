@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import time, timedelta
 from typing import Any
 
+from oncall.domain.exports import senders
 from oncall.domain.exports.documents import (
     Export,
     ImportedLayer,
@@ -61,6 +62,7 @@ def read(document: Mapping[str, Any]) -> Export:
         tuple(override for each in overrides for override in each),
         tuple(policies),
         (*lost_people, *lost_schedules, *lost_overrides, *lost_policies),
+        tuple(senders.of_opsgenie(document)),
     )
 
 

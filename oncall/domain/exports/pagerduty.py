@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import time, timedelta
 from typing import Any
 
+from oncall.domain.exports import senders
 from oncall.domain.exports.documents import (
     Export,
     ImportedLayer,
@@ -57,6 +58,7 @@ def read(document: Mapping[str, Any]) -> Export:
         tuple(overrides),
         tuple(policies),
         (*lost_people, *lost_schedules, *lost_overrides, *lost_policies),
+        tuple(senders.of_pagerduty(document)),
     )
 
 

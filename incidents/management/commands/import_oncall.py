@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from core.clock import now
+from incidents.services.importing import import_all
 from oncall.domain import exports
-from oncall.services.importing import import_export
 from oncall.services.importing_outcome import Outcome
 
 
@@ -18,7 +18,7 @@ class Command(BaseCommand):
     """Exits 0 when all was carried, 1 when something was not, 2 on bad usage."""
 
     help = (
-        "Import people, schedules, overrides and escalation policies from an export of Opsgenie, "
+        "Import people, schedules, overrides, escalation policies and integrations of Opsgenie, "
         "PagerDuty or Grafana OnCall. Begin with --dry-run: it names people without an account."
     )
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Import, and say what became of everything."""
-        outcome = import_export(
+        outcome = import_all(
             self._read(options["source"], options["file"]),
             actor="manage.py",
             now=now(),

@@ -1,0 +1,110 @@
+"""Taking over what another tool exported, with what sends alerts to it.
+
+Senders that keep their keys need only another base URL. Everything is done and, for a dry run, taken
+back, so that a plan is what would really happen.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.text import slugify
+
+from catalog.models import RESERVED_SLUGS, Service
+from catalog.services.services import create_service
+from core.errors import DomainError
+from incidents.models import Integration
+from incidents.services.integrations import save_integration, with_key
+from oncall.domain.exports import Export
+from oncall.domain.exports.documents import ImportedSender
+from oncall.services.importing import import_export
+from oncall.services.importing_outcome import Item, Missing, Outcome
+from oncall.services.policies import call_by
+
+__all__ = ["import_all"]
+
+
+def import_all(
+    export: Export,
+    *,
+    actor: str,
+    now: datetime,
+    dry_run: bool = False,
+    create_users: bool = False,
+    aliases: Mapping[str, str] | None = None,
+) -> Outcome:
+    """Carry an export over; importing it again changes only what differs.
+
+    Args:
+        export: What was read.
+        actor: Who imports.
+        now: The present.
+        dry_run: Only say what would happen.
+        create_users: Make responders of people who have no account, where an address is known.
+        aliases: Email address, user name or key there → user name here.
+    """
+    with transaction.atomic():
+        outcome = import_export(
+            export, actor=actor, now=now, create_users=create_users, aliases=aliases
+        )
+        for sender in export.senders:
+            try:
+                with transaction.atomic():
+                    outcome.items += list(_take(sender, outcome, actor=actor, now=now))
+            except (Missing, DomainError) as error:
+                outcome.items.append(_refused(sender, str(error)))
+            except ValidationError as error:
+                outcome.items.append(_refused(sender, " ".join(error.messages)))
+        if dry_run:
+            transaction.set_rollback(True)
+    return outcome
+
+
+def _refused(sender: ImportedSender, why: str) -> Item:
+    return Item("integration", sender.name, "refuse", reason=why)
+
+
+def _take(sender: ImportedSender, outcome: Outcome, *, actor: str, now: datetime) -> Iterator[Item]:
+    if sender.refused:
+        raise Missing(sender.refused)
+    slug = _slug(sender.service)
+    service = Service.objects.filter(slug=slug).first()
+    if service is None:
+        values = {"slug": slug, "name": sender.service}
+        service = create_service(values=values, now=now, actor=actor)
+        yield Item("service", sender.service, "create", slug)
+    lost = [*sender.lost, *_called(service, sender, outcome, actor=actor, now=now)]
+    known = with_key(sender.token) if sender.token else _of_name(sender, service)
+    if known is not None and (known.service_id, known.kind) != (service.pk, sender.kind):
+        raise Missing(f"Its key belongs to {known} of {known.service} here.")
+    if known is None:
+        if not sender.token:
+            lost.append("The export does not say its key: replace it on its page, and there.")
+        fields = {"kind": sender.kind, "name": sender.name, "service": service}
+        save_integration(Integration(), fields=fields, actor=actor, now=now, key=sender.token)
+    yield Item("integration", sender.name, "same" if known else "create", slug, lost=tuple(lost))
+
+
+def _called(
+    service: Service, sender: ImportedSender, outcome: Outcome, *, actor: str, now: datetime
+) -> Iterator[str]:
+    """Have a service called by the policy of its sender; says where that is not so."""
+    policy = outcome.policies.get(sender.policy)
+    if policy is None:
+        if sender.policy:
+            yield "Whom it calls is not carried: the default policy does."
+        return
+    held = call_by(service, policy, actor=actor, now=now)
+    if held != policy:
+        yield f"{service} is called by {held} here already, not by {policy}."
+
+
+def _of_name(sender: ImportedSender, service: Service) -> Integration | None:
+    return Integration.objects.filter(service=service, kind=sender.kind, name=sender.name).first()
+
+
+def _slug(name: str) -> str:
+    slug = slugify(name)[:63].strip("-_").replace("_", "-") or "imported"
+    # Some words are pages of the portal.
+    return f"imported-{slug}" if slug in RESERVED_SLUGS else slug
