@@ -87,10 +87,11 @@ def counter(query: str) -> Counter:
     code = re.sub(_STRING, '""', query)
     if found := _PER_SECOND.search(code):
         raise ValueError(f"{found[1]}() is no count of events: use increase(…[1m]).")
+    # A subquery, [1m:30s], looks back as far as what stands before its colon.
     ranges = [span.replace(" ", "") for span in _RANGE.findall(code)]
     if not ranges:
         raise ValueError(HINT)
-    if any(span not in _MINUTE for span in ranges):
+    if any(span.partition(":")[0] not in _MINUTE for span in ranges):
         raise ValueError(f"Each minute is counted by itself, so use [1m], not [{ranges[0]}].")
     return Counter(expression=query)
 

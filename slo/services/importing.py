@@ -15,7 +15,7 @@ from catalog.models import Service
 from catalog.services.services import create_service
 from core import audit
 from core.errors import Conflict, DomainError, Forbidden
-from core.yaml_documents import spell
+from core.yaml_documents import Path, spell
 from core.yaml_files import SourceFile
 from slo.domain.exchange.checks import Remark
 from slo.domain.exchange.drafts import Entry, PlannedSli, PlannedSlo, SourceRef
@@ -137,16 +137,22 @@ class _Writer:
         """Write one document, all of it or nothing; what is refused is said in its report."""
         if not read.accepted:
             return []
+        where: Path = ()
+        slugs = []
         try:
             with transaction.atomic():
                 for entry in read.entries:
                     self._entry(entry)
-                return [self._slo(planned, read).slug for planned in read.planned]
+                for planned in read.planned:
+                    where = planned.path
+                    slugs.append(self._slo(planned, read).slug)
         except ValidationError as error:
             for message in _messages(error):
-                read.report.wrong((), message)
+                read.report.wrong(where, message)
         except DomainError as error:
-            read.report.wrong((), error.message)
+            read.report.wrong(where, error.message)
+        else:
+            return slugs
         return []
 
     def _entry(self, entry: Entry) -> None:

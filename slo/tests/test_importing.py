@@ -252,6 +252,27 @@ def test_what_the_portal_itself_refuses_is_said_too(tmp_path: Path) -> None:
     assert Sli.objects.get(slug="shop-good").service == service
 
 
+def test_what_is_refused_late_is_named_where_it_stands(tmp_path: Path) -> None:
+    """Of many objectives in a document it is the second that cannot be counted."""
+    spec = """
+version: prometheus/v1
+service: shop
+slos:
+  - name: fine
+    objective: 99
+    sli: {events: {error_query: "sum(rate(a[{{.window}}]))", total_query: "sum(rate(b[{{.window}}]))"}}
+  - name: wrong
+    objective: 99
+    sli: {events: {error_query: "deriv(a[{{.window}}])", total_query: "sum(rate(b[{{.window}}]))"}}
+"""
+    status, verdicts = run(tmp_path, spec)
+    assert status == 1
+    (refusal,) = verdicts[0]["errors"]
+    assert "deriv() is no count" in refusal["message"]
+    assert (refusal["path"], refusal["line"]) == ("slos[1]", 8)
+    assert not Slo.objects.exists()
+
+
 def test_an_sli_that_others_need_is_not_changed(tmp_path: Path) -> None:
     """Documents imported one after the other may call different things by one name."""
     first = with_inner("max(a)")

@@ -171,6 +171,22 @@ def test_minutes_that_met_a_condition_are_counted(world: World, source: Source) 
     assert sums(slo, 9, 1) == (1, 1, 1)
 
 
+def test_a_subquery_of_a_minute_counts(world: World, source: Source) -> None:
+    """Sloth's own examples count how many clients were unhappy in this way."""
+    slo = world.custom(
+        "shop-clients",
+        "0.95",
+        kind=Sli.Kind.RATIO,
+        source=source,
+        bad_query="sum_over_time((count(http_requests_total > 1e9))[1m:]) OR on() vector(0)",
+        total_query="sum_over_time((count(http_requests_total))[1m:30s])",
+    )
+    pull_after(10)
+    good, total, measured = sums(slo, 9, 1)
+    assert measured == 1
+    assert good == total > 0
+
+
 def test_a_counter_of_errors_that_was_never_born_is_zero(world: World, source: Source) -> None:
     """Client libraries make it at the first error, so until then there were none."""
     slo = world.custom(
