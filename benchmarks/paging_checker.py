@@ -148,10 +148,20 @@ def _unkept(e: Evidence) -> Iterable[str]:
 
 
 def _miscounted(e: Evidence) -> Iterable[str]:
+    """As many answered as the levels asked for that were called by then; one before any was.
+
+    Where the pager stood still the auditor may have called the fallback contact first.
+    """
+    begun: dict[int, datetime] = {}
+    for page in sorted(e.pages, key=lambda page: page.created_at, reverse=True):
+        if page.cycle == 1 and page.target in e.steps[0]:
+            begun[page.incident] = page.created_at
     for incident, acked_at in e.incidents.items():
         told, tried = len(e.answers.get(incident, ())), len(e.tried.get(incident, ()))
-        if acked_at is not None and tried < e.needed:
-            yield f"#{incident}: acknowledged although {tried} of {e.needed} answered"
+        if acked_at is not None:
+            asked = e.needed if incident in begun and begun[incident] <= acked_at else 1
+            if tried < asked:
+                yield f"#{incident}: acknowledged although {tried} of {asked} answered"
         elif acked_at is None and told >= e.needed:
             yield f"#{incident}: not acknowledged although {told} answered"
 

@@ -1,7 +1,7 @@
 """Many rows in one statement, on both databases: the rows travel as one JSON document.
 
 Django's own bulk operations build SQL for every single value, which costs more than the database
-does. Values are numbers, texts, booleans, None, aware datetimes, UUIDs, on PostgreSQL bytes, and what
+does. Values are finite numbers, texts, booleans, None, aware datetimes, UUIDs, on PostgreSQL bytes, and what
 JSON columns hold; nothing is validated here.
 """
 

@@ -84,6 +84,18 @@ def test_a_marked_repeat_after_a_cut_send_holds() -> None:
     assert judge(history(received=received, attempts=attempts)).holds
 
 
+def test_one_answer_is_enough_before_the_first_level_was_called() -> None:
+    """A pager that stood still leaves the first call to the auditor, who calls the fallback."""
+    later = [
+        replace(row, created_at=ANSWERED + timedelta(seconds=1)) if row.incident == 2 else row
+        for row in pair().pages
+    ]
+    alone = {1: {"user:l1b"}, 2: {"user:fallback"}}
+    rule = "as-many-answer-as-are-needed"
+    assert not judge(pair(pages=later, tried=alone)).broken[rule]
+    assert judge(pair(tried=alone)).broken[rule]
+
+
 @pytest.mark.parametrize(
     ("rule", "change"),
     [
