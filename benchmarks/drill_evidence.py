@@ -94,9 +94,6 @@ def evidence(
         levels: Whom each step calls, in order.
         needed: How many must answer.
     """
-    tried: dict[int, set[str]] = defaultdict(set)
-    for incident, target in list(journals.tried):
-        tried[incident].add(target)
     answers: dict[int, dict[str, datetime]] = defaultdict(dict)
     for incident, target, at in list(journals.answers):
         answers[incident][target] = at
@@ -107,6 +104,14 @@ def evidence(
         "SELECT key, incident_id, cycle, step, target, channel, state, attempts, created_at"
         " FROM ev_page"
     )
+    incidents = {
+        pk: _at(acked) if acked else None
+        for pk, acked in views.rows("SELECT id, acked_at FROM ev_incident")
+    }
+    # After the incidents: an answer is noted before it is given. What was told is read before them.
+    tried: dict[int, set[str]] = defaultdict(set)
+    for incident, target in list(journals.tried):
+        tried[incident].add(target)
     return Evidence(
         sent=list(journals.sent),
         received=list(journals.received),
@@ -114,10 +119,7 @@ def evidence(
         answers=answers,
         tried=tried,
         receipts=frozenset(row[0] for row in views.rows("SELECT ext_id FROM ev_receipt")),
-        incidents={
-            pk: _at(acked) if acked else None
-            for pk, acked in views.rows("SELECT id, acked_at FROM ev_incident")
-        },
+        incidents=incidents,
         pages=[PageRow(*(*row[:8], _at(row[8]))) for row in pages],
         attempts=attempts,
         steps=[[f"user:{name}" for name in people] for people in levels],

@@ -52,7 +52,8 @@ LEVELS = {1: (("l1",), ("l2",), ("l3",)), 2: (("l1", "l1b"), ("l2",), ("l3",))}
 AFTER_S = (0, 4, 16)
 PROCESSES = ("web", "pager", "pager", "worker", "beat")
 # A page cut in half is repeated when its lease is over, 30 seconds; audits come every ten.
-SETTLES_WITHIN_S = 150
+# Until everybody was called whose page waits behind those of 200 kills; minutes on a slow machine.
+SETTLES_WITHIN_S = 400
 PYTHON = sys.executable
 
 
@@ -150,6 +151,10 @@ from notifications.models import ContactMethod
 from incidents.models import Integration
 from incidents.services.integrations import save_integration
 from oncall.models import *
+from slo.models import Slo, ThresholdRule
+# What the portal alerts about by itself calls by another ladder, and no journal knows of it.
+Slo.objects.update(is_enabled=False)
+ThresholdRule.objects.update(is_enabled=False)
 port, ladder, needed = int({port}), {ladder}, {needed}
 def person_of(name):
     person = User.objects.create_user(name, "", role="responder")
@@ -285,7 +290,10 @@ def _settled(look: Callable[[], Evidence], within_s: float) -> Evidence:
     deadline = time.monotonic() + within_s
     while True:
         found = look()
-        if is_settled(found) or time.monotonic() > deadline:
+        is_late = time.monotonic() > deadline
+        if is_late:
+            print("Judged although not all has settled: broken promises may be late ones.")
+        if is_late or is_settled(found):
             # What was on its way when the views were read has arrived by now.
             time.sleep(1)
             return look()

@@ -183,7 +183,9 @@ def _skipped(e: Evidence) -> Iterable[str]:
         got = [arrived[incident].issuperset(step) for step in e.steps]
         has = [made[incident].issuperset(step) for step in e.steps]
         if acked_at is None and not all(got):
-            yield f"#{incident}: steps {[n for n, ok in enumerate(got, 1) if not ok]} never arrived"
+            missing = [number for number, ok in enumerate(got, 1) if not ok]
+            called = sorted(made[incident]) or "nobody"
+            yield f"#{incident}: steps {missing} never arrived, called was {called}"
         elif acked_at is not None and has != sorted(has, reverse=True):
             yield f"#{incident}: a step before the last one that was made was not"
 

@@ -34,15 +34,15 @@ def import_all(
     create_users: bool = False,
     aliases: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Carry an export over; importing it again changes only what differs.
+    """Carry an export over, senders last; importing it again changes only what differs.
 
     Args:
         export: What was read.
         actor: Who imports.
         now: The present.
         dry_run: Only say what would happen.
-        create_users: Make responders of people who have no account, where an address is known.
-        aliases: Email address, user name or key there → user name here.
+        create_users: As in `oncall.services.importing.import_export`.
+        aliases: As there.
     """
     with transaction.atomic():
         outcome = import_export(

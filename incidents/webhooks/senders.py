@@ -31,19 +31,25 @@ def _broken() -> HttpResponse:
     )
 
 
+def _unknown() -> HttpResponse:
+    return JsonResponse({"status": "error", "message": "There is no such integration."}, status=404)
+
+
+def _refused(error: InvalidInput) -> HttpResponse:
+    return JsonResponse({"status": "error", "message": f"body: {error.message}"}, status=400)
+
+
 @webhook("POST", large=_large, broken=_broken)
 def receive(request: HttpRequest, kind: str, key: str) -> HttpResponse:
     """Take a webhook; 200 means that it is stored. Kinds may be called as Grafana OnCall does."""
     kind = kind_called(kind) or kind
     integration, revision = integrations.find_known(key, kind)
     if integration is None:
-        return JsonResponse(
-            {"status": "error", "message": "There is no such integration."}, status=404
-        )
+        return _unknown()
     try:
         raw = raw_request(request)
     except InvalidInput as error:
-        return JsonResponse({"status": "error", "message": f"body: {error.message}"}, status=400)
+        return _refused(error)
     if kind == Integration.Kind.AMAZON_SNS:
         return _receive_sns(integration, raw, revision)
     if kind not in WEBHOOKS:
@@ -58,13 +64,11 @@ def heartbeat(request: HttpRequest, kind: str, key: str) -> HttpResponse:
     """`/integrations/v1/<kind>/<key>/heartbeat/`: Grafana OnCall's sign of life of a sender."""
     integration = integrations.find(key, kind_called(kind) or kind)
     if integration is None:
-        return JsonResponse(
-            {"status": "error", "message": "There is no such integration."}, status=404
-        )
+        return _unknown()
     try:
         raw = raw_request(request)
     except InvalidInput as error:
-        return JsonResponse({"status": "error", "message": f"body: {error.message}"}, status=400)
+        return _refused(error)
     reading = Reading(pings=(HeartbeatPing(integration.name),))
     return _answer(take(integration, raw, lambda: reading, now=clock.now()), 400)
 

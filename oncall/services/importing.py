@@ -1,8 +1,7 @@
 """Taking over people, schedules, overrides and policies that another tool exported.
 
-Everything is done and, for a dry run, taken back, so that a plan is what would really happen. What
-somebody is missing from is refused as a whole: a rotation without one of its people would call the
-others on wrong days.
+What somebody is missing from is refused as a whole: a rotation without one of its people would call
+the others on wrong days. Importing again changes only what differs.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,25 +41,21 @@ def import_export(
     *,
     actor: Who,
     now: datetime,
-    dry_run: bool = False,
     create_users: bool = False,
     aliases: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Carry an export over; importing it again changes only what differs.
+    """Carry people, schedules, overrides and policies over, all in one transaction.
 
     Args:
         export: What was read.
         actor: Who imports.
         now: The present.
-        dry_run: Only say what would happen.
         create_users: Make responders of people who have no account, where an address is known.
         aliases: Email address, user name or key there → user name here.
     """
     with transaction.atomic():
         work = _Import(export, actor, now, create_users, aliases or {})
         work.run()
-        if dry_run:
-            transaction.set_rollback(True)
     return work.outcome
 
 
