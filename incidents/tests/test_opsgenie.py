@@ -229,6 +229,66 @@ def test_heartbeats_are_made_changed_and_ended(sender: Sender, portal: Portal) -
     ]  # fmt: skip
 
 
+ODD: list[Any] = [
+    None, "", "x", "a\0b", "\ud800", 0, -1, 10**30, 1.5, True, [], {}, [1], {"x": []}, "9" * 6000,
+    "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59Z",
+]  # fmt: skip
+HEARTBEAT = {"name": "b", "interval": 5, "intervalUnit": "minutes", "enabled": True}
+
+
+def test_rubbish_is_no_error_of_ours(sender: Sender) -> None:
+    """Any field of any act with any value, odd names in addresses, odd searches."""
+    sender.create()
+    acts: dict[str, tuple[str, ...]] = {
+        "snooze": ("endTime", "note", "user"), "assign": ("owner", "source"), "priority": ("priority",),
+        "tags": ("tags",), "details": ("details",), "message": ("message",), "notes": ("note",),
+        "description": ("description",), "responders": ("responder",), "actions/x%00y": ("note",),
+        "escalate": ("escalation",),
+    }  # fmt: skip
+    tried: list[tuple[str, str, Any]] = [
+        ("POST", f"/v2/alerts/disk/{act}?identifierType=alias", {name: odd})
+        for act, names in acts.items()
+        for name in names
+        for odd in ODD
+    ]
+    tried += [
+        ("POST", "/v2/heartbeats", {**HEARTBEAT, name: odd}) for name in HEARTBEAT for odd in ODD
+    ]
+    tried += [("PATCH", "/v2/heartbeats/b", {name: odd}) for name in HEARTBEAT for odd in ODD]
+    tried += [("PATCH", "/v2/heartbeats/b", {"alertPriority": odd}) for odd in ODD]
+    tried += [("POST", "/v2/heartbeats", odd) for odd in ODD]
+    for path in ("alerts", "alerts/count"):
+        for odd in (
+            "a%00b",
+            "tag:%00",
+            "alias:%00",
+            "priority:",
+            ":",
+            "%ED%A0%80",
+            "(" * 500,
+            "status:%F0%9F",
+        ):
+            tried += [("GET", f"/v2/{path}?query={odd}&offset={odd}", None)]
+            tried += [("GET", f"/v2/{path}?query={odd}", None)]
+    for odd in ("a%00b", "%ED%A0%80", "9" * 40, "%2F", "x" * 600):
+        for kind in ("alias", "id", "tiny", odd):
+            tried += [("GET", f"/v2/alerts/{odd}?identifierType={kind}", None)]
+            tried += [("POST", f"/v2/alerts/{odd}/close?identifierType={kind}", {})]
+            tried += [("DELETE", f"/v2/alerts/{odd}/tags?identifierType={kind}&tags={odd}", None)]
+        tried += [(method, f"/v2/heartbeats/{odd}", {}) for method in ("GET", "PATCH", "DELETE")]
+        tried += [
+            ("GET", f"/v2/heartbeats/{odd}/ping", None),
+            ("POST", f"/v2/heartbeats/{odd}/enable", {}),
+        ]
+        tried += [("POST", f"/integrations/v1/{odd}/{odd}/heartbeat/", None)]
+    client = Client(
+        headers={"Authorization": f"GenieKey {sender.key}"}, raise_request_exception=False
+    )
+    for method, path, body in tried:
+        answer = client.generic(method, path, json.dumps(body), content_type="application/json")
+        assert answer.status_code < 500, (method, path, str(body)[:80], answer.content)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_official_client_works_unchanged(live_server: LiveServer) -> None:
     """Each call that it has for alerts and heartbeats, but for files and saved searches."""

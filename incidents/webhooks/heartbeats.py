@@ -8,6 +8,7 @@ from core import clock
 from core.errors import InvalidInput
 from incidents.domain.events import HeartbeatPing, Reading
 from incidents.domain.heartbeats import sign_of
+from incidents.domain.payloads import clean
 from incidents.models import Heartbeat, Integration
 from incidents.services import integrations
 from incidents.services.receiving import take
@@ -64,7 +65,8 @@ def ping_opsgenie(request: HttpRequest, name: str) -> HttpResponse:
         raw = raw_request(request)
     except InvalidInput as error:
         return opsgenie.answer(400, message=error.message)
-    taken = take(integration, raw, lambda: Reading(pings=(HeartbeatPing(name),)), now=clock.now())
+    reading = Reading(pings=(HeartbeatPing(clean(name)),))
+    taken = take(integration, raw, lambda: reading, now=clock.now())
     return opsgenie.answer(202, str(taken.event.uid), result="PONG - Heartbeat received")
 
 

@@ -12,7 +12,7 @@ from core.errors import InvalidInput
 from incidents.domain.events import Reading
 from incidents.domain.formats import opsgenie
 from incidents.domain.formats.context import Context
-from incidents.domain.payloads import decode
+from incidents.domain.payloads import clean, decode
 from incidents.models import Alert, AlertLogEntry, InboundEvent, Integration
 from incidents.services import integrations
 from incidents.services.receiving import Taken, take
@@ -65,7 +65,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
         return unknown_key()
     if request.method == "GET":
         try:
-            found = reading.asked_for(integration, request.GET.get("query", ""))
+            found = reading.asked_for(integration, clean(request.GET.get("query", "")))
             return answer(200, data=reading.page_of(found, request.GET.dict()))
         except reading.QueryError as error:
             return _not_understood(error)
@@ -85,7 +85,7 @@ def count(request: HttpRequest) -> HttpResponse:
     if integration is None:
         return unknown_key()
     try:
-        found = reading.asked_for(integration, request.GET.get("query", ""))
+        found = reading.asked_for(integration, clean(request.GET.get("query", "")))
     except reading.QueryError as error:
         return _not_understood(error)
     return answer(200, data={"count": found.count()})
@@ -111,11 +111,15 @@ def _answer_one(
     integration = integration_of(request)
     if integration is None:
         return unknown_key()
-    kind = request.GET.get("identifierType", "id")
+    kind, identifier, button = (
+        request.GET.get("identifierType", "id"),
+        clean(identifier),
+        clean(button),
+    )
     found = _find(integration, identifier, kind)
     if request.method == "GET":
         return _told(found, action)
-    if found is None and kind != "alias":
+    if found is None and (kind != "alias" or len(identifier) > opsgenie.LONGEST_ALIAS):
         return _not_found()
     context = Context(integration.kind, severity_map=integration.severity_map)
     key = identifier if found is None else found.dedup_key
@@ -139,7 +143,7 @@ def _removed(request: HttpRequest, action: str) -> list[str] | None:
     name = _TAKEN_AWAY.get(action)
     if request.method != "DELETE" or name is None:
         return None
-    return [each.strip() for each in request.GET.get(name, "").split(",") if each.strip()]
+    return [each.strip() for each in clean(request.GET.get(name, "")).split(",") if each.strip()]
 
 
 def _not_understood(error: reading.QueryError) -> HttpResponse:

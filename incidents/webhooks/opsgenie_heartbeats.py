@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from core import clock
 from core.errors import InvalidInput
-from incidents.domain.payloads import Unreadable, decode, text
+from incidents.domain.payloads import Unreadable, clean, decode, text
 from incidents.models import Heartbeat, Integration
 from incidents.services.heartbeats import delete_heartbeat, save_heartbeat
 from incidents.webhooks import opsgenie
@@ -79,7 +79,7 @@ def switch(request: HttpRequest, name: str, way: str) -> HttpResponse:
 
 def _find(integration: Integration, name: str) -> Heartbeat | None:
     known = Heartbeat.objects.select_related("integration__service")
-    return known.filter(integration=integration, name=name).first()
+    return known.filter(integration=integration, name=clean(name)).first()
 
 
 def _save(request: HttpRequest, integration: Integration, found: Heartbeat | None) -> HttpResponse:
@@ -148,12 +148,12 @@ def _interval(body: Mapping[str, Any], found: Heartbeat | None) -> dict[str, Any
     number = body["interval"]
     if isinstance(number, bool) or not isinstance(number, int) or not 0 < number <= _LONGEST:
         raise ValueError(f"interval is a whole number, 1 to {_LONGEST}.")
-    unit = body.get("intervalUnit") or (_rhythm(found)[1] if found else "minutes")
+    unit = text(body.get("intervalUnit")) or (_rhythm(found)[1] if found else "minutes")
     return {"period": _UNITS.get(unit, _UNITS["minutes"]) * number}
 
 
 def _unit(body: Mapping[str, Any], found: Heartbeat | None) -> dict[str, Any]:
-    unit = body["intervalUnit"]
+    unit = text(body["intervalUnit"])
     if unit not in _UNITS:
         raise ValueError(f"intervalUnit is one of {', '.join(_UNITS)}.")
     if found is None or _is_given(body, "interval"):
@@ -168,9 +168,10 @@ def _enabled(body: Mapping[str, Any], _found: Heartbeat | None) -> dict[str, Any
 
 
 def _priority(body: Mapping[str, Any], _found: Heartbeat | None) -> dict[str, Any]:
-    if body["alertPriority"] not in _SEVERITIES:
+    priority = text(body["alertPriority"])
+    if priority not in _SEVERITIES:
         raise ValueError(f"alertPriority is one of {', '.join(_SEVERITIES)}.")
-    return {"severity": _SEVERITIES[body["alertPriority"]]}
+    return {"severity": _SEVERITIES[priority]}
 
 
 _READERS: Mapping[str, Callable[[Mapping[str, Any], Heartbeat | None], dict[str, Any]]] = {

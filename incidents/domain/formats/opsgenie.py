@@ -7,10 +7,17 @@ from incidents.domain.events import Act, AlertEvent, Reading
 from incidents.domain.formats.context import Context
 from incidents.domain.payloads import Unreadable, instant, mapping, text
 
-__all__ = ["ACTIONS", "Invalid", "read_action", "read_create"]
+__all__ = ["ACTIONS", "LONGEST_ALIAS", "Invalid", "read_action", "read_create"]
 
 PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
-_LIMITS = {"message": 130, "alias": 512, "description": 15_000, "entity": 512, "source": 100}
+LONGEST_ALIAS = 512
+_LIMITS = {
+    "message": 130,
+    "alias": LONGEST_ALIAS,
+    "description": 15_000,
+    "entity": 512,
+    "source": 100,
+}
 _MOST = 100
 _ACTS = {
     "close": Act.RESOLVE,
