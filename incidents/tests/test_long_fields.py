@@ -11,7 +11,7 @@ from incidents.tests import bodies
 from incidents.tests.senders import integration_of, post
 
 pytestmark = pytest.mark.django_db
-ODD = [
+ODD: list[Any] = [
     "x" * 6000,
     "a\0b",
     "\ud800",
