@@ -88,7 +88,7 @@ DESCRIPTION = Description()
 def values_for(schema: dict[str, Any], chance: random.Random) -> list[Any]:
     return [
         *DESCRIPTION.parts_with_gaps(schema),
-        *(ODD if EXAMPLES else chance.sample(ODD, 2)),
+        *(ODD if EXAMPLES else chance.sample(ODD, 1)),
     ]
 
 
@@ -124,7 +124,7 @@ def test_no_change_of_a_row_fails(client: Client, populated_portal: PopulatedPor
         answers.update(
             send(client, *way, body) for body in (writable, needed, *changes) for way in ways
         )
-    assert answers[400] > 500
+    assert answers[400] > 300
     assert answers[200] > 100
     assert answers[201] > 20
 

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator
+from itertools import cycle, islice
 from typing import Any
 
 import pytest
@@ -59,9 +60,9 @@ def test_each_value_of_a_body_may_be_anything(kind: str) -> None:
     if kind == "pagerduty":
         body = {**body, "routing_key": key}
     headers = {"Authorization": f"GenieKey {key}"} if kind == "opsgenie" else {}
-    sent = 0
+    sent, odds = 0, cycle(ODD)
     for place in leaves(body):
-        for odd in ODD:
+        for odd in islice(odds, 4):
             if place == ("routing_key",):
                 continue
             answer = post(path, changed(body, place, odd), **headers)
