@@ -69,11 +69,7 @@ def evaluation(*, now: datetime) -> dict[str, Any]:
 
 def objectives(user: "User") -> dict[str, Any]:
     """Return the SLOs by state."""
-    by_state: dict[str, int] = {}
-    for slo in queries.objectives(user):
-        status = queries.status_of(slo)
-        state = status.state if status else "no_data"
-        by_state[state] = by_state.get(state, 0) + 1
+    by_state = Counter(map(queries.state_of, queries.objectives(user)))
     if not by_state or set(by_state) == {"no_data"}:
         return component("unknown", "No SLO has data.", states=by_state)
     number = sum(by_state.values())

@@ -79,6 +79,12 @@ def status_of(slo: Slo) -> Figures | None:
     return slo.status
 
 
+def state_of(slo: Slo) -> str:
+    """Return the state of an SLO; before its first evaluation it has no data."""
+    status = status_of(slo)
+    return status.state if status else State.NO_DATA.value
+
+
 def objective_json(slo: Slo) -> dict[str, Any]:
     """Return one SLO as `/sre/dashboard` prints it: fractions, and null for no data."""
     status = status_of(slo)
@@ -168,7 +174,7 @@ def overall(
     """
     severities = {alert.severity for alert in alerts}
     severities |= {incident.severity for incident in incidents}
-    states = {status.state if (status := status_of(slo)) else State.NO_DATA.value for slo in slos}
+    states = set(map(state_of, slos))
     if "P0" in severities:
         return "critical"
     if fresh.watermark is None or fresh.stale_since or not states - {State.NO_DATA.value}:

@@ -111,14 +111,12 @@ def dashboard_ui(request: HttpRequest) -> HttpResponse:
 
 def has_data(slo: Slo) -> bool:
     """Return whether there is anything to judge an SLO by."""
-    status = queries.status_of(slo)
-    return status is not None and status.state != "no_data"
+    return queries.state_of(slo) != "no_data"
 
 
 def needs_somebody(slo: Slo) -> bool:
     """Return whether a budget is at risk or exhausted."""
-    status = queries.status_of(slo)
-    return status is not None and status.state in {"at_risk", "exhausted"}
+    return queries.state_of(slo) in {"at_risk", "exhausted"}
 
 
 def greeting(seen: Overview, troubled: list[Slo]) -> str:
@@ -128,7 +126,7 @@ def greeting(seen: Overview, troubled: list[Slo]) -> str:
     services |= {incident.service_id for incident in seen.incidents if incident.service_id}
     if services:
         return f"{len(services)} service{'s need' if len(services) > 1 else ' needs'} you"
-    known = any(has_data(slo) for slo in seen.slos)
+    known = not seen.fresh.stale_since and any(has_data(slo) for slo in seen.slos)
     return "Nothing needs you" if known else "Nothing is known yet"
 
 

@@ -130,7 +130,9 @@ def test_one_objective_without_data_is_not_healthy(
     assert "Everything is within its objectives." in client.get("/").content.decode()
 
 
-def test_figures_that_stand_still_are_called_stale(api: Client, world: World) -> None:
+def test_figures_that_stand_still_are_called_stale(
+    api: Client, client: Client, viewer: User, world: World
+) -> None:
     """Three minutes without evaluation: since when is said, and nothing is called healthy."""
     world.run(2, good=10)
     assert get(api, "dashboard")["stale_since"] is None
@@ -141,6 +143,8 @@ def test_figures_that_stand_still_are_called_stale(api: Client, world: World) ->
     health = get(api, "health")["components"]["evaluation"]
     assert health["status"] == "degraded"
     assert "stale since" in health["detail"]
+    client.force_login(viewer)
+    assert "Nothing is known yet" in client.get("/").content.decode()
 
 
 def test_alerts_are_counted_and_link_to_their_page(api: Client, world: World) -> None:

@@ -4,9 +4,9 @@ Acknowledgements, snoozes and the like are passed on to the alert's incident: wh
 in the sender's program means the calling. What cannot be done is written down with its reason.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import NamedTuple
 
 from django.db.models import Q
 
@@ -26,9 +26,16 @@ _KINDS = {
     Act.UNACKNOWLEDGE: AlertLogEntry.Kind.UNACKNOWLEDGED,
     Act.NOTE: AlertLogEntry.Kind.NOTE,
 }
-# What an incident must be for a sender's word to change it.
-_FROM = {Act.ACKNOWLEDGE: Status.TRIGGERED, Act.UNACKNOWLEDGE: Status.ACKNOWLEDGED}
-Facts = Mapping[str, Any]
+
+
+class Passed(NamedTuple):
+    """What is passed on to the incident of an alert, and from whom."""
+
+    alert: Alert
+    said: AlertEvent
+    acts: Acts
+    now: datetime
+    actor: str
 
 
 def act_on(
@@ -59,7 +66,7 @@ def act_on(
     if change := _CHANGES.get(said.change):
         change(alert, said)
     alert.save()
-    refusal = _passed_on(alert, said, acts, now=now, actor=said.actor or alert.source)
+    refusal = _passed_on(Passed(alert, said, acts, now, said.actor or alert.source))
     AlertLogEntry.objects.create(
         alert=alert,
         event=event,
@@ -73,54 +80,16 @@ def act_on(
         acts.add(f"alert.{said.act}d", alert, said.actor or integration.kind)
 
 
-def _passed_on(alert: Alert, said: AlertEvent, acts: Acts, *, now: datetime, actor: str) -> str:
+def _passed_on(passed: Passed) -> str:
     """Do to the alert's incident what was meant for it; returns why it was not done, if so."""
-    if said.act in _FROM:
-        _pass_answer_on(alert, said.act, acts, now=now, actor=actor)
+    pass_on = _OF_INCIDENTS.get(passed.said.change or passed.said.act)
+    if pass_on is None:
         return ""
-    if said.change == "priority":
-        _pass_priority_on(alert, said, acts, now=now)
-        return ""
-    change = _OF_INCIDENTS.get(said.change)
-    if change is None:
-        return ""
-    if alert.incident_id is None:
-        return "The alert has no incident, nobody is called for it."
     try:
-        change(alert.incident_id, said.facts, now, actor)
+        pass_on(passed)
     except DomainError as error:
         return error.message
     return ""
-
-
-def _locked(incident: int) -> Incident:
-    return Incident.objects.select_for_update(of=("self",)).get(pk=incident)
-
-
-def _pass_answer_on(alert: Alert, act: Act, acts: Acts, *, now: datetime, actor: str) -> None:
-    """Let an incident be acknowledged, or called for again."""
-    if alert.incident_id is None:
-        return
-    incident = _locked(alert.incident_id)
-    if incident.status != _FROM[act]:
-        return
-    if act is Act.ACKNOWLEDGE:
-        lifecycle.acknowledge_locked(incident, acts, now=now, actor=actor)
-    else:
-        lifecycle.unacknowledge_locked(incident, acts, now=now, actor=actor)
-
-
-def _pass_priority_on(alert: Alert, said: AlertEvent, acts: Acts, *, now: datetime) -> None:
-    """Make the incident worse where the alert is; what only informed may call now."""
-    if alert.incident_id is not None:
-        incident = _locked(alert.incident_id)
-        if incident.status in OPEN:
-            lifecycle.raise_severity(incident, alert.severity, acts, now=now)
-    elif said.pages and not alert.pages:
-        alert.pages = True
-        alert.save(update_fields=["pages"])
-        if alert.silenced_by_id is None:
-            grouping.attach(alert, acts, now=now)
 
 
 def _reworded(alert: Alert, said: AlertEvent) -> None:
@@ -149,17 +118,55 @@ def _detailed(alert: Alert, said: AlertEvent) -> None:
     alert.labels = kept if said.facts["removed"] else {**kept, **given}
 
 
-def _snooze(incident: int, facts: Facts, now: datetime, actor: str) -> None:
-    until = instant(facts["until"]) or now
-    lifecycle.snooze(incident, until=until, now=now, actor=actor)
+def _incident(passed: Passed) -> int:
+    if passed.alert.incident_id is None:
+        raise DomainError("The alert has no incident, nobody is called for it.")
+    return passed.alert.incident_id
 
 
-def _escalate(incident: int, _facts: Facts, now: datetime, actor: str) -> None:
-    lifecycle.escalate(incident, now=now, actor=actor)
+def _locked(passed: Passed) -> Incident | None:
+    if passed.alert.incident_id is None:
+        return None
+    return Incident.objects.select_for_update(of=("self",)).get(pk=passed.alert.incident_id)
 
 
-def _assign(incident: int, facts: Facts, now: datetime, actor: str) -> None:
-    lifecycle.assign(incident, to=_person(facts["to"]), now=now, actor=actor)
+def _acknowledge(passed: Passed) -> None:
+    incident = _locked(passed)
+    if incident is not None and incident.status == Status.TRIGGERED:
+        lifecycle.acknowledge_locked(incident, passed.acts, now=passed.now, actor=passed.actor)
+
+
+def _unacknowledge(passed: Passed) -> None:
+    incident = _locked(passed)
+    if incident is not None and incident.status == Status.ACKNOWLEDGED:
+        lifecycle.unacknowledge_locked(incident, passed.acts, now=passed.now, actor=passed.actor)
+
+
+def _prioritize(passed: Passed) -> None:
+    """Make the incident worse where the alert is; what only informed may call now."""
+    alert, incident = passed.alert, _locked(passed)
+    if incident is not None:
+        if incident.status in OPEN:
+            lifecycle.raise_severity(incident, alert.severity, passed.acts, now=passed.now)
+    elif passed.said.pages and not alert.pages:
+        alert.pages = True
+        alert.save(update_fields=["pages"])
+        if alert.silenced_by_id is None:
+            grouping.attach(alert, passed.acts, now=passed.now)
+
+
+def _snooze(passed: Passed) -> None:
+    until = instant(passed.said.facts["until"]) or passed.now
+    lifecycle.snooze(_incident(passed), until=until, now=passed.now, actor=passed.actor)
+
+
+def _escalate(passed: Passed) -> None:
+    lifecycle.escalate(_incident(passed), now=passed.now, actor=passed.actor)
+
+
+def _assign(passed: Passed) -> None:
+    incident, person = _incident(passed), _person(passed.said.facts["to"])
+    lifecycle.assign(incident, to=person, now=passed.now, actor=passed.actor)
 
 
 def _person(known_as: str) -> User:
@@ -180,7 +187,10 @@ _CHANGES: dict[str, Callable[[Alert, AlertEvent], None]] = {
     "details": _detailed,
 }
 # What is done to the incident that the alert is part of.
-_OF_INCIDENTS: dict[str, Callable[[int, Facts, datetime, str], None]] = {
+_OF_INCIDENTS: dict[str, Callable[[Passed], None]] = {
+    Act.ACKNOWLEDGE: _acknowledge,
+    Act.UNACKNOWLEDGE: _unacknowledge,
+    "priority": _prioritize,
     "snooze": _snooze,
     "escalate": _escalate,
     "assign": _assign,

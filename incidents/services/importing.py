@@ -9,7 +9,6 @@ from datetime import datetime
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils.text import slugify
 
 from catalog.models import RESERVED_SLUGS, Service
 from catalog.services.services import create_service
@@ -18,7 +17,7 @@ from incidents.models import Integration
 from incidents.services.integrations import save_integration, with_key
 from oncall.domain.exports import Export
 from oncall.domain.exports.documents import ImportedSender
-from oncall.services.importing import import_export
+from oncall.services.importing import import_export, slug_of
 from oncall.services.importing_outcome import Item, Missing, Outcome
 from oncall.services.policies import call_by
 
@@ -68,7 +67,7 @@ def _refused(sender: ImportedSender, why: str) -> Item:
 def _take(sender: ImportedSender, outcome: Outcome, *, actor: str, now: datetime) -> Iterator[Item]:
     if sender.refused:
         raise Missing(sender.refused)
-    slug = _slug(sender.service)
+    slug = slug_of(sender.service.replace("_", "-"), RESERVED_SLUGS)
     service = Service.objects.filter(slug=slug).first()
     if service is None:
         values = {"slug": slug, "name": sender.service}
@@ -102,9 +101,3 @@ def _called(
 
 def _of_name(sender: ImportedSender, service: Service) -> Integration | None:
     return Integration.objects.filter(service=service, kind=sender.kind, name=sender.name).first()
-
-
-def _slug(name: str) -> str:
-    slug = slugify(name)[:63].strip("-_").replace("_", "-") or "imported"
-    # Some words are pages of the portal.
-    return f"imported-{slug}" if slug in RESERVED_SLUGS else slug

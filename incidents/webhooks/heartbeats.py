@@ -55,12 +55,9 @@ def ping_slug(request: HttpRequest, key: str, slug: str, word: str = "") -> Http
     return _take_named(request, integration, slug, word)
 
 
-@webhook("GET", "POST", "PUT", "PATCH", large=opsgenie.too_large, broken=opsgenie.unavailable)
-def ping_opsgenie(request: HttpRequest, name: str) -> HttpResponse:
+@opsgenie.keyed("GET", "POST", "PUT", "PATCH")
+def ping_opsgenie(request: HttpRequest, integration: Integration, name: str) -> HttpResponse:
     """`/v2/heartbeats/<name>/ping`; one that does not exist yet begins to."""
-    integration = opsgenie.integration_of(request)
-    if integration is None:
-        return opsgenie.unknown_key()
     try:
         raw = raw_request(request)
     except InvalidInput as error:

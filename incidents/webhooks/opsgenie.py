@@ -2,10 +2,11 @@
 
 import base64
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
 from core import clock
 from core.errors import InvalidInput
@@ -17,20 +18,9 @@ from incidents.models import Alert, AlertLogEntry, InboundEvent, Integration
 from incidents.services import integrations
 from incidents.services.receiving import Taken, take
 from incidents.webhooks import opsgenie_reading as reading
-from incidents.webhooks.requests import raw_request, webhook
+from incidents.webhooks.requests import View, raw_request, webhook
 
-__all__ = [
-    "alert",
-    "alerts",
-    "answer",
-    "count",
-    "integration_of",
-    "part",
-    "request_status",
-    "too_large",
-    "unavailable",
-    "unknown_key",
-]
+__all__ = ["alert", "alerts", "answer", "count", "keyed", "part", "refused", "request_status"]
 
 # By what name in the address something is taken away from an alert.
 _TAKEN_AWAY = {"tags": "tags", "details": "keys"}
@@ -41,28 +31,48 @@ def answer(status: int, request_id: str = "", **body: Any) -> JsonResponse:
     return JsonResponse(said, status=status)
 
 
-def too_large() -> HttpResponse:
+def refused(errors: Mapping[str, str], request_id: str = "") -> HttpResponse:
+    """Answer a body that was read and cannot be done, with what is wrong by field."""
+    message = "Request body is not processable. Please check the errors."
+    return answer(422, request_id, message=message, errors=errors)
+
+
+def keyed(*methods: str) -> Callable[[View], View]:
+    """Make a view for who has a key of this kind; it is given the integration after the request.
+
+    Args:
+        methods: HTTP methods that are answered.
+    """
+
+    def decorate(view: View) -> View:
+        @webhook(*methods, large=_too_large, broken=_unavailable)
+        @wraps(view)
+        def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            integration = integrations.find(_key(request), Integration.Kind.OPSGENIE)
+            if integration is None:
+                return answer(401, message="Could not authenticate")
+            return view(request, integration, *args, **kwargs)
+
+        return answered
+
+    return decorate
+
+
+def _too_large() -> HttpResponse:
     return answer(413, message="Request body is larger than 512 KB.")
 
 
-def unavailable() -> HttpResponse:
+def _unavailable() -> HttpResponse:
     return answer(503, message="Nothing was stored. Please retry later.")
-
-
-def unknown_key() -> HttpResponse:
-    return answer(401, message="Could not authenticate")
 
 
 def _not_found() -> HttpResponse:
     return answer(404, message="Alert does not exist with the given identifier.")
 
 
-@webhook("POST", "GET", large=too_large, broken=unavailable)
-def alerts(request: HttpRequest) -> HttpResponse:
+@keyed("POST", "GET")
+def alerts(request: HttpRequest, integration: Integration) -> HttpResponse:
     """`/v2/alerts`: create one; GET lists what the key opened, newest first."""
-    integration = integration_of(request)
-    if integration is None:
-        return unknown_key()
     if request.method == "GET":
         try:
             found = reading.asked_for(integration, clean(request.GET.get("query", "")))
@@ -78,12 +88,9 @@ def alerts(request: HttpRequest) -> HttpResponse:
     )
 
 
-@webhook("GET", large=too_large, broken=unavailable)
-def count(request: HttpRequest) -> HttpResponse:
+@keyed("GET")
+def count(request: HttpRequest, integration: Integration) -> HttpResponse:
     """`/v2/alerts/count?query=…`: how many of the key's alerts a search finds."""
-    integration = integration_of(request)
-    if integration is None:
-        return unknown_key()
     try:
         found = reading.asked_for(integration, clean(request.GET.get("query", "")))
     except reading.QueryError as error:
@@ -91,31 +98,30 @@ def count(request: HttpRequest) -> HttpResponse:
     return answer(200, data={"count": found.count()})
 
 
-@webhook("GET", "DELETE", large=too_large, broken=unavailable)
-def alert(request: HttpRequest, identifier: str) -> HttpResponse:
+@keyed("GET", "DELETE")
+def alert(request: HttpRequest, integration: Integration, identifier: str) -> HttpResponse:
     """`/v2/alerts/<identifier>`, by id, tiny id or alias; deleting one closes it."""
-    return _answer_one(request, identifier, "")
+    return _answer_one(request, integration, identifier)
 
 
-@webhook("POST", "PUT", "PATCH", "GET", "DELETE", large=too_large, broken=unavailable)
-def part(request: HttpRequest, identifier: str, action: str, button: str = "") -> HttpResponse:
+@keyed("POST", "PUT", "PATCH", "GET", "DELETE")
+def part(
+    request: HttpRequest, integration: Integration, identifier: str, action: str, button: str = ""
+) -> HttpResponse:
     """`/v2/alerts/<identifier>/<action>`: what is done to one, and what is told of it."""
     if request.method == "DELETE" and action not in _TAKEN_AWAY:
         return answer(405, message=f"{action} can not be deleted.")
-    return _answer_one(request, identifier, action, button)
+    return _answer_one(request, integration, identifier, action, button)
 
 
 def _answer_one(
-    request: HttpRequest, identifier: str, action: str, button: str = ""
+    request: HttpRequest,
+    integration: Integration,
+    identifier: str,
+    action: str = "",
+    button: str = "",
 ) -> HttpResponse:
-    integration = integration_of(request)
-    if integration is None:
-        return unknown_key()
-    kind, identifier, button = (
-        request.GET.get("identifierType", "id"),
-        clean(identifier),
-        clean(button),
-    )
+    kind, identifier = request.GET.get("identifierType", "id"), clean(identifier)
     found = _find(integration, identifier, kind)
     if request.method == "GET":
         return _told(found, action)
@@ -126,7 +132,7 @@ def _answer_one(
     removed = _removed(request, action)
 
     def read(said: Any) -> Reading:
-        body = {**said, "button": button} if button and isinstance(said, dict) else said
+        body = {**said, "button": clean(button)} if button and isinstance(said, dict) else said
         return opsgenie.read_action(action or "close", body, context, key=key, removed=removed)
 
     return _take(request, integration, read)
@@ -150,27 +156,25 @@ def _not_understood(error: reading.QueryError) -> HttpResponse:
     return answer(422, message=f"The search is not understood: {error}")
 
 
-@webhook("GET", large=too_large, broken=unavailable)
-def request_status(request: HttpRequest, request_id: uuid.UUID) -> HttpResponse:
+@keyed("GET")
+def request_status(
+    request: HttpRequest, integration: Integration, request_id: uuid.UUID
+) -> HttpResponse:
     """`/v2/alerts/requests/<id>`: what became of a request."""
-    integration = integration_of(request)
-    if integration is None:
-        return unknown_key()
     event = InboundEvent.objects.filter(integration=integration, uid=request_id).first()
     if event is None:
         return answer(404, message="Request does not exist with the given id.")
     entry = AlertLogEntry.objects.select_related("alert").filter(event=event).first()
     found = entry.alert if entry else None
-    refused = entry.facts.get("refused", "") if entry else ""
-    done = event.state == InboundEvent.State.PARSED and found is not None and not refused
-    missing = "Processed" if found else "Alert does not exist"
+    not_done = entry.facts.get("refused", "") if entry else ""
+    done = event.state == InboundEvent.State.PARSED and found is not None and not not_done
     data = {
         "success": done,
         "isSuccess": done,
         "action": "Process",
         "processedAt": reading.iso(event.received_at),
         "integrationId": str(integration.pk),
-        "status": event.problem or refused or missing,
+        "status": event.problem or not_done or ("Processed" if found else "Alert does not exist"),
         "alertId": str(found.pk) if found else "",
         "alias": event.ext_id if found else "",
     }
@@ -194,15 +198,10 @@ def _take(
 def _done(taken: Taken) -> HttpResponse:
     request_id = str(taken.event.uid)
     if isinstance(taken.error, opsgenie.Invalid):
-        message = "Request body is not processable. Please check the errors."
-        return answer(422, request_id, message=message, errors=taken.error.errors)
+        return refused(taken.error.errors, request_id)
     if taken.error is not None:
         return answer(400, request_id, message=str(taken.error))
     return answer(202, request_id, result="Request will be processed")
-
-
-def integration_of(request: HttpRequest) -> Integration | None:
-    return integrations.find(_key(request), Integration.Kind.OPSGENIE)
 
 
 def _key(request: HttpRequest) -> str:
@@ -220,7 +219,7 @@ def _key(request: HttpRequest) -> str:
 
 
 def _find(integration: Integration, identifier: str, kind: str) -> Alert | None:
-    own = reading.own_alerts(integration).select_related("incident__assigned_to", "integration")
+    own = reading.own_alerts(integration)
     if kind == "alias":
         return own.filter(dedup_key=identifier).order_by("-pk").first()
     number = int(identifier) if identifier.isascii() and identifier.isdigit() else 0

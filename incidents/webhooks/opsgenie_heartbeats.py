@@ -10,12 +10,13 @@ from django.http import HttpRequest, HttpResponse
 
 from core import clock
 from core.errors import InvalidInput
+from incidents.domain.formats.opsgenie import PRIORITIES, SEVERITIES, Invalid
 from incidents.domain.payloads import Unreadable, clean, decode, text
 from incidents.models import Heartbeat, Integration
 from incidents.services.heartbeats import delete_heartbeat, save_heartbeat
 from incidents.webhooks import opsgenie
 from incidents.webhooks.opsgenie_reading import iso
-from incidents.webhooks.requests import raw_request, webhook
+from incidents.webhooks.requests import raw_request
 
 __all__ = ["heartbeat", "heartbeats", "switch"]
 
@@ -24,7 +25,6 @@ _UNITS = {
     "hours": timedelta(hours=1),
     "days": timedelta(days=1),
 }
-_SEVERITIES = {"P1": "P0", "P2": "P1", "P3": "P2", "P4": "P3", "P5": "P3"}
 # Opsgenie knows none; this is the least that the portal does.
 _GRACE = timedelta(seconds=30)
 _LONGEST = 100_000
@@ -34,24 +34,18 @@ def _not_found() -> HttpResponse:
     return opsgenie.answer(404, message="Heartbeat does not exist with the given name.")
 
 
-@webhook("GET", "POST", large=opsgenie.too_large, broken=opsgenie.unavailable)
-def heartbeats(request: HttpRequest) -> HttpResponse:
+@opsgenie.keyed("GET", "POST")
+def heartbeats(request: HttpRequest, integration: Integration) -> HttpResponse:
     """`/v2/heartbeats`: all of the key's; POST makes one."""
-    integration = opsgenie.integration_of(request)
-    if integration is None:
-        return opsgenie.unknown_key()
     if request.method == "GET":
         found = Heartbeat.objects.filter(integration=integration).order_by("name")
         return opsgenie.answer(200, data={"heartbeats": [_shown(each) for each in found]})
     return _save(request, integration, None)
 
 
-@webhook("GET", "PATCH", "DELETE", large=opsgenie.too_large, broken=opsgenie.unavailable)
-def heartbeat(request: HttpRequest, name: str) -> HttpResponse:
+@opsgenie.keyed("GET", "PATCH", "DELETE")
+def heartbeat(request: HttpRequest, integration: Integration, name: str) -> HttpResponse:
     """`/v2/heartbeats/<name>`."""
-    integration = opsgenie.integration_of(request)
-    if integration is None:
-        return opsgenie.unknown_key()
     found = _find(integration, name)
     if found is None:
         return _not_found()
@@ -63,12 +57,9 @@ def heartbeat(request: HttpRequest, name: str) -> HttpResponse:
     return _save(request, integration, found)
 
 
-@webhook("POST", "PUT", "PATCH", large=opsgenie.too_large, broken=opsgenie.unavailable)
-def switch(request: HttpRequest, name: str, way: str) -> HttpResponse:
+@opsgenie.keyed("POST", "PUT", "PATCH")
+def switch(request: HttpRequest, integration: Integration, name: str, way: str) -> HttpResponse:
     """`/v2/heartbeats/<name>/enable` and `/disable`."""
-    integration = opsgenie.integration_of(request)
-    if integration is None:
-        return opsgenie.unknown_key()
     found = _find(integration, name)
     if found is None:
         return _not_found()
@@ -94,32 +85,21 @@ def _save(request: HttpRequest, integration: Integration, found: Heartbeat | Non
         saved = save_heartbeat(target, fields=fields, actor=integration.kind, now=clock.now())
     except InvalidInput as error:
         return opsgenie.answer(400, message=error.message)
+    except Invalid as error:
+        return opsgenie.refused(error.errors)
     except Unreadable as error:
         return opsgenie.answer(400, message=str(error))
     except ValidationError as error:
-        said = {name: " ".join(messages) for name, messages in error.message_dict.items()}
-        return _wrong(said)
-    except _WrongFieldsError as error:
-        return _wrong(error.errors)
+        said = error.message_dict.items()
+        return opsgenie.refused({name: " ".join(messages) for name, messages in said})
     return opsgenie.answer(200 if found else 201, data=_shown(saved))
-
-
-def _wrong(errors: Mapping[str, str]) -> HttpResponse:
-    message = "Request body is not processable. Please check the errors."
-    return opsgenie.answer(422, message=message, errors=errors)
-
-
-class _WrongFieldsError(ValueError):
-    def __init__(self, errors: Mapping[str, str]) -> None:
-        super().__init__("; ".join(f"{name}: {said}" for name, said in errors.items()))
-        self.errors = errors
 
 
 def _fields(body: Mapping[str, Any], found: Heartbeat | None) -> dict[str, Any]:
     """Return what a body says in the portal's words; what it leaves out stays as it is.
 
     Raises:
-        _WrongFieldsError: With what is wrong, by field.
+        Invalid: With what is wrong, by field.
     """
     errors: dict[str, str] = {}
     fields: dict[str, Any] = {}
@@ -136,7 +116,7 @@ def _fields(body: Mapping[str, Any], found: Heartbeat | None) -> dict[str, Any]:
             except ValueError as error:
                 errors[name] = str(error)
     if errors:
-        raise _WrongFieldsError(errors)
+        raise Invalid(errors)
     return fields
 
 
@@ -169,9 +149,9 @@ def _enabled(body: Mapping[str, Any], _found: Heartbeat | None) -> dict[str, Any
 
 def _priority(body: Mapping[str, Any], _found: Heartbeat | None) -> dict[str, Any]:
     priority = text(body["alertPriority"])
-    if priority not in _SEVERITIES:
-        raise ValueError(f"alertPriority is one of {', '.join(_SEVERITIES)}.")
-    return {"severity": _SEVERITIES[priority]}
+    if priority not in SEVERITIES:
+        raise ValueError(f"alertPriority is one of {', '.join(SEVERITIES)}.")
+    return {"severity": SEVERITIES[priority]}
 
 
 _READERS: Mapping[str, Callable[[Mapping[str, Any], Heartbeat | None], dict[str, Any]]] = {
@@ -200,6 +180,6 @@ def _shown(heartbeat: Heartbeat) -> dict[str, Any]:
         "intervalUnit": unit,
         "enabled": not heartbeat.is_paused,
         "expired": heartbeat.state == Heartbeat.State.DOWN,
-        "alertPriority": {"P0": "P1", "P1": "P2", "P2": "P3", "P3": "P4"}[heartbeat.severity],
+        "alertPriority": PRIORITIES[heartbeat.severity],
     }
     return {**told, **({"lastPingTime": iso(last)} if last else {})}

@@ -6,12 +6,11 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from incidents.domain.formats import opsgenie
 from incidents.models import Alert, AlertLogEntry, Integration, Page
 
 __all__ = ["PARTS", "QueryError", "asked_for", "iso", "own_alerts", "page_of", "shown"]
 
-PRIORITIES = {"P0": "P1", "P1": "P2", "P2": "P3", "P3": "P4"}
-_SEVERITIES = {"P1": "P0", "P2": "P1", "P3": "P2", "P4": "P3", "P5": "P3"}
 _ORDERS = {
     "createdAt": "opened_at", "updatedAt": "last_seen_at", "lastOccurredAt": "last_seen_at",
     "count": "count", "tinyId": "pk", "alias": "dedup_key", "message": "title", "status": "state",
@@ -26,7 +25,8 @@ class QueryError(ValueError):
 
 def own_alerts(integration: Integration) -> QuerySet[Alert]:
     """Return what a key opened; it sees nothing else."""
-    return Alert.objects.filter(integration=integration)
+    own = Alert.objects.filter(integration=integration)
+    return own.select_related("incident__assigned_to", "integration")
 
 
 def asked_for(integration: Integration, query: str) -> QuerySet[Alert]:
@@ -63,9 +63,9 @@ def _status(value: str) -> Q:
 
 
 def _priority(value: str) -> Q:
-    if value.upper() not in _SEVERITIES:
+    if value.upper() not in opsgenie.SEVERITIES:
         raise QueryError("priority is P1 to P5.")
-    return Q(severity=_SEVERITIES[value.upper()])
+    return Q(severity=opsgenie.SEVERITIES[value.upper()])
 
 
 def _acknowledged(value: str) -> Q:
@@ -93,7 +93,7 @@ def page_of(found: QuerySet[Alert], asked: dict[str, str]) -> list[dict[str, Any
     if column is None:
         raise QueryError(f"sort is one of {', '.join(_ORDERS)}.")
     sign = "" if asked.get("order", "desc").lower() == "asc" else "-"
-    ordered = found.select_related("incident").order_by(f"{sign}{column}", f"{sign}pk")
+    ordered = found.order_by(f"{sign}{column}", f"{sign}pk")
     return [shown(alert) for alert in ordered[offset : offset + min(limit, _MOST)]]
 
 
@@ -121,7 +121,7 @@ def shown(alert: Alert) -> dict[str, Any]:
         "isSeen": alert.acknowledged_at is not None,
         "snoozed": until is not None,
         "owner": owner.email or owner.username if owner else alert.acknowledged_by,
-        "priority": PRIORITIES[alert.severity],
+        "priority": opsgenie.PRIORITIES[alert.severity],
         "count": alert.count,
         "createdAt": iso(alert.opened_at),
         "updatedAt": iso(alert.last_seen_at),

@@ -16,7 +16,7 @@ from core.errors import TooLarge
 from core.request_body import read_whole
 from incidents.services.receiving import IntegrationChanged, RawRequest
 
-__all__ = ["MAX_BYTES", "raw_request", "webhook"]
+__all__ = ["MAX_BYTES", "View", "raw_request", "webhook"]
 
 log = structlog.get_logger(__name__)
 MAX_BYTES = 512 * 1024

@@ -4,7 +4,7 @@ What somebody is missing from is refused as a whole: a rotation without one of i
 the others on wrong days. Importing again changes only what differs.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,7 +30,7 @@ from oncall.services.importing_people import People
 from oncall.services.policies import save_policy
 from oncall.services.schedules import save_override, save_schedule
 
-__all__ = ["import_export"]
+__all__ = ["import_export", "slug_of"]
 
 MOST_LEVELS, MOST_LOOPS = 9, 20
 SEVERITIES = ("P0", "P1", "P2", "P3")
@@ -96,7 +96,7 @@ class _Import:
     def _take_schedule(self, given: ImportedSchedule) -> Item:
         if given.refused:
             raise Missing(given.refused)
-        slug = _slug(given.name)
+        slug = slug_of(given.name, PAGES)
         stored = Schedule.objects.with_rota().filter(slug=slug).first()
         fields = {
             "slug": slug,
@@ -158,7 +158,7 @@ class _Import:
         steps = given.steps
         if not 1 <= len(steps) <= MOST_LEVELS:
             raise Missing(f"It has {len(steps)} steps; a policy has 1 to {MOST_LEVELS} levels.")
-        slug, lost = _slug(given.name), list(given.lost)
+        slug, lost = slug_of(given.name, PAGES), list(given.lost)
         if given.loops > MOST_LOOPS:
             lost.append(f"It repeated {given.loops} times; here it does so {MOST_LOOPS} times.")
         fields = {
@@ -198,10 +198,10 @@ class _Import:
         return {"number": number, "name": f"Level {number}", "mode": step.mode, "targets": targets}
 
 
-def _slug(name: str) -> str:
+def slug_of(name: str, pages: Collection[str]) -> str:
+    """Return the slug of what is imported; `pages` are words that are pages of the portal."""
     slug = slugify(name)[:63].strip("-") or "imported"
-    # Some words are pages of the portal.
-    return f"imported-{slug}" if slug in PAGES else slug
+    return f"imported-{slug}" if slug in pages else slug
 
 
 def _timings(steps: Sequence[ImportedStep]) -> list[dict[str, Any]]:

@@ -6,10 +6,21 @@ from typing import Any
 from incidents.domain.events import Act, AlertEvent, Reading
 from incidents.domain.formats.context import Context
 from incidents.domain.payloads import Unreadable, instant, mapping, text
+from incidents.domain.severities import BY_KIND
 
-__all__ = ["ACTIONS", "LONGEST_ALIAS", "Invalid", "read_action", "read_create"]
+__all__ = [
+    "ACTIONS",
+    "LONGEST_ALIAS",
+    "PRIORITIES",
+    "SEVERITIES",
+    "Invalid",
+    "read_action",
+    "read_create",
+]
 
-PRIORITIES = ("P1", "P2", "P3", "P4", "P5")
+# What its priorities mean, where no integration says otherwise, and how ours are called there.
+SEVERITIES = {word.upper(): severity for word, severity in BY_KIND["opsgenie"].items()}
+PRIORITIES = {"P0": "P1", "P1": "P2", "P2": "P3", "P3": "P4"}
 LONGEST_ALIAS = 512
 _LIMITS = {
     "message": 130,
@@ -50,8 +61,8 @@ def read_create(payload: Any, context: Context, *, fresh_key: str) -> Reading:
     if not message:
         errors["message"] = "Message can not be empty."
     priority = text(body.get("priority")) or "P3"
-    if priority not in PRIORITIES:
-        errors["priority"] = f"Priority is not valid: use one of {', '.join(PRIORITIES)}."
+    if priority not in SEVERITIES:
+        errors["priority"] = f"Priority is not valid: use one of {', '.join(SEVERITIES)}."
     alias = text(body.get("alias"))
     if len(alias) > _LIMITS["alias"]:
         errors["alias"] = f"Alias is longer than {_LIMITS['alias']} characters."
@@ -148,8 +159,8 @@ def _owner(body: Mapping[str, Any], _removed: Sequence[str] | None) -> dict[str,
 
 
 def _priority(body: Mapping[str, Any], _removed: Sequence[str] | None) -> dict[str, Any]:
-    if text(body.get("priority")) not in PRIORITIES:
-        raise Invalid({"priority": f"Priority is not valid: use one of {', '.join(PRIORITIES)}."})
+    if text(body.get("priority")) not in SEVERITIES:
+        raise Invalid({"priority": f"Priority is not valid: use one of {', '.join(SEVERITIES)}."})
     return {}
 
 
