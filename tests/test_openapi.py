@@ -87,7 +87,7 @@ def headers(db: None, open_connection: None) -> dict[str, str]:
 
 @api.parametrize()
 @settings(
-    max_examples=EXAMPLES or 4,
+    max_examples=EXAMPLES or 2,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
     derandomize=not EXAMPLES,

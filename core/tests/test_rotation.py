@@ -142,20 +142,6 @@ def test_bad_usage_is_told_apart(rows: str) -> None:
     assert "1 to 10000" in str(caught.value)
 
 
-def test_database_that_does_not_answer_is_exit_2(tmp_path: Path) -> None:
-    """Scripts tell "could not look" from "values remain"."""
-    done = subprocess.run(
-        [sys.executable, "manage.py", "rotate_secrets", "--json"],
-        cwd=ROOT,
-        env={**os.environ, "SREPORTAL_DATA": str(tmp_path), "DATABASE_URL": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "Traceback" not in done.stderr
-
-
 def environment_of_this_database(folder: Path) -> dict[str, str]:
     """Return what lets another process work on the database of this test."""
     name = str(connection.settings_dict["NAME"])

@@ -11,10 +11,9 @@ from sreportal.tests.running_portal import plain_environment
 from tests.servers import free_port
 
 COMMANDS = [
-    ["token", "list"],
     ["slo_export", "--format", "openslo"],
     ["verify", "--json"],
-    ["audit_verify"],
+    ["rotate_secrets", "--json"],
 ]
 
 
