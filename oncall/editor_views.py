@@ -20,7 +20,7 @@ from oncall.policy_forms import LevelFormSet, PolicyForm, levels_of, target_choi
 from oncall.queries.four_weeks import FourWeeks, four_weeks_of
 from oncall.schedule_forms import LayerFormSet, ScheduleForm, layers_of
 from oncall.services.policies import delete_policy, save_policy
-from oncall.services.schedules import save_schedule
+from oncall.services.schedules import delete_schedule, save_schedule
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -48,6 +48,20 @@ def policy_delete(request: HttpRequest, slug: str) -> HttpResponse:
         messages.error(request, str(error))
         return redirect(policy)
     messages.success(request, f"{policy} was deleted.")
+    return redirect("oncall:overview")
+
+
+@require_POST
+@requires(Role.MANAGER)
+def schedule_delete(request: HttpRequest, slug: str) -> HttpResponse:
+    """Delete a schedule by which no policy calls."""
+    schedule = _stored_schedule(slug)
+    try:
+        delete_schedule(schedule, actor=signed_in(request), now=clock.now())
+    except DomainError as error:
+        messages.error(request, str(error))
+        return redirect(schedule)
+    messages.success(request, f"{schedule} was deleted.")
     return redirect("oncall:overview")
 
 

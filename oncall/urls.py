@@ -19,6 +19,7 @@ urlpatterns = [
     path("policies/<slug:slug>/", views.policy_detail, name="policy"),
     path("<slug:slug>/", views.schedule_detail, name="schedule"),
     path("<slug:slug>/edit/", editor_views.schedule_edit, name="schedule-edit"),
+    path("<slug:slug>/delete/", editor_views.schedule_delete, name="schedule-delete"),
     path("<slug:slug>/swaps/", calendar_views.swap_ask, name="swap-ask"),
     path("<slug:slug>/overrides/<int:pk>/remove/", views.override_remove, name="override-remove"),
 ]

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django_filters import FilterSet
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
-from rest_framework import mixins, serializers, viewsets
+from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -34,7 +34,7 @@ from oncall.models import (
 )
 from oncall.queries.rotas import on_call_at, shifts
 from oncall.services.feeds import remove_feed, set_feed
-from oncall.services.schedules import delete_override, save_override, save_schedule
+from oncall.services.schedules import delete_override, delete_schedule, save_override, save_schedule
 
 LONGEST_VIEW = timedelta(days=366)
 
@@ -206,13 +206,7 @@ class ReadinessSerializer(serializers.Serializer[Any]):
     checks = CheckSerializer(many=True)
 
 
-class ScheduleViewSet(
-    mixins.CreateModelMixin,
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
-    mixins.UpdateModelMixin,
-    viewsets.GenericViewSet[Schedule],
-):
+class ScheduleViewSet(viewsets.ModelViewSet[Schedule]):
     """Who answers when: layers, and who is on call now."""
 
     queryset = Schedule.objects.none()
@@ -226,6 +220,10 @@ class ScheduleViewSet(
         """All of them: who is on call is no secret inside."""
         rows = Schedule.objects.with_rota().select_related("team")
         return rows.prefetch_related("layers__members__person")
+
+    def perform_destroy(self, instance: Schedule) -> None:
+        """Delete through the service."""
+        delete_schedule(instance, actor=signed_in(self.request), now=now())
 
     def paginate_queryset(self, queryset: Any) -> Any:
         """Look up who is on call for all rows of a page at once."""

@@ -11,13 +11,22 @@ from accounts.roles import Role
 from core import audit
 from core.audit import Who
 from core.errors import Conflict, Forbidden, InvalidInput
-from oncall.models import Layer, LayerMember, LayerRestriction, Override, Schedule, ShiftSwap
+from oncall.models import (
+    Layer,
+    LayerMember,
+    LayerRestriction,
+    Override,
+    PolicyLevel,
+    Schedule,
+    ShiftSwap,
+)
 from oncall.services.cleaning import clean
 
 __all__ = [
     "accept_swap",
     "ask_for_swap",
     "delete_override",
+    "delete_schedule",
     "save_override",
     "save_schedule",
     "withdraw_swap",
@@ -64,6 +73,22 @@ def save_schedule(
         changes["layers"] = str([_told(layer) for layer in layers])[:2000]
     audit.record(act=act, subject=schedule, actor=actor, now=now, changes=changes)
     return schedule
+
+
+@transaction.atomic
+def delete_schedule(schedule: Schedule, *, actor: Who, now: datetime) -> None:
+    """Delete a schedule by which no policy calls, with its overrides, swaps and handoffs.
+
+    Raises:
+        Conflict: Some do; they are named.
+    """
+    levels = PolicyLevel.objects.filter(targets__schedule=schedule)
+    names = levels.values_list("policy__name", flat=True).distinct().order_by("policy__name")
+    if policies := list(names[:4]):
+        told = ", ".join(policies[:3]) + (" and others" if len(policies) > 3 else "")
+        raise Conflict(f"Policies call by it: {told}. Have them call somebody else first.")
+    audit.record(act="schedule.deleted", subject=schedule, actor=actor, now=now)
+    schedule.delete()
 
 
 def _replace_layers(schedule: Schedule, layers: Sequence[Mapping[str, Any]]) -> None:
