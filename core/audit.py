@@ -21,6 +21,7 @@ from django.db import connection, models
 from core.bulk import Inserts
 from core.masking import mask, mask_text
 from core.models import AuditEntry
+from core.storable import storable
 
 GENESIS = "0" * 64
 # Any fixed number that no other advisory lock of this database uses.
@@ -121,9 +122,9 @@ def record_all(acts: Sequence[Act], *, now: datetime) -> None:
         covered = {
             "seq": seq,
             "at": now.astimezone(UTC),
-            "actor": _storable(actor_name(done.actor))[:200],
-            "act": _storable(done.act)[:100],
-            "subject": _storable(subject_name(done.subject))[:200],
+            "actor": storable(actor_name(done.actor))[:200],
+            "act": storable(done.act)[:100],
+            "subject": storable(subject_name(done.subject))[:200],
             "changes": _plain(mask(dict(done.changes))),
             "prev_hash": prev_hash,
         }
@@ -200,14 +201,9 @@ def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, dict):
-        return {_storable(str(key)): _plain(item) for key, item in value.items()}
+        return {storable(str(key)): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in value]
     if isinstance(value, datetime):
         return value.isoformat()
-    return _storable(str(value))
-
-
-def _storable(text: str) -> str:
-    # PostgreSQL stores neither NUL nor half of a surrogate pair.
-    return text.encode("utf-8", "replace").decode().replace("\0", "�")
+    return storable(str(value))

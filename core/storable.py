@@ -17,6 +17,8 @@ def storable(value: Any) -> Any:
     Raises:
         RecursionError: It is nested too deeply.
     """
+    if type(value) is str and value.isascii() and "\0" not in value:
+        return value
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode().replace("\0", _REPLACEMENT)
     if isinstance(value, dict):

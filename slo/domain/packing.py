@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,10 @@ _COLUMN = struct.Struct("<BI")
 _DEFLATED = 1
 # Deflating shorter rows, or rows that hardly shrink, costs more than it saves.
 _WORTH_DEFLATING = 4096
+# Whole hours and days are read again each minute and hardly ever change. Longer rows, of many
+# thousand objectives, would take more memory than they save time.
+_WORTH_KEEPING = 32_768
+_INFLATED_ROWS = 256
 
 
 def pack(magic: int, columns: Sequence[Column]) -> bytes:
@@ -89,13 +94,19 @@ def _kept(magic: int, data: bytes) -> Iterator[tuple[int, NDArray[np.unsignedint
         raise ValueError(f"packed as format {found}, this version reads {magic}: run migrate")
     body = data[_HEADER.size :]
     if flags & _DEFLATED:
-        body = zlib.decompress(body)
+        inflate = _inflated if len(body) <= _WORTH_KEEPING else zlib.decompress
+        body = inflate(body)
     at = count * _COLUMN.size
     for number in range(count):
         width, length = _COLUMN.unpack_from(body, number * _COLUMN.size)
         kept = length if width else min(length, 1)
         yield length, np.frombuffer(body, f"<u{width or 8}", kept, at)
         at += kept * (width or 8)
+
+
+@lru_cache(maxsize=_INFLATED_ROWS)
+def _inflated(body: bytes) -> bytes:
+    return zlib.decompress(body)
 
 
 def _width(column: Column) -> int:

@@ -46,9 +46,11 @@ def of(plans: Sequence[Plan], found: Round, reader: SliceReader) -> Ints:
         own = rule.windows(found.watermark)[OWN]
         in_parts = {row for row in rows if plans[row].is_adjusted or plans[row].cuts([own])}
         plain = [row for row in rows if row not in in_parts]
-        if rule.days:
-            plain = _may_be_spent(plans, plain, found, own)
         spending = SpendingReader([plans[row] for row in plain])
+        if rule.days:
+            places = _may_be_spent(plain, found, own, spending)
+            plain = [plain[place] for place in places]
+            spending = spending.narrowed([plans[row] for row in plain], places)
         searches = [
             _Search(plans[row], row, found, own, _Plain(plans[row], column, spending, own.end))
             for column, row in enumerate(plain)
@@ -121,14 +123,14 @@ def _run(searches: Sequence[_Search], spending: SpendingReader) -> dict[int, dat
 
 
 def _may_be_spent(
-    plans: Sequence[Plan], rows: Sequence[int], found: Round, own: Window
+    rows: Sequence[int], found: Round, own: Window, spending: SpendingReader
 ) -> list[int]:
-    """Return the rows whose budget may be spent before the window is over; the rest never is.
+    """Return the places of rows whose budget may be spent before the window is over; the rest never is.
 
     The bound of `slo.domain.exhaustion` for stretches of whole days, for all at once.
     """
     edges = _stretches(own)
-    before = SpendingReader([plans[row] for row in rows]).before(edges)
+    before = spending.before(edges)
     counted = np.array([before[at] for at in edges])
     allowed = found.allowed[rows] / UNITS
     bad_left, total_left = counted[-1, 0] - counted[:, 0], counted[-1, 1] - counted[:, 1]
@@ -140,7 +142,8 @@ def _may_be_spent(
     going_on = loss * np.where(loss > 0, passed[1:, None], passed[:-1, None])
     least = total_left[1:] * allowed
     may = (bad_left[:-1] + going_on >= least * (1 - _BAND) - _BAND).any(axis=0) | (loss > 0)
-    return [row for row, one in zip(rows, may, strict=True) if one]
+    places: list[int] = np.flatnonzero(may).tolist()
+    return places
 
 
 def _stretches(own: Window) -> list[datetime]:

@@ -43,6 +43,17 @@ class SpendingReader:
             self._before[at] = sum((self._rows[probe] for probe in probes(at)), self._nothing())
         return self._before
 
+    def narrowed(self, plans: Sequence[Plan], places: Sequence[int]) -> "SpendingReader":
+        """Return a reader of some of these SLOs that knows what this one has read.
+
+        Args:
+            plans: Of those.
+            places: Of each among the plans of this reader.
+        """
+        reader = SpendingReader(plans)
+        reader._rows = {probe: row[:, places] for probe, row in self._rows.items()}
+        return reader
+
     def _load(self, needed: set[Probe]) -> None:
         missing = sorted(needed - self._rows.keys())
         self._rows |= dict.fromkeys(missing, self._nothing())
