@@ -117,10 +117,11 @@ pictures: $(VENV)/.dev ## Take the README's pictures anew
 	@$(BIN)/python -m pytest --quiet -m browser tests/browser/test_readme_picture.py
 	@for scheme in light dark; do cp test-results/test_readme_picture-$$scheme.png docs/images/overview-$$scheme.png; done
 
-fuzz: $(VENV)/.dev ## Send each operation, form and row what nobody expects, many times over
+fuzz: $(VENV)/.dev ## Send each operation, form and row what nobody expects; read every page of the admin
 	@FUZZ_EXAMPLES=200 $(BIN)/python -m pytest --quiet -n 2 tests/test_openapi.py
 	@FUZZ_EXAMPLES=20 $(BIN)/python -m pytest --quiet tests/test_forms.py
 	@FUZZ_EXAMPLES=1 $(BIN)/python -m pytest --quiet -o faulthandler_timeout=0 tests/test_changes.py
+	@FUZZ_EXAMPLES=1 $(BIN)/python -m pytest --quiet -m browser tests/browser/test_barriers.py
 
 coverage: $(VENV)/.dev ## Branch coverage of the arithmetic and the policy
 	@$(BIN)/coverage run -m pytest --quiet -m 'not browser and not scenario'

@@ -13,6 +13,8 @@ from typing import Any, Literal
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
+from django.contrib.staticfiles.handlers import StaticFilesHandlerMixin
+from django.http import HttpRequest, HttpResponseBase
 from django.test import Client
 from playwright.sync_api import (
     Browser,
@@ -108,6 +110,21 @@ def _browser_loop_is_no_request() -> Iterator[None]:
     """Playwright keeps an event loop in the test's thread, where Django would refuse queries."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_stay() -> Iterator[None]:
+    """As in production a browser asks for a script once, not again with each page."""
+    serve = StaticFilesHandlerMixin.serve
+
+    def kept(self: StaticFilesHandlerMixin, request: HttpRequest) -> HttpResponseBase:
+        answer = serve(self, request)
+        answer.headers["Cache-Control"] = "max-age=3600"
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(StaticFilesHandlerMixin, "serve", kept)
         yield
 
 
