@@ -1,6 +1,6 @@
 """Editors of escalation policies and schedules: a form each, that works without JavaScript."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -41,28 +41,14 @@ def policy_edit(request: HttpRequest, slug: str) -> HttpResponse:
 @requires(Role.MANAGER)
 def policy_delete(request: HttpRequest, slug: str) -> HttpResponse:
     """Delete a policy by which nothing is called."""
-    policy = _stored_policy(slug)
-    try:
-        delete_policy(policy, actor=signed_in(request), now=clock.now())
-    except DomainError as error:
-        messages.error(request, str(error))
-        return redirect(policy)
-    messages.success(request, f"{policy} was deleted.")
-    return redirect("oncall:overview")
+    return _deleted(request, _stored_policy(slug), delete_policy)
 
 
 @require_POST
 @requires(Role.MANAGER)
 def schedule_delete(request: HttpRequest, slug: str) -> HttpResponse:
     """Delete a schedule by which no policy calls."""
-    schedule = _stored_schedule(slug)
-    try:
-        delete_schedule(schedule, actor=signed_in(request), now=clock.now())
-    except DomainError as error:
-        messages.error(request, str(error))
-        return redirect(schedule)
-    messages.success(request, f"{schedule} was deleted.")
-    return redirect("oncall:overview")
+    return _deleted(request, _stored_schedule(slug), delete_schedule)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -77,6 +63,19 @@ def schedule_new(request: HttpRequest) -> HttpResponse:
 def schedule_edit(request: HttpRequest, slug: str) -> HttpResponse:
     """Show a schedule as a form, show what a change would mean, and change it."""
     return _schedule(request, _stored_schedule(slug))
+
+
+def _deleted(
+    request: HttpRequest, row: EscalationPolicy | Schedule, delete: Callable[..., None]
+) -> HttpResponse:
+    """Delete a policy or a schedule, and say so; back to its page with the reason why it stays."""
+    try:
+        delete(row, actor=signed_in(request), now=clock.now())
+    except DomainError as error:
+        messages.error(request, str(error))
+        return redirect(row)
+    messages.success(request, f"{row} was deleted.")
+    return redirect("oncall:overview")
 
 
 def _policy(request: HttpRequest, policy: EscalationPolicy) -> HttpResponse:

@@ -58,13 +58,12 @@ def parts(html: str) -> set[tuple[str, ...]]:
 
 def covering(client: Client, pages: list[str], always: Callable[[str], bool]) -> list[str]:
     """Return few pages of the admin that have every kind of element which any of them has."""
-    left = {page: parts(client.get(page).content.decode()) for page in pages}
+    made_of = {page: parts(client.get(page).content.decode()) for page in pages}
     chosen = [page for page in pages if always(page)]
-    seen = set().union(*(left[page] for page in chosen))
-    while missing := max(left.values(), key=lambda has: len(has - seen)) - seen:
-        page = next(page for page, has in left.items() if missing <= has)
+    seen = set().union(*(made_of[page] for page in chosen))
+    while made_of[page := max(pages, key=lambda page: len(made_of[page] - seen))] - seen:
         chosen.append(page)
-        seen |= left[page]
+        seen |= made_of[page]
     return chosen
 
 
