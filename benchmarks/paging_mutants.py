@@ -8,9 +8,6 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from django.db.models import TextField
-from django.db.models.functions import Cast
-
 __all__ = ["MUTANTS", "apply"]
 
 SERVICES = "incidents.services"
@@ -34,26 +31,22 @@ def no_on_conflict() -> None:
     """Keys do not hold pages apart, and claims are trusted: no lock, no second look."""
     runs = importlib.import_module("incidents.models").EscalationRun.objects
 
-    def doubled(pages: Any) -> Any:
-        return insert([{**page, "key": secrets.token_hex(32)} for page in pages])
-
-    def unlocked(self: Any, *, now: Any, limit: int) -> list[Any]:
+    def unlocked(self: Any, *, now: Any, limit: int, **beside: Any) -> list[Any]:
         if self._model is not runs.model:
             return list(claim(self, now=now, limit=limit))
+        more = [f"incident__{name}" for name in beside.get("more", ())]
         rows = runs.filter(state="running", look_at__lte=now).order_by("look_at", "pk")
-        names = [name for name in self._columns if name != "snapshot"]
-        text = {"text": Cast("snapshot", TextField())}
-        return list(rows.annotate(**text).values_list(*names, "text")[:limit])
+        return list(rows.values_list(*self._columns, *more)[:limit])
 
     def trusting(claims: Any, *, now: Any, wait: bool = True) -> Any:
         for claim in claims:
             runs.filter(pk=claim.run).update(look_at=claim.look_at, state="running")
         return fire(claims, now=now)
 
-    insert = _swap(f"{SERVICES}.pages", "insert", doubled)
+    _swap(f"{SERVICES}.pages", "key_of", lambda _incident, _tail: secrets.token_hex(32))
     fire = _swap(f"{SERVICES}.firing", "fire", trusting)
     queue = importlib.import_module(f"{SERVICES}.claims").Queue
-    claim, queue.claim = queue.claim, unlocked
+    claim, queue.claim, queue.take = queue.claim, unlocked, unlocked
 
 
 def mark_before_send() -> None:

@@ -57,14 +57,14 @@ def insert_together(parts: Sequence[tuple[type[Model], Sequence[Row], str]]) -> 
         return
     if connection.vendor == "postgresql":
         sql = _insertions(tuple((model, tuple(rows[0]), told) for model, rows, told in parts))
-        documents = [_json(model, rows) for model, rows, _ in parts]
+        documents = [document_with(model, rows) for model, rows, _ in parts]
         with connection.cursor() as cursor:
             prepared.execute(cursor, sql, ["json"] * len(documents), documents)
         return
     for model, rows, on_conflict in parts:
         sql = _insertion(connection.vendor, model, tuple(rows[0]), on_conflict=on_conflict)
         with connection.cursor() as cursor:
-            cursor.execute(sql, [_json(model, rows)])
+            cursor.execute(sql, [document_with(model, rows)])
 
 
 class Inserts:
@@ -76,6 +76,7 @@ class Inserts:
     def __init__(self) -> None:
         self._objects: dict[type[Model], list[Model]] = {}
         self._rows: dict[type[Model], list[Row]] = {}
+        self._known: dict[type[Model], dict[Any, Row]] = {}
 
     def add(self, *objects: Model) -> None:
         """Remember instances; they are read when they are written."""
@@ -92,6 +93,15 @@ class Inserts:
         """
         self._rows.setdefault(model, []).append({**_defaults(model), **columns})
 
+    def add_unless_there(self, model: type[Model], **columns: Any) -> None:
+        """Remember a row that is stored unless one with its key is.
+
+        Args:
+            model: Whose table; of one table no other rows are added.
+            columns: All, as in the table.
+        """
+        self._known.setdefault(model, {})[columns[str(model._meta.pk.column)]] = columns
+
     def waits(self, each: Model) -> bool:
         """Return whether an instance is yet to be written: what it holds then is stored."""
         return any(each is other for other in self._objects.get(type(each), ()))
@@ -100,11 +110,16 @@ class Inserts:
         """Insert what was remembered: tables of instances first, each kind in the order it came."""
         objects, self._objects = self._objects, {}
         loose, self._rows = self._rows, {}
+        shared, self._known = self._known, {}
         if both := objects.keys() & loose.keys():
             raise RuntimeError(f"Instances and rows of one table: {both}")
+        others = [
+            *((model, rows, "") for model, rows in loose.items()),
+            *((model, [*rows.values()], "DO NOTHING") for model, rows in shared.items()),
+        ]
         if connection.vendor == "postgresql":
             built = [(model, _rows(model, of_it), "") for model, of_it in objects.items()]
-            insert_together([*built, *((model, rows, "") for model, rows in loose.items())])
+            insert_together([*built, *others])
             _are_stored(objects)
             return
         for model, of_it in objects.items():
@@ -113,8 +128,8 @@ class Inserts:
                 model._base_manager.bulk_create(of_it)
             else:
                 insert_rows(model, _rows(model, of_it))
-        for model, rows in loose.items():
-            insert_rows(model, rows)
+        for model, rows, on_conflict in others:
+            insert_rows(model, rows, on_conflict=on_conflict)
         _are_stored(objects)
 
 
@@ -161,10 +176,10 @@ def _select(
     if not all(values.values()):
         return []
     conditions = " AND ".join(
-        f"{_name(name)} IN ({', '.join(['%s'] * len(wanted))})" for name, wanted in values.items()
+        f"{quoted(name)} IN ({', '.join(['%s'] * len(wanted))})" for name, wanted in values.items()
     )
-    listed = ", ".join(map(_name, names))
-    sql = f"SELECT {listed} FROM {_table(model)} WHERE {conditions}{behind}"  # noqa: S608 our own names
+    listed = ", ".join(map(quoted, names))
+    sql = f"SELECT {listed} FROM {table_of(model)} WHERE {conditions}{behind}"  # noqa: S608 our own names
     with connection.cursor() as cursor:
         cursor.execute(sql, [_parameter(each) for own in values.values() for each in own])
         rows: list[Sequence[Any]] = cursor.fetchall()
@@ -232,18 +247,18 @@ def update_rows(
     if not rows:
         return set()
     names, fixed = list(rows[0]), {"id": "id", **(matching or {})}
-    table = _table(model)
-    changed = [_name(name) for name in names if name not in fixed]
+    table = table_of(model)
+    changed = [quoted(name) for name in names if name not in fixed]
     changes = ", ".join(f"{name} = given.{name}" for name in changed)
-    same = [f"{table}.{_name(stored)} = given.{_name(name)}" for name, stored in fixed.items()]
+    same = [f"{table}.{quoted(stored)} = given.{quoted(name)}" for name, stored in fixed.items()]
     condition = " AND ".join([*same, *([f"{table}.{only_if}"] if only_if else [])])
     document = _document(model, {name: fixed.get(name, name) for name in names})
     sql = (
         f"UPDATE {table} SET {changes} FROM {document}"  # noqa: S608 names of our columns
-        f" WHERE {condition} RETURNING {table}.{_name('id')}"
+        f" WHERE {condition} RETURNING {table}.{quoted('id')}"
     )
     with connection.cursor() as cursor:
-        _execute(cursor, sql, _json(model, rows))
+        _execute(cursor, sql, document_with(model, rows))
         return {pk for (pk,) in cursor.fetchall()}
 
 
@@ -272,10 +287,10 @@ def _insertion(
 ) -> str:
     # Without a condition SQLite reads the word ON as that of a join.
     conflict = f" WHERE true ON CONFLICT {on_conflict}" if on_conflict else ""
-    names = ", ".join(map(_name, columns))
-    document = _document_of(vendor, model, tuple((name, name) for name in columns))
+    names = ", ".join(map(quoted, columns))
+    document = document_of(vendor, model, tuple((name, name) for name in columns))
     return (
-        f"INSERT INTO {_table(model)} ({names}) SELECT {names}"  # noqa: S608 names of our columns
+        f"INSERT INTO {table_of(model)} ({names}) SELECT {names}"  # noqa: S608 names of our columns
         f" FROM {document}{conflict}"
     )
 
@@ -324,12 +339,14 @@ def _readers(
     return plain, [(str(field.column), field.pre_save) for field in fields if field in sets]
 
 
-def _name(column: str) -> str:
+def quoted(column: str) -> str:
+    """Return a name as SQL takes it."""
     return connection.ops.quote_name(column)
 
 
-def _table(model: type[Model]) -> str:
-    return _name(model._meta.db_table)
+def table_of(model: type[Model]) -> str:
+    """Return the name of a model's table as SQL takes it."""
+    return quoted(model._meta.db_table)
 
 
 def _document(model: type[Model], columns: Mapping[str, str]) -> str:
@@ -339,20 +356,30 @@ def _document(model: type[Model], columns: Mapping[str, str]) -> str:
         model: Whose columns have the types.
         columns: Names in the document → columns of that type.
     """
-    return _document_of(connection.vendor, model, tuple(columns.items()))
+    return document_of(connection.vendor, model, tuple(columns.items()))
 
 
 @lru_cache(maxsize=256)
-def _document_of(vendor: str, model: type[Model], columns: tuple[tuple[str, str], ...]) -> str:
+def document_of(vendor: str, model: type[Model], columns: tuple[tuple[str, str], ...]) -> str:
+    """Return the document `%s` as a table named `given`, for FROM; see `_document`."""
     if vendor == "sqlite":
-        values = ", ".join(f"json_extract(value, '$.{n}') AS {_name(n)}" for n, _ in columns)
-        return f"(SELECT {values} FROM json_each(%s)) AS given"  # noqa: S608 names of our columns
-    types = {field.column: field.db_type(connection) for field in model._meta.concrete_fields}
-    defined = ", ".join(f"{_name(name)} {types[column]}" for name, column in columns)
+        values = ", ".join(f"json_extract(value, '$.{n}') AS {quoted(n)}" for n, _ in columns)
+        return f"(SELECT key AS nr, {values} FROM json_each(%s)) AS given"  # noqa: S608 names of our columns
+    types = types_of(model)
+    defined = ", ".join(f"{quoted(name)} {types[column]}" for name, column in columns)
     return f"json_to_recordset(%s::json) AS given ({defined})"
 
 
-def _json(model: type[Model], rows: Sequence[Row]) -> str:
+@lru_cache(maxsize=128)
+def types_of(model: type[Model]) -> Mapping[str, str]:
+    """Return the types of a table's columns, as the database calls them."""
+    return {
+        str(field.column): str(field.db_type(connection)) for field in model._meta.concrete_fields
+    }
+
+
+def document_with(model: type[Model], rows: Sequence[Row]) -> str:
+    """Return rows as the JSON that `document_of` reads."""
     if connection.vendor == "sqlite":
         known: dict[object, str] = {}
 

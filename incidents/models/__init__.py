@@ -1,7 +1,13 @@
 """Alerts and what raises them; incidents, their escalations and every page that they send."""
 
 from incidents.models.alerts import Alert, AlertLogEntry, AlertQuerySet, Severity
-from incidents.models.escalations import Acknowledgement, Attempt, EscalationRun, Page
+from incidents.models.escalations import (
+    Acknowledgement,
+    Attempt,
+    EscalationRun,
+    LadderSnapshot,
+    Page,
+)
 from incidents.models.heartbeats import Heartbeat
 from incidents.models.incidents import (
     OPEN_STATES,
@@ -31,6 +37,7 @@ __all__ = [
     "IncidentChannel",
     "IncidentQuerySet",
     "Integration",
+    "LadderSnapshot",
     "Maintenance",
     "Page",
     "ResponseTarget",

@@ -49,6 +49,7 @@ class Alert(models.Model):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="alerts",
+        db_constraint=False,
         help_text="What it belongs to; none while it informs only, or is silenced.",
     )
     silenced_by = models.ForeignKey(
@@ -171,13 +172,16 @@ class AlertLogEntry(models.Model):
         RESOLVED = "resolved", "Resolved"
         NOTE = "note", "Note"
 
-    alert = models.ForeignKey(Alert, on_delete=models.CASCADE, related_name="log", db_index=False)
+    alert = models.ForeignKey(
+        Alert, on_delete=models.CASCADE, related_name="log", db_index=False, db_constraint=False
+    )
     event = models.ForeignKey(
         "incidents.InboundEvent",
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
         related_name="log",
+        db_constraint=False,
     )
     at = models.DateTimeField()
     kind = models.CharField(max_length=16, choices=Kind.choices)

@@ -13,6 +13,16 @@ PHASES = [(str(phase), phase.capitalize()) for phase in Phase]
 URGENCIES = [(str(urgency), urgency.capitalize()) for urgency in Urgency]
 
 
+class LadderSnapshot(models.Model):
+    """A ladder as a policy had it when walks up it began; many walks have the same one."""
+
+    digest = models.CharField(max_length=64, primary_key=True, help_text="Of what it holds.")
+    content = models.JSONField()
+
+    def __str__(self) -> str:
+        return self.digest[:12]
+
+
 class EscalationRun(models.Model):
     """One walk up a ladder: whom to call next for an incident, and when.
 
@@ -26,12 +36,22 @@ class EscalationRun(models.Model):
         QUARANTINED = "quarantined", "Set aside: it failed five times"
 
     incident = models.ForeignKey(
-        Incident, on_delete=models.CASCADE, related_name="runs", db_index=False
+        Incident,
+        on_delete=models.CASCADE,
+        related_name="runs",
+        db_index=False,
+        db_constraint=False,
     )
     cycle = models.PositiveIntegerField()
     phase = models.CharField(max_length=16, choices=PHASES)
     policy_name = models.CharField(max_length=120)
-    snapshot = models.JSONField(default=dict)
+    snapshot = models.ForeignKey(
+        LadderSnapshot,
+        on_delete=models.PROTECT,
+        related_name="runs",
+        db_index=False,
+        db_constraint=False,
+    )
     loop = models.PositiveIntegerField(default=0)
     position = models.PositiveIntegerField(default=0, help_text="Of the step that fires next.")
     state = models.CharField(max_length=12, choices=State.choices, default=State.RUNNING)
@@ -62,7 +82,7 @@ class EscalationRun(models.Model):
     @property
     def ladder(self) -> Ladder:
         """Its steps."""
-        return ladder_from(self.snapshot)
+        return ladder_from(self.snapshot.content)
 
 
 class Acknowledgement(models.Model):
@@ -94,7 +114,7 @@ class Page(models.Model):
     """One message that must reach one person, or one channel, by one method.
 
     Its key is made of incident, cycle, loop, step, target, method and reason, so no process can
-    make the same page twice.
+    make the same page twice. What it refers to is looked at once a batch (ADR 0019).
     """
 
     class State(models.TextChoices):
@@ -107,12 +127,22 @@ class Page(models.Model):
 
     OPEN = (State.WAITING, State.SENDING)
 
-    key = models.CharField(max_length=64, unique=True)
+    key = models.CharField(max_length=64)
     incident = models.ForeignKey(
-        Incident, on_delete=models.CASCADE, related_name="pages", db_index=False
+        Incident,
+        on_delete=models.CASCADE,
+        related_name="pages",
+        db_index=False,
+        db_constraint=False,
     )
     run = models.ForeignKey(
-        EscalationRun, null=True, blank=True, on_delete=models.SET_NULL, related_name="pages"
+        EscalationRun,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="pages",
+        db_index=False,
+        db_constraint=False,
     )
     cycle = models.PositiveIntegerField()
     loop = models.PositiveIntegerField(default=0)
@@ -125,9 +155,16 @@ class Page(models.Model):
         on_delete=models.SET_NULL,
         related_name="pages",
         db_index=False,
+        db_constraint=False,
     )
     method = models.ForeignKey(
-        ContactMethod, null=True, blank=True, on_delete=models.SET_NULL, related_name="pages"
+        ContactMethod,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="pages",
+        db_index=False,
+        db_constraint=False,
     )
     target = models.CharField(max_length=200, help_text="Whom, e.g. user:alice.")
     channel = models.CharField(max_length=20, help_text="By what, e.g. email.")
@@ -152,13 +189,16 @@ class Page(models.Model):
 
     class Meta:
         ordering = ["created_at", "pk"]
+        constraints = [
+            # A key is of one incident; beside its number it is found where its neighbours are.
+            models.UniqueConstraint(fields=["incident", "key"], name="incidents_page_key_once")
+        ]
         indexes = [
             models.Index(
                 fields=["severity", "look_at"],
                 condition=Q(state__in=["waiting", "sending"]),
                 name="incidents_page_due",
             ),
-            models.Index(fields=["incident", "created_at"], name="incidents_page_of_incident"),
             models.Index(fields=["person", "-created_at"], name="incidents_page_of_person"),
         ]
 

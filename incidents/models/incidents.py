@@ -222,7 +222,11 @@ class TimelineEntry(models.Model):
         NOTE = "note", "Note"
 
     incident = models.ForeignKey(
-        Incident, on_delete=models.CASCADE, related_name="timeline", db_index=False
+        Incident,
+        on_delete=models.CASCADE,
+        related_name="timeline",
+        db_index=False,
+        db_constraint=False,
     )
     at = models.DateTimeField()
     kind = models.CharField(max_length=12, choices=Kind.choices)
@@ -280,7 +284,11 @@ class Deadline(models.Model):
         ACK_LAPSE = "ack_lapse", "Acknowledgement lapses"
 
     incident = models.ForeignKey(
-        Incident, on_delete=models.CASCADE, related_name="deadlines", db_index=False
+        Incident,
+        on_delete=models.CASCADE,
+        related_name="deadlines",
+        db_index=False,
+        db_constraint=False,
     )
     kind = models.CharField(max_length=20, choices=Kind.choices)
     due_at = models.DateTimeField()

@@ -65,7 +65,8 @@ class NextCall:
 
 def next_call(incident: Incident) -> NextCall | None:
     """Return which level an incident calls next; None when nobody is left to be called."""
-    run = incident.runs.filter(state=EscalationRun.State.RUNNING).order_by("-pk").first()
+    running = incident.runs.filter(state=EscalationRun.State.RUNNING)
+    run = running.select_related("snapshot").order_by("-pk").first()
     if run is None or not run.ladder.steps:
         return None
     steps = run.ladder.steps

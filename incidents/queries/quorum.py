@@ -53,6 +53,7 @@ def needed_for(incident: Incident) -> int:
         EscalationRun.objects.filter(
             incident=incident, cycle=incident.cycle, phase=Phase.UNACKNOWLEDGED
         )
+        .select_related("snapshot")
         .order_by("-pk")
         .first()
     )
@@ -76,7 +77,11 @@ def answers_of(incident: Incident, person: User | None = None) -> Answers | None
     )
 
 
-def people_who_answered(incidents: Collection[int]) -> set[tuple[int, int, int | None]]:
-    """Return incident, cycle and person of every answer that was not enough."""
-    rows = Acknowledgement.objects.filter(incident__in=incidents, person__isnull=False)
-    return set(rows.values_list("incident", "cycle", "person"))
+def people_who_answered(incidents: Collection[int]) -> dict[tuple[int, int], set[int]]:
+    """Return who gave an answer that was not enough, by incident and cycle."""
+    rows = Acknowledgement.objects.filter(incident__in=incidents)
+    found: dict[tuple[int, int], set[int]] = {}
+    for incident, cycle, person in rows.values_list("incident_id", "cycle", "person_id"):
+        if person is not None:
+            found.setdefault((incident, cycle), set()).add(person)
+    return found

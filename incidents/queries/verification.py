@@ -70,10 +70,20 @@ _QUERIES: tuple[tuple[str, str, str, str], ...] = (
         "attempts-are-counted",
         "SELECT COUNT(*) FROM ev_page",
         (
-            "SELECT p.key FROM ev_page p WHERE p.attempts <>"
-            " (SELECT COUNT(*) FROM ev_attempt a WHERE a.key = p.key)"
+            "SELECT p.key FROM ev_page p LEFT JOIN"
+            " (SELECT key, COUNT(*) AS n FROM ev_attempt GROUP BY key) a ON a.key = p.key"
+            " WHERE p.attempts <> COALESCE(a.n, 0)"
         ),
         "page {} has another number of attempts than it says",
+    ),
+    (
+        "pages-are-of-incidents",
+        "SELECT COUNT(*) FROM ev_page",
+        (
+            "SELECT p.key FROM ev_page p LEFT JOIN ev_incident i ON i.id = p.incident_id"
+            " WHERE i.id IS NULL"
+        ),
+        "page {} is of an incident that does not exist",
     ),
     (
         "nobody-is-called-after-an-acknowledgement",

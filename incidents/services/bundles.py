@@ -6,7 +6,7 @@ minute goes out at once.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -135,16 +135,16 @@ def _due(now: datetime, most: int) -> list[Page]:
     return list(rows.order_by("severity", "look_at")[:most])
 
 
-def _settle(page: Page, answered: Collection[tuple[int, int, int | None]]) -> bool:
+def _settle(page: Page, answered: Mapping[tuple[int, int], Collection[int]]) -> bool:
     """Cancel what nobody wants; returns whether a page is given up because its sender died.
 
-    `answered` are incident, cycle and person of answers that were not enough: what was on its way to
-    them meanwhile is not sent again.
+    `answered` is who gave an answer that was not enough, by incident and cycle: what was on its way
+    to them meanwhile is not sent again.
     """
-    who = page.incident_id, page.cycle, page.person_id
+    of_now = answered.get((page.incident_id, page.cycle), ())
     if page.incident.cycle != page.cycle or not is_wanted(page):
         page.state, page.problem = State.CANCELLED, "Nobody needs to be called any more."
-    elif page.incident.status == Status.TRIGGERED and who in answered:
+    elif page.incident.status == Status.TRIGGERED and page.person_id in of_now:
         page.state, page.problem = State.CANCELLED, HAS_ANSWERED
     elif page.state == State.SENDING and not page.at_least_once:
         page.state, page.problem = State.UNCERTAIN, "Its sender died; it is sent at most once."

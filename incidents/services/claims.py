@@ -31,8 +31,10 @@ class Queue:
     holds an old snapshot, a backup for example. So most looks begin where the last one found nothing
     left; a full one follows every few seconds.
 
-    A row whose last claim ran out is claimed alone: that claim may have ended its pager, and what
-    dies next must not count against those that were only in the same hands.
+    Rows may be taken, within the transaction that does what they are about, or claimed before it. A
+    claim is known of when its pager has died, so a row whose last claim ran out is claimed alone:
+    that claim may have ended its pager, and what dies next must not count against those that were
+    only in the same hands.
 
     Args:
         model: With `look_at` and `claims`.
@@ -46,29 +48,83 @@ class Queue:
         self._mark: datetime | None = None
         self._next_sweep = 0.0
 
-    def claim(self, *, now: datetime, limit: int) -> list[tuple[Any, ...]]:
+    def has_due(self, *, now: datetime) -> bool:
+        """Return whether any row is due; where none is, the next look begins here."""
+        mark = self._begins_at(now)
+        if is_any_due(self._model, self._condition, ["look_at"], now=now, since=mark):
+            return True
+        self._all_is_done(mark, now)
+        return False
+
+    def take(
+        self, *, now: datetime, limit: int, beside: type[Model], by: str, more: Sequence[str]
+    ) -> list[tuple[Any, ...]]:
+        """Take up to `limit` due rows that were never claimed, the longest due first.
+
+        Within a transaction that does what they are about; whoever dies in it gives them back at
+        once. What they belong to is locked, not they themselves: of two takers one gets the lock,
+        and the other, if it gets it later, must see by the row that it was done.
+
+        Args:
+            now: The present.
+            limit: Most rows.
+            beside: What they belong to; rows of which another holds the lock are left to it.
+            by: The column that refers to one.
+            more: Its columns that are wanted.
+
+        Returns:
+            The columns of each, and those of what is beside it.
+        """
+        table, other = (
+            connection.ops.quote_name(model._meta.db_table) for model in (self._model, beside)
+        )
+        mark = self._begins_at(now)
+        columns = [*(f"own.{name}" for name in self._columns), *(f"other.{name}" for name in more)]
+        lock = " FOR UPDATE OF other SKIP LOCKED" if connection.vendor == "postgresql" else ""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {', '.join(columns)} FROM {table} AS own"  # noqa: S608 written in the code
+                f" JOIN {other} AS other ON other.id = own.{by}"
+                f" WHERE own.{self._condition} AND own.claims = 0 AND own.look_at <= %s"
+                f"{' AND own.look_at > %s' if mark else ''}"
+                f" ORDER BY own.look_at LIMIT {int(limit)}{lock}",
+                [connection.ops.adapt_datetimefield_value(at) for at in (now, mark) if at],
+            )
+            return list(cursor.fetchall())
+
+    def claim(
+        self, *, now: datetime, limit: int, suspects_only: bool = False
+    ) -> list[tuple[Any, ...]]:
         """Claim up to `limit` due rows, the longest due first; committed when this returns.
 
         Args:
             now: The present.
             limit: Most rows; one more may be a row whose last claim ran out.
+            suspects_only: Whether to leave those that were never claimed.
 
         Returns:
             The columns of each.
         """
-        is_fresh = monotonic() < self._next_sweep and self._mark and self._mark < now
-        mark = self._mark if is_fresh else None
-        is_due = is_any_due(self._model, self._condition, ["look_at"], now=now, since=mark)
-        rows = self._claim("claims = 0", now, limit, mark) if is_due else []
+        if not self.has_due(now=now):
+            return []
+        mark = self._begins_at(now)
+        rows = [] if suspects_only else self._claim("claims = 0", now, limit, mark)
         is_full = len(rows) == limit
         suspects = []
-        if is_due and (mark is None or not is_full):
+        if mark is None or not is_full:
             suspects = self._claim("claims > 0", now, 1, mark)
-        if not is_full and not suspects:
-            self._mark = now - LATE
-            if mark is None:
-                self._next_sweep = monotonic() + SWEEP_EVERY_S
+        if not (suspects_only or is_full or suspects):
+            self._all_is_done(mark, now)
         return [*rows, *suspects]
+
+    def _begins_at(self, now: datetime) -> datetime | None:
+        is_fresh = monotonic() < self._next_sweep and self._mark and self._mark < now
+        return self._mark if is_fresh else None
+
+    def _all_is_done(self, mark: datetime | None, now: datetime) -> None:
+        self._mark = now - LATE
+        if mark is None:
+            self._next_sweep = monotonic() + SWEEP_EVERY_S
 
     def _claim(
         self, which: str, now: datetime, limit: int, mark: datetime | None

@@ -5,7 +5,6 @@ the fallback contact is called for it: a poison row neither holds up the others 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -28,30 +27,62 @@ Kind = Deadline.Kind
 ANSWER_WITHIN = timedelta(minutes=5)
 
 
-@dataclass
 class Queues:
-    """What a pager looks at; each pager has its own, for what they remember of their last look."""
+    """What a pager looks at; each pager has its own, for what they remember of their last look.
 
-    steps: Queue = field(
-        default_factory=lambda: Queue(EscalationRun, "state = 'running'", firing.COLUMNS)
-    )
-    deadlines: Queue = field(
-        default_factory=lambda: Queue(Deadline, "is_open", ("id", "incident_id", "kind", "claims"))
-    )
+    Steps are taken and fired in one transaction. Only the first ones of a pager are claimed before,
+    and those after a failure: what ended the pager before this one is still due, the longest of
+    all, so it is among them, and the claim tells on it.
+    """
 
-    def fire_steps(self, *, now: datetime, limit: int = 500) -> int:
-        """Fire every escalation step that is due; returns how many were claimed."""
-        rows = self.steps.claim(now=now, limit=limit)
+    def __init__(self) -> None:
+        self.steps = firing.queue()
+        self.deadlines = Queue(Deadline, "is_open", ("id", "incident_id", "kind", "claims"))
+        self._claims_first = True
+
+    def fire_steps(self, *, now: datetime, limit: int = 2000) -> int:
+        """Fire every escalation step that is due; returns how many were taken or claimed."""
+        if not self.steps.has_due(now=now):
+            return 0
+        taken = 0 if self._claims_first else self._fire_at_once(now=now, limit=limit)
+        if taken == limit:
+            return taken
+        suspects_only = not self._claims_first
+        self._claims_first = False
+        rows = self.steps.claim(now=now, limit=limit, suspects_only=suspects_only)
         claims = [Claimed.of(row, now + LEASE) for row in rows]
         # One that an earlier claim did not survive is no company for others.
         suspects = [claim for claim in claims if claim.claims > 1]
         together = [claim for claim in claims if claim.claims == 1]
-        for claim in (*suspects, *_fired_together(together, now=now)):
+        for claim in (*suspects, *self._fired_together(together, now=now)):
             if claim.claims > MOST_CLAIMS:
                 _set_run_aside(claim, now=now)
             else:
                 _alone(partial(firing.fire, [claim], now=now), claim.run, "step")
-        return len(claims)
+        return taken + len(claims)
+
+    def _fire_at_once(self, *, now: datetime, limit: int) -> int:
+        try:
+            return firing.fire_due(self.steps, now=now, limit=limit)
+        except Exception:
+            if not connection.is_usable():
+                raise
+            log.exception("steps_failed_together")
+            self._claims_first = True
+            return 0
+
+    def _fired_together(self, claims: list[Claimed], *, now: datetime) -> list[Claimed]:
+        """Fire many steps; returns those to be fired one by one: some failed, or are held."""
+        if len(claims) < 2:
+            return claims
+        try:
+            return firing.fire(claims, now=now, wait=False)
+        except Exception:
+            if not connection.is_usable():
+                raise
+            log.exception("steps_failed_together", steps=len(claims))
+            self._claims_first = True
+            return claims
 
     def fire_deadlines(self, *, now: datetime, limit: int = 100) -> int:
         """Do what is due about incidents: timers, snoozes, holds; returns how many were claimed."""
@@ -62,19 +93,6 @@ class Queues:
             else:
                 _alone(partial(_meet, pk, incident, now=now), pk, "deadline")
         return len(rows)
-
-
-def _fired_together(claims: list[Claimed], *, now: datetime) -> list[Claimed]:
-    """Fire many steps; returns those that must be fired one by one, because some of them failed."""
-    if len(claims) < 2:
-        return claims
-    try:
-        return firing.fire(claims, now=now, wait=False)
-    except Exception:
-        if not connection.is_usable():
-            raise
-        log.exception("steps_failed_together", steps=len(claims))
-        return claims
 
 
 def end_silences(*, now: datetime, limit: int = 50) -> int:

@@ -3,18 +3,22 @@
 Whoever calls `begin` or `stop` holds the lock of the incident.
 """
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from accounts.models import User
+from core.bulk import Inserts
 from incidents.domain.lifecycle import Status
-from incidents.models import EscalationRun, Incident, Page, TimelineEntry
+from incidents.models import EscalationRun, Incident, LadderSnapshot, Page, TimelineEntry
 from incidents.queries.configuration import Configuration
 from incidents.services import pages, timeline
-from incidents.services.pages import FALLBACK, TAKEN, Place, Way, Ways
+from incidents.services.pages import FALLBACK, TAKEN, Calls, Place, Way, Ways
 from oncall.domain.escalations import Phase, Step, Urgency, WorkingHours, after_working_time
 from oncall.models import EscalationPolicy
 from oncall.queries.policies import ladder_of, policy_for
@@ -32,17 +36,16 @@ _LOOKS_AHEAD = timedelta(days=92)
 REASONS = {Phase.UNACKNOWLEDGED: "escalation", Phase.UNRESOLVED: "unresolved"}
 
 
-def begin(incident: Incident, phase: Phase, *, now: datetime) -> EscalationRun | None:
-    """Begin to call people for an incident's present cycle; None where the phase calls nobody.
+def begin(incident: Incident, phase: Phase, *, now: datetime) -> None:
+    """Begin to call people for an incident's present cycle, where the phase calls anybody.
 
     Until it is acknowledged somebody is always called: without a policy, the fallback contact.
     """
     plan = plan_of(policy_for(incident.service), incident.severity, phase, day=now.date())
-    if plan is None:
-        return None
-    run = EscalationRun(**plan.run(incident, now=now))
-    run.save(force_insert=True)
-    return run
+    if plan is not None:
+        inserts = Inserts()
+        plan.begin(inserts, incident, now=now)
+        inserts.write()
 
 
 @dataclass(frozen=True)
@@ -61,21 +64,29 @@ class Plan:
     snapshot: Mapping[str, Any]
     first: Step | None
 
-    def run(self, incident: Incident, *, now: datetime) -> dict[str, Any]:
-        """Return the columns of a run of it for an incident that begins now."""
+    @cached_property
+    def digest(self) -> str:
+        """Name of the snapshot: equal ones have the same."""
+        canonical = json.dumps(self.snapshot, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def begin(self, inserts: Inserts, incident: Incident, *, now: datetime) -> None:
+        """Add a run of it for an incident, with its ladder, to what is to be inserted."""
         due, first = now, self.first
         if first is not None:
             due = due_at(self.snapshot.get("hours"), first, first.after, now=now)
-        return {
-            "incident_id": incident.pk,
-            "cycle": incident.cycle,
-            "phase": self.phase,
-            "policy_name": self.policy_name,
-            "snapshot": self.snapshot,
-            "started_at": now,
-            "due_at": due,
-            "look_at": due,
-        }
+        inserts.add_unless_there(LadderSnapshot, digest=self.digest, content=self.snapshot)
+        inserts.add_row(
+            EscalationRun,
+            incident_id=incident.pk,
+            cycle=incident.cycle,
+            phase=self.phase,
+            policy_name=self.policy_name,
+            snapshot_id=self.digest,
+            started_at=now,
+            due_at=due,
+            look_at=due,
+        )
 
 
 def plan_of(
@@ -130,7 +141,7 @@ def next_at_once(incident: Incident, *, now: datetime) -> bool:
 def page_person(incident: Incident, person: User, reason: str, *, now: datetime) -> int:
     """Page one person now by all they want for high urgency; returns how many pages it made."""
     ways, _ = Ways(now).of_person(person)
-    return _insert(Place(incident.pk, incident.cycle, incident.severity, reason), ways, now)
+    return _insert(incident, Place(incident.cycle, incident.severity, reason), ways, now)
 
 
 def tell_others(incident: Incident, *, actor: User | None, now: datetime) -> int:
@@ -155,11 +166,10 @@ def tell_others(incident: Incident, *, actor: User | None, now: datetime) -> int
         notification_rules__urgency=Urgency.LOW,
     )
     others = called.exclude(pk=actor.pk) if actor else called
-    place = Place(incident.pk, incident.cycle, incident.severity, TAKEN, urgency=Urgency.LOW)
+    place = Place(incident.cycle, incident.severity, TAKEN, urgency=Urgency.LOW)
     ways = Ways(now)
-    return sum(
-        _insert(place, ways.of_person(person, Urgency.LOW)[0], now) for person in others.distinct()
-    )
+    found = [way for person in others.distinct() for way in ways.of_person(person, Urgency.LOW)[0]]
+    return _insert(incident, place, found, now)
 
 
 def page_fallback(
@@ -170,10 +180,10 @@ def page_fallback(
     Who finds the same again and again says so once an hour; the page is tried each time.
     """
     ways, whom = Ways(now).of_fallback()
-    place = Place(incident.pk, incident.cycle, incident.severity, FALLBACK)
+    place = Place(incident.cycle, incident.severity, FALLBACK)
     if run is not None:
-        place = replace(place, run=run.pk, loop=run.loop, step=run.position + 1)
-    made = _insert(place, ways, now)
+        place = place._replace(loop=run.loop, step=run.position + 1)
+    made = _insert(incident, place, ways, now, run=run)
     text = f"{why} Fallback contact: {whom}."
     said = TimelineEntry.objects.filter(incident=incident, act=FALLBACK, text=text)
     if run is not None or not said.filter(at__gt=now - _SAYS_AGAIN_AFTER).exists():
@@ -184,8 +194,16 @@ def page_fallback(
     return made
 
 
-def _insert(place: Place, ways: Iterable[Way], now: datetime) -> int:
-    return pages.insert([place.page(way, now=now) for way in ways])
+def _insert(
+    incident: Incident,
+    place: Place,
+    ways: Iterable[Way],
+    now: datetime,
+    *,
+    run: EscalationRun | None = None,
+) -> int:
+    of = [(incident.pk, run.pk if run else None)]
+    return pages.insert([Calls(place, way, of) for way in ways], now=now)
 
 
 def due_at(

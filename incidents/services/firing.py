@@ -1,31 +1,36 @@
-"""Firing steps of escalations: many in one transaction, each decided by itself.
+"""Firing steps of escalations: many in one transaction, decided together where they are alike.
 
-A batch locks its incidents, looks again at each, decides, and writes all of it in a statement a
-table: what was looked up for one, whom a level calls for instance, holds for the others of the same
-instant. An acknowledgement waits for the lock, and then finds pages that it takes back.
+Whom a step calls depends on where a walk stands, not on whose it is: of five hundred walks that
+stand in the same place it is decided once. A batch holds the locks of its incidents and what it
+decides is of the moment it holds them; an acknowledgement waits for the lock, and then finds pages
+that it takes back.
 """
 
-import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db import transaction
 
 from core import bulk
+from core.alike import insert_alike, update_alike
 from incidents.domain.severities import AT_LEAST_ONCE
-from incidents.models import EscalationRun, Incident, Page, TimelineEntry
+from incidents.models import EscalationRun, Incident, LadderSnapshot, Page, TimelineEntry
 from incidents.queries.quorum import people_who_answered
 from incidents.services import pages
+from incidents.services.claims import Queue
 from incidents.services.escalation import REASONS, WAITING_FOR, due_at
-from incidents.services.pages import FALLBACK, Place, Way, Ways
+from incidents.services.pages import FALLBACK, Calls, Place, Way, Ways
 from oncall.domain.escalations import Ladder, Phase, Step, ladder_from, next_position
 from oncall.queries.targets import called_by
 
-__all__ = ["COLUMNS", "Claimed", "fire"]
+__all__ = ["COLUMNS", "Claimed", "fire", "fire_due", "queue"]
 
 State = EscalationRun.State
+COLUMNS = ("id", "incident_id", "claims", "cycle", "phase", "loop", "position", "snapshot_id")
+_OF_INCIDENT = ("cycle", "status", "severity")
 
 
 class Claimed(NamedTuple):
@@ -34,22 +39,22 @@ class Claimed(NamedTuple):
     Args:
         run: Its number.
         incident: Number of the incident.
+        claims: Since a step last fired, this one included.
         cycle: Of the incident when the run began.
         phase: What it waits for.
         loop: 0 is the first.
         position: Of the step that is due.
-        claims: Since a step last fired, this one included.
-        snapshot: The ladder, JSON.
+        snapshot: Digest of the ladder.
         look_at: When the claim runs out; changed by whoever changes what is due.
     """
 
     run: int
     incident: int
+    claims: int
     cycle: int
     phase: str
     loop: int
     position: int
-    claims: int
     snapshot: str
     look_at: datetime
 
@@ -59,19 +64,34 @@ class Claimed(NamedTuple):
         return cls(*row, look_at)  # type: ignore[call-arg]
 
 
-COLUMNS = ("id", "incident_id", "cycle", "phase", "loop", "position", "claims", "snapshot")
+class _Standing(NamedTuple):
+    """Where a walk stands, and its incident."""
 
-
-class _Locked(NamedTuple):
-    """What is asked of a locked incident."""
-
-    pk: int
     cycle: int
+    phase: str
+    loop: int
+    position: int
+    snapshot: str
+    incident_cycle: int
     status: str
     severity: str
 
 
-@dataclass(frozen=True)
+class _Case(NamedTuple):
+    """All that a step depends on.
+
+    Args:
+        at: Where the walk stands.
+        turn: Whose turn it is in a round robin.
+        answered: People who answered already, where one answer is not enough.
+    """
+
+    at: _Standing
+    turn: int
+    answered: frozenset[int]
+
+
+@dataclass
 class _Call:
     """Whom a step calls.
 
@@ -88,12 +108,64 @@ class _Call:
     reached: bool
 
 
-def fire(claims: Sequence[Claimed], *, now: datetime, wait: bool = True) -> list[Claimed]:
-    """Fire the steps that are due and set when the next ones are, all or none.
+@dataclass
+class _Outcome:
+    """What a step does, for each walk in `of`.
 
     Args:
-        claims: As they were claimed, at most one of an incident and phase.
+        run: What changes of it.
+        calls: From where, and how somebody is reached.
+        entries: Of the timeline.
+        unreached: Why nobody is called, where that is so.
+        is_shared: Whether it holds for every walk that stands in the same place.
+        of: Incident and run of each.
+    """
+
+    run: dict[str, Any] = field(default_factory=dict)
+    calls: list[tuple[Place, Way]] = field(default_factory=list)
+    entries: list[dict[str, Any]] = field(default_factory=list)
+    unreached: str = ""
+    is_shared: bool = True
+    of: list[tuple[int, int]] = field(default_factory=list)
+
+
+def queue() -> Queue:
+    """Return the queue of steps, as a pager looks at it."""
+    return Queue(EscalationRun, "state = 'running'", COLUMNS)
+
+
+def fire_due(steps: Queue, *, now: datetime, limit: int) -> int:
+    """Fire steps that are due and were never claimed, all or none; those of held incidents wait.
+
+    Args:
+        steps: Looks at them.
         now: The present; next steps are counted from it, not from when these were due.
+        limit: Most of them.
+
+    Returns:
+        How many.
+    """
+    with transaction.atomic():
+        rows = steps.take(
+            now=now, limit=limit, beside=Incident, by="incident_id", more=_OF_INCIDENT
+        )
+        batch = _Batch(now)
+        batch.look_up_answers({row[7] for row in rows}, [row[1] for row in rows])
+        together: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
+        for row in rows:
+            together.setdefault(row[3:], []).append((row[1], row[0]))
+        for where, of in together.items():
+            batch.decide(_Standing(*where), of)
+        batch.write()
+    return len(rows)
+
+
+def fire(claims: Sequence[Claimed], *, now: datetime, wait: bool = True) -> list[Claimed]:
+    """Fire the steps that are claimed and set when the next ones are, all or none.
+
+    Args:
+        claims: As they were claimed together, at most one of an incident and phase.
+        now: As for `fire_due`.
         wait: Whether to wait for incidents that another holds.
 
     Returns:
@@ -101,19 +173,28 @@ def fire(claims: Sequence[Claimed], *, now: datetime, wait: bool = True) -> list
     """
     with transaction.atomic():
         held = _locked([claim.incident for claim in claims], wait=wait)
+        mine = [claim for claim in claims if claim.incident in held]
         batch = _Batch(now)
-        batch.look_up_answers(claims)
-        for claim in claims:
-            if incident := held.get(claim.incident):
-                batch.decide(claim, incident)
-        batch.write()
+        batch.look_up_answers({claim.snapshot for claim in mine}, list(held))
+        for claim in mine:
+            at = _Standing(*claim[3:8], *held[claim.incident])
+            batch.decide(at, [(claim.incident, claim.run)])
+        if mine:
+            batch.write(mine[0].look_at)
     return [claim for claim in claims if claim.incident not in held]
 
 
-def _locked(incidents: Sequence[int], *, wait: bool) -> Mapping[int, _Locked]:
+def _locked(incidents: Sequence[int], *, wait: bool) -> Mapping[int, tuple[int, str, str]]:
     rows = Incident.objects.filter(pk__in=incidents).order_by("pk")
     lock = rows.select_for_update(of=("self",), skip_locked=not wait)
-    return {row[0]: _Locked(*row) for row in lock.values_list("pk", "cycle", "status", "severity")}
+    return {row[0]: row[1:] for row in lock.values_list("pk", *_OF_INCIDENT)}
+
+
+@lru_cache(maxsize=1024)
+def _ladder(digest: str) -> tuple[Ladder, Mapping[str, Any]]:
+    """Return steps and working hours; what a digest stands for never changes."""
+    stored = LadderSnapshot.objects.get(pk=digest).content
+    return ladder_from(stored), stored.get("hours") or {}
 
 
 class _Batch:
@@ -121,84 +202,139 @@ class _Batch:
 
     def __init__(self, now: datetime) -> None:
         self._now = now
-        self._answered: Collection[tuple[int, int, int | None]] = frozenset()
+        self._answered: dict[tuple[int, int], set[int]] = {}
         self._ways = Ways(now)
-        self._ladders: dict[str, tuple[Ladder, Mapping[str, Any]]] = {}
         self._calls: dict[tuple[str, int, int], _Call] = {}
-        self._runs: list[dict[str, Any]] = []
-        self._pages: dict[int, list[dict[str, Any]]] = {}
-        self._timeline: dict[int, list[dict[str, Any]]] = {}
-        self._unreached: dict[int, tuple[int, str]] = {}
+        self._outcomes: list[_Outcome] = []
 
-    def look_up_answers(self, claims: Sequence[Claimed]) -> None:
+    def look_up_answers(self, snapshots: set[str], incidents: Sequence[int]) -> None:
         """Learn who has answered already, where one answer is not enough."""
-        several = [
-            claim.incident
-            for claim in claims
-            if any(step.acknowledgements > 1 for step in self._ladder(claim.snapshot)[0].steps)
-        ]
-        if several:
-            self._answered = people_who_answered(several)
+        if any(step.acknowledgements > 1 for each in snapshots for step in _ladder(each)[0].steps):
+            self._answered = people_who_answered(incidents)
 
-    def decide(self, claim: Claimed, incident: _Locked) -> None:
-        """Decide what the step of one run does."""
-        phase = Phase(claim.phase)
-        self._pages[claim.run], self._timeline[claim.run] = [], []
-        if claim.cycle != incident.cycle or not _is_wanted(phase, incident):
-            self._ends(claim, State.STOPPED)
-            return
-        ladder, hours = self._ladder(claim.snapshot)
-        if not ladder.steps:
-            self._ends(claim, State.EXHAUSTED)
-            self._fall_back(claim, incident, "No escalation policy calls anybody for it.")
-            return
-        if claim.position >= len(ladder.steps):
-            # The last level has had its time.
-            self._ends(claim, State.EXHAUSTED)
-            self._fall_back(claim, incident, self._too_few(incident))
-            return
-        call = self._call(claim, incident, ladder.steps[claim.position])
-        self._take_up(claim, incident, call, ladder.steps[claim.position])
-        following = next_position(ladder, claim.loop, claim.position)
-        if following is None:
-            self._is_through(claim, incident, call, ladder)
+    def decide(self, at: _Standing, of: list[tuple[int, int]]) -> None:
+        """Decide what the steps of walks do that stand in one place.
+
+        Args:
+            at: The place.
+            of: Incident and run of each.
+        """
+        cases: dict[_Case, list[tuple[int, int]]] = {}
+        turns = self._turns(at)
+        if turns == 1 and not self._answered:
+            cases[_Case(at, 0, frozenset())] = of
         else:
-            loop, position, pause = following
-            at = due_at(hours, ladder.steps[position], pause, now=self._now)
-            self._goes_on(claim, loop, position, at if call.reached else self._now)
+            for incident, run in of:
+                # Of a round robin the next one, by the incident's number.
+                turn = (incident + at.incident_cycle) % turns
+                answered = frozenset(self._answered.get((incident, at.incident_cycle), ()))
+                cases.setdefault(_Case(at, turn, answered), []).append((incident, run))
+        for case, own in cases.items():
+            self._outcomes += self._outcomes_of(case, own)
 
-    def write(self) -> None:
-        """Write all of it; a run that somebody changed since it was claimed is left as it is."""
-        fired = bulk.update_rows(
+    def _outcomes_of(self, case: _Case, of: list[tuple[int, int]]) -> list[_Outcome]:
+        first = self._decided(case, *of[0])
+        if first.is_shared:
+            first.of = of
+            return [first]
+        found = [first, *(self._decided(case, *each) for each in of[1:])]
+        for each, whose in zip(found, of, strict=True):
+            each.of = [whose]
+        return found
+
+    def write(self, look_at: datetime | None = None) -> None:
+        """Write all of it; a run that another pager fired meanwhile is left as it is.
+
+        Args:
+            look_at: When the claims run out; runs that anybody changed since are left, too.
+        """
+        held = [(number, of) for number, each in enumerate(self._outcomes) for of in each.of]
+        changes = [each.run for each in self._outcomes]
+        matching = {"was_loop": "loop", "was_position": "position"}
+        if look_at is not None:
+            changes = [{**run, "was_look_at": look_at} for run in changes]
+            matching["was_look_at"] = "look_at"
+        fired = update_alike(
             EscalationRun,
-            self._runs,
-            matching={"look_before": "look_at"},
-            only_if="state = 'running'",
+            changes,
+            [number for number, _ in held],
+            [run for _, (_, run) in held],
+            matching=matching,
+            only_if="incidents_escalationrun.state = 'running'",
         )
-        made = [page for run in fired for page in self._pages[run]]
-        pages.insert(made)
-        bulk.insert_rows(TimelineEntry, [entry for run in fired for entry in self._timeline[run]])
+        if len(fired) < len(held):
+            for each in self._outcomes:
+                each.of = [(incident, run) for incident, run in each.of if run in fired]
+        self._write_pages()
+        self._write_timeline()
         bulk.update_rows(
             Incident,
             [
-                {"id": incident, "unreached": why[:500], "updated_at": self._now}
-                for run, (incident, why) in self._unreached.items()
-                if run in fired
+                {"id": incident, "unreached": each.unreached[:500], "updated_at": self._now}
+                for each in self._outcomes
+                if each.unreached
+                for incident, _ in each.of
             ],
         )
 
-    def _ladder(self, snapshot: str) -> tuple[Ladder, Mapping[str, Any]]:
-        if snapshot not in self._ladders:
-            stored = json.loads(snapshot)
-            self._ladders[snapshot] = ladder_from(stored), stored.get("hours") or {}
-        return self._ladders[snapshot]
+    def _write_pages(self) -> None:
+        calls = [
+            Calls(place, way, each.of)
+            for each in self._outcomes
+            if each.of
+            for place, way in each.calls
+        ]
+        pages.insert(calls, now=self._now)
 
-    def _call(self, claim: Claimed, incident: _Locked, step: Step) -> _Call:
-        """Return whom a step calls: of a round robin the next one, by the incident's number."""
-        turn = 0
-        if step.mode == "round_robin" and step.targets:
-            turn = (incident.pk + incident.cycle) % len(step.targets)
-        known = claim.snapshot, claim.position, turn
+    def _write_timeline(self) -> None:
+        kinds: list[dict[str, Any]] = []
+        numbers: list[int] = []
+        incidents: list[int] = []
+        for each in self._outcomes:
+            for entry in each.entries:
+                numbers += [len(kinds)] * len(each.of)
+                incidents += [incident for incident, _ in each.of]
+                kinds.append(entry)
+        insert_alike(TimelineEntry, kinds, numbers, {"incident_id": incidents})
+
+    def _turns(self, at: _Standing) -> int:
+        """Return how many take turns at a step; 1 where all are called."""
+        steps = _ladder(at.snapshot)[0].steps
+        step = steps[at.position] if at.position < len(steps) else None
+        is_in_turn = step is not None and step.mode == "round_robin"
+        return len(step.targets) or 1 if step and is_in_turn else 1
+
+    def _decided(self, case: _Case, incident: int, run: int) -> _Outcome:
+        at = case.at
+        found, phase = _Outcome(), Phase(at.phase)
+        if at.cycle != at.incident_cycle or not _is_wanted(phase, at.status):
+            self._ends(found, at, State.STOPPED)
+            return found
+        ladder, hours = _ladder(at.snapshot)
+        if not ladder.steps:
+            self._ends(found, at, State.EXHAUSTED)
+            self._fall_back(found, at, "No escalation policy calls anybody for it.")
+            return found
+        if at.position >= len(ladder.steps):
+            # The last level has had its time.
+            self._ends(found, at, State.EXHAUSTED)
+            self._fall_back(found, at, _too_few(case))
+            return found
+        step = ladder.steps[at.position]
+        call = self._call(at, step, case.turn)
+        self._take_up(found, case, call, step)
+        following = next_position(ladder, at.loop, at.position)
+        if following is None:
+            self._is_through(found, case, call, ladder, of=(incident, run))
+        else:
+            loop, position, pause = following
+            due = due_at(hours, ladder.steps[position], pause, now=self._now)
+            self._goes_on(found, at, loop, position, due if call.reached else self._now)
+        return found
+
+    def _call(self, at: _Standing, step: Step, turn: int) -> _Call:
+        """Return whom a step calls."""
+        known = at.snapshot, at.position, turn
         if known not in self._calls:
             targets = step.targets
             if step.mode == "round_robin" and targets:
@@ -220,98 +356,94 @@ class _Batch:
         text = " ".join([f"L{step.level}: {whom}.", *missing])
         return _Call(tuple(ways), text, tuple(missing), reached)
 
-    def _take_up(self, claim: Claimed, incident: _Locked, call: _Call, step: Step) -> None:
+    def _take_up(self, found: _Outcome, case: _Case, call: _Call, step: Step) -> None:
+        at = case.at
         place = Place(
-            incident.pk,
-            incident.cycle,
-            incident.severity,
-            REASONS[Phase(claim.phase)],
-            run=claim.run,
-            loop=claim.loop,
-            step=claim.position + 1,
+            at.incident_cycle,
+            at.severity,
+            REASONS[Phase(at.phase)],
+            loop=at.loop,
+            step=at.position + 1,
             level=step.level,
             urgency=step.urgency,
         )
-        self._pages[claim.run] += [
-            place.page(way, now=self._now)
-            for way in call.ways
-            if (incident.pk, incident.cycle, way.person) not in self._answered
-        ]
-        facts = {"level": step.level, "loop": claim.loop, "missing": call.missing}
-        self._tell(claim, "call", call.text, facts)
+        found.calls += [(place, way) for way in call.ways if way.person not in case.answered]
+        facts = {"level": step.level, "loop": at.loop, "missing": call.missing}
+        found.entries.append(self._entry("call", call.text, facts))
         if call.missing and not call.reached:
-            self._unreached[claim.run] = incident.pk, " ".join(call.missing)
+            found.unreached = " ".join(call.missing)
 
-    def _is_through(self, claim: Claimed, incident: _Locked, call: _Call, ladder: Ladder) -> None:
+    def _is_through(
+        self, found: _Outcome, case: _Case, call: _Call, ladder: Ladder, *, of: tuple[int, int]
+    ) -> None:
         """Go on after the last step; nobody reached, or nobody answers, is not the end."""
-        if call.reached and incident.severity in AT_LEAST_ONCE:
-            after = self._now + ladder.repeat_after
-            self._goes_on(claim, claim.loop, len(ladder.steps), after)
+        at = case.at
+        if call.reached and at.severity in AT_LEAST_ONCE:
+            self._goes_on(found, at, at.loop, len(ladder.steps), self._now + ladder.repeat_after)
             return
-        self._ends(claim, State.EXHAUSTED)
-        earlier = Page.objects.filter(run=claim.run).exclude(reason=FALLBACK)
-        nobody = not call.reached and not earlier.exists()
-        if nobody or incident.severity in AT_LEAST_ONCE:
-            why = "Nobody could be called." if nobody else self._too_few(incident)
-            self._fall_back(claim, incident, why)
+        self._ends(found, at, State.EXHAUSTED)
+        found.is_shared = call.reached
+        nobody = not call.reached and not _was_anybody_called(*of)
+        if nobody or at.severity in AT_LEAST_ONCE:
+            why = "Nobody could be called." if nobody else _too_few(case)
+            self._fall_back(found, at, why)
 
-    def _too_few(self, incident: _Locked) -> str:
-        of_now = incident.pk, incident.cycle
-        some = any(answer[:2] == of_now for answer in self._answered)
-        return f"Everybody was called, {'too few' if some else 'nobody'} answered."
-
-    def _fall_back(self, claim: Claimed, incident: _Locked, why: str) -> None:
+    def _fall_back(self, found: _Outcome, at: _Standing, why: str) -> None:
         ways, whom = self._ways.of_fallback()
-        place = Place(
-            incident.pk,
-            incident.cycle,
-            incident.severity,
-            FALLBACK,
-            run=claim.run,
-            loop=claim.loop,
-            step=claim.position + 1,
-        )
-        self._pages[claim.run] += [place.page(way, now=self._now) for way in ways]
-        self._tell(claim, FALLBACK, f"{why} Fallback contact: {whom}.", {})
-        self._unreached[claim.run] = incident.pk, why
+        place = Place(at.incident_cycle, at.severity, FALLBACK, loop=at.loop, step=at.position + 1)
+        found.calls += [(place, way) for way in ways]
+        found.entries.append(self._entry(FALLBACK, f"{why} Fallback contact: {whom}.", {}))
+        found.unreached = why
 
-    def _goes_on(self, claim: Claimed, loop: int, position: int, at: datetime) -> None:
-        self._change(claim, State.RUNNING, loop=loop, position=position, at=at)
+    def _goes_on(
+        self, found: _Outcome, at: _Standing, loop: int, position: int, due: datetime
+    ) -> None:
+        self._change(found, at, State.RUNNING, {"loop": loop, "position": position}, due)
 
-    def _ends(self, claim: Claimed, state: State) -> None:
-        self._change(claim, state, loop=claim.loop, position=claim.position, at=self._now)
+    def _ends(self, found: _Outcome, at: _Standing, state: State) -> None:
+        stays = {"loop": at.loop, "position": at.position}
+        self._change(found, at, state, stays, self._now)
 
     def _change(
-        self, claim: Claimed, state: State, *, loop: int, position: int, at: datetime
+        self,
+        found: _Outcome,
+        at: _Standing,
+        state: State,
+        place: Mapping[str, int],
+        due: datetime,
     ) -> None:
-        self._runs.append(
-            {
-                "id": claim.run,
-                "look_before": claim.look_at,
-                "state": state,
-                "loop": loop,
-                "position": position,
-                "due_at": at,
-                "look_at": at,
-                "claims": 0,
-                "fired_at": self._now,
-                "ended_at": None if state == State.RUNNING else self._now,
-            }
-        )
+        # Every step ends a walk or moves it on, so where it stood says whether it was done.
+        found.run = {
+            "was_loop": at.loop,
+            "was_position": at.position,
+            "state": state,
+            **place,
+            "due_at": due,
+            "look_at": due,
+            "claims": 0,
+            "fired_at": self._now,
+            "ended_at": None if state == State.RUNNING else self._now,
+        }
 
-    def _tell(self, claim: Claimed, act: str, text: str, facts: Mapping[str, Any]) -> None:
-        self._timeline[claim.run].append(
-            {
-                "incident_id": claim.incident,
-                "at": self._now,
-                "kind": TimelineEntry.Kind.ESCALATION,
-                "act": act,
-                "actor": "portal",
-                "text": text,
-                "facts": facts,
-            }
-        )
+    def _entry(self, act: str, text: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "at": self._now,
+            "kind": TimelineEntry.Kind.ESCALATION,
+            "act": act,
+            "actor": "portal",
+            "text": text,
+            "facts": facts,
+        }
 
 
-def _is_wanted(phase: Phase, incident: _Locked) -> bool:
-    return incident.status == WAITING_FOR[phase]
+def _too_few(case: _Case) -> str:
+    return f"Everybody was called, {'too few' if case.answered else 'nobody'} answered."
+
+
+def _was_anybody_called(incident: int, run: int) -> bool:
+    called = Page.objects.filter(incident=incident, run=run).exclude(reason=FALLBACK)
+    return called.exists()
+
+
+def _is_wanted(phase: Phase, status: str) -> bool:
+    return status == WAITING_FOR[phase]

@@ -22,7 +22,6 @@ from incidents.models import (
     Alert,
     AlertLogEntry,
     Deadline,
-    EscalationRun,
     Incident,
     TimelineEntry,
 )
@@ -131,7 +130,7 @@ def open_incidents(
             policy, incident.severity, day=now.date(), configuration=configuration
         )
         if plan is not None:
-            inserts.add_row(EscalationRun, **plan.run(incident, now=now))
+            plan.begin(inserts, incident, now=now)
         deadlines.add(inserts, incident, due)
         timeline.add(
             inserts, incident, Kind.OPENED, "open", now=now, actor=actor, text=opening.title

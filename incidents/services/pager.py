@@ -29,7 +29,7 @@ PROCESS = "pager"
 BEAT_EVERY = timedelta(seconds=2)
 # Few, so that senders are not kept waiting, and a pager that dies takes few claims with it.
 AT_A_TIME = 10
-STEPS_AT_A_TIME = 500
+STEPS_AT_A_TIME = 2000
 # So many outcomes may wait to be written before nothing more is sent.
 UNRECORDED = 100
 AUDIT_EVERY = timedelta(seconds=60)

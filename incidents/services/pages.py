@@ -2,12 +2,13 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
+
+from django.db import IntegrityError, connection
 
 from accounts.models import User
-from core import bulk
+from core.alike import insert_alike
 from incidents.domain.severities import AT_LEAST_ONCE
 from incidents.models import Page
 from notifications.domain.kinds import Kind
@@ -16,7 +17,18 @@ from notifications.queries.rules import plan_for
 from oncall.domain.escalations import Urgency
 from oncall.queries.fallbacks import fallback_people
 
-__all__ = ["FALLBACK", "HAS_ANSWERED", "TAKEN", "Place", "Way", "Ways", "insert"]
+__all__ = [
+    "FALLBACK",
+    "HAS_ANSWERED",
+    "TAKEN",
+    "Calls",
+    "Gone",
+    "Place",
+    "Way",
+    "Ways",
+    "insert",
+    "key_of",
+]
 
 FALLBACK = "fallback"
 # Tells those who were called that somebody else has answered.
@@ -25,8 +37,7 @@ TAKEN = "taken"
 HAS_ANSWERED = "They have answered."
 
 
-@dataclass(frozen=True)
-class Way:
+class Way(NamedTuple):
     """One way of reaching somebody.
 
     Args:
@@ -89,67 +100,127 @@ class Ways:
         return self._fallback
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where in the calling for an incident a page is made: all that its key is made of.
+class Place(NamedTuple):
+    """Where in the calling for an incident a page is made: with it and a way, its key is known.
 
     Args:
-        incident: Number.
-        cycle: Its present one.
+        cycle: The incident's present one.
         severity: As it is now.
         reason: Why somebody is called, e.g. escalation.
-        run: The escalation, where it is one's.
         loop: 0 is the first.
         step: 1 is the first of the ladder.
         level: Of the step.
         urgency: Which rules of a person apply.
     """
 
-    incident: int
     cycle: int
     severity: str
     reason: str
-    run: int | None = None
     loop: int = 0
     step: int = 0
     level: int = 0
     urgency: str = Urgency.HIGH
 
-    def page(self, way: Way, *, now: datetime) -> dict[str, Any]:
-        """Return the row of a page that goes a way from here."""
-        parts = (
-            self.incident, self.cycle, self.loop, self.step, way.target, way.method or 0,
-            self.reason,
-        )  # fmt: skip
-        return {
-            "key": hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest(),
-            "incident_id": self.incident,
-            "run_id": self.run,
-            "cycle": self.cycle,
-            "loop": self.loop,
-            "step": self.step,
-            "level": self.level,
-            "person_id": way.person,
-            "method_id": way.method,
-            "target": way.target,
-            "channel": way.channel,
-            "reason": self.reason,
-            "urgency": self.urgency,
-            "severity": self.severity,
-            "at_least_once": self.severity in AT_LEAST_ONCE and self.reason != TAKEN,
-            "state": Page.State.WAITING,
-            "created_at": now,
-            "due_at": way.at,
-            "look_at": way.at,
-            "owner": "",
-            "attempts": 0,
-            "is_repeat": False,
-            "provider_id": "",
-            "problem": "",
-        }
+
+class Calls(NamedTuple):
+    """Pages that go one way from one place, of many incidents.
+
+    Args:
+        place: Where the calling stands.
+        way: How somebody is reached.
+        of: Incident and escalation of each page; None where it is no escalation's.
+    """
+
+    place: Place
+    way: Way
+    of: Sequence[tuple[int, int | None]]
 
 
-def insert(pages: Sequence[dict[str, Any]]) -> int:
-    """Insert pages; one that exists already, by its key, is left as it is."""
-    bulk.insert_rows(Page, pages, on_conflict="DO NOTHING")
-    return len(pages)
+class Gone(IntegrityError):
+    """Whom or by what a page should go was removed meanwhile: nothing was made. Look again."""
+
+
+def insert(calls: Sequence[Calls], *, now: datetime) -> int:
+    """Make pages; one that exists already, by its key, is left as it is. Returns how many.
+
+    Whoever calls holds the locks of the incidents.
+
+    Raises:
+        Gone: A person or a method no longer exists. The transaction is to be undone.
+    """
+    if not calls:
+        return 0
+    _hold([each.way for each in calls])
+    numbers, incidents, runs, keys = [], [], [], []
+    for number, each in enumerate(calls):
+        tail = _tail(each.place, each.way)
+        for incident, run in each.of:
+            numbers.append(number)
+            incidents.append(incident)
+            runs.append(run)
+            keys.append(key_of(incident, tail))
+    insert_alike(
+        Page,
+        [_shared(each.place, each.way, now) for each in calls],
+        numbers,
+        {"incident_id": incidents, "run_id": runs, "key": keys},
+        on_conflict="DO NOTHING",
+    )
+    return len(keys)
+
+
+def key_of(incident: int, tail: bytes) -> str:
+    """Return a page's key: whoever makes the same page again makes the same key."""
+    return hashlib.sha256(b"%d/%b" % (incident, tail)).hexdigest()
+
+
+def _tail(place: Place, way: Way) -> bytes:
+    parts = place.cycle, place.loop, place.step, way.target, way.method or 0, place.reason
+    return "/".join(map(str, parts)).encode()
+
+
+def _shared(place: Place, way: Way, now: datetime) -> dict[str, Any]:
+    """Return what pages have in common that go one way from one place."""
+    return {
+        "cycle": place.cycle,
+        "loop": place.loop,
+        "step": place.step,
+        "level": place.level,
+        "person_id": way.person,
+        "method_id": way.method,
+        "target": way.target,
+        "channel": way.channel,
+        "reason": place.reason,
+        "urgency": place.urgency,
+        "severity": place.severity,
+        "at_least_once": place.severity in AT_LEAST_ONCE and place.reason != TAKEN,
+        "state": Page.State.WAITING,
+        "created_at": now,
+        "due_at": way.at,
+        "look_at": way.at,
+        "owner": "",
+        "attempts": 0,
+        "is_repeat": False,
+        "provider_id": "",
+        "problem": "",
+    }
+
+
+# What foreign keys would do for every single page.
+_HELD = ", ".join(
+    f"(SELECT count(*) FROM (SELECT FROM {model._meta.db_table} WHERE id = ANY(%s)"  # noqa: S608 our own names
+    " ORDER BY id FOR KEY SHARE) AS held)"
+    for model in (ContactMethod, User)
+)
+
+
+def _hold(ways: Sequence[Way]) -> None:
+    """Keep whom and by what pages go from being removed until they are stored."""
+    if connection.vendor != "postgresql":
+        return
+    methods = {way.method for way in ways if way.method is not None}
+    people = {way.person for way in ways if way.person is not None}
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_HELD}", [list(methods), list(people)])
+        if cursor.fetchone() != (len(methods), len(people)):
+            raise Gone("A person or a method is gone.")

@@ -208,7 +208,8 @@ def _failed_for_good(pages: Sequence[Page], problem: str, *, now: datetime) -> N
             log.error("fallback_failed", incident=page.incident_id, channel=page.channel)
         if page.run_id is None:
             continue
-        beside = Page.objects.filter(run=page.run_id, loop=page.loop, step=page.step)
+        of_run = Page.objects.filter(incident=page.incident_id, run=page.run_id)
+        beside = of_run.filter(loop=page.loop, step=page.step)
         if not beside.filter(state__in=hopeful).exists():
             EscalationRun.objects.filter(pk=page.run_id, state=EscalationRun.State.RUNNING).update(
                 due_at=now, look_at=now

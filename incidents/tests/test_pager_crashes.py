@@ -8,7 +8,7 @@ import pytest
 
 from incidents.models import EscalationRun, Page
 from incidents.services import due, firing, lifecycle
-from incidents.services.claims import LATE, LEASE, SWEEP_EVERY_S, Queue
+from incidents.services.claims import LATE, LEASE, SWEEP_EVERY_S
 from incidents.services.firing import Claimed
 from incidents.tests.oncall_portal import Portal, forged_attempts, portal
 from oncall.models import FallbackContact
@@ -73,7 +73,7 @@ def test_a_claim_that_was_lost_is_taken_by_the_next(portal: Portal) -> None:
 
 def _claimed(portal: Portal) -> list[Claimed]:
     """Claim every step that is due, as a pager does."""
-    queue = Queue(EscalationRun, "state = 'running'", firing.COLUMNS)
+    queue = firing.queue()
     rows = queue.claim(now=portal.now, limit=10)
     return [Claimed.of(row, portal.now + LEASE) for row in rows]
 
@@ -84,7 +84,7 @@ def test_what_becomes_visible_late_waits_for_the_next_full_look(
     """Looks begin where the last one found nothing left; what was committed behind it is found yet."""
     passed = [0.0]
     monkeypatch.setattr("incidents.services.claims.monotonic", lambda: passed[0])
-    queue = Queue(EscalationRun, "state = 'running'", firing.COLUMNS)
+    queue = firing.queue()
     assert queue.claim(now=portal.now, limit=10) == []
     portal.open_incident(severity="P0")
     run = EscalationRun.objects.get()

@@ -162,6 +162,8 @@ def set_enabled(method: ContactMethod, *, enabled: bool, actor: Who, now: dateti
 @transaction.atomic
 def remove_method(method: ContactMethod, *, actor: Who, now: datetime) -> None:
     """Remove a method and the rules that use it; pages that were sent by it stay."""
+    # Waits for pages that are being made by it, which are then parted from it, too.
+    ContactMethod.objects.select_for_update(of=("self",)).get(pk=method.pk)
     audit.record(act="contact_method.removed", subject=method, actor=actor, now=now)
     NotificationRule.objects.filter(method=method).delete()
     method.delete()

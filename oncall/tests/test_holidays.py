@@ -227,10 +227,10 @@ def test_an_escalation_of_working_hours_waits_over_holidays() -> None:
     receive(
         AlertSignal("test", "x", firing=True, severity="P3", title="x", service=service), now=now
     )
-    snapshot = EscalationRun.objects.get().snapshot
+    snapshot = EscalationRun.objects.get().snapshot.content
     assert "2026-12-25" in snapshot["hours"]["holidays"]
     calendar.days.create(on=date(2027, 1, 4), name="Closed")
     receive(
         AlertSignal("test", "y", firing=True, severity="P3", title="y", service=service), now=now
     )
-    assert "2027-01-04" in EscalationRun.objects.latest("pk").snapshot["hours"]["holidays"]
+    assert "2027-01-04" in EscalationRun.objects.latest("pk").snapshot.content["hours"]["holidays"]
