@@ -14,11 +14,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
 from django.db import connection, models
 
-from core.bulk import Inserts
+from core.bulk import insert_rows
 from core.masking import mask, mask_text
 from core.models import AuditEntry
 from core.storable import storable
@@ -27,6 +28,7 @@ GENESIS = "0" * 64
 # Any fixed number that no other advisory lock of this database uses.
 _CHAIN_LOCK = 0x5372_0A0D
 _CHUNK = 2000
+_quoted = json.encoder.encode_basestring_ascii
 # What a hash covers.
 _COVERED = ("seq", "at", "actor", "act", "subject", "changes", "prev_hash")
 
@@ -115,22 +117,23 @@ def record_all(acts: Sequence[Act], *, now: datetime) -> None:
         raise RuntimeError("record() must share the transaction of the change it tells of")
     if not acts:
         return
-    seq, prev_hash = _locked_head()
-    entries = Inserts()
-    for done in acts:
-        seq += 1
-        covered = {
-            "seq": seq,
-            "at": now.astimezone(UTC),
+    at = now.astimezone(UTC)
+    entries: list[dict[str, Any]] = [
+        {
+            "at": at,
             "actor": storable(actor_name(done.actor))[:200],
             "act": storable(done.act)[:100],
             "subject": storable(subject_name(done.subject))[:200],
-            "changes": _plain(mask(dict(done.changes))),
-            "prev_hash": prev_hash,
+            "changes": _plain(mask(dict(done.changes))) if done.changes else {},
         }
-        prev_hash = _hash(covered)
-        entries.add_row(AuditEntry, **covered, hash=prev_hash)
-    entries.write()
+        for done in acts
+    ]
+    # From here on others wait.
+    head, prev_hash = _locked_head()
+    for seq, entry in enumerate(entries, head + 1):
+        entry["seq"], entry["prev_hash"] = seq, prev_hash
+        prev_hash = entry["hash"] = _hash(entry)
+    insert_rows(AuditEntry, entries)
 
 
 def _locked_head() -> tuple[int, str]:
@@ -149,7 +152,11 @@ def actor_name(actor: Actor | str | None) -> str:
     """Return how the audit names an actor."""
     if actor is None:
         return "portal"
-    return mask_text(actor) if isinstance(actor, str) else actor.audit_name
+    return _masked(actor) if isinstance(actor, str) else actor.audit_name
+
+
+# Most are a few sources of alerts, again and again.
+_masked = lru_cache(maxsize=256)(mask_text)
 
 
 def subject_name(subject: str | models.Model) -> str:
@@ -165,9 +172,15 @@ def entry_hash(entry: AuditEntry) -> str:
 
 
 def _hash(covered: Mapping[str, Any]) -> str:
+    """Return the digest of what is covered as JSON, its names in order and nothing between them."""
     at = covered["at"].astimezone(UTC).isoformat(timespec="microseconds")
-    canonical = json.dumps(
-        {**covered, "at": at}, sort_keys=True, separators=(",", ":"), ensure_ascii=True
+    changes = covered["changes"]
+    is_empty = changes == {}
+    written = "{}" if is_empty else json.dumps(changes, sort_keys=True, separators=(",", ":"))
+    canonical = (
+        f'{{"act":{_quoted(covered["act"])},"actor":{_quoted(covered["actor"])},"at":"{at}",'
+        f'"changes":{written},"prev_hash":{_quoted(covered["prev_hash"])},'
+        f'"seq":{covered["seq"]},"subject":{_quoted(covered["subject"])}}}'
     )
     return hashlib.sha256(canonical.encode()).hexdigest()
 

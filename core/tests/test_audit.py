@@ -1,5 +1,6 @@
 """The audit chain."""
 
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -64,6 +65,19 @@ def test_what_is_stored_hashes_as_what_was_written(value: object) -> None:
     assert verify_chain().holds
 
 
+@pytest.mark.parametrize("text", ["disk", 'é "😀" \\ \u2028', "\x7f\t", "</script>"])
+def test_anybody_can_compute_a_hash(text: str) -> None:
+    """It is SHA-256 of what it covers as JSON: names in order, nothing between them, ASCII."""
+    entry = written(act=text, subject=text, actor=text, changes={text: [text, 1], "a": {}})
+    covered = {
+        **{name: getattr(entry, name) for name in ("act", "actor", "subject", "changes", "seq")},
+        "at": "2026-03-02T12:00:00.000000+00:00",
+        "prev_hash": entry.prev_hash,
+    }
+    canonical = json.dumps(covered, sort_keys=True, separators=(",", ":"))
+    assert entry.hash == hashlib.sha256(canonical.encode()).hexdigest()
+
+
 @pytest.mark.parametrize(
     ("sql", "broken_at", "reason"),
     [
@@ -72,6 +86,7 @@ def test_what_is_stored_hashes_as_what_was_written(value: object) -> None:
         ("DELETE FROM core_auditentry WHERE seq = 1", 1, "is missing"),
         ("UPDATE core_auditentry SET hash = '0' WHERE seq = 3", 3, "was changed"),
         ("UPDATE core_auditentry SET prev_hash = '0' WHERE seq = 3", 3, "does not follow"),
+        ("UPDATE core_auditentry SET changes = '[]' WHERE seq = 2", 2, "was changed"),
     ],
 )
 def test_tampering_is_found_where_it_happened(sql: str, broken_at: int, reason: str) -> None:

@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 from incidents.domain.heartbeats import Sign
 
@@ -24,8 +25,7 @@ class Act(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True)
-class AlertEvent:
+class AlertEvent(Struct, frozen=True):
     """One thing that a sender says about one condition.
 
     Args:
@@ -72,8 +72,7 @@ class AlertEvent:
         return self.group_key or self.dedup_key
 
 
-@dataclass(frozen=True)
-class ChangeReport:
+class ChangeReport(Struct, frozen=True):
     """A deploy or another change, that nobody is called for."""
 
     summary: str
@@ -83,16 +82,14 @@ class ChangeReport:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class HeartbeatPing:
+class HeartbeatPing(Struct, frozen=True):
     """A sign of life under a name; its absence is what alerts."""
 
     name: str
     sign: Sign = Sign.SUCCESS
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """All that one body says.
 
     Args:

@@ -168,7 +168,11 @@ def tell_others(incident: Incident, *, actor: User | None, now: datetime) -> int
     others = called.exclude(pk=actor.pk) if actor else called
     place = Place(incident.cycle, incident.severity, TAKEN, urgency=Urgency.LOW)
     ways = Ways(now)
-    found = [way for person in others.distinct() for way in ways.of_person(person, Urgency.LOW)[0]]
+    found = [
+        way
+        for person in others.order_by("pk").distinct()
+        for way in ways.of_person(person, Urgency.LOW)[0]
+    ]
     return _insert(incident, place, found, now)
 
 

@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import Model, Q
+from msgspec import Struct, field
 
 from catalog.models import Service
-from core.bulk import Inserts, reserve_ids, select_rows, update_rows
+from core.bulk import Inserts, made, reserve_ids, select_rows, update_rows
 from incidents.models import Alert, AlertLogEntry, InboundEvent, Integration, Severity
 from incidents.queries.configuration import Configuration, current
 from incidents.queries.outlook import UNKNOWN, Outlook
@@ -29,8 +29,7 @@ _TRIES = 3
 Identity = tuple[int | None, str, str]
 
 
-@dataclass(frozen=True)
-class AlertSignal:
+class AlertSignal(Struct, frozen=True):
     """A condition that holds (`firing`) or no longer holds.
 
     Args:
@@ -336,12 +335,17 @@ def _is_over(signal: AlertSignal, ended: Mapping[Identity, datetime]) -> bool:
 
 
 def _new(pk: int, signal: AlertSignal, *, now: datetime) -> Alert:
-    return Alert(
-        pk=pk,
+    related: dict[str, Model] = {}
+    if signal.integration is not None:
+        related["integration"] = signal.integration
+    if signal.service is not None:
+        related["service"] = signal.service
+    return made(
+        Alert,
+        related=related,
+        id=pk,
         source=signal.source,
-        integration=signal.integration,
         dedup_key=signal.dedup_key,
-        service=signal.service,
         severity=str(signal.severity),
         title=signal.title[:_TITLE],
         detail=signal.detail,

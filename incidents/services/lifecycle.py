@@ -13,7 +13,7 @@ from django.db import transaction
 
 from accounts.models import User
 from core.audit import Who
-from core.bulk import Inserts
+from core.bulk import Inserts, made
 from core.errors import Conflict, InvalidInput
 from incidents.domain.lifecycle import OPEN, Action, Status
 from incidents.domain.response_targets import Standing, standing_at
@@ -112,8 +112,9 @@ def open_incidents(
     policies = configuration.policies({opening.service_id for opening, _ in openings})
     found = []
     for key, (opening, actor) in zip(keys, openings, strict=True):
-        incident = Incident(
-            pk=key,
+        incident = made(
+            Incident,
+            id=key,
             service_id=opening.service_id,
             integration_id=opening.integration_id,
             group=opening.group or secrets.token_hex(32),

@@ -5,6 +5,7 @@ is undone by itself, named in the request's `problem`, and shown in the inbox; t
 """
 
 import hashlib
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +14,7 @@ import structlog
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
 
 from core import audit
-from core.bulk import Inserts
+from core.bulk import Inserts, made
 from core.combining import Combiner
 from incidents.domain.events import Act, AlertEvent, Reading
 from incidents.domain.payloads import Unreadable, clean
@@ -296,9 +297,11 @@ def settle(event: InboundEvent, *, actor: audit.Actor | str | None, now: datetim
 def _events(requests: Sequence[_Request], outlook: Outlook) -> list[InboundEvent]:
     keys = outlook.reserve(InboundEvent, len(requests))
     return [
-        InboundEvent(
-            pk=key,
-            integration=request.integration,
+        made(
+            InboundEvent,
+            related={"integration": request.integration},
+            id=key,
+            uid=uuid.uuid4(),
             received_at=request.now,
             address=clean(request.raw.address)[:600],
             content_type=clean(request.raw.content_type)[:200],

@@ -1,8 +1,9 @@
 """Grafana: unified alerting, shaped like Alertmanager's webhook, and the legacy one up to 8."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from incidents.domain.events import Act, AlertEvent, Reading, key_of
 from incidents.domain.formats import alertmanager
