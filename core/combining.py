@@ -14,8 +14,8 @@ from typing import Generic, TypeVar, cast
 
 __all__ = ["Combiner"]
 
-# Longer than an answer takes to be sent and the next question to come, shorter than most work.
-PATIENCE_S = 0.002
+# Longer than answers take to be sent and the next questions to come where all of it shares a core.
+PATIENCE_S = 0.008
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
