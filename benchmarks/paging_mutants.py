@@ -8,6 +8,8 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+from django.db.models import F
+
 __all__ = ["MUTANTS", "apply"]
 
 SERVICES = "incidents.services"
@@ -36,15 +38,16 @@ def no_on_conflict() -> None:
             return list(claim(self, now=now, limit=limit))
         more = [f"incident__{name}" for name in beside.get("more", ())]
         rows = runs.filter(state="running", look_at__lte=now).order_by("look_at", "pk")
-        return list(rows.values_list(*self._columns, *more)[:limit])
+        as_claimed = rows.annotate(claimed=F("claims") + 1)
+        names = ["claimed" if name == "claims" else name for name in self._columns]
+        return list(as_claimed.values_list(*names, *more)[:limit])
 
-    def trusting(claims: Any, *, now: Any, wait: bool = True) -> Any:
-        for claim in claims:
-            runs.filter(pk=claim.run).update(look_at=claim.look_at, state="running")
-        return fire(claims, now=now)
+    def trusting(model: Any, kinds: Any, numbers: Any, ids: Any, **_kwargs: Any) -> Any:
+        changes = [{k: v for k, v in kind.items() if not k.startswith("was_")} for kind in kinds]
+        return update(model, changes, numbers, ids)
 
     _swap(f"{SERVICES}.pages", "key_of", lambda _incident, _tail: secrets.token_hex(32))
-    fire = _swap(f"{SERVICES}.firing", "fire", trusting)
+    update = _swap(f"{SERVICES}.firing", "update_alike", trusting)
     queue = importlib.import_module(f"{SERVICES}.claims").Queue
     claim, queue.claim, queue.take = queue.claim, unlocked, unlocked
 

@@ -6,7 +6,7 @@ JSON columns hold; nothing is validated here.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -15,16 +15,13 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
-from django.db.models import NOT_PROVIDED, BinaryField, Model
-from django.db.models.base import ModelState
+from django.db.models import BinaryField, Model
 
 from core import prepared
 
 __all__ = [
-    "Inserts",
     "insert_rows",
     "insert_together",
-    "made",
     "reserve_ids",
     "select_rows",
     "select_values",
@@ -67,95 +64,6 @@ def insert_together(parts: Sequence[tuple[type[Model], Sequence[Row], str]]) -> 
         sql = _insertion(connection.vendor, model, tuple(rows[0]), on_conflict=on_conflict)
         with connection.cursor() as cursor:
             cursor.execute(sql, [document_with(model, rows)])
-
-
-def made(model: type[M], *, related: Mapping[str, Model] | None = None, **columns: Any) -> M:
-    """Return an instance that is not stored yet, at a tenth of what `Model.__init__` takes.
-
-    Args:
-        model: Of what.
-        related: What its foreign keys lead to, where it is at hand, by the names of the fields.
-        columns: As attributes, e.g. `incident_id`; what is left out has the default of its field,
-            but where that is new for each row it must be given.
-    """
-    plain, fresh = _attributes(model)
-    instance = model.__new__(model)
-    instance._state = ModelState()
-    values = instance.__dict__
-    values.update(plain)
-    for name, default in fresh:
-        values[name] = default()
-    values.update(columns)
-    for name, other in (related or {}).items():
-        values[f"{name}_id"] = other.pk
-        instance._state.fields_cache[name] = other
-    return instance
-
-
-class Inserts:
-    """New rows of several tables that go to the database together, in one journey where it can.
-
-    Of one table either all rows have a primary key, e.g. a reserved one, or the database gives it.
-    """
-
-    def __init__(self) -> None:
-        self._objects: dict[type[Model], list[Model]] = {}
-        self._rows: dict[type[Model], list[Row]] = {}
-        self._known: dict[type[Model], dict[Any, Row]] = {}
-
-    def add(self, *objects: Model) -> None:
-        """Remember instances; they are read when they are written."""
-        for each in objects:
-            self._objects.setdefault(type(each), []).append(each)
-
-    def add_row(self, model: type[Model], **columns: Any) -> None:
-        """Remember a row that nobody needs as an instance, at a tenth of its price.
-
-        Args:
-            model: Whose table; of one table either instances are added or rows.
-            columns: As in the table, e.g. `incident_id`; what is left out has the default of its
-                field.
-        """
-        self._rows.setdefault(model, []).append({**_defaults(model), **columns})
-
-    def add_unless_there(self, model: type[Model], **columns: Any) -> None:
-        """Remember a row that is stored unless one with its key is.
-
-        Args:
-            model: Whose table; of one table no other rows are added.
-            columns: All, as in the table.
-        """
-        self._known.setdefault(model, {})[columns[str(model._meta.pk.column)]] = columns
-
-    def waits(self, each: Model) -> bool:
-        """Return whether an instance is yet to be written: what it holds then is stored."""
-        return any(each is other for other in self._objects.get(type(each), ()))
-
-    def write(self) -> None:
-        """Insert what was remembered: tables of instances first, each kind in the order it came."""
-        objects, self._objects = self._objects, {}
-        loose, self._rows = self._rows, {}
-        shared, self._known = self._known, {}
-        if both := objects.keys() & loose.keys():
-            raise RuntimeError(f"Instances and rows of one table: {both}")
-        others = [
-            *((model, rows, "") for model, rows in loose.items()),
-            *((model, [*rows.values()], "DO NOTHING") for model, rows in shared.items()),
-        ]
-        if connection.vendor == "postgresql":
-            built = [(model, _rows(model, of_it), "") for model, of_it in objects.items()]
-            insert_together([*built, *others])
-            _are_stored(objects)
-            return
-        for model, of_it in objects.items():
-            if any(isinstance(field, BinaryField) for field in model._meta.concrete_fields):
-                # SQLite's JSON has no way to say bytes.
-                model._base_manager.bulk_create(of_it)
-            else:
-                insert_rows(model, _rows(model, of_it))
-        for model, rows, on_conflict in others:
-            insert_rows(model, rows, on_conflict=on_conflict)
-        _are_stored(objects)
 
 
 def select_rows(
@@ -321,61 +229,9 @@ def _insertion(
 
 
 @lru_cache(maxsize=128)
-def _defaults(model: type[Model]) -> dict[str, Any]:
-    """Return what columns hold that are not named, without keys and what is new for each row."""
-    return {
-        str(field.column): field.get_default()
-        for field in model._meta.concrete_fields
-        if not field.primary_key
-        and (field.default in {dict, list, NOT_PROVIDED} or not callable(field.default))
-    }
-
-
-@lru_cache(maxsize=128)
-def _attributes(model: type[Model]) -> tuple[dict[str, Any], list[tuple[str, Callable[[], Any]]]]:
-    """Return defaults that instances may share, and those that each has for itself."""
-    plain: dict[str, Any] = {}
-    fresh: list[tuple[str, Callable[[], Any]]] = []
-    for field in model._meta.concrete_fields:
-        default = field.default
-        if default in {dict, list}:
-            fresh.append((field.attname, default))
-        elif default is NOT_PROVIDED or not callable(default):
-            plain[field.attname] = None if field.primary_key else field.get_default()
-    return plain, fresh
-
-
-@lru_cache(maxsize=128)
 def _columns(model: type[Model], *, with_key: bool = True) -> tuple[str, ...]:
     fields = model._meta.concrete_fields
     return tuple(str(field.column) for field in fields if with_key or not field.primary_key)
-
-
-def _rows(model: type[Model], objects: Sequence[Model]) -> list[dict[str, Any]]:
-    """Return the columns of instances, without the key where the database gives it."""
-    plain, others = _readers(model, with_key=objects[0].pk is not None)
-    rows = [{column: of[name] for column, name in plain} for of in (vars(o) for o in objects)]
-    for column, value in others:
-        for row, each in zip(rows, objects, strict=True):
-            row[column] = value(each, True)
-    return rows
-
-
-def _are_stored(objects: Mapping[type[Model], Iterable[Model]]) -> None:
-    for of_it in objects.values():
-        for each in of_it:
-            each._state.adding, each._state.db = False, connection.alias
-
-
-@lru_cache(maxsize=128)
-def _readers(
-    model: type[Model], *, with_key: bool
-) -> tuple[list[tuple[str, str]], list[tuple[str, Callable[[Model, bool], Any]]]]:
-    """Return how columns are read from instances: by an attribute, or by what sets it first."""
-    fields = [f for f in model._meta.concrete_fields if with_key or not f.primary_key]
-    sets = {f for f in fields if getattr(f, "auto_now", False) or getattr(f, "auto_now_add", False)}
-    plain = [(str(field.column), field.attname) for field in fields if field not in sets]
-    return plain, [(str(field.column), field.pre_save) for field in fields if field in sets]
 
 
 def quoted(column: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 from django.utils.safestring import SafeString
 
 from core import bulk
+from core.inserts import Inserts
 from incidents.models import Alert, InboundEvent, Severity
 from incidents.tests.senders import integration_of
 
@@ -62,7 +63,7 @@ def test_bytes_and_uuids_arrive() -> None:
         integration=integration, received_at=AT, address="/", body=body, sha256="0" * 64, uid=uid,
         state=InboundEvent.State.PARSED,
     )  # fmt: skip
-    inserts = bulk.Inserts()
+    inserts = Inserts()
     inserts.add(event)
     inserts.write()
     stored = InboundEvent.objects.get()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from core.bulk import Inserts
+from core.inserts import Inserts
 from incidents.domain.response_targets import Target, at_risk_at
 from incidents.models import Deadline, Incident
 from incidents.queries.targets import response_target

@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from accounts.models import User
-from core.bulk import Inserts
+from core.inserts import Inserts
 from incidents.domain.lifecycle import Status
 from incidents.models import EscalationRun, Incident, LadderSnapshot, Page, TimelineEntry
 from incidents.queries.configuration import Configuration

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from core.bulk import Inserts, select_rows
+from core.bulk import select_rows
+from core.inserts import Inserts
 from incidents.domain.lifecycle import OPEN
 from incidents.models import Alert, Deadline, Incident, Integration, TimelineEntry
 from incidents.queries.configuration import Configuration, current

@@ -10,7 +10,8 @@ from django.db.models import Model, Q
 from msgspec import Struct, field
 
 from catalog.models import Service
-from core.bulk import Inserts, made, reserve_ids, select_rows, update_rows
+from core.bulk import reserve_ids, select_rows, update_rows
+from core.inserts import Inserts, made
 from incidents.models import Alert, AlertLogEntry, InboundEvent, Integration, Severity
 from incidents.queries.configuration import Configuration, current
 from incidents.queries.outlook import UNKNOWN, Outlook

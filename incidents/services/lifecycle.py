@@ -13,8 +13,8 @@ from django.db import transaction
 
 from accounts.models import User
 from core.audit import Who
-from core.bulk import Inserts, made
 from core.errors import Conflict, InvalidInput
+from core.inserts import Inserts, made
 from incidents.domain.lifecycle import OPEN, Action, Status
 from incidents.domain.response_targets import Standing, standing_at
 from incidents.domain.severities import AT_LEAST_ONCE

@@ -14,8 +14,8 @@ import structlog
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
 
 from core import audit
-from core.bulk import Inserts, made
 from core.combining import Combiner
+from core.inserts import Inserts, made
 from incidents.domain.events import Act, AlertEvent, Reading
 from incidents.domain.payloads import Unreadable, clean
 from incidents.models import (

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Concatenate, ParamSpec
 
 from core.audit import Who
-from core.bulk import Inserts
+from core.inserts import Inserts
 from incidents.models import Incident, TimelineEntry
 from incidents.services.acts import name_of
 
