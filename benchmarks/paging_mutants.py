@@ -33,14 +33,18 @@ def no_on_conflict() -> None:
     """Keys do not hold pages apart, and claims are trusted: no lock, no second look."""
     runs = importlib.import_module("incidents.models").EscalationRun.objects
 
-    def unlocked(self: Any, *, now: Any, limit: int, **beside: Any) -> list[Any]:
+    def due(now: Any) -> Any:
+        return runs.filter(state="running", look_at__lte=now).order_by("look_at", "pk")
+
+    def claimed(self: Any, *, now: Any, limit: int, **kwargs: Any) -> list[Any]:
         if self._model is not runs.model:
-            return list(claim(self, now=now, limit=limit))
-        more = [f"incident__{name}" for name in beside.get("more", ())]
-        rows = runs.filter(state="running", look_at__lte=now).order_by("look_at", "pk")
-        as_claimed = rows.annotate(claimed=F("claims") + 1)
+            return list(claim(self, now=now, limit=limit, **kwargs))
         names = ["claimed" if name == "claims" else name for name in self._columns]
-        return list(as_claimed.values_list(*names, *more)[:limit])
+        return list(due(now).annotate(claimed=F("claims") + 1).values_list(*names)[:limit])
+
+    def taken(_self: Any, *, now: Any, limit: int, alike: Any, **_kwargs: Any) -> Any:
+        names = [each.replace("own.", "").replace("other.", "incident__") for each in alike]
+        return claims._grouped(due(now).values_list(*names, "pk", "incident_id")[:limit])
 
     def trusting(model: Any, kinds: Any, numbers: Any, ids: Any, **_kwargs: Any) -> Any:
         changes = [{k: v for k, v in kind.items() if not k.startswith("was_")} for kind in kinds]
@@ -48,8 +52,8 @@ def no_on_conflict() -> None:
 
     _swap(f"{SERVICES}.pages", "key_of", lambda _incident, _tail: secrets.token_hex(32))
     update = _swap(f"{SERVICES}.firing", "update_alike", trusting)
-    queue = importlib.import_module(f"{SERVICES}.claims").Queue
-    claim, queue.claim, queue.take = queue.claim, unlocked, unlocked
+    claims = importlib.import_module(f"{SERVICES}.claims")
+    claim, claims.Queue.claim, claims.Queue.take = claims.Queue.claim, claimed, taken
 
 
 def mark_before_send() -> None:

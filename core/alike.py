@@ -70,6 +70,8 @@ def update_alike(
     sql, types = _change(connection.vendor, model, tuple(kinds[0]), same, only_if)
     with connection.cursor() as cursor:
         _execute(cursor, sql, types, document_with(model, kinds), numbers, ids)
+        if cursor.rowcount == len(ids):
+            return set(ids)
         return {pk for (pk,) in cursor.fetchall()}
 
 

@@ -57,8 +57,8 @@ class Queue:
         return False
 
     def take(
-        self, *, now: datetime, limit: int, beside: type[Model], by: str, more: Sequence[str]
-    ) -> list[tuple[Any, ...]]:
+        self, *, now: datetime, limit: int, beside: type[Model], by: str, alike: Sequence[str]
+    ) -> list[tuple[tuple[Any, ...], list[int], list[int]]]:
         """Take up to `limit` due rows that were never claimed, the longest due first.
 
         Within a transaction that does what they are about; whoever dies in it gives them back at
@@ -70,27 +70,35 @@ class Queue:
             limit: Most rows.
             beside: What they belong to; rows of which another holds the lock are left to it.
             by: The column that refers to one.
-            more: Its columns that are wanted.
+            alike: Columns, `own.…` of the row and `other.…` of what is beside it.
 
         Returns:
-            The columns of each, and those of what is beside it.
+            For each combination of those columns their values, the keys of the rows that have
+            them, and in the same order of what they belong to.
         """
         table, other = (
             connection.ops.quote_name(model._meta.db_table) for model in (self._model, beside)
         )
         mark = self._begins_at(now)
-        columns = [*(f"own.{name}" for name in self._columns), *(f"other.{name}" for name in more)]
-        lock = " FOR UPDATE OF other SKIP LOCKED" if connection.vendor == "postgresql" else ""
+        is_postgresql = connection.vendor == "postgresql"
+        lock = " FOR UPDATE OF other SKIP LOCKED" if is_postgresql else ""
+        columns = [f"{name} AS c{number}" for number, name in enumerate(alike)]
+        sql = (
+            f"SELECT {', '.join(columns)}, own.id AS row, other.id AS beside FROM {table} AS own"  # noqa: S608 written in the code
+            f" JOIN {other} AS other ON other.id = own.{by}"
+            f" WHERE own.{self._condition} AND own.claims = 0 AND own.look_at <= %s"
+            f"{' AND own.look_at > %s' if mark else ''} ORDER BY own.look_at LIMIT {int(limit)}{lock}"
+        )
+        if is_postgresql:
+            # What they have in common need not be said of each.
+            listed = ", ".join(f"c{number}" for number in range(len(alike)))
+            sql = f"SELECT {listed}, array_agg(row), array_agg(beside) FROM ({sql}) AS taken GROUP BY {listed}"  # noqa: S608
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT {', '.join(columns)} FROM {table} AS own"  # noqa: S608 written in the code
-                f" JOIN {other} AS other ON other.id = own.{by}"
-                f" WHERE own.{self._condition} AND own.claims = 0 AND own.look_at <= %s"
-                f"{' AND own.look_at > %s' if mark else ''}"
-                f" ORDER BY own.look_at LIMIT {int(limit)}{lock}",
-                [connection.ops.adapt_datetimefield_value(at) for at in (now, mark) if at],
+                sql, [connection.ops.adapt_datetimefield_value(at) for at in (now, mark) if at]
             )
-            return list(cursor.fetchall())
+            rows = cursor.fetchall()
+        return [(row[:-2], *row[-2:]) for row in rows] if is_postgresql else _grouped(rows)
 
     def claim(
         self, *, now: datetime, limit: int, suspects_only: bool = False
@@ -146,6 +154,15 @@ class Queue:
                 moments,
             )
             return list(cursor.fetchall())
+
+
+def _grouped(rows: Sequence[tuple[Any, ...]]) -> list[tuple[tuple[Any, ...], list[int], list[int]]]:
+    groups: dict[tuple[Any, ...], tuple[list[int], list[int]]] = {}
+    for *alike, row, beside in rows:
+        own, others = groups.setdefault(tuple(alike), ([], []))
+        own.append(row)
+        others.append(beside)
+    return [(alike, *lists) for alike, lists in groups.items()]
 
 
 def is_any_due(

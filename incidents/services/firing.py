@@ -31,6 +31,7 @@ __all__ = ["COLUMNS", "Claimed", "fire", "fire_due", "queue"]
 State = EscalationRun.State
 COLUMNS = ("id", "incident_id", "claims", "cycle", "phase", "loop", "position", "snapshot_id")
 _OF_INCIDENT = ("cycle", "status", "severity")
+_ALIKE = [*(f"own.{name}" for name in COLUMNS[3:]), *(f"other.{name}" for name in _OF_INCIDENT)]
 
 
 class Claimed(NamedTuple):
@@ -146,18 +147,17 @@ def fire_due(steps: Queue, *, now: datetime, limit: int) -> int:
         How many.
     """
     with transaction.atomic():
-        rows = steps.take(
-            now=now, limit=limit, beside=Incident, by="incident_id", more=_OF_INCIDENT
-        )
+        taken = steps.take(now=now, limit=limit, beside=Incident, by="incident_id", alike=_ALIKE)
+        places = [_Standing(*where) for where, _, _ in taken]
         batch = _Batch(now)
-        batch.look_up_answers({row[7] for row in rows}, [row[1] for row in rows])
-        together: dict[tuple[Any, ...], list[tuple[int, int]]] = {}
-        for row in rows:
-            together.setdefault(row[3:], []).append((row[1], row[0]))
-        for where, of in together.items():
-            batch.decide(_Standing(*where), of)
+        batch.look_up_answers(
+            {at.snapshot for at in places},
+            [each for _, _, incidents in taken for each in incidents],
+        )
+        for at, (_, runs, incidents) in zip(places, taken, strict=True):
+            batch.decide(at, list(zip(incidents, runs, strict=True)))
         batch.write()
-    return len(rows)
+    return sum(len(runs) for _, runs, _ in taken)
 
 
 def fire(claims: Sequence[Claimed], *, now: datetime, wait: bool = True) -> list[Claimed]:
