@@ -117,4 +117,12 @@ class RunningPortal:
 
 def gone(processes: list[psutil.Process]) -> bool:
     """Return whether none of these runs any more."""
-    return not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes)
+    return not any(map(_runs, processes))
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        # It ended between the two questions.
+        return False
