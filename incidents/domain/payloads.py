@@ -5,6 +5,7 @@ import email.policy
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -171,6 +172,8 @@ def _from_number(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds / 1000 if seconds > 1e11 else seconds, UTC)
 
 
+# Alerts that came together mostly began together.
+@lru_cache(maxsize=512)
 def _from_text(said: str) -> datetime:
     # CloudWatch writes +0000, which Python 3.11 reads; nanoseconds it does not.
     at = datetime.fromisoformat(_shortened(said))

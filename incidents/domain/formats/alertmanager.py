@@ -7,13 +7,13 @@ group keys and leave the state to the top of the message.
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from incidents.domain.events import Act, AlertEvent, HeartbeatPing, Reading
 from incidents.domain.formats.context import Context
 from incidents.domain.payloads import Unreadable, instant, mapping, text, web_address
 
-__all__ = ["read", "read_alert"]
+__all__ = ["read"]
 
 WATCHDOG = "Watchdog"
 _TITLE = 300
@@ -29,12 +29,13 @@ def read(payload: Any, context: Context) -> Reading:
     alerts = message.get("alerts")
     if not isinstance(alerts, list):
         raise Unreadable("alerts: an array is wanted")
+    common = _common(message)
     events: list[AlertEvent] = []
     pings: list[HeartbeatPing] = []
     remarks: list[str] = []
     for index, alert in enumerate(alerts):
         try:
-            found = read_alert(alert, message, context)
+            found = _read_alert(alert, message, common, context)
         except Unreadable as error:
             remarks.append(f"alerts[{index}].{error}")
             continue
@@ -47,8 +48,34 @@ def read(payload: Any, context: Context) -> Reading:
     return Reading(tuple(events), pings=tuple(pings), remarks=tuple(remarks))
 
 
-def read_alert(
-    alert: Any, message: Mapping[str, Any], context: Context
+class _Common(NamedTuple):
+    """What the alerts of a message share.
+
+    Args:
+        notes: Their common annotations.
+        url: Of Alertmanager.
+        group_key: What belongs together.
+    """
+
+    notes: Mapping[str, str]
+    url: str
+    group_key: str
+
+
+def _common(message: Mapping[str, Any]) -> _Common:
+    return _Common(
+        _texts(message.get("commonAnnotations")),
+        web_address(message.get("externalURL")),
+        _group_key(message),
+    )
+
+
+def _texts(values: Any) -> dict[str, str]:
+    return {key: text(value) for key, value in mapping(values).items()}
+
+
+def _read_alert(
+    alert: Any, message: Mapping[str, Any], common: _Common, context: Context
 ) -> AlertEvent | HeartbeatPing | None:
     """Read one element of the array; None for the end of a sign of life.
 
@@ -57,11 +84,8 @@ def read_alert(
     """
     if not isinstance(alert, dict):
         raise Unreadable("labels: an object is wanted")
-    labels = {key: text(value) for key, value in mapping(alert.get("labels")).items()}
-    notes = {
-        **{key: text(value) for key, value in mapping(message.get("commonAnnotations")).items()},
-        **{key: text(value) for key, value in mapping(alert.get("annotations")).items()},
-    }
+    labels = _texts(alert.get("labels"))
+    notes = {**common.notes, **_texts(alert.get("annotations"))}
     act = _act(text(alert.get("status")) or text(message.get("status")) or "firing")
     if "heartbeat" in labels or labels.get("alertname") == WATCHDOG:
         name = labels.get("heartbeat") or WATCHDOG
@@ -74,10 +98,10 @@ def read_alert(
         severity=severity,
         pages=pages,
         detail=notes.get("description") or notes.get("message", ""),
-        url=web_address(alert.get("generatorURL")) or web_address(message.get("externalURL")),
+        url=web_address(alert.get("generatorURL")) or common.url,
         runbook_url=web_address(notes.get("runbook_url") or notes.get("runbook")),
         labels=labels,
-        group_key=_group_key(message),
+        group_key=common.group_key,
         at=instant(alert.get("endsAt") if act is Act.RESOLVE else alert.get("startsAt")),
         facts={"annotations": notes} if notes else {},
     )
