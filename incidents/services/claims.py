@@ -1,7 +1,8 @@
-"""Claiming due rows: several pagers side by side, each row to one of them, and none lost with it.
+"""Due rows: several pagers side by side, each row to one of them, and none lost with it.
 
 A claim moves `look_at` to when it runs out. Whoever dies holding it loses it then, and another
-pager finds the row again; nothing has to be cleaned up.
+pager finds the row again; nothing has to be cleaned up. What is taken within a transaction is given
+back with it (ADR 0019).
 """
 
 from collections.abc import Sequence
