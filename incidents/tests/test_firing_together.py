@@ -287,3 +287,31 @@ def test_one_whose_incident_is_held_waits_and_holds_up_nobody(
     assert trusting.fire_steps(now=portal.now) == 1
     assert held.pages.count() == 1
     assert portal.now == MONDAY
+
+
+@pytest.mark.usefixtures("on_postgresql")
+@pytest.mark.django_db(transaction=True)
+def test_pagers_side_by_side_fire_each_step_once(portal: Portal) -> None:
+    """Four at the same moment, in small batches; what one holds the others leave."""
+    count = 120
+    for number in range(count):
+        _declare(portal, ("P0", "P1", "P2", "P3")[number % 4])
+    ready = threading.Barrier(4)
+    fired: list[int] = []
+
+    def look() -> None:
+        queues = due.Queues()
+        ready.wait(20)
+        while EscalationRun.objects.filter(state="running", look_at__lte=portal.now).exists():
+            fired.append(queues.fire_steps(now=portal.now, limit=7))
+        connection.close()
+
+    pagers = [threading.Thread(target=look) for _ in range(4)]
+    for each in pagers:
+        each.start()
+    for each in pagers:
+        each.join(60)
+    assert sum(fired) >= count
+    assert Page.objects.count() == count
+    assert TimelineEntry.objects.filter(act="call").count() == count
+    assert set(EscalationRun.objects.values_list("position", "claims")) == {(1, 0)}
