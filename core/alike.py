@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import Model
 
 from core import prepared
-from core.bulk import document_of, document_with, quoted, table_of, types_of
+from core.bulk import document_as_table, json_of, quoted, table_of, types_of
 
 __all__ = ["insert_alike", "update_alike"]
 
@@ -23,7 +23,7 @@ Row = Mapping[str, Any]
 def insert_alike(
     model: type[Model],
     kinds: Sequence[Row],
-    numbers: Sequence[int],
+    kind_of: Sequence[int],
     own: Mapping[str, Sequence[Any]],
     *,
     on_conflict: str = "",
@@ -33,22 +33,22 @@ def insert_alike(
     Args:
         model: Whose table.
         kinds: Shared columns, all with the same names, as `core.bulk.insert_rows` takes them.
-        numbers: Of each row its kind: an index of `kinds`.
+        kind_of: Of each row its kind: an index of `kinds`.
         own: Columns → the value of each row, a number, text or None.
         on_conflict: What happens to rows whose unique values exist already, as there.
     """
-    if not numbers:
+    if not kind_of:
         return
     columns = tuple(kinds[0]), tuple(own)
     sql, types = _insertion(connection.vendor, model, *columns, on_conflict)
     with connection.cursor() as cursor:
-        _execute(cursor, sql, types, document_with(model, kinds), numbers, *own.values())
+        _execute(cursor, sql, types, json_of(model, kinds), kind_of, *own.values())
 
 
 def update_alike(
     model: type[Model],
     kinds: Sequence[Row],
-    numbers: Sequence[int],
+    kind_of: Sequence[int],
     ids: Sequence[int],
     *,
     matching: Mapping[str, str] | None = None,
@@ -59,17 +59,17 @@ def update_alike(
     Args:
         model: Whose table.
         kinds: The changes.
-        numbers: Of each row its kind: an index of `kinds`.
+        kind_of: Of each row its kind: an index of `kinds`.
         ids: Of each row its `id`.
         matching: Names in a kind that are no changes → columns that must be stored with that value.
         only_if: A condition on the stored row as well, in SQL.
     """
-    if not numbers:
+    if not kind_of:
         return set()
     same = tuple((matching or {}).items())
     sql, types = _change(connection.vendor, model, tuple(kinds[0]), same, only_if)
     with connection.cursor() as cursor:
-        _execute(cursor, sql, types, document_with(model, kinds), numbers, ids)
+        _execute(cursor, sql, types, json_of(model, kinds), kind_of, ids)
         if cursor.rowcount == len(ids):
             return set(ids)
         return {pk for (pk,) in cursor.fetchall()}
@@ -86,8 +86,7 @@ def _execute(
 
 def _array(values: Sequence[Any]) -> str:
     """Return numbers, texts or None as PostgreSQL reads a list: the driver takes ten times as long."""
-    kinds = set(map(type, values))
-    if kinds == {int}:
+    if set(map(type, values)) == {int}:
         return f"{{{','.join(map(str, values))}}}"
     return f"{{{','.join(map(_element, values))}}}"
 
@@ -160,7 +159,7 @@ def _rows(
             for number, name in enumerate(own, 1)
         )
         return (
-            f"{document_of(vendor, model, tuple(shared.items()))}"  # noqa: S608 names of our columns
+            f"{document_as_table(vendor, model, tuple(shared.items()))}"  # noqa: S608 names of our columns
             " JOIN (SELECT key AS turn, json_extract(value, '$[0]') AS of_kind,"
             f" {named} FROM json_each(%s)) AS own ON own.of_kind = given.nr"
         ), []

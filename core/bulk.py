@@ -56,14 +56,14 @@ def insert_together(parts: Sequence[tuple[type[Model], Sequence[Row], str]]) -> 
         return
     if connection.vendor == "postgresql":
         sql = _insertions(tuple((model, tuple(rows[0]), told) for model, rows, told in parts))
-        documents = [document_with(model, rows) for model, rows, _ in parts]
+        documents = [json_of(model, rows) for model, rows, _ in parts]
         with connection.cursor() as cursor:
             prepared.execute(cursor, sql, ["json"] * len(documents), documents)
         return
     for model, rows, on_conflict in parts:
         sql = _insertion(connection.vendor, model, tuple(rows[0]), on_conflict=on_conflict)
         with connection.cursor() as cursor:
-            cursor.execute(sql, [document_with(model, rows)])
+            cursor.execute(sql, [json_of(model, rows)])
 
 
 def select_rows(
@@ -185,13 +185,14 @@ def update_rows(
     changes = ", ".join(f"{name} = given.{name}" for name in changed)
     same = [f"{table}.{quoted(stored)} = given.{quoted(name)}" for name, stored in fixed.items()]
     condition = " AND ".join([*same, *([f"{table}.{only_if}"] if only_if else [])])
-    document = _document(model, {name: fixed.get(name, name) for name in names})
+    columns = tuple((name, fixed.get(name, name)) for name in names)
+    document = document_as_table(connection.vendor, model, columns)
     sql = (
         f"UPDATE {table} SET {changes} FROM {document}"  # noqa: S608 names of our columns
         f" WHERE {condition} RETURNING {table}.{quoted('id')}"
     )
     with connection.cursor() as cursor:
-        _execute(cursor, sql, document_with(model, rows))
+        _execute(cursor, sql, json_of(model, rows))
         return {pk for (pk,) in cursor.fetchall()}
 
 
@@ -221,7 +222,7 @@ def _insertion(
     # Without a condition SQLite reads the word ON as that of a join.
     conflict = f" WHERE true ON CONFLICT {on_conflict}" if on_conflict else ""
     names = ", ".join(map(quoted, columns))
-    document = document_of(vendor, model, tuple((name, name) for name in columns))
+    document = document_as_table(vendor, model, tuple((name, name) for name in columns))
     return (
         f"INSERT INTO {table_of(model)} ({names}) SELECT {names}"  # noqa: S608 names of our columns
         f" FROM {document}{conflict}"
@@ -244,19 +245,15 @@ def table_of(model: type[Model]) -> str:
     return quoted(model._meta.db_table)
 
 
-def _document(model: type[Model], columns: Mapping[str, str]) -> str:
-    """Return what stands behind FROM: the document as a table named `given`.
+@lru_cache(maxsize=256)
+def document_as_table(vendor: str, model: type[Model], columns: tuple[tuple[str, str], ...]) -> str:
+    """Return what stands behind FROM: the document `%s` as a table named `given`.
 
     Args:
+        vendor: Of the database.
         model: Whose columns have the types.
-        columns: Names in the document → columns of that type.
+        columns: Names in the document, and columns of that type.
     """
-    return document_of(connection.vendor, model, tuple(columns.items()))
-
-
-@lru_cache(maxsize=256)
-def document_of(vendor: str, model: type[Model], columns: tuple[tuple[str, str], ...]) -> str:
-    """Return the document `%s` as a table named `given`, for FROM; see `_document`."""
     if vendor == "sqlite":
         values = ", ".join(f"json_extract(value, '$.{n}') AS {quoted(n)}" for n, _ in columns)
         return f"(SELECT key AS nr, {values} FROM json_each(%s)) AS given"  # noqa: S608 names of our columns
@@ -273,8 +270,8 @@ def types_of(model: type[Model]) -> Mapping[str, str]:
     }
 
 
-def document_with(model: type[Model], rows: Sequence[Row]) -> str:
-    """Return rows as the JSON that `document_of` reads."""
+def json_of(model: type[Model], rows: Sequence[Row]) -> str:
+    """Return rows as the document that `document_as_table` reads."""
     if connection.vendor == "sqlite":
         known: dict[object, str] = {}
 

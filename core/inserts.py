@@ -16,7 +16,7 @@ Row = Mapping[str, Any]
 M = TypeVar("M", bound=Model)
 
 
-def made(model: type[M], *, related: Mapping[str, Model] | None = None, **columns: Any) -> M:
+def made(model: type[M], *, related: Mapping[str, Model | None] | None = None, **columns: Any) -> M:
     """Return an instance that is not stored yet, at a tenth of what `Model.__init__` takes.
 
     Args:
@@ -34,8 +34,9 @@ def made(model: type[M], *, related: Mapping[str, Model] | None = None, **column
         values[name] = default()
     values.update(columns)
     for name, other in (related or {}).items():
-        values[f"{name}_id"] = other.pk
-        instance._state.fields_cache[name] = other
+        if other is not None:
+            values[f"{name}_id"] = other.pk
+            instance._state.fields_cache[name] = other
     return instance
 
 
@@ -112,12 +113,10 @@ class Inserts:
 @lru_cache(maxsize=128)
 def _defaults(model: type[Model]) -> dict[str, Any]:
     """Return what columns hold that are not named, without keys and what is new for each row."""
-    return {
-        str(field.column): field.get_default()
-        for field in model._meta.concrete_fields
-        if not field.primary_key
-        and (field.default in {dict, list, NOT_PROVIDED} or not callable(field.default))
-    }
+    plain, fresh = _attributes(model)
+    values = {**plain, **{name: default() for name, default in fresh}}
+    values.pop(model._meta.pk.attname, None)
+    return values
 
 
 @lru_cache(maxsize=128)

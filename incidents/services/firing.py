@@ -29,9 +29,10 @@ from oncall.queries.targets import called_by
 __all__ = ["COLUMNS", "Claimed", "fire", "fire_due", "queue"]
 
 State = EscalationRun.State
-COLUMNS = ("id", "incident_id", "claims", "cycle", "phase", "loop", "position", "snapshot_id")
+_PLACE = ("cycle", "phase", "loop", "position", "snapshot_id")
+COLUMNS = ("id", "incident_id", "claims", *_PLACE)
 _OF_INCIDENT = ("cycle", "status", "severity")
-_ALIKE = [*(f"own.{name}" for name in COLUMNS[3:]), *(f"other.{name}" for name in _OF_INCIDENT)]
+_ALIKE = [*(f"own.{name}" for name in _PLACE), *(f"other.{name}" for name in _OF_INCIDENT)]
 
 
 class Claimed(NamedTuple):
@@ -63,6 +64,11 @@ class Claimed(NamedTuple):
     def of(cls, row: Sequence[Any], look_at: datetime) -> "Claimed":
         """Return what a claim of `COLUMNS` gave."""
         return cls(*row, look_at)  # type: ignore[call-arg]
+
+    @property
+    def place(self) -> tuple[int, str, int, int, str]:
+        """Where it stands."""
+        return self.cycle, self.phase, self.loop, self.position, self.snapshot
 
 
 class _Standing(NamedTuple):
@@ -177,7 +183,7 @@ def fire(claims: Sequence[Claimed], *, now: datetime, wait: bool = True) -> list
         batch = _Batch(now)
         batch.look_up_answers({claim.snapshot for claim in mine}, list(held))
         for claim in mine:
-            at = _Standing(*claim[3:8], *held[claim.incident])
+            at = _Standing(*claim.place, *held[claim.incident])
             batch.decide(at, [(claim.incident, claim.run)])
         if mine:
             batch.write(mine[0].look_at)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Model, Q
+from django.db.models import Q
 from msgspec import Struct, field
 
 from catalog.models import Service
@@ -336,14 +336,9 @@ def _is_over(signal: AlertSignal, ended: Mapping[Identity, datetime]) -> bool:
 
 
 def _new(pk: int, signal: AlertSignal, *, now: datetime) -> Alert:
-    related: dict[str, Model] = {}
-    if signal.integration is not None:
-        related["integration"] = signal.integration
-    if signal.service is not None:
-        related["service"] = signal.service
     return made(
         Alert,
-        related=related,
+        related={"integration": signal.integration, "service": signal.service},
         id=pk,
         source=signal.source,
         dedup_key=signal.dedup_key,
