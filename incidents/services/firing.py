@@ -65,11 +65,6 @@ class Claimed(NamedTuple):
         """Return what a claim of `COLUMNS` gave."""
         return cls(*row, look_at)  # type: ignore[call-arg]
 
-    @property
-    def place(self) -> tuple[int, str, int, int, str]:
-        """Where it stands."""
-        return self.cycle, self.phase, self.loop, self.position, self.snapshot
-
 
 class _Standing(NamedTuple):
     """Where a walk stands, and its incident."""
@@ -183,7 +178,7 @@ def fire(claims: Sequence[Claimed], *, now: datetime, wait: bool = True) -> list
         batch = _Batch(now)
         batch.look_up_answers({claim.snapshot for claim in mine}, list(held))
         for claim in mine:
-            at = _Standing(*claim.place, *held[claim.incident])
+            at = _Standing(*claim[3:8], *held[claim.incident])
             batch.decide(at, [(claim.incident, claim.run)])
         if mine:
             batch.write(mine[0].look_at)
