@@ -12,12 +12,13 @@ and check it later with `--expect`.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Protocol
 
 from django.db import connection, models
+from msgspec import Struct, field
 
 from core.bulk import insert_rows
 from core.masking import mask, mask_text
@@ -69,8 +70,7 @@ class ChainReport:
         return self.broken_at is None
 
 
-@dataclass(frozen=True)
-class Act:
+class Act(Struct, frozen=True):
     """Something that was done.
 
     Args:
@@ -84,7 +84,7 @@ class Act:
 
     act: str
     subject: str | models.Model
-    actor: "Who"
+    actor: Actor | str | None
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 

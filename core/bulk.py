@@ -6,10 +6,13 @@ JSON columns hold; nothing is validated here.
 """
 
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, TypeVar
+from itertools import count
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -20,6 +23,7 @@ from django.db.models import BinaryField, Model
 from core import prepared
 
 __all__ = [
+    "Part",
     "insert_rows",
     "insert_together",
     "reserve_ids",
@@ -30,40 +34,95 @@ __all__ = [
 
 Row = Mapping[str, Any]
 M = TypeVar("M", bound=Model)
+# Rows of one kind from which on it pays to say once what they share, and the name of its number.
+_MANY = 4
+_KIND = "of_kind"
+
+
+class Part(NamedTuple):
+    """Rows of one table.
+
+    Args:
+        model: Whose table. Columns that it names in `ALIKE` are the same in most rows of a batch:
+            where they are, they travel once and not once a row.
+        rows: By columns as in the table, e.g. `incident_id`; those that are left out must have a
+            default in the database.
+        on_conflict: What happens to rows whose unique values exist already, in SQL, e.g. `DO NOTHING`
+            or `(name) DO UPDATE SET count = EXCLUDED.count`; empty is an error.
+        columns: What is stored of each row; None: all that the first one has.
+    """
+
+    model: type[Model]
+    rows: Sequence[Row]
+    on_conflict: str = ""
+    columns: tuple[str, ...] | None = None
 
 
 def insert_rows(model: type[Model], rows: Sequence[Row], *, on_conflict: str = "") -> None:
-    """Insert rows, all with the same columns, named as in the table, e.g. `incident_id`.
-
-    Args:
-        model: Whose table.
-        rows: Columns that are left out must have a default in the database.
-        on_conflict: What happens to rows whose unique values exist already, in SQL, e.g. `DO NOTHING`
-            or `(name) DO UPDATE SET count = EXCLUDED.count`; empty is an error.
-    """
-    insert_together([(model, rows, on_conflict)])
+    """Insert rows, all with the same columns; see `Part`."""
+    insert_together([Part(model, rows, on_conflict)])
 
 
-def insert_together(parts: Sequence[tuple[type[Model], Sequence[Row], str]]) -> None:
+def insert_together(parts: Iterable[Part]) -> None:
     """Insert rows of several tables, by one statement where the database can.
 
     Args:
-        parts: What `insert_rows` takes, no table twice. No part sees what another one inserts, but
-            foreign keys are looked at when all are done.
+        parts: No table twice. No part sees what another one inserts, but foreign keys are looked at
+            when all are done.
     """
-    parts = [part for part in parts if part[1]]
-    if not parts:
+    written = [_written(part) for part in parts if part.rows]
+    if not written:
         return
     if connection.vendor == "postgresql":
-        sql = _insertions(tuple((model, tuple(rows[0]), told) for model, rows, told in parts))
-        documents = [json_of(model, rows) for model, rows, _ in parts]
+        sql = _insertions(tuple((each.model, each.columns, each.told) for each in written))
+        documents = [document for each in written for document in each.documents]
         with connection.cursor() as cursor:
             prepared.execute(cursor, sql, ["json"] * len(documents), documents)
         return
-    for model, rows, on_conflict in parts:
-        sql = _insertion(connection.vendor, model, tuple(rows[0]), on_conflict=on_conflict)
+    for model, columns, on_conflict, documents in written:
+        sql = _insertion(connection.vendor, model, columns, on_conflict=on_conflict)
         with connection.cursor() as cursor:
-            cursor.execute(sql, [json_of(model, rows)])
+            cursor.execute(sql, documents)
+
+
+class _Columns(NamedTuple):
+    """Columns whose values each row has for itself, and those that it has with others of its kind."""
+
+    own: tuple[str, ...]
+    alike: tuple[str, ...] = ()
+
+
+class _Written(NamedTuple):
+    """Rows as a statement takes them: one document, or one of rows and one of their kinds."""
+
+    model: type[Model]
+    columns: _Columns
+    told: str
+    documents: list[str]
+
+
+def _written(part: Part) -> _Written:
+    model, rows, told, columns = part
+    names = columns or tuple(rows[0])
+    alike = tuple(name for name in getattr(model, "ALIKE", ()) if name in names)
+    if len(alike) > 1 and len(rows) >= _MANY and connection.vendor == "postgresql":
+        kinds: dict[tuple[Any, ...], int] = {}
+        kind_of = [kinds.setdefault(values, len(kinds)) for values in map(itemgetter(*alike), rows)]
+        if len(kinds) * _MANY <= len(rows):
+            own = tuple(name for name in names if name not in alike)
+            listed = [
+                {_KIND: kind, **{name: row[name] for name in own}}
+                for kind, row in zip(kind_of, rows, strict=True)
+            ]
+            shared = [
+                {_KIND: kind, **dict(zip(alike, values, strict=True))}
+                for values, kind in kinds.items()
+            ]
+            documents = [json_of(model, listed), json_of(model, shared)]
+            return _Written(model, _Columns(own, alike), told, documents)
+    if columns is not None:
+        rows = [{name: row[name] for name in columns} for row in rows]
+    return _Written(model, _Columns(names), told, [json_of(model, rows)])
 
 
 def select_rows(
@@ -205,27 +264,53 @@ def _execute(cursor: CursorWrapper, sql: str, document: str) -> None:
 
 
 @lru_cache(maxsize=256)
-def _insertions(tables: tuple[tuple[type[Model], tuple[str, ...], str], ...]) -> str:
+def _insertions(tables: tuple[tuple[type[Model], _Columns, str], ...]) -> str:
     """Return one statement for PostgreSQL that inserts the documents `$1`, `$2` … into tables."""
+    numbers = count(1)
     *others, last = (
-        _insertion("postgresql", model, columns, on_conflict=told).replace("%s", f"${number}")
-        for number, (model, columns, told) in enumerate(tables, 1)
+        re.sub(
+            "%s",
+            lambda _: f"${next(numbers)}",
+            _insertion("postgresql", model, columns, on_conflict=told),
+        )
+        for model, columns, told in tables
     )
     named = ", ".join(f"part_{number} AS ({sql})" for number, sql in enumerate(others))
     return f"WITH {named} {last}" if named else last
 
 
 @lru_cache(maxsize=256)
-def _insertion(
-    vendor: str, model: type[Model], columns: tuple[str, ...], *, on_conflict: str = ""
-) -> str:
+def _insertion(vendor: str, model: type[Model], columns: _Columns, *, on_conflict: str = "") -> str:
     # Without a condition SQLite reads the word ON as that of a join.
     conflict = f" WHERE true ON CONFLICT {on_conflict}" if on_conflict else ""
-    names = ", ".join(map(quoted, columns))
-    document = document_as_table(vendor, model, tuple((name, name) for name in columns))
+    names = ", ".join(map(quoted, (*columns.own, *columns.alike)))
+    if columns.alike:
+        return (
+            f"INSERT INTO {table_of(model)} ({names}) SELECT {names}"  # noqa: S608 names of our columns
+            f" FROM {_rows_and_kinds(model, columns)}{conflict}"
+        )
+    document = document_as_table(vendor, model, tuple((name, name) for name in columns.own))
     return (
         f"INSERT INTO {table_of(model)} ({names}) SELECT {names}"  # noqa: S608 names of our columns
         f" FROM {document}{conflict}"
+    )
+
+
+def _rows_and_kinds(model: type[Model], columns: _Columns) -> str:
+    """Return what stands behind FROM for PostgreSQL: a document of rows beside that of their kinds."""
+    types = types_of(model)
+    own, alike = (
+        ", ".join(f"{quoted(name)} {types[name]}" for name in names)
+        for names in (columns.own, columns.alike)
+    )
+    names = ", ".join(map(quoted, (*columns.own, *columns.alike)))
+    listed = ", ".join(map(quoted, (_KIND, *columns.own, "turn")))
+    # Where the database numbers rows, it does in their order.
+    return (
+        f"(SELECT {names} FROM ROWS FROM (json_to_recordset(%s) AS ({quoted(_KIND)} int, {own}))"  # noqa: S608
+        f" WITH ORDINALITY AS own ({listed})"
+        f" JOIN json_to_recordset(%s) AS kinds ({quoted(_KIND)} int, {alike})"
+        f" USING ({quoted(_KIND)}) ORDER BY turn) AS given"
     )
 
 

@@ -8,7 +8,7 @@ from django.db import connection
 from django.db.models import NOT_PROVIDED, BinaryField, Model
 from django.db.models.base import ModelState
 
-from core.bulk import insert_rows, insert_together
+from core.bulk import Part, insert_together
 
 __all__ = ["Inserts", "made"]
 
@@ -87,15 +87,15 @@ class Inserts:
         if both := objects.keys() & loose.keys():
             raise RuntimeError(f"Instances and rows of one table: {both}")
         others = [
-            *((model, rows, "") for model, rows in loose.items()),
+            *(Part(model, rows) for model, rows in loose.items()),
             # In one order for everybody: two that store the same new rows do not wait for each other.
             *(
-                (model, [rows[pk] for pk in sorted(rows)], "DO NOTHING")
+                Part(model, [rows[pk] for pk in sorted(rows)], "DO NOTHING")
                 for model, rows in shared.items()
             ),
         ]
         if connection.vendor == "postgresql":
-            built = [(model, _rows(model, of_it), "") for model, of_it in objects.items()]
+            built = (_part(model, of_it) for model, of_it in objects.items())
             insert_together([*built, *others])
             _are_stored(objects)
             return
@@ -104,9 +104,8 @@ class Inserts:
                 # SQLite's JSON has no way to say bytes.
                 model._base_manager.bulk_create(of_it)
             else:
-                insert_rows(model, _rows(model, of_it))
-        for model, rows, on_conflict in others:
-            insert_rows(model, rows, on_conflict=on_conflict)
+                insert_together([_part(model, of_it)])
+        insert_together(others)
         _are_stored(objects)
 
 
@@ -133,20 +132,26 @@ def _attributes(model: type[Model]) -> tuple[dict[str, Any], list[tuple[str, Cal
     return plain, fresh
 
 
-def _rows(model: type[Model], objects: Sequence[Model]) -> list[dict[str, Any]]:
-    """Return the columns of instances, without the key where the database gives it."""
+def _part(model: type[Model], objects: Sequence[Model]) -> Part:
+    """Return what is stored of instances, without the key where the database gives it."""
     plain, others = _readers(model, with_key=objects[0].pk is not None)
+    if not others and all(column == name for column, name in plain):
+        return Part(
+            model, [vars(each) for each in objects], columns=tuple(name for name, _ in plain)
+        )
     rows = [{column: of[name] for column, name in plain} for of in (vars(o) for o in objects)]
     for column, value in others:
         for row, each in zip(rows, objects, strict=True):
             row[column] = value(each, True)
-    return rows
+    return Part(model, rows)
 
 
 def _are_stored(objects: Mapping[type[Model], Iterable[Model]]) -> None:
+    alias = connection.alias
     for of_it in objects.values():
         for each in of_it:
-            each._state.adding, each._state.db = False, connection.alias
+            state = each._state
+            state.adding, state.db = False, alias
 
 
 @lru_cache(maxsize=128)

@@ -77,6 +77,9 @@ class AuditEntry(models.Model):
     Triggers refuse everything but INSERT. The view `ev_audit` shows the chain to SQL readers.
     """
 
+    # What most rows of a batch have in common (`core.bulk`).
+    ALIKE = ("at", "actor", "act")
+
     seq = models.BigIntegerField(primary_key=True, help_text="1, 2, 3 … without holes.")
     at = models.DateTimeField()
     actor = models.CharField(max_length=200, help_text="user:alice, token:…, or portal.")

@@ -2,10 +2,16 @@
 
 For statements whose planning costs as much as what they do, such as inserts into many tables at
 once. They live as long as the connection, so a pooler between portal and PostgreSQL must give each
-connection of the portal a session of its own.
+connection of the portal a session of its own. Connections are opened with `plan_cache_mode =
+force_generic_plan`: calls differ in the lengths of lists only.
+
+A plan is as good as the tables were known when it was made: of an empty one every index looks alike,
+and the wrong one reads all of a table that has grown since. So plans are made anew after the first,
+second, fourth, eighth … call of a connection, in the end every `REPLAN_EVERY` calls.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,8 +20,25 @@ from django.db.backends.utils import CursorWrapper
 
 __all__ = ["execute"]
 
-# By the driver's connection: a new one knows nothing.
-_names: WeakKeyDictionary[Any, dict[str, str]] = WeakKeyDictionary()
+REPLAN_EVERY = 4096
+
+
+@dataclass
+class _Known:
+    """What a connection of the driver knows: a new one knows nothing.
+
+    Args:
+        names: Of prepared statements, by their SQL.
+        calls: So many until now.
+        replan_at: After so many all plans are made anew.
+    """
+
+    names: dict[str, str] = field(default_factory=dict)
+    calls: int = 0
+    replan_at: int = 1
+
+
+_known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
 
 
 def execute(cursor: CursorWrapper, sql: str, types: Sequence[str], values: Sequence[Any]) -> None:
@@ -27,15 +50,17 @@ def execute(cursor: CursorWrapper, sql: str, types: Sequence[str], values: Seque
         types: PostgreSQL's names of the values' types.
         values: In their order.
     """
-    names = _names.setdefault(connection.connection, {})
-    name = names.get(sql)
-    if name is None:
-        name = f"sreportal_{len(names)}"
-        # Beside what is counted and logged: it is of the connection, not of what is done now.
+    known = _known.setdefault(connection.connection, _Known())
+    # What is done here is of the connection: it goes beside what is counted and logged.
+    if known.calls == known.replan_at:
+        known.replan_at += min(known.calls, REPLAN_EVERY)
         with connection.wrap_database_errors:
-            if not names:
-                # They differ in the lengths of lists only: planning each anew would cost half of it.
-                cursor.cursor.execute("SET plan_cache_mode = force_generic_plan")
+            cursor.cursor.execute("DISCARD PLANS")
+    known.calls += 1
+    name = known.names.get(sql)
+    if name is None:
+        name = f"sreportal_{len(known.names)}"
+        with connection.wrap_database_errors:
             cursor.cursor.execute(f"PREPARE {name} ({', '.join(types)}) AS {sql}")
-        names[sql] = name
+        known.names[sql] = name
     cursor.execute(f"EXECUTE {name} ({', '.join(['%s'] * len(values))})", values)

@@ -17,13 +17,20 @@ def storable(value: Any) -> Any:
     Raises:
         RecursionError: It is nested too deeply.
     """
-    # Nearly all text is; whoever reads webhooks asks it of each word.
+    # Nearly all text is; whoever reads webhooks asks it of each word, so no call more than that.
     if type(value) is str and value.isascii() and "\0" not in value:
         return value
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode().replace("\0", _REPLACEMENT)
     if isinstance(value, dict):
-        return {storable(str(key)): storable(item) for key, item in value.items()}
+        return {
+            storable(str(key)): (
+                item
+                if type(item) is str and item.isascii() and "\0" not in item
+                else storable(item)
+            )
+            for key, item in value.items()
+        }
     if isinstance(value, list):
         return [storable(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):

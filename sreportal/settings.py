@@ -166,7 +166,9 @@ def _database() -> dict[str, object]:
         connect_timeout=5,
         keepalives_idle=10,
         options="-c statement_timeout=30000 -c lock_timeout=5000"
-        " -c idle_in_transaction_session_timeout=30000",
+        " -c idle_in_transaction_session_timeout=30000"
+        # Of what is prepared (`core.prepared`); not by SET, which a rollback takes back.
+        " -c plan_cache_mode=force_generic_plan",
     )
     return dict(config)
 

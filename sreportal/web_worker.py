@@ -2,20 +2,26 @@
 
 Gunicorn's own worker lets a thread wait for the rest of a request, and its main thread for whoever
 was answered to go away. As many senders as there are threads who stop halfway, by ill will or
-because their network went down, are then the end of service for everybody. Here the loop that waits
-for connections anyway also waits for requests, and for the ends of connections.
+because their network went down, are then the end of service for everybody. Here all connections are
+awaited together, by whichever threads have nothing to do: the one that something arrives for reads
+it, and answers if it is a request; the next event wakes the next thread. The main thread accepts,
+tells the arbiter that it lives, and gives up on whoever takes too long.
 """
 
 import re
+import select
 import selectors
 import socket
 import struct
+import threading
 import time
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.config import Config
+from gunicorn.errors import ConfigError
+from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
 __all__ = ["WholeRequestWorker"]
 
@@ -30,6 +36,8 @@ _TOO_LATE = b"408 Request Timeout"
 _CUT_SHORT = b"400 Bad Request"
 _LOOK_EVERY_S = 0.5
 _DRAIN_S = 0.1
+# An event goes to one thread, and none follows until the connection is awaited again.
+_ONCE = select.EPOLLIN | select.EPOLLONESHOT
 
 
 def is_whole(received: bytes) -> bool:
@@ -45,33 +53,45 @@ def is_whole(received: bytes) -> bool:
     return len(received) >= min(end + len(_END_OF_HEAD) + body, AHEAD)
 
 
+class _Line(socket.socket):
+    """A socket that sends the head of an answer together with the beginning of its body."""
+
+    _held = b""
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send, but keep a head until something follows it, or `flush`."""
+        if not self._held and data[:5] == b"HTTP/" and data[-4:] == _END_OF_HEAD:
+            self._held = data
+            return
+        whole, self._held = (self._held + data if self._held else data), b""
+        super().sendall(whole, flags)
+
+    def flush(self) -> None:
+        """Send what was kept."""
+        if self._held:
+            held, self._held = self._held, b""
+            super().sendall(held)
+
+
 class _Connection(TConn):
-    """A connection whose end is awaited aside.
+    """A connection, of which a request, the rest of one, or its end is awaited.
 
     Attributes:
-        give_up_at: Until when the loop waits for it (monotonic seconds).
+        number: Of its file, which another one may have once this is closed.
+        give_up_at: Until when (monotonic seconds).
         has_begun: Whether some of a request has arrived that is not answered yet.
+        is_leaving: Whether it was answered for the last time, and its end is awaited.
     """
 
-    def __init__(self, worker: "WholeRequestWorker", *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.worker = worker
+    sock: _Line
+
+    def __init__(self, cfg: Config, client: socket.socket, address: Any, server: Any) -> None:
+        line = _Line(fileno=client.detach())
+        super().__init__(cfg, line, address, server)
+        self.number = line.fileno()
         self.give_up_at = 0.0
         self.has_begun = False
-
-    def close(self, graceful: bool = False) -> None:
-        """Close at once, or where the last answer may still be on its way, when it has got there."""
-        if graceful:
-            self.worker.linger(self)
-        else:
-            super().close()
-
-
-def _due(connections: set[_Connection], now: float) -> set[_Connection]:
-    """Take out of these whoever was waited for long enough."""
-    due = {conn for conn in connections if conn.give_up_at <= now}
-    connections -= due
-    return due
+        self.is_leaving = False
 
 
 class WholeRequestWorker(ThreadWorker):
@@ -92,11 +112,47 @@ class WholeRequestWorker(ThreadWorker):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self._open: dict[int, _Connection] = {}
+        # Whoever takes a connection out of here has it for itself.
         self._awaited: set[_Connection] = set()
-        self._served: set[_Connection] = set()
-        self._lingering: set[_Connection] = set()
+        self._events: select.epoll
         self._next_look = 0.0
-        self._rubbish = bytearray(1024 * 1024)
+        self._rubbish = threading.local()
+
+    @classmethod
+    def check_config(cls, cfg: Config, log: Logger) -> None:  # noqa: ARG003 gunicorn's signature
+        """Gunicorn's hook: refuse what is not served."""
+        if cfg.is_ssl:
+            raise ConfigError("TLS ends in a proxy in front of the portal, not in its web workers.")
+
+    def run(self) -> None:
+        """Gunicorn's hook: serve until told to stop, then what was begun."""
+        self._events = select.epoll()
+        for number in range(self.cfg.threads):
+            threading.Thread(target=self._serve, name=f"web-{number}", daemon=True).start()
+        self.poller.register(
+            self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
+        )
+        while self.alive:
+            self.set_accept_enabled(len(self._open) < self.worker_connections)
+            self._attend()
+            if not self.is_parent_alive():
+                break
+        self.set_accept_enabled(False)
+        end = time.monotonic() + self.cfg.graceful_timeout
+        self._hurry(time.monotonic() + STOP_KEEPALIVE_LINGER)
+        while self._open and time.monotonic() < end:
+            self._attend()
+        for listener in self.sockets:
+            listener.close()
+
+    def _attend(self) -> None:
+        self.notify()
+        self.wait_for_and_dispatch_events(timeout=1.0 if self.alive else 0.05)
+        now = time.monotonic()
+        if now >= self._next_look or not self.alive:
+            self._next_look = now + _LOOK_EVERY_S
+            self._give_up(now)
 
     def accept(self, listener: Any) -> None:
         """Take a new connection."""
@@ -107,16 +163,43 @@ class WholeRequestWorker(ThreadWorker):
         patience = struct.pack("ll", int(self.silence_s), 0)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, patience)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
-        self.nr_conns += 1
-        conn = _Connection(self, self.cfg, client, address, listener.getsockname())
-        self.enqueue_req(conn)
-
-    def enqueue_req(self, conn: _Connection) -> None:
-        """Read what has arrived, without waiting; a whole request gets a thread."""
-        if self.cfg.is_ssl:
-            super().enqueue_req(conn)
-            return
+        conn = _Connection(self.cfg, client, address, listener.getsockname())
         conn.init()
+        conn.give_up_at = time.monotonic() + self.cfg.keepalive
+        self._open[conn.number] = conn
+        self._awaited.add(conn)
+        self._events.register(conn.number, _ONCE)
+
+    def _serve(self) -> None:
+        while True:
+            for number, _ in self._events.poll(maxevents=1):
+                conn = self._open.get(number)
+                if conn is None or not self._is_ours(conn):
+                    continue
+                try:
+                    self._go_on(conn)
+                except Exception:
+                    self.log.exception("A connection failed.")
+                    self._drop(conn)
+
+    def _is_ours(self, conn: _Connection) -> bool:
+        try:
+            self._awaited.remove(conn)
+        except KeyError:
+            return False
+        return True
+
+    def _await(self, conn: _Connection) -> None:
+        if not self.alive:
+            conn.give_up_at = min(conn.give_up_at, time.monotonic() + STOP_KEEPALIVE_LINGER)
+        self._awaited.add(conn)
+        self._events.modify(conn.number, _ONCE)
+
+    def _go_on(self, conn: _Connection) -> None:
+        """Do what can be done with what has arrived."""
+        if conn.is_leaving:
+            self._discard(conn)
+            return
         received = conn.parser.unreader.take_buffered()
         try:
             piece = conn.sock.recv(AHEAD, socket.MSG_DONTWAIT)
@@ -128,43 +211,42 @@ class WholeRequestWorker(ThreadWorker):
             return
         received += piece
         conn.parser.unreader.unread(received)
-        if is_whole(received):
-            self._serve(conn)
-        elif has_ended:
+        while received and is_whole(received):
+            if not self._answer(conn):
+                return
+            received = conn.parser.unreader.take_buffered()
+            conn.parser.unreader.unread(received)
+        if has_ended:
             self._refuse(conn, _CUT_SHORT if received else b"")
-        else:
-            self._await_more(conn, has_begun=bool(received))
+            return
+        self._set_limit(conn, has_begun=bool(received))
+        self._await(conn)
 
-    def _serve(self, conn: _Connection) -> None:
-        conn.has_begun = False
-        conn.give_up_at = time.monotonic() + self.whole_s
-        self._served.add(conn)
-        super().enqueue_req(conn)
-
-    def finish_request(self, conn: _Connection, fs: Any) -> None:
-        """Keep the connection, or close it."""
-        self._served.discard(conn)
-        super().finish_request(conn, fs)
-
-    def _await_more(self, conn: _Connection, *, has_begun: bool) -> None:
+    def _set_limit(self, conn: _Connection, *, has_begun: bool) -> None:
         if not has_begun:
             conn.give_up_at = time.monotonic() + self.cfg.keepalive
         elif not conn.has_begun:
-            conn.has_begun = True
             conn.give_up_at = time.monotonic() + self.request_s
-        self._awaited.add(conn)
-        self._watch(conn, self._more_arrived)
+        conn.has_begun = has_begun
 
-    def _more_arrived(self, conn: _Connection, client: socket.socket) -> None:
-        self.poller.unregister(client)
-        self._awaited.discard(conn)
-        self.enqueue_req(conn)
+    def _answer(self, conn: _Connection) -> bool:
+        """Answer a request; whether the connection is kept."""
+        conn.has_begun = False
+        conn.give_up_at = time.monotonic() + self.whole_s
+        is_kept = self.handle(conn)
+        try:
+            conn.sock.flush()
+        except OSError:
+            is_kept = False
+        if not is_kept:
+            self._linger(conn)
+        return bool(is_kept)
 
     def _drop(self, conn: _Connection) -> None:
-        self.nr_conns -= 1
+        self._open.pop(conn.number, None)
         conn.close()
 
-    def linger(self, conn: _Connection) -> None:
+    def _linger(self, conn: _Connection) -> None:
         """Say that nothing more is sent, and wait until the other side has closed too.
 
         To close before it has read the answer, with something of it still unread here, would throw
@@ -173,69 +255,59 @@ class WholeRequestWorker(ThreadWorker):
         try:
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:
-            conn.close()
+            self._drop(conn)
             return
-        self.nr_conns += 1
+        conn.is_leaving = True
         conn.give_up_at = time.monotonic() + self.linger_s
-        self._lingering.add(conn)
-        self._watch(conn, self._discard)
-        self._discard(conn, conn.sock)
+        self._discard(conn)
 
-    def _discard(self, conn: _Connection, client: socket.socket) -> None:
+    def _discard(self, conn: _Connection) -> None:
         try:
-            is_over = not client.recv_into(self._rubbish, 0, socket.MSG_DONTWAIT)
+            is_over = not conn.sock.recv(1024 * 1024, socket.MSG_DONTWAIT)
         except BlockingIOError:
-            return
+            is_over = False
         except OSError:
             is_over = True
         if is_over:
-            self.poller.unregister(client)
-            self._lingering.discard(conn)
             self._drop(conn)
+        else:
+            self._await(conn)
 
-    def _watch(self, conn: _Connection, act: Any) -> None:
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(act, conn))
-
-    def murder_pending(self) -> None:
+    def _give_up(self, now: float) -> None:
         """Give up on whoever was waited for long enough."""
-        super().murder_pending()
-        now = time.monotonic()
-        if now < self._next_look:
-            return
-        self._next_look = now + _LOOK_EVERY_S
-        for conn in _due(self._awaited, now):
-            self.poller.unregister(conn.sock)
-            self._refuse(conn, _TOO_LATE if conn.has_begun else b"")
-        for conn in _due(self._lingering, now):
-            self.poller.unregister(conn.sock)
-            self._drop(conn)
-        for conn in _due(self._served, now):
-            # The thread finds the end of what it reads; what it writes is not touched.
-            with suppress(OSError):
-                conn.sock.shutdown(socket.SHUT_RD)
+        for conn in [each for each in list(self._open.values()) if each.give_up_at <= now]:
+            if not self._is_ours(conn):
+                # The thread finds the end of what it reads; what it writes is not touched.
+                with suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RD)
+            elif conn.is_leaving:
+                self._drop(conn)
+            else:
+                self._refuse(conn, _TOO_LATE if conn.has_begun else b"")
 
     def _refuse(self, conn: _Connection, status: bytes) -> None:
         """Close a connection of which nothing more is expected, with an answer if anything came."""
-        self.nr_conns -= 1
         answer = b"HTTP/1.1 %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % status
         try:
             if status:
                 conn.sock.send(answer, socket.MSG_DONTWAIT)
         except OSError:
-            conn.close()
+            self._drop(conn)
+            return
+        if status:
+            self._linger(conn)
         else:
-            conn.close(graceful=bool(status))
+            self._drop(conn)
 
-    def _cap_keepalive(self, deadline: float) -> None:
+    def _hurry(self, deadline: float) -> None:
         """Wait no longer than this for anybody who is not being served: the worker stops."""
-        super()._cap_keepalive(deadline)
-        for conn in self._awaited | self._lingering:
+        for conn in list(self._awaited):
             conn.give_up_at = min(conn.give_up_at, deadline)
 
     def _keepalive_after(self, conn: _Connection, keepalive: bool) -> bool:
         """Whether the connection can be used again: nothing of the request is left on it.
 
-        What its sender is still sending is thrown away by the loop.
+        What its sender is still sending is thrown away by whoever awaits its end.
         """
         if not keepalive:
             return False

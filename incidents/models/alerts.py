@@ -1,6 +1,7 @@
 """Alerts: what a rule, a burn rate or a breaker says is wrong now."""
 
 import hashlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
@@ -42,6 +43,13 @@ class Alert(models.Model):
     class State(models.TextChoices):
         FIRING = "firing", "Firing"
         RESOLVED = "resolved", "Resolved"
+
+    # What most rows of a batch have in common (`core.bulk`).
+    ALIKE = (
+        "source", "integration_id", "service_id", "incident_id", "silenced_by_id", "severity", "state",
+        "runbook_url", "group_key", "pages", "count", "opened_at", "last_seen_at", "resolved_at",
+        "acknowledged_at", "acknowledged_by", "sender_at",
+    )  # fmt: skip
 
     incident = models.ForeignKey(
         "incidents.Incident",
@@ -156,6 +164,8 @@ def sender_of(integration: int) -> str:
     return f"integration:{integration}"
 
 
+# Of the alerts of a message one after the other is asked for.
+@lru_cache(maxsize=1024)
 def digest_of_group(sender: str, service: int | None, key: str) -> str:
     """Return the digest of a group; see `Alert.group_digest`."""
     return hashlib.sha256("\0".join((sender, str(service or ""), key)).encode()).hexdigest()
@@ -171,6 +181,9 @@ class AlertLogEntry(models.Model):
         UNACKNOWLEDGED = "unacknowledged", "Acknowledgement withdrawn"
         RESOLVED = "resolved", "Resolved"
         NOTE = "note", "Note"
+
+    # What most rows of a batch have in common (`core.bulk`).
+    ALIKE = ("event_id", "at", "kind", "actor", "text")
 
     alert = models.ForeignKey(
         Alert, on_delete=models.CASCADE, related_name="log", db_index=False, db_constraint=False

@@ -221,6 +221,9 @@ class TimelineEntry(models.Model):
         TIMER = "timer", "Timer"
         NOTE = "note", "Note"
 
+    # What most rows of a batch have in common (`core.bulk`).
+    ALIKE = ("incident_id", "at", "kind", "act", "actor")
+
     incident = models.ForeignKey(
         Incident,
         on_delete=models.CASCADE,

@@ -55,8 +55,9 @@ def place(
     silences = configuration.silences(now=now)
     groups: dict[str, list[Alert]] = {}
     for alert in loose:
-        alert.silenced_by = first_match(alert, silences) if silences else None
-        if alert.silenced_by is None:
+        if silences or alert.silenced_by_id is not None:
+            alert.silenced_by = first_match(alert, silences)
+        if alert.silenced_by_id is None:
             groups.setdefault(alert.group_digest, []).append(alert)
     for members in groups.values():
         members.sort(key=lambda alert: alert.severity)
@@ -164,7 +165,8 @@ def _open_ones(groups: Sequence[str]) -> dict[str, Incident]:
 def _join(incident: Incident, alerts: Iterable[Alert], inserts: Inserts, *, now: datetime) -> None:
     """Note that alerts belong to an incident that is open already."""
     for alert in alerts:
-        alert.incident = incident
+        alert.incident_id = incident.pk
+        alert._state.fields_cache["incident"] = incident
         text = f"Fires: {alert.title}"[:1000]
         timeline.add(
             inserts, incident, Kind.ALERT, "alert_fired", now=now, text=text, alert=alert.pk

@@ -169,10 +169,12 @@ def take_all(
 
 def _waves(signals: Sequence[AlertSignal]) -> list[list[int]]:
     """Return which signals can be done together: of a condition one at a time, all of one kind."""
+    identities = [_identity(signal) for signal in signals]
+    if signals and len(set(identities)) == len(signals) and all(each.firing for each in signals):
+        return [list(range(len(signals)))]
     seen: Counter[Identity] = Counter()
     waves: dict[tuple[int, bool], list[int]] = {}
-    for number, signal in enumerate(signals):
-        identity = _identity(signal)
+    for number, (signal, identity) in enumerate(zip(signals, identities, strict=True)):
         waves.setdefault((seen[identity], not signal.firing), []).append(number)
         seen[identity] += 1
     return [waves[key] for key in sorted(waves)]
@@ -199,27 +201,34 @@ def _fire_all(
 ) -> list[Alert | None]:
     """Open alerts, or keep the worst severity seen and the newest words of those that are open."""
     known = _open_alerts(signals) if outlook.has_open else {}
-    unknown = [signal for signal in signals if _identity(signal) not in known]
+    identities = [_identity(signal) for signal in signals]
+    unknown = [
+        signal
+        for identity, signal in zip(identities, signals, strict=True)
+        if identity not in known
+    ]
     ended = _last_ends(unknown) if outlook.has_ended else {}
-    fresh = [signal for signal in unknown if not _is_over(signal, ended)]
-    keys = outlook.reserve(Alert, len(fresh))
-    for pk, signal in zip(keys, fresh, strict=True):
-        known[_identity(signal)] = _new(pk, signal, now=now)
-        acts.add("alert.opened", known[_identity(signal)], signal.source)
-    opened = {alert.pk for alert in map(known.__getitem__, map(_identity, fresh))}
-    alerts = [known.get(_identity(signal)) for signal in signals]
-    for alert, signal in zip(alerts, signals, strict=True):
-        if alert is None:
-            continue
-        if alert.pk not in opened:
-            _renew(alert, signal, now=now)
-        if alert.pk in opened or signal.integration is not None:
-            kind = Kind.OPENED if alert.pk in opened else Kind.REPEATED
-            _log(inserts, alert, kind, signal, now=now)
+    fresh = [signal for signal in unknown if not _is_over(signal, ended)] if ended else unknown
+    opened = [
+        _new(pk, signal, now=now)
+        for pk, signal in zip(outlook.reserve(Alert, len(fresh)), fresh, strict=True)
+    ]
+    for alert, signal in zip(opened, fresh, strict=True):
+        acts.add("alert.opened", alert, signal.source)
+        _log(inserts, alert, Kind.OPENED, signal, now=now)
+    repeated = []
+    for identity, signal in zip(identities, signals, strict=True):
+        if (known_one := known.get(identity)) is not None:
+            _renew(known_one, signal, now=now)
+            if signal.integration is not None:
+                _log(inserts, known_one, Kind.REPEATED, signal, now=now)
+            repeated.append(known_one)
+    known |= zip(map(_identity, fresh), opened, strict=True)
+    alerts = [known.get(identity) for identity in identities]
     found = [alert for alert in alerts if alert is not None]
     grouping.place(found, acts, inserts, configuration, now=now, outlook=outlook)
-    inserts.add(*(alert for alert in found if alert.pk in opened))
-    if repeated := [alert for alert in found if alert.pk not in opened]:
+    inserts.add(*opened)
+    if repeated:
         inserts.write()
         update_rows(Alert, [_columns(alert, _RENEWED) for alert in repeated])
         grouping.worsen(repeated, acts, now=now)
@@ -274,7 +283,7 @@ def _unheard(
 
 def _identity(signal: AlertSignal) -> Identity:
     if signal.integration is not None:
-        return signal.integration.pk, "", signal.dedup_key
+        return signal.integration.id, "", signal.dedup_key
     return None, signal.source, signal.dedup_key
 
 

@@ -19,7 +19,7 @@ from django.db.backends.utils import CursorWrapper
 
 from catalog.models import Service
 from core import prepared
-from core.bulk import insert_together, select_values
+from core.bulk import Part, insert_together, select_values
 from sre.slo_sli import OTHER_ENDPOINT
 from telemetry.domain import deltas
 from telemetry.domain.deltas import Delta, FreshnessCount, RequestCount
@@ -203,9 +203,13 @@ def _add(delta: Delta, also: Pairs, *, version: int, now: datetime) -> None:
     dirty = [{**_of_minute(*pair), "version": version} for pair in sorted(touched | also)]
     insert_together(
         [
-            (CoveredMinute, covers, "DO NOTHING"),
-            (ServiceTelemetry, _seen(events, delta.covers), f"(service_id) DO UPDATE SET {_SEEN}"),
-            (DirtyMinute, dirty, _IS_DIRTY),
+            Part(CoveredMinute, covers, "DO NOTHING"),
+            Part(
+                ServiceTelemetry,
+                _seen(events, delta.covers),
+                f"(service_id) DO UPDATE SET {_SEEN}",
+            ),
+            Part(DirtyMinute, dirty, _IS_DIRTY),
         ]
     )
 

@@ -71,7 +71,10 @@ def _common(message: Mapping[str, Any]) -> _Common:
 
 
 def _texts(values: Any) -> dict[str, str]:
-    return {key: text(value) for key, value in mapping(values).items()}
+    return {
+        key: value.strip() if type(value) is str else text(value)
+        for key, value in mapping(values).items()
+    }
 
 
 def _read_alert(
