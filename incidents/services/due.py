@@ -39,13 +39,16 @@ class Queues:
         self.steps = firing.queue()
         self.deadlines = Queue(Deadline, "is_open", ("id", "incident_id", "kind", "claims"))
         self._claims_first = True
+        self._is_behind = False
 
     def fire_steps(self, *, now: datetime, limit: int = 2000) -> int:
         """Fire every escalation step that is due; returns how many were taken or claimed."""
-        if not self.steps.has_due(now=now):
+        # Where so many were due, there are more: asking whether would only take time.
+        if not self._is_behind and not self.steps.has_due(now=now):
             return 0
         taken = 0 if self._claims_first else self._fire_at_once(now=now, limit=limit)
-        if taken == limit:
+        self._is_behind = taken == limit
+        if self._is_behind:
             return taken
         suspects_only = not self._claims_first
         self._claims_first = False
