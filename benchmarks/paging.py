@@ -79,9 +79,9 @@ def prepare(due: int, later: int, waiting: int) -> None:
             snapshot_id, loop, position, state, started_at, due_at, look_at, claims, problem)
             SELECT i.id, 1, 'unacknowledged', 'Shop', 'shop', 0, 0, 'running', %s, i.due, i.due, 0, ''
             FROM (SELECT id, %s + CASE WHEN row_number() OVER (ORDER BY id) <= %s THEN interval '0'
-            WHEN row_number() OVER (ORDER BY id) <= %s THEN %s ELSE interval '1 day' END AS due
+            WHEN row_number() OVER (ORDER BY id) <= %s THEN %s::interval ELSE interval '1 day' END AS due
             FROM {Incident._meta.db_table}) i""",
-            [at, at, due, due + later, LATER],
+            [at, at, due, due + later, f"{LATER.total_seconds()} s"],
         )
         cursor.execute("VACUUM ANALYZE")
         # What was loaded is written now, and not while something is measured.

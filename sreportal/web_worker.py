@@ -63,8 +63,15 @@ class _Line(socket.socket):
         if not self._held and data[:5] == b"HTTP/" and data[-4:] == _END_OF_HEAD:
             self._held = data
             return
+        if len(data) > AHEAD:
+            self.flush()
         whole, self._held = (self._held + data if self._held else data), b""
         super().sendall(whole, flags)
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send a file, after what was kept."""
+        self.flush()
+        return super().sendfile(file, offset, count)
 
     def flush(self) -> None:
         """Send what was kept."""
@@ -178,7 +185,7 @@ class WholeRequestWorker(ThreadWorker):
                     continue
                 try:
                     self._go_on(conn)
-                except Exception:
+                except BaseException:
                     self.log.exception("A connection failed.")
                     self._drop(conn)
 

@@ -21,6 +21,7 @@ from tests.servers import free_port
 THREADS = 2
 # What a test waits for must come long before the worker's own patience ends.
 PATIENCE_S = 3.0
+FILE_SIZE = 300_000
 APPLICATION = f"""
     from sreportal import web_worker
 
@@ -32,6 +33,17 @@ APPLICATION = f"""
 
     def application(environ, start_response):
         path, stream = environ["PATH_INFO"], environ["wsgi.input"]
+        if path == "/file":
+            start_response("200 OK", [("Content-Length", str({FILE_SIZE}))])
+            return environ["wsgi.file_wrapper"](open("file", "rb"))
+        if path == "/pieces":
+            start_response("200 OK", [])
+            return iter([b"a" * 10, b"b" * 100_000, b"c"])
+        if path == "/nothing":
+            start_response("204 No Content", [])
+            return []
+        if path == "/exits":
+            raise SystemExit(3)
         try:
             answer = b"" if path == "/refuses" else str(len(stream.read())).encode()
         except OSError:
@@ -46,6 +58,7 @@ APPLICATION = f"""
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """One worker of two threads; its application reads bodies, or refuses them unread."""
     folder = tmp_path_factory.mktemp("application")
+    (folder / "file").write_bytes(FILE_SIZE * b"f")
     (folder / "answering.py").write_text(textwrap.dedent(APPLICATION))
     number = free_port()
     process = subprocess.Popen(
@@ -183,6 +196,32 @@ def test_who_waits_to_be_asked_for_the_body_is_asked(port: int) -> None:
         assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue")
         connection.sendall(b"12345")
         assert heard(connection, b"\r\n\r\n5")
+
+
+ANSWERS = {
+    "/file": (200, FILE_SIZE * b"f"),
+    "/pieces": (200, b"a" * 10 + b"b" * 100_000 + b"c"),
+    "/nothing": (204, b""),
+}
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+def test_answers_of_all_kinds_come_whole_and_in_order(port: int, path: str) -> None:
+    """Head and body of a file, of pieces, of nothing, one after the other on one connection."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    for _ in range(3):
+        client.request("GET", path)
+        answer = client.getresponse()
+        assert (answer.status, answer.read()) == ANSWERS[path]
+    client.close()
+
+
+def test_what_ends_a_thread_of_others_ends_none_here(port: int) -> None:
+    """An application that asks for the end of its process has its connection closed."""
+    for _ in range(3 * THREADS):
+        with began(port, "GET /exits HTTP/1.1\r\nHost: a\r\n\r\n") as connection:
+            heard(connection, b"never")
+    assert ask(port) == (200, b"0")
 
 
 def test_chunks_are_read(port: int) -> None:
