@@ -342,9 +342,18 @@ def document_as_table(vendor: str, model: type[Model], columns: tuple[tuple[str,
     if vendor == "sqlite":
         values = ", ".join(f"json_extract(value, '$.{n}') AS {quoted(n)}" for n, _ in columns)
         return f"(SELECT key AS nr, {values} FROM json_each(%s)) AS given"  # noqa: S608 names of our columns
-    types = types_of(model)
-    defined = ", ".join(f"{quoted(name)} {types[column]}" for name, column in columns)
-    return f"json_to_recordset(%s::json) AS given ({defined})"
+    types, binary = types_of(model), set(_binary(model))
+    defined = ", ".join(
+        f"{quoted(name)} {'text' if column in binary else types[column]}"
+        for name, column in columns
+    )
+    if binary.isdisjoint(column for _, column in columns):
+        return f"json_to_recordset(%s::json) AS given ({defined})"
+    values = ", ".join(
+        f"decode({quoted(name)}, 'base64') AS {quoted(name)}" if column in binary else quoted(name)
+        for name, column in columns
+    )
+    return f"(SELECT {values} FROM json_to_recordset(%s::json) AS coded ({defined})) AS given"  # noqa: S608 names of our columns
 
 
 @lru_cache(maxsize=128)
@@ -367,15 +376,8 @@ def json_of(model: type[Model], rows: Sequence[Row]) -> str:
             return known[value]
 
         return json.dumps(rows, default=plain, separators=(",", ":"), allow_nan=False)
-    for column in _binary(model):
-        if column in rows[0]:
-            rows = [{**row, column: _as_hex(row[column])} for row in rows]
-    # A fifteenth of the price, and it writes instants and UUIDs as PostgreSQL reads them.
+    # A fifteenth of the price. It writes instants and UUIDs as PostgreSQL reads them, bytes as base64.
     return msgspec.json.encode(rows, enc_hook=_plainer).decode()
-
-
-def _as_hex(value: bytes | None) -> str | None:
-    return None if value is None else f"\\x{value.hex()}"
 
 
 def _plainer(value: object) -> object:

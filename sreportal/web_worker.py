@@ -124,7 +124,6 @@ class WholeRequestWorker(ThreadWorker):
         self._awaited: set[_Connection] = set()
         self._events: select.epoll
         self._next_look = 0.0
-        self._rubbish = threading.local()
 
     @classmethod
     def check_config(cls, cfg: Config, log: Logger) -> None:  # noqa: ARG003 gunicorn's signature
@@ -200,7 +199,9 @@ class WholeRequestWorker(ThreadWorker):
         if not self.alive:
             conn.give_up_at = min(conn.give_up_at, time.monotonic() + STOP_KEEPALIVE_LINGER)
         self._awaited.add(conn)
-        self._events.modify(conn.number, _ONCE)
+        # Unless the main thread gave up on it meanwhile.
+        with suppress(OSError):
+            self._events.modify(conn.number, _ONCE)
 
     def _go_on(self, conn: _Connection) -> None:
         """Do what can be done with what has arrived."""
@@ -250,7 +251,9 @@ class WholeRequestWorker(ThreadWorker):
         return bool(is_kept)
 
     def _drop(self, conn: _Connection) -> None:
-        self._open.pop(conn.number, None)
+        # Its number may be another's already.
+        if self._open.get(conn.number) is conn:
+            del self._open[conn.number]
         conn.close()
 
     def _linger(self, conn: _Connection) -> None:
