@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 
 from core.errors import InvalidInput, TooLarge, UnsupportedMedia
+from core.gzipped import NotGzip, TooManyBytes, gunzip
 from core.request_body import read_whole
-from telemetry.domain.encodings import NotGzip, TooManyBytes, gunzip
 
 MAX_BYTES = 10 * 1024 * 1024
 JSON_TYPE = "application/json"

@@ -1,6 +1,7 @@
 """Webhooks of other systems: stored before they are thanked, answered as their own product would."""
 
 import base64
+import gzip
 import hashlib
 import hmac
 import json
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
+from django.http import HttpResponse
 from django.test import Client
 
 from core import clock
@@ -144,6 +146,46 @@ def test_too_large_and_wrong_method() -> None:
     fits = json.dumps({"title": "x" * (512 * 1024 - 20)}).encode()
     assert post(path, fits).status_code == 200
     assert len(Alert.objects.get().title) == 300
+
+
+def packed(path: str, body: bytes, encoding: str = "gzip", **headers: str) -> HttpResponse:
+    """Send what was packed for the way."""
+    return Client().post(
+        path, body, "application/json", headers={"Content-Encoding": encoding, **headers}
+    )
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP"])
+def test_bodies_that_were_packed_for_the_way_are_unpacked(encoding: str) -> None:
+    _integration, key = integration_of("alertmanager")
+    plain = json.dumps(bodies.ALERTMANAGER).encode()
+    answer = packed(f"/integrations/v1/alertmanager/{key}/", gzip.compress(plain), encoding)
+    assert (answer.status_code, json.loads(answer.content)["accepted"]) == (200, 1)
+    assert bytes(InboundEvent.objects.get().body) == plain
+
+
+def test_packed_bodies_reach_the_other_addresses() -> None:
+    _integration, key = integration_of("pagerduty")
+    event = {
+        "routing_key": key, "event_action": "trigger",
+        "payload": {"summary": "s", "source": "s", "severity": "critical"},
+    }  # fmt: skip
+    assert packed("/v2/enqueue", gzip.compress(json.dumps(event).encode())).status_code == 202
+    _integration, key = integration_of("opsgenie")
+    said = gzip.compress(b'{"message": "m"}')
+    assert packed("/v2/alerts", said, Authorization=f"GenieKey {key}").status_code == 202
+    assert Alert.objects.count() == 2
+
+
+def test_what_does_not_unpack_is_kept_and_what_unpacks_to_too_much_is_refused() -> None:
+    _integration, key = integration_of("alertmanager")
+    path = f"/integrations/v1/alertmanager/{key}/"
+    cut = gzip.compress(json.dumps(bodies.ALERTMANAGER).encode())[:-9]
+    assert packed(path, cut).status_code == 400
+    event = InboundEvent.objects.get()
+    assert (event.state, bytes(event.body)) == ("unparsed", cut)
+    assert packed(path, gzip.compress(b" " * 600_000)).status_code == 413
+    assert InboundEvent.objects.count() == 1
 
 
 def test_a_database_that_does_not_answer_is_503(monkeypatch: pytest.MonkeyPatch) -> None:

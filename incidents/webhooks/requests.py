@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import public
 from core.errors import TooLarge
+from core.gzipped import NotGzip, TooManyBytes, gunzip
 from core.request_body import read_whole
 from incidents.services.receiving import IntegrationChanged, RawRequest
 
@@ -70,19 +71,32 @@ def _again_if_changed(
 
 
 def raw_request(request: HttpRequest) -> RawRequest:
-    """Return what was sent; again the same, although a body can be read only once.
+    """Return what was sent, unpacked; again the same, although a body can be read only once.
 
     Raises:
-        TooLarge: More than `MAX_BYTES`.
+        TooLarge: More than `MAX_BYTES`, as sent or unpacked.
         InvalidInput: It is shorter than it says, or ended before it was complete.
     """
     kept: RawRequest | None = getattr(request, _RAW, None)
     if kept is None:
         kept = RawRequest(
             address=_KEY_IN_PATH.sub(r"\g<before>…", request.path),
-            body=read_whole(request, MAX_BYTES),
+            body=_unpacked(request, read_whole(request, MAX_BYTES)),
             content_type=request.headers.get("Content-Type", ""),
             headers={name.lower(): value for name, value in request.headers.items()},
         )
         setattr(request, _RAW, kept)
     return kept
+
+
+def _unpacked(request: HttpRequest, body: bytes) -> bytes:
+    """Return a body as it was before it was packed for the way, or as it came where it was not."""
+    if request.headers.get("Content-Encoding", "").strip().lower() not in {"gzip", "x-gzip"}:
+        return body
+    try:
+        return gunzip(body, limit=MAX_BYTES)
+    except NotGzip:
+        # Unreadable, and kept as such.
+        return body
+    except TooManyBytes as error:
+        raise TooLarge(str(error), field="body") from error
