@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
-from django.http import HttpResponse
 from django.test import Client
 
 from core import clock
@@ -148,7 +147,7 @@ def test_too_large_and_wrong_method() -> None:
     assert len(Alert.objects.get().title) == 300
 
 
-def packed(path: str, body: bytes, encoding: str = "gzip", **headers: str) -> HttpResponse:
+def packed(path: str, body: bytes, encoding: str = "gzip", **headers: str) -> Any:
     """Send what was packed for the way."""
     return Client().post(
         path, body, "application/json", headers={"Content-Encoding": encoding, **headers}
