@@ -36,6 +36,8 @@ _TOO_LATE = b"408 Request Timeout"
 _CUT_SHORT = b"400 Bad Request"
 _LOOK_EVERY_S = 0.5
 _DRAIN_S = 0.1
+# Of connections in hand, each lets a process wait so long before it takes another; more than a few count as a few.
+_EACH_WAITS_S, _CROWD = 0.0003, 5
 # An event goes to one thread, and none follows until the connection is awaited again.
 _ONCE = select.EPOLLIN | select.EPOLLONESHOT
 
@@ -161,7 +163,8 @@ class WholeRequestWorker(ThreadWorker):
             self._give_up(now)
 
     def accept(self, listener: Any) -> None:
-        """Take a new connection."""
+        """Take a new connection, the later the more there are: whichever process has fewer is first."""
+        time.sleep(min(len(self._open), _CROWD) * _EACH_WAITS_S)
         try:
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):

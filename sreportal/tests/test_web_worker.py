@@ -9,8 +9,10 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +25,8 @@ THREADS = 2
 PATIENCE_S = 3.0
 FILE_SIZE = 300_000
 APPLICATION = f"""
+    import io, os
+
     from sreportal import web_worker
 
     class Impatient(web_worker.WholeRequestWorker):
@@ -39,6 +43,8 @@ APPLICATION = f"""
         if path == "/pieces":
             start_response("200 OK", [])
             return iter([b"a" * 10, b"b" * 100_000, b"c"])
+        if path == "/who":
+            stream = io.BytesIO(os.getpid() * b"x")
         if path == "/nothing":
             start_response("204 No Content", [])
             return []
@@ -57,7 +63,13 @@ APPLICATION = f"""
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """One worker of two threads; its application reads bodies, or refuses them unread."""
-    folder = tmp_path_factory.mktemp("application")
+    with serving(tmp_path_factory.mktemp("application"), workers=1) as number:
+        yield number
+
+
+@contextmanager
+def serving(folder: Path, *, workers: int) -> Iterator[int]:
+    """Serve the application until the end of the block, which it must reach in good order."""
     (folder / "file").write_bytes(FILE_SIZE * b"f")
     (folder / "answering.py").write_text(textwrap.dedent(APPLICATION))
     number = free_port()
@@ -65,6 +77,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         [
             *(sys.executable, "-m", "gunicorn", "answering:application"),
             *("--worker-class", "answering.Impatient", "--threads", str(THREADS)),
+            *("--workers", str(workers)),
             *("--bind", f"127.0.0.1:{number}", "--log-level", "warning", "--keep-alive", "2"),
         ],
         cwd=folder,
@@ -222,6 +235,24 @@ def test_what_ends_a_thread_of_others_ends_none_here(port: int) -> None:
         with began(port, "GET /exits HTTP/1.1\r\nHost: a\r\n\r\n") as connection:
             heard(connection, b"never")
     assert ask(port) == (200, b"0")
+
+
+def met(port: int) -> list[int]:
+    """Let eight senders come and stay; returns how many of them each process got, the most first."""
+    with ExitStack() as stack:
+        senders = [stack.enter_context(began(port, "")) for _ in range(8)]
+        for sender in senders:
+            sender.sendall(b"GET /who HTTP/1.1\r\nHost: a\r\n\r\n")
+        said = Counter(sender.recv(100_000).rsplit(b"\r\n", 1)[-1] for sender in senders)
+    return sorted(said.values(), reverse=True)
+
+
+def test_workers_share_who_comes(tmp_path: Path) -> None:
+    """Once both are there, hardly ever more than six of eight senders meet the same process."""
+    with serving(tmp_path, workers=2) as number:
+        wait_until(lambda: len(met(number)) == 2)
+        most = sorted(met(number)[0] for _ in range(15))
+    assert most[10] <= 6, most
 
 
 def test_chunks_are_read(port: int) -> None:
