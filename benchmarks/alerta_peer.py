@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.alert_senders import request  # noqa: E402
+from benchmarks.ingest import await_port  # noqa: E402
 
 __all__ = ["KEY", "alert", "installed", "serving", "store", "webhook"]
 
@@ -59,6 +60,7 @@ def serving(database_url: str, port: int, log: Path) -> Iterator[None]:
     with log.open("wb") as out:
         process = subprocess.Popen(gunicorn, env=env, stdout=out, stderr=out)
         try:
+            await_port(port, process)
             yield
         finally:
             process.terminate()
