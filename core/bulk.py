@@ -74,7 +74,7 @@ def insert_together(parts: Iterable[Part]) -> None:
     if not written:
         return
     if connection.vendor == "postgresql":
-        sql = _insertions(tuple((each.model, each.columns, each.told) for each in written))
+        sql = _insertions(tuple((each.model, each.columns, each.on_conflict) for each in written))
         documents = [document for each in written for document in each.documents]
         with connection.cursor() as cursor:
             prepared.execute(cursor, sql, ["json"] * len(documents), documents)
@@ -97,12 +97,12 @@ class _Written(NamedTuple):
 
     model: type[Model]
     columns: _Columns
-    told: str
+    on_conflict: str
     documents: list[str]
 
 
 def _written(part: Part) -> _Written:
-    model, rows, told, columns = part
+    model, rows, on_conflict, columns = part
     names = columns or tuple(rows[0])
     alike = tuple(name for name in getattr(model, "ALIKE", ()) if name in names)
     if len(alike) > 1 and len(rows) >= _MANY and connection.vendor == "postgresql":
@@ -119,10 +119,10 @@ def _written(part: Part) -> _Written:
                 for values, kind in kinds.items()
             ]
             documents = [json_of(model, listed), json_of(model, shared)]
-            return _Written(model, _Columns(own, alike), told, documents)
+            return _Written(model, _Columns(own, alike), on_conflict, documents)
     if columns is not None:
         rows = [{name: row[name] for name in columns} for row in rows]
-    return _Written(model, _Columns(names), told, [json_of(model, rows)])
+    return _Written(model, _Columns(names), on_conflict, [json_of(model, rows)])
 
 
 def select_rows(
@@ -285,15 +285,10 @@ def _insertion(vendor: str, model: type[Model], columns: _Columns, *, on_conflic
     conflict = f" WHERE true ON CONFLICT {on_conflict}" if on_conflict else ""
     names = ", ".join(map(quoted, (*columns.own, *columns.alike)))
     if columns.alike:
-        return (
-            f"INSERT INTO {table_of(model)} ({names}) SELECT {names}"  # noqa: S608 names of our columns
-            f" FROM {_rows_and_kinds(model, columns)}{conflict}"
-        )
-    document = document_as_table(vendor, model, tuple((name, name) for name in columns.own))
-    return (
-        f"INSERT INTO {table_of(model)} ({names}) SELECT {names}"  # noqa: S608 names of our columns
-        f" FROM {document}{conflict}"
-    )
+        rows = _rows_and_kinds(model, columns)
+    else:
+        rows = document_as_table(vendor, model, tuple((name, name) for name in columns.own))
+    return f"INSERT INTO {table_of(model)} ({names}) SELECT {names} FROM {rows}{conflict}"  # noqa: S608 names of our columns
 
 
 def _rows_and_kinds(model: type[Model], columns: _Columns) -> str:

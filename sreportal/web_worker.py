@@ -183,7 +183,7 @@ class WholeRequestWorker(ThreadWorker):
         while True:
             for number, _ in self._events.poll(maxevents=1):
                 conn = self._open.get(number)
-                if conn is None or not self._is_ours(conn):
+                if conn is None or not self._take(conn):
                     continue
                 try:
                     self._go_on(conn)
@@ -191,7 +191,8 @@ class WholeRequestWorker(ThreadWorker):
                     self.log.exception("A connection failed.")
                     self._drop(conn)
 
-    def _is_ours(self, conn: _Connection) -> bool:
+    def _take(self, conn: _Connection) -> bool:
+        """Take a connection for oneself; whether nobody else had."""
         try:
             self._awaited.remove(conn)
         except KeyError:
@@ -289,7 +290,7 @@ class WholeRequestWorker(ThreadWorker):
     def _give_up(self, now: float) -> None:
         """Give up on whoever was waited for long enough."""
         for conn in [each for each in list(self._open.values()) if each.give_up_at <= now]:
-            if not self._is_ours(conn):
+            if not self._take(conn):
                 # The thread finds the end of what it reads; what it writes is not touched.
                 with suppress(OSError):
                     conn.sock.shutdown(socket.SHUT_RD)

@@ -165,8 +165,7 @@ def _open_ones(groups: Sequence[str]) -> dict[str, Incident]:
 def _join(incident: Incident, alerts: Iterable[Alert], inserts: Inserts, *, now: datetime) -> None:
     """Note that alerts belong to an incident that is open already."""
     for alert in alerts:
-        alert.incident_id = incident.pk
-        alert._state.fields_cache["incident"] = incident
+        alert.incident = incident
         text = f"Fires: {alert.title}"[:1000]
         timeline.add(
             inserts, incident, Kind.ALERT, "alert_fired", now=now, text=text, alert=alert.pk

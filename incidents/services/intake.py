@@ -169,12 +169,10 @@ def take_all(
 
 def _waves(signals: Sequence[AlertSignal]) -> list[list[int]]:
     """Return which signals can be done together: of a condition one at a time, all of one kind."""
-    identities = [_identity(signal) for signal in signals]
-    if signals and len(set(identities)) == len(signals) and all(each.firing for each in signals):
-        return [list(range(len(signals)))]
     seen: Counter[Identity] = Counter()
     waves: dict[tuple[int, bool], list[int]] = {}
-    for number, (signal, identity) in enumerate(zip(signals, identities, strict=True)):
+    for number, signal in enumerate(signals):
+        identity = _identity(signal)
         waves.setdefault((seen[identity], not signal.firing), []).append(number)
         seen[identity] += 1
     return [waves[key] for key in sorted(waves)]
@@ -208,7 +206,7 @@ def _fire_all(
         if identity not in known
     ]
     ended = _last_ends(unknown) if outlook.has_ended else {}
-    fresh = [signal for signal in unknown if not _is_over(signal, ended)] if ended else unknown
+    fresh = [signal for signal in unknown if not _is_over(signal, ended)]
     opened = [
         _new(pk, signal, now=now)
         for pk, signal in zip(outlook.reserve(Alert, len(fresh)), fresh, strict=True)
@@ -218,11 +216,11 @@ def _fire_all(
         _log(inserts, alert, Kind.OPENED, signal, now=now)
     repeated = []
     for identity, signal in zip(identities, signals, strict=True):
-        if (known_one := known.get(identity)) is not None:
-            _renew(known_one, signal, now=now)
+        if (stored := known.get(identity)) is not None:
+            _renew(stored, signal, now=now)
             if signal.integration is not None:
-                _log(inserts, known_one, Kind.REPEATED, signal, now=now)
-            repeated.append(known_one)
+                _log(inserts, stored, Kind.REPEATED, signal, now=now)
+            repeated.append(stored)
     known |= zip(map(_identity, fresh), opened, strict=True)
     alerts = [known.get(identity) for identity in identities]
     found = [alert for alert in alerts if alert is not None]
