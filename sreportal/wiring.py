@@ -5,6 +5,7 @@ from functools import partial
 from django.core.checks import Tags, register
 
 from core import bootstrap, demo, process
+from incidents.services.receiving import take_on_one_connection
 from oncall.services.defaults import create_default_policy
 from slo.services.defaults import ensure_defaults
 from sreportal import checks, reporting
@@ -20,5 +21,6 @@ def connect() -> None:
     bootstrap.register(ensure_defaults)
     bootstrap.register(create_default_policy)
     process.on_web_start(reporting.start)
+    process.on_web_start(take_on_one_connection)
     demo_faults.is_enabled = demo.is_on
     demo.on_removal(partial(delete_persons_of_domain, demo.EMAIL_DOMAIN))

@@ -16,6 +16,7 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 from core import audit
 from core.combining import Combiner
 from core.inserts import Inserts, made
+from core.shared_connection import SharedConnection
 from incidents.domain.events import Act, AlertEvent, Reading
 from incidents.domain.payloads import Unreadable, clean
 from incidents.models import (
@@ -32,7 +33,7 @@ from incidents.services.acts import Acts
 from incidents.services.alert_actions import act_on
 from incidents.services.intake import AlertSignal
 
-__all__ = ["IntegrationChanged", "RawRequest", "Taken", "settle", "take"]
+__all__ = ["IntegrationChanged", "RawRequest", "Taken", "settle", "take", "take_on_one_connection"]
 
 log = structlog.get_logger(__name__)
 _KEPT = ("content-type", "user-agent", "sentry-hook-resource", "sentry-hook-timestamp",
@@ -43,6 +44,7 @@ _CONDITIONS = frozenset({Act.TRIGGER, Act.RESOLVE})
 # What a database or our own code says of one element that cannot be kept.
 _REFUSALS = (DataError, IntegrityError, ValueError, TypeError)
 _MOST_AT_ONCE = 64
+_connection = SharedConnection()
 
 
 class IntegrationChanged(Exception):
@@ -139,6 +141,12 @@ def take(
     return _together.do(_Request(integration, raw, reading, error, now, revision))
 
 
+def take_on_one_connection() -> None:
+    """Have the threads of this process take requests on a connection that they share (ADR 0022)."""
+    _connection.open()
+
+
+@_connection.in_place()
 def _take_all(requests: Sequence[_Request]) -> Sequence[Taken | BaseException]:
     try:
         return _take_at_once(requests)

@@ -247,3 +247,40 @@ def test_what_changes_elsewhere_costs_no_request_a_second_look() -> None:
     (changed,) = receiving._take_all([request])
     assert isinstance(changed, receiving.IntegrationChanged)
     assert InboundEvent.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_threads_of_a_web_process_share_a_connection_and_lose_nothing_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whose transaction begins on a connection that the server has ended, has it on the next."""
+    _integration, key = integration_of("generic")
+    monkeypatch.setattr(receiving._connection, "_is_open", True)
+    served: list[int] = []
+    store = receiving._store
+
+    def noted(*args: Any) -> Any:
+        served.append(connection.connection.get_backend_pid())
+        return store(*args)
+
+    monkeypatch.setattr(receiving, "_store", noted)
+
+    def send(number: int) -> int:
+        try:
+            body = {"title": f"t{number}", "dedup_key": f"k{number}"}
+            return int(post(f"/integrations/v1/generic/{key}/", body).status_code)
+        finally:
+            connection.close()
+
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            assert set(threads.map(send, range(40))) == {200}
+            assert len(set(served)) == 1
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(%s, 5000)", served[:1])
+            assert set(threads.map(send, range(40, 80))) == {200}
+        assert len(set(served)) == 2
+    finally:
+        with receiving._connection.in_place():
+            connection.close()
+    assert InboundEvent.objects.count() == Alert.objects.count() == Incident.objects.count() == 80
