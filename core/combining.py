@@ -15,7 +15,7 @@ from typing import Generic, TypeVar, cast
 __all__ = ["Combiner"]
 
 # Longer than answers take to be sent and the next questions to come where all of it shares a core.
-PATIENCE_S = 0.008
+PATIENCE_S = 0.005
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
