@@ -238,7 +238,7 @@ def _page(
         "clocks": clocks(incident, now=now),
         "next_call": next_call(incident) if is_open else None,
         "answers": answers_of(incident),
-        "alerts": incident.alerts.order_by("-opened_at")[:50],
+        "alerts": incident.alerts.select_related("integration").order_by("-opened_at")[:50],
         "pages": incident.pages.select_related("person").order_by("-created_at", "-pk")[:100],
         "timeline": incident.timeline.order_by("-at", "-pk")[:200],
         "forms": {**_forms(request, incident), **(wrong or {})},

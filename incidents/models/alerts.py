@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from catalog.models import Service, of_known_services
+from incidents.domain.details import Detail, details_of
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -147,6 +148,11 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.severity} {self.title}"
+
+    @property
+    def details(self) -> list[Detail]:
+        """What it says besides its title and words, a line each."""
+        return details_of(self.labels, self.facts)
 
     @property
     def group_digest(self) -> str:

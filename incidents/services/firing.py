@@ -345,15 +345,14 @@ class _Batch:
 
     def _looked_up(self, step: Step, targets: Sequence[Mapping[str, Any]]) -> _Call:
         called = called_by(targets, self._now)
-        missing, reached = list(called.missing), bool(called.channels)
+        people = [(each, *self._ways.of_person(each, step.urgency)) for each in called.people]
         ways = [self._ways.of_channel(channel) for channel in called.channels]
-        for person in called.people:
-            own, is_reachable = self._ways.of_person(person, step.urgency)
-            ways += own
-            reached = reached or is_reachable
-            if not is_reachable:
-                missing.append(f"{person} has no verified way to be reached.")
-        whom = ", ".join(map(str, (*called.people, *called.channels))) or "nobody"
+        ways += [way for _, own, _ in people for way in own]
+        mute = [person for person, _, is_reachable in people if not is_reachable]
+        missing = [*called.missing, *(f"{one} has no verified way to be reached." for one in mute)]
+        reached = bool(called.channels) or len(mute) < len(people)
+        named = [person for person, own, is_reachable in people if own or is_reachable]
+        whom = ", ".join(map(str, (*named, *called.channels))) or "nobody"
         text = " ".join([f"L{step.level}: {whom}.", *missing])
         return _Call(tuple(ways), text, tuple(missing), reached)
 

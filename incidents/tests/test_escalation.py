@@ -119,6 +119,16 @@ def test_without_any_way_the_accounts_address_is_tried_and_the_next_level_called
     ]  # fmt: skip
 
 
+def test_whoever_cannot_be_reached_is_not_said_to_be_called(portal: Portal) -> None:
+    alice = portal.people["alice"]
+    alice.contact_methods.update(verified_at=None)
+    User.objects.filter(pk=alice.pk).update(email="")
+    incident = portal.open_incident(severity="P0")
+    assert portal.paged() == [(0, "bob")]
+    said = incident.timeline.filter(act="call").order_by("pk").values_list("text", flat=True)
+    assert list(said[:2]) == ["L1: nobody. alice has no verified way to be reached.", "L2: bob."]
+
+
 def test_when_everything_fails_the_fallback_contact_is_called(portal: Portal) -> None:
     """No target anywhere: the fallback contact is called at once, and the incident says why."""
     LevelTarget.objects.all().delete()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from incidents.domain.details import runbook_in
 from incidents.domain.events import Act, AlertEvent, Reading
 from incidents.domain.formats.context import Context
 from incidents.domain.payloads import Unreadable, instant, mapping, text
@@ -92,6 +93,7 @@ def _created(body: Mapping[str, Any], key: str, priority: str, context: Context)
         severity=severity,
         pages=pages,
         detail=text(body.get("description"), _LIMITS["description"]),
+        runbook_url=runbook_in(body.get("details")),
         labels=labels,
         actor=text(body.get("user"), 100),
         facts={

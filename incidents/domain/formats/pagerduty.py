@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from incidents.domain.details import runbook_in
 from incidents.domain.events import Act, AlertEvent, ChangeReport, Reading
 from incidents.domain.formats.context import Context
 from incidents.domain.payloads import Unreadable, instant, mapping, text, web_address
@@ -81,6 +82,7 @@ def _event(event: Mapping[str, Any], act: Act, key: str, context: Context) -> Al
         pages=pages,
         detail=text(details) if isinstance(details, str) else "",
         url=web_address(event.get("client_url")) or web_address(first),
+        runbook_url=runbook_in(links, details),
         labels=labels,
         facts=facts,
     )
@@ -160,6 +162,7 @@ def read_v1(payload: Any, context: Context, *, fresh_key: str) -> Reading:
         severity=severity,
         pages=pages,
         url=web_address(event.get("client_url")),
+        runbook_url=runbook_in(details),
         facts={name: event[name] for name in ("details", "client", "contexts") if event.get(name)},
     )
     return Reading((found,))
