@@ -151,8 +151,9 @@ class Alert(models.Model):
 
     @property
     def details(self) -> list[Detail]:
-        """What it says besides its title and words, a line each."""
-        return details_of(self.labels, self.facts)
+        """What it says besides its title, its words and its runbook, a line each."""
+        said = {self.title, self.detail, self.runbook_url}
+        return [line for line in details_of(self.labels, self.facts) if line.text not in said]
 
     @property
     def group_digest(self) -> str:
