@@ -118,7 +118,8 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
 
 def _read_alerts(pages: Iterable[Page]) -> None:
     """Read what messages name of alerts, so that senders need no database."""
-    named = Alert.objects.order_by("pk").only("incident", "dedup_key", "title", "severity", "state")
+    told = ("incident", "dedup_key", "title", "severity", "state", "runbook_url")
+    named = Alert.objects.order_by("pk").only(*told)
     incidents = [page.incident for page in pages]
     prefetch_related_objects(incidents, Prefetch("alerts", named[:NAMED_ALERTS], "named_alerts"))
 

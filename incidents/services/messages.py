@@ -100,16 +100,27 @@ def _asks(page: Page) -> str:
 def _text(incident: Incident) -> str:
     service = f"Service: {incident.service}" if incident.service else ""
     opened = f"Opened: {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
-    runbook = incident.service.runbook_url if incident.service else ""
+    runbook = _runbook(incident)
     lines = (service, opened, incident.summary[:2000], f"Runbook: {runbook}" if runbook else "")
     return "\n".join(line for line in lines if line)
 
 
+def _runbook(incident: Incident) -> str:
+    """Return what to do: as the worst of its alerts says, else as its service does."""
+    worst = sorted(_named(incident), key=lambda alert: alert.severity)
+    own = incident.service.runbook_url if incident.service else ""
+    return next((alert.runbook_url for alert in worst if alert.runbook_url), own)
+
+
 def _alerts(incident: Incident) -> list[dict[str, Any]]:
-    names = ("dedup_key", "title", "severity", "state")
+    names = ("dedup_key", "title", "severity", "state", "runbook_url")
+    return [{name: getattr(alert, name) for name in names} for alert in _named(incident)]
+
+
+def _named(incident: Incident) -> list[Alert]:
     # Read when the page was claimed: whoever sends has no database.
     alerts: list[Alert] = getattr(incident, "named_alerts", [])
-    return [{name: getattr(alert, name) for name in names} for alert in alerts]
+    return alerts
 
 
 def recipient_of(page: Page) -> Recipient:

@@ -119,6 +119,21 @@ def test_without_any_way_the_accounts_address_is_tried_and_the_next_level_called
     ]  # fmt: skip
 
 
+@pytest.mark.both_databases
+def test_a_message_leads_to_the_runbook_of_the_worst_alert_else_of_its_service(
+    portal: Portal,
+) -> None:
+    portal.service.runbook_url = "https://wiki.example.org/shop"
+    portal.service.save()
+    portal.alert("plain", severity="P1")
+    portal.fast_forward(minutes=2)
+    portal.alert("own", severity="P1", runbook_url="https://wiki.example.org/disk")
+    portal.fast_forward(minutes=2)
+    texts = [sent.message.text for sent in portal.post.sent]
+    assert "Runbook: https://wiki.example.org/shop" in texts[0].splitlines()
+    assert "Runbook: https://wiki.example.org/disk" in texts[1].splitlines()
+
+
 def test_whoever_cannot_be_reached_is_not_said_to_be_called(portal: Portal) -> None:
     alice = portal.people["alice"]
     alice.contact_methods.update(verified_at=None)
