@@ -8,8 +8,8 @@ from incidents.domain.payloads import mapping, text, web_address
 
 __all__ = ["Detail", "details_of", "runbook_in"]
 
-MOST = 100
-_LONGEST = 2000
+MOST = 40
+_LONGEST = 1000
 # Where senders put what has no place of its own: their name says nothing to who reads.
 _PLAIN = frozenset({"annotations", "contexts", "custom_details", "detail", "details"})
 _ADDRESSES = ("href", "src", "link", "url")
@@ -32,14 +32,14 @@ class Detail:
 
 
 def details_of(labels: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Detail]:
-    """Return at most `MOST` lines, each once and none empty: labels, then facts."""
-    found: dict[Detail, None] = {}
-    for line in (*_lines("", labels), *_lines("", facts)):
-        if line.text:
-            found[line] = None
-        if len(found) == MOST:
-            break
-    return list(found)
+    """Return labels, then facts, each line once and none empty.
+
+    Of more than `MOST` lines the first are returned, and one that says how many there are besides.
+    """
+    lines = [line for line in (*_lines("", labels), *_lines("", facts)) if line.text]
+    once = list(dict.fromkeys(lines))
+    more = len(once) - MOST
+    return [*once[:MOST], Detail("…", f"{more} more")] if more > 0 else once
 
 
 def runbook_in(*sources: Any) -> str:
