@@ -5,9 +5,21 @@ from django import forms
 from accounts.models import User
 from catalog.models import Service
 from catalog.service_fields import offer_services
-from incidents.models import Incident, Severity
+from incidents.models import Alert, Incident, Severity
 
-__all__ = ["AssignForm", "DeclareForm", "MergeForm", "NoteForm", "SeverityForm", "SnoozeForm"]
+__all__ = [
+    "AssignForm",
+    "DeclareForm",
+    "MergeForm",
+    "NoteForm",
+    "RelateForm",
+    "SeverityForm",
+    "SnoozeForm",
+    "SplitForm",
+]
+
+_LARGEST = 2**63 - 1
+_OFFERED = 200
 
 
 class DeclareForm(forms.Form):
@@ -71,3 +83,42 @@ class MergeForm(forms.Form):
         others.queryset = (
             Incident.objects.visible_to(user).open().exclude(pk=incident.pk).order_by("-pk")
         )
+
+
+class RelateForm(forms.Form):
+    """Which incident has to do with it, or no longer has."""
+
+    other = forms.IntegerField(
+        min_value=1,
+        max_value=_LARGEST,
+        label="Has to do with",
+        help_text="The number of another incident.",
+    )
+
+    def __init__(self, *args: object, user: User, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self._user = user
+
+    def clean_other(self) -> Incident:
+        """Return the incident of that number, if the person may see it."""
+        found = Incident.objects.visible_to(self._user).filter(pk=self.cleaned_data["other"])
+        if (incident := found.first()) is None:
+            raise forms.ValidationError("There is no incident with this number.")
+        return incident
+
+
+class SplitForm(forms.Form):
+    """Which of its alerts become an incident of their own."""
+
+    alerts = forms.ModelMultipleChoiceField(
+        Alert.objects.none(),
+        label="Make these alerts an incident of their own",
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    def __init__(self, *args: object, incident: Incident, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        own = self.fields["alerts"]
+        assert isinstance(own, forms.ModelMultipleChoiceField)
+        newest = incident.alerts.order_by("-opened_at", "-pk").values("pk")[:_OFFERED]
+        own.queryset = Alert.objects.filter(pk__in=newest)

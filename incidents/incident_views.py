@@ -24,8 +24,10 @@ from incidents.incident_forms import (
     DeclareForm,
     MergeForm,
     NoteForm,
+    RelateForm,
     SeverityForm,
     SnoozeForm,
+    SplitForm,
 )
 from incidents.models import OPEN_STATES, Incident, IncidentChannel
 from incidents.queries.incidents import clocks, next_call, possible, visible_incidents
@@ -123,6 +125,22 @@ def _merge(incident: Incident, user: User, form: Form | None) -> None:
     merging.merge(incident.pk, into=into, now=clock.now(), actor=user)
 
 
+def _relate(incident: Incident, user: User, form: Form | None) -> None:
+    assert form is not None
+    merging.relate(incident.pk, to=form.cleaned_data["other"], now=clock.now(), actor=user)
+
+
+def _unrelate(incident: Incident, user: User, form: Form | None) -> None:
+    assert form is not None
+    merging.unrelate(incident.pk, to=form.cleaned_data["other"], now=clock.now(), actor=user)
+
+
+def _split(incident: Incident, user: User, form: Form | None) -> None:
+    assert form is not None
+    alerts = [alert.pk for alert in form.cleaned_data["alerts"]]
+    merging.split(incident.pk, alerts=alerts, now=clock.now(), actor=user)
+
+
 def _channel(incident: Incident, user: User, _form: Form | None) -> None:
     channels.open_channel(incident, now=clock.now(), actor=user)
 
@@ -140,6 +158,9 @@ DEEDS: dict[str, Deed] = {
     "severity": _severity,
     "assign": _assign,
     "merge": _merge,
+    "relate": _relate,
+    "unrelate": _unrelate,
+    "split": _split,
     "channel": _channel,
 }
 
@@ -215,6 +236,9 @@ def _forms(request: HttpRequest, incident: Incident, *, bound: str = "") -> dict
         "severity": SeverityForm(data["severity"], initial={"severity": incident.severity}),
         "assign": AssignForm(data["assign"], initial={"to": incident.assigned_to}),
         "merge": MergeForm(data["merge"], user=user, incident=incident),
+        "relate": RelateForm(data["relate"], user=user),
+        "unrelate": RelateForm(data["unrelate"], user=user),
+        "split": SplitForm(data["split"], incident=incident),
     }
 
 
@@ -242,6 +266,7 @@ def _page(
         "pages": incident.pages.select_related("person").order_by("-created_at", "-pk")[:100],
         "timeline": incident.timeline.order_by("-at", "-pk")[:200],
         "forms": {**_forms(request, incident), **(wrong or {})},
+        "is_refused": bool(wrong),
         "now": now,
     }
     return render_page(request, "incidents/incident.html", context, status=status)

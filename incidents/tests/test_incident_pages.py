@@ -225,6 +225,41 @@ def test_snoozed_from_the_page(portal: Portal) -> None:
     assert "snoozed until" in page
 
 
+def test_related_and_not_any_more(portal: Portal) -> None:
+    first, second = portal.open_incident("Disk"), portal.open_incident("Network")
+    client = signed_in(Role.RESPONDER)
+    assert "#" + str(second.pk) in do(client, first, "relate", other=str(second.pk))
+    assert list(first.related.all()) == [second]
+    assert "Not any more" in client.get(f"/i/{second.pk}").content.decode()
+    for unknown in ("0", str(2**80), "x", ""):
+        do(client, first, "relate", 422, other=unknown)
+    page = do(client, first, "relate", 422, other="4711")
+    assert "There is no incident with this number." in page
+    assert '<details class="card" open>' in page
+    do(client, first, "relate", other=str(first.pk))
+    do(client, second, "unrelate", other=str(first.pk))
+    assert not first.related.exists()
+
+
+def test_some_of_its_alerts_become_an_incident_of_their_own(portal: Portal) -> None:
+    first = portal.alert("disk", group_key="g")
+    assert first is not None
+    assert portal.alert("network", group_key="g") == first
+    other = portal.alert("elsewhere")
+    assert other is not None
+    client = signed_in(Role.RESPONDER)
+    keys = {alert.dedup_key: str(alert.pk) for alert in first.alerts.all()}
+    do(client, first, "split", 422)
+    do(client, first, "split", 422, alerts=str(other.alerts.get().pk))
+    do(client, first, "split", alerts=keys["network"])
+    new = Incident.objects.get(alerts=int(keys["network"]))
+    assert new not in (first, other)
+    assert [alert.dedup_key for alert in first.alerts.all()] == ["disk"]
+    assert (new.status, portal.paged()[-1][1]) == ("triggered", "alice")
+    page = do(client, first, "split", alerts=keys["disk"])
+    assert "Leave at least one alert where it is." in page
+
+
 def test_merged_and_taken_apart_again(portal: Portal) -> None:
     """Its alerts move with it, and come back; nobody is called for what is merged."""
     first, second = portal.alert("disk"), portal.alert("network")
