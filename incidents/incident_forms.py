@@ -18,7 +18,7 @@ __all__ = [
     "SplitForm",
 ]
 
-_LARGEST = 2**63 - 1
+_LARGEST_ID = 2**63 - 1
 _OFFERED = 200
 
 
@@ -90,7 +90,7 @@ class RelateForm(forms.Form):
 
     other = forms.IntegerField(
         min_value=1,
-        max_value=_LARGEST,
+        max_value=_LARGEST_ID,
         label="Has to do with",
         help_text="The number of another incident.",
     )

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from catalog.models import Service, of_known_services
-from incidents.domain.details import Detail, details_of
+from incidents.domain.alert_details import Detail, details_of
 
 if TYPE_CHECKING:
     from accounts.models import User

@@ -7,7 +7,8 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.roles import Role
-from incidents.domain.details import MOST, Detail, details_of, runbook_in
+from incidents.domain.alert_details import MOST, Detail, details_of
+from incidents.domain.formats.runbooks import runbook_in
 from incidents.models import Alert, Incident
 from incidents.tests.senders import integration_of, post
 

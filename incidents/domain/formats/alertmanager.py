@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from incidents.domain.events import Act, AlertEvent, HeartbeatPing, Reading
 from incidents.domain.formats.context import Context
+from incidents.domain.formats.runbooks import runbook_in
 from incidents.domain.payloads import Unreadable, instant, mapping, text, web_address
 
 __all__ = ["read"]
@@ -102,7 +103,7 @@ def _read_alert(
         pages=pages,
         detail=notes.get("description") or notes.get("message", ""),
         url=web_address(alert.get("generatorURL")) or common.url,
-        runbook_url=web_address(notes.get("runbook_url") or notes.get("runbook")),
+        runbook_url=runbook_in(notes),
         labels=labels,
         group_key=common.group_key,
         at=instant(alert.get("endsAt") if act is Act.RESOLVE else alert.get("startsAt")),

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from incidents.domain.details import runbook_in
 from incidents.domain.events import Act, AlertEvent, Reading
 from incidents.domain.formats.context import Context
+from incidents.domain.formats.runbooks import runbook_in
 from incidents.domain.payloads import Unreadable, instant, mapping, text
 from incidents.domain.severities import BY_KIND
 

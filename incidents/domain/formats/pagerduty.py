@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from incidents.domain.details import runbook_in
 from incidents.domain.events import Act, AlertEvent, ChangeReport, Reading
 from incidents.domain.formats.context import Context
+from incidents.domain.formats.runbooks import runbook_in
 from incidents.domain.payloads import Unreadable, instant, mapping, text, web_address
 
 __all__ = ["Invalid", "Unrecognized", "read_change", "read_v1", "read_v2"]

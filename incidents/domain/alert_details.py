@@ -6,7 +6,7 @@ from typing import Any
 
 from incidents.domain.payloads import mapping, text, web_address
 
-__all__ = ["Detail", "details_of", "runbook_in"]
+__all__ = ["Detail", "details_of"]
 
 MOST = 40
 _LONGEST = 1000
@@ -40,21 +40,6 @@ def details_of(labels: Mapping[str, Any], facts: Mapping[str, Any]) -> list[Deta
     once = list(dict.fromkeys(lines))
     more = len(once) - MOST
     return [*once[:MOST], Detail("…", f"{more} more")] if more > 0 else once
-
-
-def runbook_in(*sources: Any) -> str:
-    """Return the address of the runbook that objects or lists of links name, "" for none."""
-    for source in sources:
-        said = mapping(source)
-        for name in ("runbook_url", "runbook", "runbookUrl"):
-            if address := web_address(said.get(name)):
-                return address
-        for link in source if isinstance(source, list) else ():
-            words = text(mapping(link).get("text")).lower()
-            address = web_address(mapping(link).get("href"))
-            if address and ("runbook" in words or "playbook" in words):
-                return address
-    return ""
 
 
 def _lines(name: str, value: Any) -> Iterator[Detail]:
