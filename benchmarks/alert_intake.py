@@ -7,8 +7,12 @@ Every alert is a condition that was never seen: alerta stores it, the portal als
 finds the policy and plans its escalation. What webhooks bring is compared with what alerta takes one
 by one, and, without a goal, with what its own webhooks bring. Then the portal alone on SQLite.
 
+For each new alert alerta reads all that it has of the same host, so what is stored slows it down by
+how many hosts there are: by default as many as stored alerts, which is the best case for it.
+
     .venv/bin/python benchmarks/alert_intake.py
     .venv/bin/python benchmarks/alert_intake.py --ours --rounds 2 --seconds 3
+    .venv/bin/python benchmarks/alert_intake.py --hosts 20
 """
 
 import argparse
@@ -105,7 +109,7 @@ def message(number: int) -> bytes:
     return json.dumps(body).encode()
 
 
-def ours(portal: intake_portal.Portal) -> Side:
+def ours(portal: intake_portal.Portal, hosts: int = STORED) -> Side:
     """Return the portal's side."""
     managers = portal.keys["alertmanager"]
 
@@ -116,7 +120,7 @@ def ours(portal: intake_portal.Portal) -> Side:
     return Side(
         "portal",
         portal.port,
-        lambda number: intake_portal.alert(portal.keys["pagerduty"], number),
+        lambda number: intake_portal.alert(portal.keys["pagerduty"], number, hosts),
         webhook,
     )
 
@@ -128,7 +132,7 @@ def sides(url: str, options: argparse.Namespace) -> Iterator[list[tuple[Side, Ca
         redis = stack.enter_context(servers.throw_away_redis())
         own = stack.enter_context(servers.own_database(url))
         portal = stack.enter_context(intake_portal.serving(own, redis, workers=2))
-        found = [(ours(portal), lambda: intake_portal.store(own, STORED))]
+        found = [(ours(portal, options.hosts), lambda: intake_portal.store(own, STORED))]
         if not options.ours:
             theirs = stack.enter_context(servers.own_database(url))
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="alerta-")))
@@ -137,10 +141,10 @@ def sides(url: str, options: argparse.Namespace) -> Iterator[list[tuple[Side, Ca
             peer = Side(
                 "alerta",
                 port,
-                alerta_peer.alert,
+                lambda number: alerta_peer.alert(number, options.hosts),
                 lambda number: alerta_peer.webhook(message(number)),
             )
-            found.append((peer, lambda: alerta_peer.store(theirs, STORED)))
+            found.append((peer, lambda: alerta_peer.store(theirs, STORED, options.hosts)))
         yield found
 
 
@@ -174,6 +178,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--seconds", type=float, default=5.0, help="of a round")
     parser.add_argument("--rounds", type=int, default=5, help="of each side and case")
+    parser.add_argument("--hosts", type=int, default=STORED, help="that the alerts are of")
     parser.add_argument("--ours", action="store_true", help="leave the peer out")
     options = parser.parse_args()
     found = on_postgresql(options)

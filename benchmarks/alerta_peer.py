@@ -67,15 +67,16 @@ def serving(database_url: str, port: int, log: Path) -> Iterator[None]:
             process.wait(timeout=40)
 
 
-def alert(number: int) -> bytes:
-    """Return the request of one alert."""
+def alert(number: int, hosts: int) -> bytes:
+    """Return the request of one alert, a condition of its own on one of so many hosts."""
+    host = f"host-{number % hosts}"
     body = {
-        "resource": f"host-{number}",
-        "event": "Disk full",
+        "resource": host,
+        "event": f"Disk {number} full",
         "environment": "Production",
         "severity": "critical",
         "service": ["Shop"],
-        "text": f"Disk of host-{number} is full",
+        "text": f"Disk {number} of {host} is full",
         "origin": "monitor",
         "attributes": {"runbookUrl": "https://wiki.example.org/disk"},
     }
@@ -87,16 +88,17 @@ def webhook(body: bytes) -> bytes:
     return request("/webhooks/prometheus", body, _HEADERS)
 
 
-def store(database_url: str, count: int) -> None:
-    """Copy the newest alert so many times, each of another host."""
+def store(database_url: str, count: int, hosts: int) -> None:
+    """Copy the newest alert so many times, for so many hosts: alerta reads all alerts of a host."""
     with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO alerts SELECT made.*"
             " FROM (SELECT * FROM alerts ORDER BY receive_time DESC LIMIT 1) AS one"
             " CROSS JOIN generate_series(1, %s) AS n"
             " CROSS JOIN LATERAL jsonb_populate_record(NULL::alerts, to_jsonb(one) ||"
-            " jsonb_build_object('id', md5(n::text), 'resource', 'stored-' || n)) AS made",
-            [count],
+            " jsonb_build_object('id', md5(n::text), 'event', 'Stored ' || n,"
+            " 'resource', 'host-' || n %% %s)) AS made",
+            [count, hosts],
         )
     with contextlib.closing(psycopg2.connect(database_url)) as connection:
         connection.autocommit = True

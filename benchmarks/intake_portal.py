@@ -95,16 +95,17 @@ def serving(database_url: str, redis_url: str, *, workers: int) -> Iterator[Port
                 process.wait(timeout=40)
 
 
-def alert(keys: list[str], number: int) -> bytes:
-    """Return the request of one alert, a condition of its own."""
+def alert(keys: list[str], number: int, hosts: int) -> bytes:
+    """Return the request of one alert, a condition of its own on one of so many hosts."""
+    host = f"host-{number % hosts}"
     body = {
         "routing_key": keys[number % len(keys)],
         "event_action": "trigger",
-        "dedup_key": f"host-{number}/disk",
+        "dedup_key": f"{host}/disk-{number}",
         "client": "Monitor",
         "payload": {
-            "summary": f"Disk of host-{number} is full",
-            "source": f"host-{number}",
+            "summary": f"Disk {number} of {host} is full",
+            "source": host,
             "severity": "critical",
             "custom_details": {"runbook": "https://wiki.example.org/disk"},
         },

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from core.clock import now
-from incidents.services import channels, heartbeats
+from incidents.services import channels, heartbeats, retention
 
 
 @shared_task(name="incidents.check_heartbeats", ignore_result=True, expires=15)
@@ -16,3 +16,9 @@ def check_heartbeats() -> None:
 def open_channels() -> None:
     """Beat tick: open the Slack channels that serious incidents still lack."""
     channels.open_due(now=now())
+
+
+@shared_task(name="incidents.forget_requests", ignore_result=True)
+def forget_requests() -> None:
+    """Beat tick: forget requests of senders that are older than what is kept."""
+    retention.forget_requests(now=now())

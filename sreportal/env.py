@@ -100,6 +100,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("OIDC_NAME", str, "Single sign-on", "Label of the sign-in button."),
     Setting("MFA_REQUIRED_ROLES", list, [], "Roles that must set up a second factor, e.g. admin."),
     Setting("TELEMETRY_RETENTION_DAYS", int, 35, "Days that minute counts are kept."),
+    Setting(
+        "INTAKE_RETENTION_DAYS",
+        int,
+        90,
+        "Days that requests of senders of alerts are kept as they came; what they did stays.",
+    ),
     Setting("AWS_REGION", str, "", "Region for AWS reads; empty means the SDK's own default."),
     Setting("AWS_ENDPOINT_URL", str, "", "Other endpoint for AWS calls, e.g. a simulator."),
     Setting(

@@ -79,6 +79,12 @@ SCHEDULE: tuple[Tick, ...] = (
         "A heartbeat that is overdue says nothing by itself; an alert says it.",
     ),
     Tick(
+        "Forget old requests",
+        "incidents.forget_requests",
+        3600,
+        "Requests of senders older than INTAKE_RETENTION_DAYS would fill the disk.",
+    ),
+    Tick(
         "Read calendars of overrides",
         "oncall.read_calendars",
         60,

@@ -113,5 +113,6 @@ RULES: dict[str, Rule] = {
     "OIDC_ISSUER": address("http", "https", example="https://login.example.org"),
     "MFA_REQUIRED_ROLES": one_of("viewer", "responder", "manager", "admin"),
     "TELEMETRY_RETENTION_DAYS": between(1, 3660),
+    "INTAKE_RETENTION_DAYS": between(1, 3660),
     "AWS_ENDPOINT_URL": address("http", "https", example="http://127.0.0.1:5000"),
 }
