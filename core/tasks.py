@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from celery import shared_task
+from django.contrib.sessions.models import Session
 
 from core.clock import now
 from core.idempotency import forget_answers
@@ -18,3 +19,4 @@ def worker_heartbeat() -> None:
     if sign_of_life("worker"):
         forget_answers()
         ProcessHeartbeat.objects.filter(at__lt=now() - FORGET_INSTANCES_AFTER).delete()
+        Session.objects.filter(expire_date__lt=now()).delete()
