@@ -176,7 +176,11 @@ class LevelForm(forms.Form):
             after.widget.attrs |= {"placeholder": "not called", "size": 9}
             self.fields[f"{phase}_{severity}_after"] = after
             self.fields[f"{phase}_{severity}_how"] = forms.ChoiceField(
-                choices=HOW, label=f"{severity} how", required=False
+                choices=HOW,
+                label=f"{severity} how",
+                required=False,
+                # What a browser sends of a level that nobody filled in.
+                initial=HOW[0][0],
             )
 
     @property

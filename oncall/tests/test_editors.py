@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
+from django.forms import Select
 from django.test import Client
 
 from accounts.models import User
@@ -41,6 +42,9 @@ def shown(client: Client, address: str) -> dict[str, Any]:
     for form in (context["form"], context["formset"].management_form, *context["formset"]):
         for bound in form:
             value = bound.value()
+            if value is None and type(bound.field.widget) is Select:
+                # Of a list something is always chosen.
+                value = bound.field.widget.choices[0][0]
             if value is None or value is False:
                 continue
             if isinstance(value, datetime):
