@@ -126,6 +126,8 @@ class Page(models.Model):
         UNCERTAIN = "uncertain", "Uncertain: a crash cut the send, and it is sent at most once"
 
     OPEN = (State.WAITING, State.SENDING)
+    # Somebody was told, or still may be.
+    HOPEFUL = (*OPEN, State.SENT)
 
     key = models.CharField(max_length=64)
     incident = models.ForeignKey(

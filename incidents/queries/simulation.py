@@ -18,6 +18,7 @@ from oncall.queries.targets import called_by
 __all__ = ["Call", "simulate"]
 
 _MOST = 200
+_NOBODY = "Nobody could be called: the fallback contact is."
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,14 @@ def simulate(
         if following is None:
             after = due + ladder.repeat_after if reached else due
             return policy, calls + found + _at_the_end(severity, calls, after, loop + 1, reached)
-        calls += found
-        loop, position, wait = following
-        # Where nobody is there, the next level is called at once.
-        due = _due(policy, ladder.steps[position], wait, due) if reached else due
+        earlier, calls = calls, calls + found
+        this, (loop, position, wait) = loop, following
+        if not reached and loop == this:
+            # Where nobody is there, the next level is called at once.
+            continue
+        if not reached and not any(call.channel for call in earlier if call.loop == loop):
+            calls += _fall_back(due, loop, _NOBODY)
+        due = _due(policy, ladder.steps[position], wait, due)
     return policy, calls
 
 
@@ -111,8 +116,8 @@ def _at_the_end(
     severity: str, earlier: Sequence[Call], at: datetime, loop: int, reached: bool
 ) -> list[Call]:
     """Return the calls after the last step: nobody reached, or nobody answered, is not the end."""
-    if not reached and not any(call.channel for call in earlier):
-        return list(_fall_back(at, loop, "Nobody could be called: the fallback contact is."))
+    if not reached and not any(call.channel for call in earlier if call.level):
+        return list(_fall_back(at, loop, _NOBODY))
     if severity in AT_LEAST_ONCE:
         return list(_fall_back(at, loop, "Everybody was called: the fallback contact is, too."))
     return []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet
 
 from incidents.domain.lifecycle import Status
 from incidents.models import EscalationRun, Incident, Page
@@ -19,6 +19,9 @@ __all__ = ["PATIENCE", "Finding", "audit_paging", "overdue_pages"]
 
 # What a healthy pager does within seconds may take this long before it is a finding.
 PATIENCE = timedelta(seconds=60)
+# Where no message gets out, everybody is called again after a quarter of the time that it lasts already.
+SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=1)
+_NONE_OUT = "No message got out."
 _MOST = 200
 
 
@@ -48,6 +51,7 @@ def audit_paging(*, now: datetime, patience: timedelta = PATIENCE) -> list[Findi
     found = []
     wrong = [
         *_never_called(now, patience),
+        *_none_out(now, patience),
         *_given_up(now, patience),
         *_stalled(now, patience),
         *_stuck_pages(now, patience),
@@ -76,12 +80,25 @@ def _never_called(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
         cycle=OuterRef("cycle"),
         state=EscalationRun.State.RUNNING,
         # A first step may lie in the future: a ladder can begin later, or in working hours.
+        fired_at=None,
         started_at__lte=now,
         due_at__gt=now - patience,
     )
     rows = Incident.objects.filter(_waiting(), updated_at__lte=now - patience)
     found = rows.filter(~Exists(pages), ~Exists(runs)).values_list("pk", flat=True)
     return [(pk, "Nobody was called.") for pk in found[:_MOST]]
+
+
+def _none_out(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
+    """Return triggered incidents of whose present cycle every message failed."""
+    pages = Page.objects.filter(incident=OuterRef("pk"), cycle=OuterRef("cycle"))
+    lost = pages.filter(
+        state__in=[Page.State.FAILED, Page.State.UNCERTAIN], due_at__lte=now - patience
+    )
+    rows = Incident.objects.filter(
+        _waiting(), Exists(lost), ~Exists(pages.filter(state__in=Page.HOPEFUL))
+    )
+    return [(pk, _NONE_OUT) for pk in rows.values_list("pk", flat=True)[:_MOST]]
 
 
 def _given_up(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
@@ -144,6 +161,10 @@ def _repair(incident_id: int, what: str, *, now: datetime) -> None:
     runs = EscalationRun.objects.filter(
         incident=incident, cycle=incident.cycle, phase=Phase.UNACKNOWLEDGED
     )
+    if what == _NONE_OUT:
+        _call_again(incident, runs, now=now)
+        escalation.page_fallback(incident, f"The auditor found: {what}", now=now)
+        return
     again = runs.filter(state__in=[EscalationRun.State.RUNNING, EscalationRun.State.STOPPED])
     if (
         not again.update(
@@ -156,3 +177,22 @@ def _repair(incident_id: int, what: str, *, now: datetime) -> None:
         look_at=now
     )
     escalation.page_fallback(incident, f"The auditor found: {what}", now=now)
+
+
+def _call_again(incident: Incident, runs: QuerySet[EscalationRun], *, now: datetime) -> None:
+    """Call everybody from the beginning; the longer no message gets out, the less often."""
+    pages = Page.objects.filter(incident=incident, cycle=incident.cycle)
+    told = pages.aggregate(first=Min("created_at"), last=Max("created_at"))
+    if now < told["last"] + min(max((now - told["first"]) / 4, SOONEST), LATEST):
+        return
+    running = EscalationRun.State.RUNNING
+    if not runs.filter(state=running).update(due_at=now, look_at=now):
+        runs.filter(state=EscalationRun.State.EXHAUSTED).update(
+            state=running,
+            loop=F("loop") + 1,
+            position=0,
+            due_at=now,
+            look_at=now,
+            ended_at=None,
+            claims=0,
+        )

@@ -177,15 +177,29 @@ def tell_others(incident: Incident, *, actor: User | None, now: datetime) -> int
 
 
 def page_fallback(
-    incident: Incident, why: str, *, now: datetime, run: EscalationRun | None = None
+    incident: Incident,
+    why: str,
+    *,
+    now: datetime,
+    run: EscalationRun | None = None,
+    loop: int | None = None,
 ) -> int:
     """Page the fallback contact and mark the incident, whatever else failed; returns the pages.
 
     Who finds the same again and again says so once an hour; the page is tried each time.
+
+    Args:
+        incident: Locked.
+        why: In words.
+        now: The present.
+        run: The walk that calls nobody else.
+        loop: The one of it that is over; None: the walk ends where it stands.
     """
     ways, whom = Ways(now).of_fallback()
     place = Place(incident.cycle, incident.severity, FALLBACK)
-    if run is not None:
+    if run is not None and loop is not None:
+        place = place._replace(loop=loop, step=len(run.ladder.steps) + 1)
+    elif run is not None:
         place = place._replace(loop=run.loop, step=run.position + 1)
     made = _insert(incident, place, ways, now, run=run)
     text = f"{why} Fallback contact: {whom}."

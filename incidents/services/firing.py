@@ -17,14 +17,15 @@ from django.db import transaction
 from core import bulk
 from core.alike import insert_alike, update_alike
 from incidents.domain.severities import AT_LEAST_ONCE
-from incidents.models import EscalationRun, Incident, LadderSnapshot, Page, TimelineEntry
+from incidents.models import EscalationRun, Incident, LadderSnapshot, TimelineEntry
 from incidents.queries.quorum import people_who_answered
 from incidents.services import pages
 from incidents.services.claims import Queue
 from incidents.services.escalation import REASONS, WAITING_FOR, due_at
 from incidents.services.pages import FALLBACK, Calls, Place, Way, Ways
+from incidents.services.step_calls import Call, StepCalls
+from incidents.services.undelivered import NOBODY, is_anybody_called
 from oncall.domain.escalations import Ladder, Phase, Step, ladder_from, next_position
-from oncall.queries.targets import called_by
 
 __all__ = ["COLUMNS", "Claimed", "fire", "fire_due", "queue"]
 
@@ -91,23 +92,6 @@ class _Case(NamedTuple):
     at: _Standing
     turn: int
     answered: frozenset[int]
-
-
-@dataclass
-class _Call:
-    """Whom a step calls.
-
-    Args:
-        ways: How they are reached.
-        text: For the timeline.
-        missing: Who should have been called and was not, in words.
-        reached: Whether it reaches anybody.
-    """
-
-    ways: tuple[Way, ...]
-    text: str
-    missing: tuple[str, ...]
-    reached: bool
 
 
 @dataclass
@@ -205,7 +189,7 @@ class _Batch:
         self._now = now
         self._answered: dict[tuple[int, int], set[int]] = {}
         self._ways = Ways(now)
-        self._calls: dict[tuple[str, int, int], _Call] = {}
+        self._steps = StepCalls(self._ways)
         self._outcomes: list[_Outcome] = []
 
     def look_up_answers(self, snapshots: set[str], incidents: Sequence[int]) -> None:
@@ -226,8 +210,8 @@ class _Batch:
             cases[_Case(at, 0, frozenset())] = of
         else:
             for incident, run in of:
-                # Of a round robin the next one, by the incident's number.
-                turn = (incident + at.incident_cycle) % turns
+                # Of a round robin the next one, by the incident's number; in each loop another one.
+                turn = (incident + at.incident_cycle + at.loop) % turns
                 answered = frozenset(self._answered.get((incident, at.incident_cycle), ()))
                 cases.setdefault(_Case(at, turn, answered), []).append((incident, run))
         for case, own in cases.items():
@@ -319,44 +303,32 @@ class _Batch:
         if at.position >= len(ladder.steps):
             # The last level has had its time.
             self._ends(found, at, State.EXHAUSTED)
-            self._fall_back(found, at, _too_few(case))
+            found.is_shared = False
+            heard = is_anybody_called(incident, run)
+            self._fall_back(found, at, _too_few(case) if heard else NOBODY)
             return found
         step = ladder.steps[at.position]
-        call = self._call(at, step, case.turn)
+        call = self._steps.of(step, case.turn, known_as=(at.snapshot, at.position))
         self._take_up(found, case, call, step)
         following = next_position(ladder, at.loop, at.position)
         if following is None:
             self._is_through(found, case, call, ladder, of=(incident, run))
+            return found
+        loop, position, pause = following
+        due = due_at(hours, ladder.steps[position], pause, now=self._now)
+        if call.reached:
+            self._goes_on(found, at, loop, position, due)
+        elif loop == at.loop:
+            self._goes_on(found, at, loop, position, self._now)
         else:
-            loop, position, pause = following
-            due = due_at(hours, ladder.steps[position], pause, now=self._now)
-            self._goes_on(found, at, loop, position, due if call.reached else self._now)
+            # The next level at once, but all of them again only after the pause.
+            self._goes_on(found, at, loop, position, due)
+            found.is_shared = False
+            if not is_anybody_called(incident, run, loop=at.loop):
+                self._fall_back(found, at, NOBODY)
         return found
 
-    def _call(self, at: _Standing, step: Step, turn: int) -> _Call:
-        """Return whom a step calls."""
-        known = at.snapshot, at.position, turn
-        if known not in self._calls:
-            targets = step.targets
-            if step.mode == "round_robin" and targets:
-                targets = (targets[turn],)
-            self._calls[known] = self._looked_up(step, targets)
-        return self._calls[known]
-
-    def _looked_up(self, step: Step, targets: Sequence[Mapping[str, Any]]) -> _Call:
-        called = called_by(targets, self._now)
-        people = [(each, *self._ways.of_person(each, step.urgency)) for each in called.people]
-        ways = [self._ways.of_channel(channel) for channel in called.channels]
-        ways += [way for _, own, _ in people for way in own]
-        mute = [person for person, _, is_reachable in people if not is_reachable]
-        missing = [*called.missing, *(f"{one} has no verified way to be reached." for one in mute)]
-        reached = bool(called.channels) or len(mute) < len(people)
-        named = [person for person, own, is_reachable in people if own or is_reachable]
-        whom = ", ".join(map(str, (*named, *called.channels))) or "nobody"
-        text = " ".join([f"L{step.level}: {whom}.", *missing])
-        return _Call(tuple(ways), text, tuple(missing), reached)
-
-    def _take_up(self, found: _Outcome, case: _Case, call: _Call, step: Step) -> None:
+    def _take_up(self, found: _Outcome, case: _Case, call: Call, step: Step) -> None:
         at = case.at
         place = Place(
             at.incident_cycle,
@@ -374,7 +346,7 @@ class _Batch:
             found.unreached = " ".join(call.missing)
 
     def _is_through(
-        self, found: _Outcome, case: _Case, call: _Call, ladder: Ladder, *, of: tuple[int, int]
+        self, found: _Outcome, case: _Case, call: Call, ladder: Ladder, *, of: tuple[int, int]
     ) -> None:
         """Go on after the last step; nobody reached, or nobody answers, is not the end."""
         at = case.at
@@ -383,10 +355,9 @@ class _Batch:
             return
         self._ends(found, at, State.EXHAUSTED)
         found.is_shared = call.reached
-        nobody = not call.reached and not _was_anybody_called(*of)
+        nobody = not call.reached and not is_anybody_called(*of)
         if nobody or at.severity in AT_LEAST_ONCE:
-            why = "Nobody could be called." if nobody else _too_few(case)
-            self._fall_back(found, at, why)
+            self._fall_back(found, at, NOBODY if nobody else _too_few(case))
 
     def _fall_back(self, found: _Outcome, at: _Standing, why: str) -> None:
         ways, whom = self._ways.of_fallback()
@@ -438,11 +409,6 @@ class _Batch:
 
 def _too_few(case: _Case) -> str:
     return f"Everybody was called, {'too few' if case.answered else 'nobody'} answered."
-
-
-def _was_anybody_called(incident: int, run: int) -> bool:
-    called = Page.objects.filter(incident=incident, run=run).exclude(reason=FALLBACK)
-    return called.exists()
 
 
 def _is_wanted(phase: Phase, status: str) -> bool:

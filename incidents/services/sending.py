@@ -15,10 +15,10 @@ from django.db import transaction
 from django.db.models import Q
 
 from core import bulk
-from incidents.models import Attempt, EscalationRun, Page, TimelineEntry
+from incidents.models import Attempt, Page, TimelineEntry
+from incidents.services import undelivered
 from incidents.services.bundles import Bundle, claim_bundles
 from incidents.services.messages import message_for, recipient_of
-from incidents.services.pages import FALLBACK
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
 from notifications.transports import TransportFailed, transport_for
@@ -62,7 +62,8 @@ def claim(*, owner: str, now: datetime, limit: int) -> list[Bundle]:
     bundles, given_up = claim_bundles(owner=owner, now=now, limit=limit)
     if given_up:
         with transaction.atomic():
-            _failed_for_good(given_up, given_up[0].problem, now=now)
+            undelivered.next_level_at_once(given_up, given_up[0].problem, now=now)
+        undelivered.fall_back(given_up, now=now)
     return bundles
 
 
@@ -95,12 +96,18 @@ def send(bundle: Bundle, *, clock: Clock) -> Done:
     return Done(bundle, outcome, clock())
 
 
-@transaction.atomic
 def record(done: Sequence[Done], *, owner: str) -> None:
     """Write down what became of attempts; pages change only if they are still this claim's.
 
     An attempt whose answer was lost may have arrived: it counts like one that a crash cut.
     """
+    for lost, at in _recorded(done, owner=owner):
+        undelivered.fall_back(lost, now=at)
+
+
+@transaction.atomic
+def _recorded(done: Sequence[Done], *, owner: str) -> list[tuple[list[Page], datetime]]:
+    """Write it down; returns the pages that are lost, and when each message was given up."""
     tried = [(page, each) for each in done for page in each.bundle.pages]
     held = bulk.update_rows(
         Page,
@@ -116,9 +123,12 @@ def record(done: Sequence[Done], *, owner: str) -> None:
     _tell_methods(done)
     sent = [(page, each.at) for page, each in tried if page.pk in held and not each.outcome.problem]
     bulk.insert_rows(TimelineEntry, [_sent_entry(page, at) for page, at in sent])
+    given_up = []
     for each in done:
         if lost := [p for p in each.bundle.pages if p.pk in held and _is_lost(p, each.outcome)]:
-            _failed_for_good(lost, each.outcome.problem, now=each.at)
+            undelivered.next_level_at_once(lost, each.outcome.problem, now=each.at)
+            given_up.append((lost, each.at))
+    return given_up
 
 
 def _standing(page: Page, each: Done) -> dict[str, Any]:
@@ -186,34 +196,6 @@ def _sent_entry(page: Page, at: datetime) -> dict[str, Any]:
         "text": f"{page.target} by {page.channel}{again}.",
         "facts": {"page": page.key},
     }
-
-
-def _failed_for_good(pages: Sequence[Page], problem: str, *, now: datetime) -> None:
-    """Say that pages did not get out; where none of a step did, the next step fires at once."""
-    TimelineEntry.objects.bulk_create(
-        TimelineEntry(
-            incident_id=page.incident_id,
-            at=now,
-            kind=TimelineEntry.Kind.PAGE,
-            act="page_failed",
-            actor="portal",
-            text=f"{page.target} by {page.channel}: {problem}"[:1000],
-            facts={"page": page.key},
-        )
-        for page in pages
-    )
-    hopeful = (State.WAITING, State.SENDING, State.SENT)
-    for page in pages:
-        if page.reason == FALLBACK:
-            log.error("fallback_failed", incident=page.incident_id, channel=page.channel)
-        if page.run_id is None:
-            continue
-        of_run = Page.objects.filter(incident=page.incident_id, run=page.run_id)
-        beside = of_run.filter(loop=page.loop, step=page.step)
-        if not beside.filter(state__in=hopeful).exists():
-            EscalationRun.objects.filter(pk=page.run_id, state=EscalationRun.State.RUNNING).update(
-                due_at=now, look_at=now
-            )
 
 
 def send_due(*, owner: str, clock: Clock, limit: int = 100) -> int:

@@ -44,7 +44,7 @@ def shown(client: Client, address: str) -> dict[str, Any]:
             value = bound.value()
             if value is None and type(bound.field.widget) is Select:
                 # Of a list something is always chosen.
-                value = bound.field.widget.choices[0][0]
+                value = next(iter(bound.field.widget.choices))[0]
             if value is None or value is False:
                 continue
             if isinstance(value, datetime):

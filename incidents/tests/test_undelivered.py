@@ -1,0 +1,162 @@
+"""Messages that do not get out: somebody is told all the same, and nobody sooner than they should be."""
+
+from datetime import timedelta
+
+import pytest
+
+from accounts.models import User
+from incidents.models import Incident, Page
+from incidents.queries.simulation import simulate
+from incidents.queries.verification import check_invariants
+from incidents.services.auditor import audit_paging
+from incidents.tests.oncall_portal import MONDAY, Portal, portal
+from notifications.models import NotificationRule
+from oncall.models import FallbackContact, LevelTarget, PolicyLevel
+
+__all__ = ["portal"]
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+OF_LEVELS = {"alice-email@example.com", "bob-email@example.com", "carol-email@example.com", "dave-email@example.com"}  # fmt: skip
+
+
+@pytest.fixture
+def eve(portal: Portal) -> User:
+    """Return the fallback contact."""
+    person = portal.add_person("eve")
+    FallbackContact.objects.create(person=person)
+    return person
+
+
+def each_minute(portal: Portal, minutes: int) -> list[str]:
+    """Let time pass and the auditor look once a minute; returns what it found."""
+    found = []
+    for _ in range(minutes):
+        portal.fast_forward(minutes=1)
+        found += [finding.what for finding in audit_paging(now=portal.now)]
+        portal.settle()
+    return found
+
+
+def keeps_its_promises(portal: Portal) -> bool:
+    return all(invariant.holds for invariant in check_invariants(now=portal.now))
+
+
+@pytest.mark.parametrize("is_final", [True, False])
+@pytest.mark.parametrize("severity", ["P0", "P1", "P2", "P3"])
+def test_where_every_level_fails_the_fallback_contact_is_called(
+    portal: Portal, eve: User, severity: str, is_final: bool
+) -> None:
+    portal.policy.repeat_after = timedelta(minutes=30)
+    portal.policy.save()
+    portal.post.refusing, portal.post.is_final = set(OF_LEVELS), is_final
+    incident = portal.open_incident(severity=severity)
+    portal.fast_forward(minutes=15)
+    assert [who for _, who in portal.paged()] == ["eve"]
+    incident.refresh_from_db()
+    assert incident.unreached == "Nobody could be called."
+    assert keeps_its_promises(portal)
+
+
+def test_one_level_whose_message_is_refused_is_nobody(portal: Portal, eve: User) -> None:
+    PolicyLevel.objects.filter(number__gt=1).delete()
+    portal.post.refusing = {"alice-email@example.com"}
+    portal.open_incident(severity="P2")
+    assert portal.paged() == [(0, "eve")]
+
+
+def test_where_one_level_was_told_nobody_else_is_bothered(portal: Portal, eve: User) -> None:
+    portal.post.refusing = {"bob-email@example.com"}
+    portal.open_incident(severity="P3")
+    portal.fast_forward(hours=30)
+    assert [who for _, who in portal.paged()] == ["alice"]
+    assert audit_paging(now=portal.now) == []
+
+
+@pytest.mark.parametrize("is_final", [True, False])
+@pytest.mark.parametrize("severity", ["P0", "P3"])
+def test_after_an_outage_of_the_provider_people_are_called(
+    portal: Portal, eve: User, severity: str, is_final: bool
+) -> None:
+    """An hour, a day: whatever was tried meanwhile in vain, soon after it somebody is told."""
+    portal.post.refusing, portal.post.is_final = {*OF_LEVELS, "eve-email@example.com"}, is_final
+    portal.open_incident(severity=severity)
+    found = each_minute(portal, 240)
+    assert portal.paged() == []
+    assert "No message got out." in found
+    pages = Page.objects.count()
+    each_minute(portal, 60)
+    assert Page.objects.count() - pages < 20
+    portal.post.refusing = set()
+    each_minute(portal, 60)
+    assert portal.paged()
+    assert keeps_its_promises(portal)
+
+
+def test_the_pause_before_everybody_is_called_again_is_kept(portal: Portal, eve: User) -> None:
+    """Refused at once by all: their loops do not follow within the same second."""
+    portal.policy.loops, portal.policy.repeat_after = 3, timedelta(minutes=10)
+    portal.policy.save()
+    portal.post.refusing = set(OF_LEVELS)
+    portal.open_incident(severity="P0")
+    portal.fast_forward(minutes=5)
+    portal.post.refusing = set()
+    portal.fast_forward(minutes=10)
+    assert portal.paged() == [(0, "eve"), (10, "alice"), (15, "bob")]
+
+
+def test_without_verified_ways_loops_do_not_follow_at_once(portal: Portal) -> None:
+    portal.policy.loops, portal.policy.repeat_after = 2, timedelta(minutes=10)
+    portal.policy.save()
+    for person in portal.people.values():
+        person.contact_methods.update(verified_at=None)
+    portal.open_incident(severity="P1")
+    assert [minute for minute, _ in portal.paged()] == [0, 0, 0, 0]
+    portal.fast_forward(minutes=10)
+    # In the end all admins, of whom there are none here.
+    assert [minute for minute, _ in portal.paged()] == [0, 0, 0, 0, 10, 10, 10, 10]
+
+
+def test_where_nobody_is_there_the_fallback_contact_is_called_in_each_loop(
+    portal: Portal, eve: User
+) -> None:
+    LevelTarget.objects.all().delete()
+    portal.policy.loops, portal.policy.repeat_after = 2, timedelta(minutes=10)
+    portal.policy.save()
+    portal.open_incident(severity="P0")
+    portal.fast_forward(minutes=20)
+    assert portal.paged() == [(0, "eve"), (10, "eve")]
+    _, calls = simulate(portal.service, "P0", MONDAY)
+    told = [(call.at - MONDAY, call.person) for call in calls if call.channel]
+    assert told == [(timedelta(), "eve"), (timedelta(minutes=10), "eve")]
+
+
+def test_a_late_failure_calls_no_later_level_sooner(portal: Portal) -> None:
+    alice = portal.people["alice"]
+    method = alice.contact_methods.get()
+    delay = timedelta(minutes=20)
+    NotificationRule.objects.create(person=alice, urgency="high", method=method, delay=delay)
+    portal.post.refusing = {"alice-email@example.com"}
+    portal.open_incident(severity="P1")
+    portal.fast_forward(minutes=61)
+    assert portal.paged() == [(15, "bob"), (60, "carol")]
+
+
+def test_the_turn_of_a_round_robin_goes_on_with_each_loop_and_passes_who_cannot_be_reached(
+    portal: Portal,
+) -> None:
+    PolicyLevel.objects.filter(number__gt=1).delete()
+    level = PolicyLevel.objects.get()
+    level.mode = PolicyLevel.Mode.ROUND_ROBIN
+    level.save()
+    for name in ("bob", "carol"):
+        LevelTarget.objects.create(level=level, person=portal.people[name])
+    portal.policy.loops, portal.policy.repeat_after = 3, timedelta(minutes=10)
+    portal.policy.save()
+    User.objects.filter(username="bob").update(is_active=False)
+    portal.open_incident(severity="P0")
+    portal.fast_forward(minutes=25)
+    called = portal.paged()
+    assert [minute for minute, _ in called] == [0, 10, 20]
+    assert {who for _, who in called} == {"alice", "carol"}
+    said = Incident.objects.get().timeline.filter(act="call").values_list("text", flat=True)
+    assert any("bob" in text for text in said)
