@@ -130,10 +130,10 @@ def _again(kept: KeptAnswer, fingerprint: str) -> HttpResponse:
 
 
 def _caller(request: HttpRequest) -> str:
-    """Return what tells callers apart: the credential as it was sent, checked only by the view."""
-    sent = request.headers.get("Authorization") or request.COOKIES.get(
-        settings.SESSION_COOKIE_NAME, ""
-    )
+    """Return what tells callers apart: the credential, whatever its scheme, checked only by the view."""
+    header = request.headers.get("Authorization", "").strip()
+    sent = header.partition(" ")[2].strip() or header
+    sent = sent or request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
     return _digest(settings.TOKEN_PEPPER.encode(), sent.encode())
 
 

@@ -15,10 +15,17 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from django import forms
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import models
 from django.db.models import Field, Model, QuerySet
-from django_filters import Filter, FilterSet, IsoDateTimeFilter, MultipleChoiceFilter
+from django_filters import (
+    BooleanFilter,
+    Filter,
+    FilterSet,
+    IsoDateTimeFilter,
+    MultipleChoiceFilter,
+)
 from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import filters, serializers
@@ -37,6 +44,7 @@ SORTABLE = (
     models.IntegerField,
 )
 FILTERABLE = (*SORTABLE, models.UUIDField)
+_TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 # Of every list: pages, the form of the answer.
 COMMON = ("cursor", "page_size", "format")
 
@@ -74,6 +82,25 @@ class InstantFilter(IsoDateTimeFilter):
     """Compares with an instant given as ISO 8601."""
 
     field_class = InstantField
+
+
+class TruthField(forms.NullBooleanField):
+    """true or false, or 1 or 0; Django takes any other word for no filter at all."""
+
+    widget = forms.TextInput
+
+    def to_python(self, value: Any) -> bool | None:  # type: ignore[override]
+        """Return the truth; None where nothing is asked."""
+        said = str(value or "").strip().lower()
+        if said and said not in _TRUTHS:
+            raise ValidationError("Use true or false.")
+        return _TRUTHS.get(said)
+
+
+class TruthFilter(BooleanFilter):
+    """Keeps rows where something is so, or is not."""
+
+    field_class = TruthField
 
 
 class ListFilter(DjangoFilterBackend):
@@ -196,6 +223,8 @@ def _filters_of(name: str, path: str, column: "Field[Any, Any]") -> Iterator[tup
     if isinstance(column, models.DateTimeField):
         yield f"{name}__gte", InstantFilter(field_name=path, lookup_expr="gte")
         yield f"{name}__lt", InstantFilter(field_name=path, lookup_expr="lt")
+    elif isinstance(column, models.BooleanField):
+        yield name, TruthFilter(field_name=path)
     elif column.choices:
         yield name, MultipleChoiceFilter(field_name=path, choices=column.choices, distinct=False)
     else:

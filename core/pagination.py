@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import FieldDoesNotExist, ValidationError
@@ -20,12 +20,14 @@ from rest_framework.utils.urls import replace_query_param
 from rest_framework.views import APIView
 
 from core.errors import InvalidInput
+from core.storable import storable
 
 M = TypeVar("M", bound=Model)
 
 __all__ = ["CursorPagination", "KeysetPage", "keyset_page", "read_page_size"]
 
 
+_DAMAGED = (LookupError, ValueError, TypeError, ValidationError, RecursionError, OverflowError)
 FOREIGN_CURSOR = "This cursor belongs to another list. Start again without it."
 
 
@@ -133,7 +135,7 @@ def _decode(cursor: str, keys: tuple[str, ...], model: type[Model]) -> _Cursor:
         ordering, values, backwards = json.loads(base64.urlsafe_b64decode(padded))
         given = dict(zip(ordering, values, strict=True))
         typed = tuple(_typed(model, key, given.pop(key)) for key in keys)
-    except (LookupError, ValueError, TypeError, ValidationError, RecursionError) as error:
+    except _DAMAGED as error:
         raise InvalidInput(FOREIGN_CURSOR, field="cursor") from error
     if given:
         raise InvalidInput(FOREIGN_CURSOR, field="cursor")
@@ -144,8 +146,8 @@ def _typed(model: type[Model], key: str, value: Any) -> Any:
     name = key.lstrip("-")
     if not isinstance(value, int | str):
         raise TypeError("a key is text or a number")
-    if isinstance(value, str) and "\x00" in value:
-        raise ValueError("no database compares with NUL")
+    if isinstance(value, str) and storable(value) != value:
+        raise ValueError("no database compares with that")
     try:
         field = model._meta.pk if name == "pk" else model._meta.get_field(name)
     except FieldDoesNotExist:
@@ -153,6 +155,9 @@ def _typed(model: type[Model], key: str, value: Any) -> Any:
     typed = field.to_python(value) if isinstance(field, Field) else value
     if isinstance(typed, int) and abs(typed) > 2**63 - 1:
         raise ValueError("beyond the column's range")
+    if isinstance(typed, datetime) and typed.tzinfo:
+        # Databases know no instant that is outside of the calendar in UTC.
+        return typed.astimezone(UTC)
     return typed
 
 
@@ -183,6 +188,15 @@ class CursorPagination(pagination.CursorPagination):
         )
         self.base_url = request.build_absolute_uri()
         return self.neighbours.rows
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Describe a page: addresses of its neighbours, null at the ends."""
+        link = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": link, "previous": link, "results": schema},
+        }
 
     def get_schema_operation_parameters(self, view: APIView) -> list[dict[str, Any]]:
         """Describe the parameters, with the page sizes that are taken."""

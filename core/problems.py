@@ -21,7 +21,7 @@ from django.core.exceptions import (
     TooManyFilesSent,
 )
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, IntegrityError, InterfaceError
 from django.db.models import Model, ProtectedError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.request import UnreadablePostError
@@ -37,6 +37,7 @@ log = structlog.get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
 INTERNAL = "Something broke on our side. The id finds it in the log."
 CUT_SHORT = "Ended before it was complete."
+CONFLICTS = "It contradicts what is stored, or what somebody else stored in this moment."
 DATABASE_DOWN = "The database does not answer. Nothing was stored; try again shortly."
 
 
@@ -163,6 +164,10 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         )
     if isinstance(exc, exceptions.APIException):
         return _api_exception(exc)
+    if isinstance(exc, IntegrityError):
+        log.error("integrity_error", view=str(context.get("view")), exc_info=exc)
+        body = problem(409, CONFLICTS, code="conflict")
+        return Response(body, 409, content_type=CONTENT_TYPE)
     if isinstance(exc, DatabaseError | InterfaceError):
         log.error("database_error", view=str(context.get("view")), exc_info=exc)
         body = problem(503, DATABASE_DOWN, code="unavailable")

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 
 from core.admin import AuditedAdmin
+from core.clock import now
 from oncall.models import (
     EscalationPolicy,
     FallbackContact,
@@ -89,6 +90,11 @@ class OverrideAdmin(AuditedAdmin):
     search_fields = ["schedule__slug", "reason"]
     readonly_fields = ["created_by"]
 
+    def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
+        """Of one that has begun it stays known who was on call; it is ended, not deleted."""
+        has_begun = obj is not None and obj.starts_at <= now()
+        return super().has_delete_permission(request, obj) and not has_begun
+
     def save_model(self, request: Any, obj: Any, form: Any, change: bool) -> None:
         """Note who made it."""
         if not change:
@@ -126,6 +132,11 @@ class EscalationPolicyAdmin(AuditedAdmin):
     list_select_related = ["team"]
     search_fields = ["slug", "name"]
     inlines = [LevelInline, TimingInline, ServiceInline]
+
+    def has_delete_permission(self, request: Any, obj: Any = None) -> bool:
+        """The default one stays: services without a policy are called by it."""
+        is_default = obj is not None and obj.is_default
+        return super().has_delete_permission(request, obj) and not is_default
 
 
 class TargetInline(admin.StackedInline):

@@ -91,7 +91,7 @@ class EscalationPolicySerializer(
         many=True,
         required=False,
         write_only=True,
-        help_text="Services to be called by it; replaces those it had.",
+        help_text="Services to be called by it; replaces those it had that the caller knows of.",
     )
 
     class Meta:
@@ -146,8 +146,12 @@ class EscalationPolicySerializer(
 
     def _save(self, policy: EscalationPolicy, fields: dict[str, Any]) -> EscalationPolicy:
         parts = {name: fields.pop(name, None) for name in ("levels", "timings")}
-        services = fields.pop("called_for", None)
         actor = self.context["request"].user
+        services = fields.pop("called_for", None)
+        if services is not None and policy.pk:
+            # Those that the caller may not know of stay.
+            unseen = Service.objects.exclude(pk__in=Service.objects.visible_to(actor).values("pk"))
+            services = [*services, *unseen.filter(escalation__policy=policy)]
         saved = save_policy(
             policy, fields=fields, services=services, actor=actor, now=now(), **parts
         )

@@ -48,6 +48,9 @@ def save_policy(
         InvalidInput: Names what is wrong.
     """
     is_new = policy.pk is None
+    held = EscalationPolicy.objects.filter(is_default=True, pk=policy.pk)
+    if fields.get("is_default") is False and held.exists():
+        raise InvalidInput("Make another policy the default one instead.", field="is_default")
     for name, value in fields.items():
         setattr(policy, name, value)
     if policy.is_default:
@@ -59,11 +62,9 @@ def save_policy(
     if levels is not None:
         _replace_levels(policy, levels)
     if timings is not None:
-        policy.timings.all().delete()
-        for given in timings:
-            timing = Timing(policy=policy, **given)
-            clean(timing, within="timings", without=["policy"])
-            timing.save(force_insert=True)
+        _replace_timings(policy, timings)
+    if levels is not None or timings is not None:
+        _refuse_calls_of_nobody(policy)
     if services is not None:
         _assign(policy, services)
     changes = {name: str(value) for name, value in fields.items()}
@@ -117,6 +118,26 @@ def _replace_levels(policy: EscalationPolicy, levels: Sequence[Mapping[str, Any]
             target = LevelTarget(level=level, **chosen)
             clean(target, within="levels", without=["level"])
             target.save(force_insert=True)
+
+
+def _replace_timings(policy: EscalationPolicy, timings: Sequence[Mapping[str, Any]]) -> None:
+    policy.timings.all().delete()
+    made = [Timing(policy=policy, **given) for given in timings]
+    if len({(each.phase, each.severity, each.level) for each in made}) != len(made):
+        message = "A level has one time for each phase and severity."
+        raise InvalidInput(message, field="timings")
+    for timing in made:
+        clean(timing, within="timings", without=["policy"])
+        timing.save(force_insert=True)
+
+
+def _refuse_calls_of_nobody(policy: EscalationPolicy) -> None:
+    """Refuse times of levels that are not there: nobody would be called then."""
+    numbers = policy.levels.values("number")
+    lost = policy.timings.exclude(level__in=numbers).values_list("level", flat=True).distinct()
+    if lost:
+        levels = ", ".join(f"L{level}" for level in sorted(lost))
+        raise InvalidInput(f"There is no {levels}, which they call.", field="timings")
 
 
 def _assign(policy: EscalationPolicy, services: Sequence[Service]) -> None:
