@@ -116,3 +116,14 @@ def test_a_token_that_was_revoked_gets_no_earlier_answer(
         revoke_token(token, actor=admin, now=now())
     assert post(client, TEAM).status_code == 401
     assert Team.objects.count() == 1
+
+
+def test_a_credential_is_the_same_whatever_its_scheme_is_called() -> None:
+    admin = User.objects.create_user("ada", role=Role.ADMIN)
+    _, secret = create_token(
+        user=admin, name="ci", scopes=["read", "write"], expires_at=None, actor=admin, now=now()
+    )
+    for scheme in ("Bearer", "bearer", "Token"):
+        client = Client(headers={"Authorization": f"{scheme} {secret}"})
+        assert post(client, TEAM).status_code == 201
+    assert Team.objects.count() == 1
