@@ -43,3 +43,16 @@ def gunzip(packed: bytes, *, limit: int) -> bytes:
     if not parts:
         raise NotGzip("Is empty, not gzip.")
     return b"".join(parts)
+
+
+def beginning(packed: bytes, *, limit: int) -> bytes:
+    """Return the first unpacked bytes of what is cut short or unpacks to too much; b"" for none.
+
+    Args:
+        packed: The compressed body, or the beginning of it.
+        limit: Most unpacked bytes that are returned.
+    """
+    try:
+        return zlib.decompressobj(_GZIP).decompress(packed, limit)
+    except zlib.error:
+        return b""

@@ -1,4 +1,6 @@
-"""Reading the body of a request whole, up to a limit."""
+"""Reading the body of a request, up to a limit."""
+
+from collections.abc import Iterator
 
 from django.http import HttpRequest
 from django.http.request import UnreadablePostError
@@ -6,7 +8,7 @@ from django.http.request import UnreadablePostError
 from core.errors import InvalidInput, TooLarge
 from core.problems import CUT_SHORT
 
-__all__ = ["read_whole"]
+__all__ = ["read_start", "read_whole"]
 
 _CHUNK = 256 * 1024
 
@@ -21,10 +23,31 @@ def read_whole(request: HttpRequest, limit: int) -> bytes:
     declared = _declared_length(request)
     if declared is not None and declared > limit:
         raise TooLarge(f"At most {limit} bytes.", field="body")
-    data = _read_up_to(request, limit + 1)
+    data = _joined(list(_pieces(request, limit + 1)))
     if len(data) > limit:
         raise TooLarge(f"At most {limit} bytes.", field="body")
     return data
+
+
+def read_start(request: HttpRequest, limit: int) -> tuple[bytes, bool]:
+    """Return the raw body of a request, or its beginning, and whether that is all of it.
+
+    Of a body that has more than `limit` bytes, or says so, as many are returned, or fewer where no
+    more of them come.
+
+    Raises:
+        InvalidInput: It ended before it was complete, and is not said to be that long.
+    """
+    declared = _declared_length(request)
+    is_long = declared is not None and declared > limit
+    parts: list[bytes] = []
+    try:
+        parts.extend(_pieces(request, limit if is_long else limit + 1))
+    except InvalidInput:
+        if not is_long:
+            raise
+    data = _joined(parts)
+    return (data, True) if len(data) <= limit and not is_long else (data[:limit], False)
 
 
 def _declared_length(request: HttpRequest) -> int | None:
@@ -36,13 +59,15 @@ def _declared_length(request: HttpRequest) -> int | None:
     return int(given)
 
 
-def _read_up_to(request: HttpRequest, limit: int) -> bytes:
-    parts: list[bytes] = []
+def _pieces(request: HttpRequest, limit: int) -> Iterator[bytes]:
     left = limit
     try:
         while left and (part := request.read(min(left, _CHUNK))):
-            parts.append(part)
+            yield part
             left -= len(part)
     except (UnreadablePostError, OSError) as error:
         raise InvalidInput(CUT_SHORT, field="body") from error
+
+
+def _joined(parts: list[bytes]) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -15,6 +15,7 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 
 from core import audit
 from core.combining import Combiner
+from core.errors import TooLarge
 from core.inserts import Inserts, made
 from core.shared_connection import SharedConnection
 from incidents.domain.events import Act, AlertEvent, Reading
@@ -60,12 +61,14 @@ class RawRequest:
         body: Raw bytes.
         content_type: With its parameters.
         headers: Names in lower case; only those that say something are kept.
+        cut: That `body` is only the beginning of what was sent, in words; "" where it is all of it.
     """
 
     address: str
     body: bytes
     content_type: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    cut: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,14 +134,18 @@ def take(
 
     Raises:
         IntegrationChanged: It is not what it was under that revision. Find it again.
+        TooLarge: Only its beginning was read, and is stored for people to see.
         django.db.OperationalError: The database does not answer; nothing was stored.
     """
-    error: Unreadable | None = None
+    error, reading = Unreadable(raw.cut) if raw.cut else None, Reading()
     try:
-        reading = read()
+        reading = reading if error else read()
     except Unreadable as unreadable:
-        error, reading = unreadable, Reading()
-    return _together.do(_Request(integration, raw, reading, error, now, revision))
+        error = unreadable
+    taken = _together.do(_Request(integration, raw, reading, error, now, revision))
+    if raw.cut:
+        raise TooLarge(raw.cut, field="body")
+    return taken
 
 
 def take_on_one_connection() -> None:

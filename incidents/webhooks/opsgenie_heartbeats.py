@@ -16,7 +16,7 @@ from incidents.models import Heartbeat, Integration
 from incidents.services.heartbeats import delete_heartbeat, save_heartbeat
 from incidents.webhooks import opsgenie
 from incidents.webhooks.opsgenie_reading import iso
-from incidents.webhooks.requests import raw_request
+from incidents.webhooks.requests import whole_request
 
 __all__ = ["heartbeat", "heartbeats", "switch"]
 
@@ -75,7 +75,7 @@ def _find(integration: Integration, name: str) -> Heartbeat | None:
 
 def _save(request: HttpRequest, integration: Integration, found: Heartbeat | None) -> HttpResponse:
     try:
-        body = decode(raw_request(request).body, "application/json")
+        body = decode(whole_request(request).body, "application/json")
         if not isinstance(body, dict):
             return opsgenie.answer(422, message="The body must be a JSON object.")
         fields = _fields(body, found)

@@ -1,5 +1,6 @@
 """PagerDuty's Events API, v2 and v1, with its bodies and status codes."""
 
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ from incidents.domain.formats.context import Context
 from incidents.domain.payloads import Unreadable, decode, text
 from incidents.models import Integration
 from incidents.services import integrations
-from incidents.services.receiving import Taken, take
+from incidents.services.receiving import RawRequest, Taken, take
 from incidents.webhooks.requests import raw_request, webhook
 
 __all__ = ["change", "create_event", "enqueue"]
@@ -88,27 +89,46 @@ def _take(
 ) -> HttpResponse:
     try:
         raw = raw_request(request)
-        said = decode(raw.body, "application/json")
-    except (InvalidInput, Unreadable):
+    except InvalidInput:
         return _unrecognized()
-    if not isinstance(said, dict):
-        return _unrecognized()
-    key = text(said.get(key_field))
+    said, problem = _said(raw)
+    key = _key_in(raw.body, key_field) if problem else text(said.get(key_field))
     integration, revision = integrations.find_known(key, Integration.Kind.PAGERDUTY)
     if integration is None:
+        if problem:
+            return _large() if raw.cut else _unrecognized()
         return _invalid([_unknown(key, key_field)])
     context = Context(integration.kind, severity_map=integration.severity_map)
     fresh_key = uuid.uuid4().hex
-    taken = take(
-        integration,
-        raw,
-        lambda: reader(said, context, fresh_key),
-        now=clock.now(),
-        revision=revision,
-    )
+
+    def read() -> Reading:
+        if problem:
+            raise problem
+        return reader(said, context, fresh_key)
+
+    taken = take(integration, raw, read, now=clock.now(), revision=revision)
     if isinstance(taken.error, pagerduty.Invalid):
         return _invalid(taken.error.errors)
     return _unrecognized() if taken.error else accepted(taken)
+
+
+def _said(raw: RawRequest) -> tuple[dict[str, Any], Unreadable | None]:
+    """Return the object that was sent, or why there is none."""
+    if raw.cut:
+        return {}, Unreadable(raw.cut)
+    try:
+        said = decode(raw.body, "application/json")
+    except Unreadable as error:
+        return {}, error
+    if not isinstance(said, dict):
+        return {}, pagerduty.Unrecognized("body: an object is wanted")
+    return said, None
+
+
+def _key_in(body: bytes, name: str) -> str:
+    """Return the key that can be seen in a body which cannot be read, "" for none."""
+    found = re.search(rb'"%b"\s*:\s*"([0-9A-Za-z-]{16,80})"' % name.encode(), body)
+    return found[1].decode() if found else ""
 
 
 def _unknown(key: str, name: str) -> str:

@@ -13,11 +13,11 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import public
 from core.errors import TooLarge
-from core.gzipped import NotGzip, TooManyBytes, gunzip
-from core.request_body import read_whole
+from core.gzipped import NotGzip, TooManyBytes, beginning, gunzip
+from core.request_body import read_start
 from incidents.services.receiving import IntegrationChanged, RawRequest
 
-__all__ = ["MAX_BYTES", "View", "raw_request", "webhook"]
+__all__ = ["MAX_BYTES", "View", "raw_request", "webhook", "whole_request"]
 
 log = structlog.get_logger(__name__)
 MAX_BYTES = 512 * 1024
@@ -26,6 +26,7 @@ _KEY_IN_PATH = re.compile(
     r"|[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"
 )
 _RAW = "_raw_intake"
+_LARGER = f"body: larger than {MAX_BYTES // 1024} KiB; kept are its first {{}} bytes"
 View = Callable[..., HttpResponseBase]
 
 
@@ -73,30 +74,55 @@ def _again_if_changed(
 def raw_request(request: HttpRequest) -> RawRequest:
     """Return what was sent, unpacked; again the same, although a body can be read only once.
 
+    Of a body of more than `MAX_BYTES`, as sent or unpacked, it is the beginning, and `cut` says so:
+    `receiving.take` keeps that and refuses it.
+
     Raises:
-        TooLarge: More than `MAX_BYTES`, as sent or unpacked.
         InvalidInput: It is shorter than it says, or ended before it was complete.
     """
     kept: RawRequest | None = getattr(request, _RAW, None)
     if kept is None:
+        body, is_whole = _unpacked(request, *read_start(request, MAX_BYTES))
         kept = RawRequest(
             address=_KEY_IN_PATH.sub(r"\g<before>…", request.path),
-            body=_unpacked(request, read_whole(request, MAX_BYTES)),
+            body=body,
             content_type=request.headers.get("Content-Type", ""),
             headers={name.lower(): value for name, value in request.headers.items()},
+            cut="" if is_whole else _LARGER.format(len(body)),
         )
         setattr(request, _RAW, kept)
     return kept
 
 
-def _unpacked(request: HttpRequest, body: bytes) -> bytes:
-    """Return a body as it was before it was packed for the way, or as it came where it was not."""
+def whole_request(request: HttpRequest) -> RawRequest:
+    """Return what `raw_request` does, for what is not kept.
+
+    Raises:
+        TooLarge: More than `MAX_BYTES`, as sent or unpacked.
+        InvalidInput: It is shorter than it says, or ended before it was complete.
+    """
+    raw = raw_request(request)
+    if raw.cut:
+        raise TooLarge(raw.cut, field="body")
+    return raw
+
+
+def _unpacked(request: HttpRequest, body: bytes, is_whole: bool) -> tuple[bytes, bool]:
+    """Return a body as it was before it was packed for the way, or as it came where it was not.
+
+    Args:
+        request: Says whether it was packed.
+        body: All of it, or its beginning.
+        is_whole: Which of the two; returned is whether all of the unpacked body is.
+    """
     if request.headers.get("Content-Encoding", "").strip().lower() not in {"gzip", "x-gzip"}:
-        return body
+        return body, is_whole
     try:
-        return gunzip(body, limit=MAX_BYTES)
+        if is_whole:
+            return gunzip(body, limit=MAX_BYTES), True
     except NotGzip:
         # Unreadable, and kept as such.
-        return body
-    except TooManyBytes as error:
-        raise TooLarge(str(error), field="body") from error
+        return body, True
+    except TooManyBytes:
+        pass
+    return beginning(body, limit=MAX_BYTES) or body, False

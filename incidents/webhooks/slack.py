@@ -20,7 +20,7 @@ from core.http_client import Deadline, OutboundError
 from incidents.models import Incident
 from incidents.queries.quorum import answers_of
 from incidents.services import lifecycle
-from incidents.webhooks.requests import raw_request, webhook
+from incidents.webhooks.requests import webhook, whole_request
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
 from notifications.transports.slack import FEATURE
@@ -44,7 +44,7 @@ def _broken() -> HttpResponse:
 def act(request: HttpRequest) -> HttpResponse:
     """Do what was pressed; 200 means that it was understood, what became of it is said in Slack."""
     try:
-        raw = raw_request(request)
+        raw = whole_request(request)
     except InvalidInput as error:
         return JsonResponse({"error": error.message}, status=400)
     secret = settings.SLACK_SIGNING_SECRET
