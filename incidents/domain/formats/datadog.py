@@ -26,7 +26,9 @@ TEMPLATE: Mapping[str, str] = {
     "last_updated": "$LAST_UPDATED",
 }
 _STATE = re.compile(
-    r"^(?:\[(?P<priority>P[1-5])\]\s*)?\[(?P<state>[A-Za-z -]+)[^\]]*\]\s*(?P<rest>.*)$", re.DOTALL
+    r"^(?:\[(?P<priority>P[1-5])\]\s*)?"
+    r"\[(?P<state>[A-Za-z -]+)(?:\{(?P<scope>[^}]*)\})?[^\]]*\]\s*(?P<rest>.*)$",
+    re.DOTALL,
 )
 _MONITOR = re.compile(r"/monitors[/#](\d+)")
 _WARN = frozenset({"warn", "re-warn", "warning"})
@@ -43,17 +45,19 @@ def read(payload: Any, context: Context) -> Reading:
     found = _STATE.match(title)
     state = text(body.get("alert_transition")) or (found["state"] if found else "")
     words = found["rest"].strip() if found else title
-    key = _key(body, words)
+    # A monitor of many groups has an alert for each, and only this tells them apart.
+    scope = text(body.get("alert_scope")) or (found["scope"] or "" if found else "")
+    key = _key(body, words, scope)
     if not key:
         raise Unreadable("title: neither a title nor an alert_id says what it is about")
-    tags = _tags(text(body.get("tags")))
+    tags = _tags(f"{scope.strip('*')},{text(body.get('tags'))}")
     priority = text(body.get("alert_priority")) or (found["priority"] if found else "") or ""
     word = priority.lower() if priority.upper().startswith("P") else text(body.get("alert_type"))
     severity, pages = context.judge(_word(word, state), tags)
     event = AlertEvent(
         act=_act(state),
         dedup_key=key,
-        title=text(words, 300) or f"Datadog monitor {key}",
+        title=_title(words, scope.strip("*")) or f"Datadog monitor {key}",
         severity=severity,
         pages=pages,
         detail=text(body.get("body"), 15_000),
@@ -74,14 +78,18 @@ def _act(state: str) -> Act:
     return Act.RESOLVE if words.endswith("recovered") else Act.TRIGGER
 
 
-def _key(body: Mapping[str, Any], words: str) -> str:
+def _title(words: str, scope: str) -> str:
+    return text(f"{words} ({scope})" if words and scope else words, 300)
+
+
+def _key(body: Mapping[str, Any], words: str, scope: str) -> str:
     for name in ("alert_cycle_key", "aggreg_key"):
         if given := text(body.get(name)):
             return key_of(given)
     if given := text(body.get("alert_id")):
-        return key_of("monitor", given, text(body.get("alert_scope")))
+        return key_of("monitor", given, scope)
     monitor = _MONITOR.search(text(body.get("body")))
-    return key_of("monitor" if monitor else "", monitor[1] if monitor else "", words)
+    return key_of("monitor" if monitor else "", monitor[1] if monitor else "", words, scope)
 
 
 def _tags(said: str) -> dict[str, str]:
