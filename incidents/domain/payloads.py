@@ -36,7 +36,8 @@ def decode(body: bytes, content_type: str = "") -> Any:
         Unreadable: Claims to be JSON or a form and is not, or is nested too deeply.
     """
     kind = content_type.partition(";")[0].strip().lower()
-    if kind == "application/x-www-form-urlencoded":
+    # What `curl -d` sends claims to be a form, whatever it is.
+    if kind == "application/x-www-form-urlencoded" and not body.lstrip().startswith((b"{", b"[")):
         return clean(_form(body))
     if kind == "multipart/form-data":
         return clean(_multipart(body, content_type))

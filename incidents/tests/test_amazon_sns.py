@@ -8,6 +8,9 @@ import pytest
 
 from core import clock, http_client
 from incidents.adapters import sns_signatures
+from incidents.domain.formats import amazon_sns
+from incidents.domain.formats.amazon_sns import signed_text
+from incidents.domain.formats.context import Context
 from incidents.models import Alert, InboundEvent, Incident
 from incidents.services import intake
 from incidents.tests import bodies
@@ -137,3 +140,31 @@ def test_an_ordered_sender_that_comes_late_reopens_nothing() -> None:
     )
     assert intake.receive(ended, now=at) is None
     assert Alert.objects.get().state == "firing"
+
+
+@pytest.mark.parametrize("subject", [" Disk of db-1 ", "\tDisk", "  "])
+def test_a_signature_covers_a_subject_to_the_letter(amazon: Amazon, subject: str) -> None:
+    _integration, key = integration_of("amazon_sns")
+    message = amazon.signed({**bodies.SNS, "Subject": subject, "Message": "It is full."})
+    text = f"Message\nIt is full.\nMessageId\n{message['MessageId']}\nSubject\n{subject}\n"
+    assert signed_text(message).decode().startswith(text)
+    answer = post(f"/integrations/v1/amazon_sns/{key}/", message, "text/plain")
+    assert answer.status_code == 200
+    assert Alert.objects.get().title == (subject.strip() or "It is full.")
+
+
+@pytest.mark.parametrize(
+    ("message", "title"),
+    [
+        ('{\n  "message": "Disk full",\n  "host": "a"\n}', "Disk full"),
+        ('{\n  "host": "a"\n}', "Message of topic alarms"),
+        ('[\n  1\n]', "Message of topic alarms"),
+        ('{\n  "host": ', "Message of topic alarms"),
+        ("Disk full\nsoon", "Disk full"),
+    ],
+)  # fmt: skip
+def test_a_message_without_a_subject_has_a_title(message: str, title: str) -> None:
+    said = {name: value for name, value in bodies.SNS.items() if name != "Subject"}
+    envelope = amazon_sns.envelope({**said, "Message": message})
+    (event,) = amazon_sns.read(envelope, Context("amazon_sns")).events
+    assert (event.title, event.detail) == (title, message.strip())

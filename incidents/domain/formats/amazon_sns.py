@@ -7,7 +7,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from incidents.domain.events import Act, AlertEvent, Reading, key_of
+from incidents.domain.formats import event_bridge
 from incidents.domain.formats.context import Context
+from incidents.domain.formats.generic import title_in
 from incidents.domain.payloads import Unreadable, clean, instant, mapping, sequence, text
 
 __all__ = ["CONFIRMATIONS", "envelope", "is_amazons", "read", "signed_text"]
@@ -29,13 +31,13 @@ _STATES = {"ALARM": Act.TRIGGER, "OK": Act.RESOLVE, "INSUFFICIENT_DATA": Act.NOT
 
 
 def envelope(payload: Any) -> Mapping[str, str]:
-    """Return the fields of a message as SNS posts it.
+    """Return the fields of a message as SNS posts it, to the letter: its signature covers them.
 
     Raises:
         Unreadable: A field that every message has is missing.
     """
     message = {
-        name: text(value) if name != "Message" else value
+        name: value if isinstance(value, str) or name == "Message" else text(value)
         for name, value in mapping(payload).items()
     }
     if message.get("Type") not in _TYPES:
@@ -84,22 +86,32 @@ def read(message: Mapping[str, str], context: Context) -> Reading:
         said = clean(json.loads(message["Message"]))
     except (ValueError, RecursionError):
         said = None
-    if isinstance(said, dict) and "AlarmName" in said:
-        return Reading((_alarm(said, message, context),))
-    if isinstance(said, dict) and "detail-type" in said:
-        return Reading((_event(said, context),))
-    title = message.get("Subject") or message["Message"].strip().partition("\n")[0]
+    if isinstance(said, dict):
+        said = event_bridge.native_alarm(said) or said
+        if "AlarmName" in said:
+            return Reading((_alarm(said, message, context),))
+        if "detail-type" in said:
+            return Reading((event_bridge.read(said, context),))
+    subject = text(message.get("Subject"))
     severity, pages = context.judge("")
     plain = AlertEvent(
         act=Act.TRIGGER,
-        dedup_key=key_of(message["TopicArn"], message.get("Subject") or message["MessageId"]),
-        title=text(title, 300),
+        dedup_key=key_of(message["TopicArn"], subject or message["MessageId"]),
+        title=text(subject or _headline(said, message), 300),
         severity=severity,
         pages=pages,
         detail=text(message["Message"], 15_000),
         labels={"topic": message["TopicArn"]},
     )
     return Reading((plain,))
+
+
+def _headline(said: Any, message: Mapping[str, str]) -> str:
+    """Return what a message without a subject is about."""
+    line = message["Message"].strip().partition("\n")[0].strip()
+    if not isinstance(said, dict | list) and any(map(str.isalnum, line)):
+        return line
+    return title_in(said) or f"Message of topic {message['TopicArn'].rpartition(':')[2]}"
 
 
 def _alarm(said: Mapping[str, Any], message: Mapping[str, str], context: Context) -> AlertEvent:
@@ -143,20 +155,3 @@ def _word_in(description: str) -> str:
     """Return the severity that a description spells out, as in "severity: critical"."""
     found = re.search(r"\bseverity\s*[:=]\s*([A-Za-z0-9]+)", description)
     return found.group(1) if found else ""
-
-
-def _event(said: Mapping[str, Any], context: Context) -> AlertEvent:
-    severity, pages = context.judge("")
-    kind = text(said.get("detail-type"))
-    return AlertEvent(
-        act=Act.TRIGGER,
-        dedup_key=key_of("event", text(said.get("id")) or kind),
-        title=text(f"{kind} ({text(said.get('source'))})", 300),
-        severity=severity,
-        pages=pages,
-        detail=text(said.get("detail"), 15_000),
-        labels={
-            name: text(said[name]) for name in ("source", "region", "account") if said.get(name)
-        },
-        facts={"detail": said.get("detail")},
-    )

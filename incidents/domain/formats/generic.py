@@ -9,11 +9,12 @@ from typing import Any
 
 import jmespath
 
+from core.storable import storable
 from incidents.domain.events import Act, AlertEvent, Reading, key_of
 from incidents.domain.formats.context import Context
-from incidents.domain.payloads import Unreadable, instant, mapping, text, web_address
+from incidents.domain.payloads import Unreadable, clean, instant, mapping, text, web_address
 
-__all__ = ["FIELDS", "check_mapping", "read"]
+__all__ = ["FIELDS", "check_mapping", "read", "title_in"]
 
 FIELDS: Mapping[str, str] = {
     "items": "The list of alerts, where one body has several.",
@@ -59,17 +60,24 @@ def check_mapping(expressions: Mapping[str, Any]) -> dict[str, str]:
             wrong[name] = "Has characters that cannot be kept."
         elif expression.strip():
             try:
-                jmespath.compile(expression)
+                parsed = jmespath.compile(expression).parsed
+                if storable(parsed) != parsed:
+                    wrong[name] = "Has a value that cannot be kept."
             except _BROKEN as error:
                 wrong[name] = f"Not JMESPath: {_reason(error)}"
     return wrong
+
+
+def title_in(item: Any) -> str:
+    """Return what the names that most senders use say it is about, "" for nothing."""
+    return text(_field("title", item, {}))
 
 
 def read(payload: Any, context: Context) -> Reading:
     """Read any body, by the mapping of the integration.
 
     Raises:
-        Unreadable: No title is found in it, or an expression does not fit.
+        Unreadable: No title is found in it, nor the key of what ended, or an expression does not fit.
     """
     if isinstance(payload, str):
         payload = {"title": payload.partition("\n")[0], "detail": payload}
@@ -96,16 +104,17 @@ def _items(payload: Any, expressions: Mapping[str, Any]) -> list[Any]:
 
 def _event(item: Any, context: Context) -> AlertEvent:
     said = {name: _field(name, item, context.mapping) for name in FIELDS if name != "items"}
-    title = text(said["title"], 300)
-    if not title:
+    title, key = text(said["title"], 300), text(said["dedup_key"])
+    act = Act.RESOLVE if text(said["state"]).lower() in _ENDED else Act.TRIGGER
+    if not title and (act is Act.TRIGGER or not key):
         raise Unreadable(
             "title: none is found; map it, or send one of " + ", ".join(_GUESSES["title"])
         )
     labels = {key: text(value) for key, value in mapping(said["labels"]).items()}
     severity, pages = context.judge(text(said["severity"]), labels)
     return AlertEvent(
-        act=Act.RESOLVE if text(said["state"]).lower() in _ENDED else Act.TRIGGER,
-        dedup_key=key_of(text(said["dedup_key"]) or title),
+        act=act,
+        dedup_key=key_of(key or title),
         title=title,
         severity=severity,
         pages=pages,
@@ -115,6 +124,8 @@ def _event(item: Any, context: Context) -> AlertEvent:
         labels=labels,
         group_key=text(said["group_key"], 500),
         at=instant(said["at"]),
+        # A guess may be when it began, which says nothing of what came later.
+        is_ordered=bool(context.mapping.get("at")),
     )
 
 
@@ -127,9 +138,11 @@ def _field(name: str, item: Any, expressions: Mapping[str, Any]) -> Any:
 
 def _search(name: str, expression: str, item: Any) -> Any:
     try:
-        return jmespath.search(expression, item)
+        found = jmespath.search(expression, item)
     except _BROKEN as error:
         raise Unreadable(f"{name}: {_reason(error)}") from error
+    # A literal of the expression is none of the body.
+    return clean(found)
 
 
 def _reason(error: Exception) -> str:
