@@ -37,6 +37,8 @@ threads = settings.WEB_THREADS
 timeout = 30
 graceful_timeout = 30
 keepalive = 5
+# As long as it takes: Uptime Kuma may put all that it says of a monitor into the address.
+limit_request_line = 8190
 # A slow leak ends with its process; the jitter keeps two processes from leaving together. It is rare,
 # because whoever asks meanwhile waits longer, and in a storm a thousand ask in a second.
 max_requests = 100_000

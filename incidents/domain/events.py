@@ -96,13 +96,15 @@ class Reading(Struct, frozen=True):
         events: In the order in which they are to be done.
         changes: Deploys and the like.
         pings: Signs of life.
-        remarks: Elements that could not be read, and what the sender left out.
+        remarks: Elements that could not be read.
+        notes: What is only to be answered, of what was understood.
     """
 
     events: tuple[AlertEvent, ...] = ()
     changes: tuple[ChangeReport, ...] = ()
     pings: tuple[HeartbeatPing, ...] = ()
     remarks: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def key_of(*parts: str) -> str:

@@ -103,7 +103,7 @@ class Taken:
         event: Its stored row.
         error: Why nothing of it could be read; None when something was.
         applied: Elements that opened or changed something.
-        remarks: Elements that could not be read or applied.
+        remarks: Elements that could not be read or applied, and what else its sender is told.
     """
 
     event: InboundEvent
@@ -298,7 +298,7 @@ def _taken(
         event.alerts = applied
         if is_stored:
             event.save(update_fields=["state", "problem", "alerts"])
-    return Taken(event, error, applied, tuple(remarks))
+    return Taken(event, error, applied, (*remarks, *reading.notes))
 
 
 @transaction.atomic

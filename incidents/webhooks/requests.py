@@ -17,7 +17,7 @@ from core.gzipped import NotGzip, TooManyBytes, beginning, gunzip
 from core.request_body import read_start
 from incidents.services.receiving import IntegrationChanged, RawRequest
 
-__all__ = ["MAX_BYTES", "View", "raw_request", "webhook", "whole_request"]
+__all__ = ["MAX_BYTES", "View", "raw_query", "raw_request", "webhook", "whole_request"]
 
 log = structlog.get_logger(__name__)
 MAX_BYTES = 512 * 1024
@@ -84,14 +84,32 @@ def raw_request(request: HttpRequest) -> RawRequest:
     if kept is None:
         body, is_whole = _unpacked(request, *read_start(request, MAX_BYTES))
         kept = RawRequest(
-            address=_KEY_IN_PATH.sub(r"\g<before>…", request.path),
+            address=_address(request),
             body=body,
             content_type=request.headers.get("Content-Type", ""),
-            headers={name.lower(): value for name, value in request.headers.items()},
+            headers=_headers(request),
             cut="" if is_whole else _LARGER.format(len(body)),
         )
         setattr(request, _RAW, kept)
     return kept
+
+
+def raw_query(request: HttpRequest) -> RawRequest:
+    """Return what was sent in the query string, as the form that it is."""
+    return RawRequest(
+        address=_address(request),
+        body=request.META.get("QUERY_STRING", "").encode("utf-8", "replace"),
+        content_type="application/x-www-form-urlencoded",
+        headers=_headers(request),
+    )
+
+
+def _address(request: HttpRequest) -> str:
+    return _KEY_IN_PATH.sub(r"\g<before>…", request.path)
+
+
+def _headers(request: HttpRequest) -> dict[str, str]:
+    return {name.lower(): value for name, value in request.headers.items()}
 
 
 def whole_request(request: HttpRequest) -> RawRequest:

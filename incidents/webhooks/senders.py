@@ -1,6 +1,6 @@
 """`/integrations/v1/<kind>/<key>/`: webhooks whose senders only look at the status."""
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 
 from core import clock
 from core.errors import InvalidInput
@@ -15,10 +15,13 @@ from incidents.domain.signatures import is_signed
 from incidents.models import Integration
 from incidents.services import integrations
 from incidents.services.receiving import RawRequest, Taken, take
-from incidents.webhooks.requests import raw_request, webhook
+from incidents.webhooks.requests import raw_query, raw_request, webhook
 from oncall.domain.exports.senders import kind_called
 
 __all__ = ["heartbeat", "receive"]
+
+# Its webhooks can be told to put what they say into the address.
+_ALSO_BY_GET = frozenset({Integration.Kind.UPTIMEKUMA})
 
 
 def _large() -> HttpResponse:
@@ -39,15 +42,18 @@ def _refused(error: InvalidInput) -> HttpResponse:
     return JsonResponse({"status": "error", "message": f"body: {error.message}"}, status=400)
 
 
-@webhook("POST", large=_large, broken=_broken)
+@webhook("POST", "GET", large=_large, broken=_broken)
 def receive(request: HttpRequest, kind: str, key: str) -> HttpResponse:
     """Take a webhook; 200 means that it is stored. Kinds may be called as Grafana OnCall does."""
     kind = kind_called(kind) or kind
+    is_query = request.method == "GET"
+    if is_query and not (kind in _ALSO_BY_GET and request.GET):
+        return HttpResponseNotAllowed(["POST"])
     integration, revision = integrations.find_known(key, kind)
     if integration is None:
         return _unknown()
     try:
-        raw = raw_request(request)
+        raw = raw_query(request) if is_query else raw_request(request)
     except InvalidInput as error:
         return _refused(error)
     if kind == Integration.Kind.AMAZON_SNS:

@@ -26,20 +26,34 @@ def read(payload: Any, context: Context) -> Reading:
     """Read a hook; `Sentry-Hook-Resource` says which.
 
     Raises:
-        Unreadable: It is about nothing that has an id, or an action that is not known.
+        Unreadable: It is about nothing that has an id, or does not say what happened to it.
     """
     body = mapping(payload)
     resource = context.headers.get("sentry-hook-resource", "").lower()
     if resource in _NOT_ALERTS:
-        return Reading(remarks=(f"A hook about {resource} alerts nobody.",))
+        return _nothing_to_do(resource)
     data = mapping(body.get("data"))
     if resource == "metric_alert" or "metric_alert" in data:
-        return Reading((_metric(body, data, context),))
+        if act := _METRIC_ACTS.get(action := _action(body)):
+            return Reading((_metric(body, data, act, context),))
+        return _nothing_to_do(f"a metric alert that is {action}")
     if resource == "issue" or "issue" in data:
-        return Reading((_issue(body, mapping(data.get("issue")), context),))
+        if act := _ISSUE_ACTS.get(action := _action(body)):
+            return Reading((_issue(body, mapping(data.get("issue")), act, context),))
+        return _nothing_to_do(f"an issue that is {action}")
     if resource == "event_alert" or "event" in data:
         return Reading((_event(mapping(data.get("event")), data, context),))
     return Reading((_plugin(body, context),))
+
+
+def _action(body: Mapping[str, Any]) -> str:
+    if action := text(body.get("action"), 40):
+        return action
+    raise Unreadable("action: missing")
+
+
+def _nothing_to_do(what: str) -> Reading:
+    return Reading(notes=(f"A hook about {what} alerts nobody.",))
 
 
 def _event(event: Mapping[str, Any], data: Mapping[str, Any], context: Context) -> AlertEvent:
@@ -63,15 +77,14 @@ def _event(event: Mapping[str, Any], data: Mapping[str, Any], context: Context) 
     )
 
 
-def _metric(body: Mapping[str, Any], data: Mapping[str, Any], context: Context) -> AlertEvent:
+def _metric(
+    body: Mapping[str, Any], data: Mapping[str, Any], act: Act, context: Context
+) -> AlertEvent:
     alert = mapping(data.get("metric_alert"))
     number = _id_of(alert.get("id"), "data.metric_alert.id")
-    action = text(body.get("action"))
-    if action not in _METRIC_ACTS:
-        raise Unreadable(f"action: one of {', '.join(_METRIC_ACTS)} is wanted")
-    severity, pages = context.judge(action if action != "resolved" else "")
+    severity, pages = context.judge(text(body.get("action")) if act is Act.TRIGGER else "")
     return AlertEvent(
-        act=_METRIC_ACTS[action],
+        act=act,
         dedup_key=key_of("metric", number),
         title=text(data.get("description_title"), 300) or f"Sentry metric alert {number}",
         severity=severity,
@@ -81,14 +94,13 @@ def _metric(body: Mapping[str, Any], data: Mapping[str, Any], context: Context) 
     )
 
 
-def _issue(body: Mapping[str, Any], issue: Mapping[str, Any], context: Context) -> AlertEvent:
+def _issue(
+    body: Mapping[str, Any], issue: Mapping[str, Any], act: Act, context: Context
+) -> AlertEvent:
     number = _id_of(issue.get("id"), "data.issue.id")
-    action = text(body.get("action"))
-    if action not in _ISSUE_ACTS:
-        raise Unreadable(f"action: one of {', '.join(_ISSUE_ACTS)} is wanted")
     severity, pages = context.judge(text(issue.get("level")))
     return AlertEvent(
-        act=_ISSUE_ACTS[action],
+        act=act,
         dedup_key=key_of("issue", number),
         title=text(issue.get("title"), 300) or f"Sentry issue {number}",
         severity=severity,

@@ -1,15 +1,31 @@
-"""Uptime Kuma's webhook: a monitor and its last heartbeat; the test button sends neither."""
+"""Uptime Kuma's webhook: a monitor and its last heartbeat, or words about neither.
 
+Those are what the test button sends, and notices that a certificate or a domain will expire. By HTTP
+method GET the objects come as JSON in the fields of a query string.
+"""
+
+import json
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from incidents.domain.events import Act, AlertEvent, Reading, key_of
 from incidents.domain.formats.context import Context
-from incidents.domain.payloads import Unreadable, instant, mapping, sequence, text, web_address
+from incidents.domain.payloads import (
+    Unreadable,
+    clean,
+    instant,
+    mapping,
+    sequence,
+    text,
+    web_address,
+)
 
 __all__ = ["read"]
 
 _ACTS = {0: Act.TRIGGER, 1: Act.RESOLVE}
 _CALLS_NOBODY = {2: "pending", 3: "maintenance"}
+_NAMED = re.compile(r"\[(?P<name>[^\]]*)\]\[(?P<url>[^\]]*)\]")
 
 
 def read(payload: Any, context: Context) -> Reading:
@@ -21,15 +37,15 @@ def read(payload: Any, context: Context) -> Reading:
     body = mapping(payload)
     if "msg" not in body and "monitor" not in body:
         raise Unreadable("monitor: missing")
-    beat, monitor = body.get("heartbeat"), mapping(body.get("monitor"))
+    beat, monitor = _unfolded(body.get("heartbeat")), mapping(_unfolded(body.get("monitor")))
     if beat is None:
-        return Reading(remarks=(f"Test message: {text(body.get('msg'), 200)}",))
+        return _notice(text(body.get("msg")), context)
     heartbeat = mapping(beat)
     status = heartbeat.get("status")
     if not isinstance(status, int) or isinstance(status, bool):
         raise Unreadable("heartbeat.status: 0, 1, 2 or 3 is wanted")
     if status in _CALLS_NOBODY:
-        return Reading(remarks=(f"{text(monitor.get('name'), 100)} is {_CALLS_NOBODY[status]}.",))
+        return Reading(notes=(f"{text(monitor.get('name'), 100)} is {_CALLS_NOBODY[status]}.",))
     if status not in _ACTS:
         raise Unreadable("heartbeat.status: 0, 1, 2 or 3 is wanted")
     name = text(monitor.get("name"), 200)
@@ -54,5 +70,34 @@ def read(payload: Any, context: Context) -> Reading:
         labels={**tags, "monitor": name},
         at=instant(heartbeat.get("time")),
         facts={key: heartbeat[key] for key in ("ping", "duration") if heartbeat.get(key)},
+    )
+    return Reading((event,))
+
+
+def _unfolded(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return clean(json.loads(value, parse_constant=str))
+    except (ValueError, RecursionError):
+        return value
+
+
+def _notice(words: str, context: Context) -> Reading:
+    """Read words about no heartbeat: a test, or that something will expire, which nothing ends."""
+    # The name of the notification stands before it.
+    if not words or f" {words}".endswith(" Testing"):
+        return Reading(notes=(f"Test message: {text(words, 200)}",))
+    severity, pages = context.judge("warning")
+    named: Mapping[str, str] = found.groupdict() if (found := _NAMED.match(words)) else {}
+    event = AlertEvent(
+        act=Act.TRIGGER,
+        # The days that are left change with each.
+        dedup_key=key_of("notice", words.partition(" will expire in ")[0]),
+        title=text(words, 300),
+        severity=severity,
+        pages=pages,
+        url=web_address(named.get("url")),
+        labels={"monitor": named["name"]} if named else {},
     )
     return Reading((event,))
