@@ -123,14 +123,34 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_kept() -> None:
         **bodies.ALERTMANAGER,
         "alerts": [{"status": "odd", "labels": {"a": "1"}}, *bodies.ALERTMANAGER["alerts"][1:], 7],
     }
-    payload["truncatedAlerts"] = 3
     reading = WEBHOOKS["alertmanager"](payload, Context("alertmanager"))
     assert len(reading.events) == 1
     assert reading.remarks == (
         "alerts[0].status: firing or resolved is wanted, not 'odd'",
         "alerts[2].labels: an object is wanted",
-        "The sender left out 3 alerts (truncatedAlerts).",
     )
+
+
+def test_alerts_say_that_others_were_left_out() -> None:
+    payload = {**bodies.ALERTMANAGER, "truncatedAlerts": 3}
+    payload = changed(payload, "alerts.0.annotations.description", "Too many.")
+    reading = WEBHOOKS["alertmanager"](payload, Context("alertmanager"))
+    warning = "The sender left out 3 more alerts of this group (truncatedAlerts)."
+    assert [event.detail for event in reading.events] == [f"Too many.\n\n{warning}", warning]
+    assert (reading.remarks, reading.notes) == ((), (warning,))
+
+
+@pytest.mark.parametrize(
+    ("alert", "title"),
+    [
+        ({"fingerprint": "c1a2"}, "Alert c1a2 of receiver portal"),
+        ({"fingerprint": "c1a2", "labels": {"alertname": " "}}, "Alert c1a2 of receiver portal"),
+        ({"labels": {"alertname": "", "job": "api"}}, "job=api"),
+        ({"labels": {"alertname": ""}}, "Alert without labels of receiver portal"),
+    ],
+)
+def test_every_alert_has_a_title(alert: dict[str, Any], title: str) -> None:
+    assert one("alertmanager", {"receiver": "portal", "alerts": [alert]}).title == title
 
 
 def test_grafana_unified_and_legacy() -> None:
@@ -157,26 +177,6 @@ def test_sentry_resolves_by_issue() -> None:
     assert one("sentry", plugin).url == ""
 
 
-def test_datadog_tells_its_state_in_the_title() -> None:
-    event = one("datadog", bodies.DATADOG)
-    assert (event.act, event.title, event.severity) == (Act.TRIGGER, "CPU is high", "P1")
-    ended = one(
-        "datadog", {**bodies.DATADOG, "title": "[P2] [Recovered on {host:web-1}] CPU is high"}
-    )
-    assert (ended.act, ended.dedup_key) == (Act.RESOLVE, event.dedup_key)
-    again = one("datadog", {**bodies.DATADOG, "title": "[Re-Triggered] CPU is high"})
-    assert (again.act, again.dedup_key) == (Act.TRIGGER, event.dedup_key)
-
-
-def test_datadog_by_the_recommended_template() -> None:
-    body = {"alert_id": "42", "alert_cycle_key": "8123", "alert_transition": "Triggered",
-            "alert_priority": "P1", "title": "CPU is high", "tags": "env:prod,team:sre"}  # fmt: skip
-    event = one("datadog", body)
-    assert (event.dedup_key, event.severity) == ("8123", "P0")
-    assert event.labels == {"env": "prod", "team": "sre"}
-    assert one("datadog", {**body, "alert_transition": "Recovered"}).act is Act.RESOLVE
-
-
 def test_uptime_kuma_down_up_and_its_test_button() -> None:
     event = one("uptimekuma", bodies.UPTIME_KUMA)
     assert (event.act, event.dedup_key, event.title) == (Act.TRIGGER, "monitor/3", "Shop is down")
@@ -184,7 +184,7 @@ def test_uptime_kuma_down_up_and_its_test_button() -> None:
     up = one("uptimekuma", changed(bodies.UPTIME_KUMA, "heartbeat.status", 1))
     assert (up.act, up.dedup_key) == (Act.RESOLVE, event.dedup_key)
     assert read("uptimekuma", changed(bodies.UPTIME_KUMA, "heartbeat.status", 2)) == []
-    assert read("uptimekuma", {"heartbeat": None, "monitor": None, "msg": "Test"}) == []
+    assert read("uptimekuma", {"heartbeat": None, "monitor": None, "msg": "Portal Testing"}) == []
 
 
 def test_cloudwatch_alarms_by_way_of_sns() -> None:
@@ -322,6 +322,7 @@ def test_generic_by_guess_and_by_mapping() -> None:
         ('{"a": "é"}'.encode("utf-16"), "application/json", {"a": "é"}),
         (b'{"a": 1e999, "b": NaN}', "application/json", {"a": "inf", "b": "NaN"}),
         (b"a=1&b=x+y", "application/x-www-form-urlencoded", {"a": "1", "b": "x y"}),
+        (b' {"a": "1&b=2"}', "application/x-www-form-urlencoded", {"a": "1&b=2"}),
         (b'payload={"a":1}'.replace(b'"', b"%22"), "application/x-www-form-urlencoded", {"a": 1}),
         (b"Disk full", "text/plain", "Disk full"),
         (
@@ -344,6 +345,7 @@ def test_bodies_are_decoded(body: bytes, kind: str, expected: object) -> None:
         (b"", "application/json"),
         (b"1" * 5000, "application/json"),
         (b"a=%FF&" * 2000, "application/x-www-form-urlencoded"),
+        (b'{"a": 1', "application/x-www-form-urlencoded"),
         (b"nothing", "multipart/form-data; boundary=x"),
     ],
 )

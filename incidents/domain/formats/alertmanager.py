@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from incidents.domain.events import Act, AlertEvent, HeartbeatPing, Reading
 from incidents.domain.formats.context import Context
 from incidents.domain.formats.runbooks import runbook_in
@@ -44,9 +46,15 @@ def read(payload: Any, context: Context) -> Reading:
             pings.append(found)
         elif found is not None:
             events.append(found)
-    if (left_out := text(message.get("truncatedAlerts"))) not in {"", "0"}:
-        remarks.append(f"The sender left out {left_out} alerts (truncatedAlerts).")
-    return Reading(tuple(events), pings=tuple(pings), remarks=tuple(remarks))
+    notes: tuple[str, ...] = ()
+    if (left_out := text(message.get("truncatedAlerts"), 20)) not in {"", "0"}:
+        notes = (f"The sender left out {left_out} more alerts of this group (truncatedAlerts).",)
+        events = [_with_warning(event, *notes) for event in events]
+    return Reading(tuple(events), pings=tuple(pings), remarks=tuple(remarks), notes=notes)
+
+
+def _with_warning(event: AlertEvent, warning: str) -> AlertEvent:
+    return replace(event, detail=f"{event.detail}\n\n{warning}".strip())
 
 
 class _Common(NamedTuple):
@@ -98,7 +106,7 @@ def _read_alert(
     return AlertEvent(
         act=act,
         dedup_key=_key(alert, labels),
-        title=text(_title(labels, notes), _TITLE),
+        title=text(_title(labels, notes) or _fallback(alert, message), _TITLE),
         severity=severity,
         pages=pages,
         detail=notes.get("description") or notes.get("message", ""),
@@ -133,8 +141,15 @@ def _title(labels: Mapping[str, str], notes: Mapping[str, str]) -> str:
     return (
         summary
         or labels.get("alertname")
-        or ", ".join(f"{k}={v}" for k, v in sorted(labels.items()))
+        or ", ".join(f"{k}={v}" for k, v in sorted(labels.items()) if v)
     )
+
+
+def _fallback(alert: Mapping[str, Any], message: Mapping[str, Any]) -> str:
+    """Return a title for what no label and no annotation says a word about."""
+    fingerprint, receiver = text(alert.get("fingerprint"), 40), text(message.get("receiver"))
+    words = (fingerprint or "without labels", f"of receiver {receiver}" if receiver else "")
+    return " ".join(("Alert", *words)).strip()
 
 
 def _group_key(message: Mapping[str, Any]) -> str:
