@@ -18,61 +18,15 @@ from opsgenie_sdk.exceptions import ApiException
 from pytest_django.live_server_helper import LiveServer
 
 from core.models import AuditEntry
-from incidents.models import Alert, Heartbeat, Incident, Integration
+from incidents.models import Alert, Heartbeat
 from incidents.services import heartbeats
-from incidents.services.integrations import save_integration
 from incidents.tests.oncall_portal import Portal, portal
+from incidents.tests.opsgenie_sender import Sender, sender
 from incidents.tests.senders import integration_of, until
 
-__all__ = ["portal"]
+__all__ = ["portal", "sender"]
 
 pytestmark = pytest.mark.django_db
-
-
-class Sender:
-    """A program with the key of an integration."""
-
-    def __init__(self, portal: Portal) -> None:
-        self.portal = portal
-        integration = Integration()
-        fields = {"kind": "opsgenie", "name": "Opsgenie", "service": portal.service}
-        self.key = save_integration(integration, fields=fields, actor="test", now=portal.now)
-
-    def send(self, method: str, path: str, body: Any = None, status: int = 202) -> Any:
-        """Send a request; returns the decoded answer."""
-        answer = Client(headers={"Authorization": f"GenieKey {self.key}"}).generic(
-            method,
-            path,
-            b"" if body is None else json.dumps(body).encode(),
-            content_type="application/json",
-        )
-        assert answer.status_code == status, answer.content
-        return answer.json()
-
-    def create(self, **fields: Any) -> Incident:
-        """Create an alert, and let the pager look; returns its incident."""
-        said = {"message": "Disk full", "alias": "disk", "priority": "P2", **fields}
-        self.send("POST", "/v2/alerts", said)
-        self.portal.settle()
-        return Incident.objects.latest("pk")
-
-    def do(self, action: str, body: Any = None, method: str = "POST") -> Any:
-        """Do something with the alert, let the pager look; returns what became of the request."""
-        action, _, query = action.partition("?")
-        path = f"/v2/alerts/disk/{action}?identifierType=alias&{query}"
-        said = self.send(method, path, body)
-        self.portal.settle()
-        return self.send("GET", f"/v2/alerts/requests/{said['requestId']}", status=200)["data"]
-
-    def shown(self) -> Any:
-        """Return the alert as it is told."""
-        return self.send("GET", "/v2/alerts/disk?identifierType=alias", status=200)["data"]
-
-
-@pytest.fixture
-def sender(portal: Portal) -> Sender:
-    """Return a program that alerts about the portal's service."""
-    return Sender(portal)
 
 
 def test_a_snooze_calls_nobody_until_it_ends(sender: Sender, portal: Portal) -> None:

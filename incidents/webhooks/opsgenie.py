@@ -13,11 +13,13 @@ from core.errors import InvalidInput
 from incidents.domain.events import Reading
 from incidents.domain.formats import opsgenie
 from incidents.domain.formats.context import Context
+from incidents.domain.formats.opsgenie_search import QueryError
 from incidents.domain.payloads import clean, decode
 from incidents.models import Alert, AlertLogEntry, InboundEvent, Integration
 from incidents.services import integrations
 from incidents.services.receiving import Taken, take
 from incidents.webhooks import opsgenie_reading as reading
+from incidents.webhooks.opsgenie_search import asked_for
 from incidents.webhooks.requests import View, raw_request, webhook
 
 __all__ = ["alert", "alerts", "answer", "count", "keyed", "part", "refused", "request_status"]
@@ -74,11 +76,7 @@ def _not_found() -> HttpResponse:
 def alerts(request: HttpRequest, integration: Integration) -> HttpResponse:
     """`/v2/alerts`: create one; GET lists what the key opened, newest first."""
     if request.method == "GET":
-        try:
-            found = reading.asked_for(integration, clean(request.GET.get("query", "")))
-            return answer(200, data=reading.page_of(found, request.GET.dict()))
-        except reading.QueryError as error:
-            return _not_understood(error)
+        return _list(request, integration)
     context = Context(integration.kind, severity_map=integration.severity_map)
     fresh_key = str(uuid.uuid4())
     return _take(
@@ -88,12 +86,21 @@ def alerts(request: HttpRequest, integration: Integration) -> HttpResponse:
     )
 
 
+def _list(request: HttpRequest, integration: Integration) -> HttpResponse:
+    address = request.build_absolute_uri(request.path)
+    try:
+        found = asked_for(integration, clean(request.GET.get("query", "")))
+        return answer(200, **reading.page_of(found, request.GET.dict(), address=address))
+    except QueryError as error:
+        return _not_understood(error)
+
+
 @keyed("GET")
 def count(request: HttpRequest, integration: Integration) -> HttpResponse:
     """`/v2/alerts/count?query=…`: how many of the key's alerts a search finds."""
     try:
-        found = reading.asked_for(integration, clean(request.GET.get("query", "")))
-    except reading.QueryError as error:
+        found = asked_for(integration, clean(request.GET.get("query", "")))
+    except QueryError as error:
         return _not_understood(error)
     return answer(200, data={"count": found.count()})
 
@@ -152,7 +159,7 @@ def _removed(request: HttpRequest, action: str) -> list[str] | None:
     return [each.strip() for each in clean(request.GET.get(name, "")).split(",") if each.strip()]
 
 
-def _not_understood(error: reading.QueryError) -> HttpResponse:
+def _not_understood(error: QueryError) -> HttpResponse:
     return answer(422, message=f"The search is not understood: {error}")
 
 

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from incidents.domain.formats import opsgenie
+from incidents.domain.formats.opsgenie_search import QueryError
 from incidents.models import Alert, AlertLogEntry, Integration, Page
 
-__all__ = ["PARTS", "QueryError", "asked_for", "iso", "own_alerts", "page_of", "shown"]
+__all__ = ["PARTS", "iso", "own_alerts", "page_of", "shown"]
 
 _ORDERS = {
     "createdAt": "opened_at", "updatedAt": "last_seen_at", "lastOccurredAt": "last_seen_at",
@@ -19,91 +21,57 @@ _ORDERS = {
 _MOST = 100
 
 
-class QueryError(ValueError):
-    """A search that is not understood."""
-
-
 def own_alerts(integration: Integration) -> QuerySet[Alert]:
     """Return what a key opened; it sees nothing else."""
     own = Alert.objects.filter(integration=integration)
     return own.select_related("incident__assigned_to", "integration")
 
 
-def asked_for(integration: Integration, query: str) -> QuerySet[Alert]:
-    """Return the alerts that a search finds: `status:open AND priority:P1 disk`.
+def page_of(found: QuerySet[Alert], asked: dict[str, str], *, address: str) -> dict[str, Any]:
+    """Return the part of a list that is asked for, at most a hundred, and where the others are.
 
-    Fields are status, alias, priority, tag, message and acknowledged; other words are looked for in
-    message and description. All must hold.
-
-    Raises:
-        QueryError: It has a field that is not known, or words that join in another way.
-    """
-    found = own_alerts(integration)
-    for word in query.split():
-        if word.upper() == "AND":
-            continue
-        if word.upper() in {"OR", "NOT"}:
-            raise QueryError(f"{word} is not understood; conditions are joined by AND.")
-        name, colon, value = word.partition(":")
-        value = value.strip("\"'")
-        if not colon:
-            found = found.filter(Q(title__icontains=word) | Q(detail__icontains=word))
-        elif name.lower() in _FIELDS:
-            found = found.filter(_FIELDS[name.lower()](value))
-        else:
-            raise QueryError(f"{name[:40]} is not one of {', '.join(_FIELDS)}.")
-    return found
-
-
-def _status(value: str) -> Q:
-    states = {"open": Alert.State.FIRING, "closed": Alert.State.RESOLVED}
-    if value.lower() not in states:
-        raise QueryError("status is open or closed.")
-    return Q(state=states[value.lower()])
-
-
-def _priority(value: str) -> Q:
-    if value.upper() not in opsgenie.SEVERITIES:
-        raise QueryError("priority is P1 to P5.")
-    return Q(severity=opsgenie.SEVERITIES[value.upper()])
-
-
-def _acknowledged(value: str) -> Q:
-    return Q(acknowledged_at__isnull=value.lower() != "true")
-
-
-_FIELDS: dict[str, Callable[[str], Q]] = {
-    "status": _status,
-    "alias": lambda value: Q(dedup_key=value),
-    "priority": _priority,
-    "tag": lambda value: Q(facts__tags__icontains=f'"{value}"'),
-    "message": lambda value: Q(title__icontains=value),
-    "acknowledged": _acknowledged,
-}
-
-
-def page_of(found: QuerySet[Alert], asked: dict[str, str]) -> list[dict[str, Any]]:
-    """Return the part of a list that is asked for, at most a hundred.
+    Args:
+        found: The list.
+        asked: What the address asks for.
+        address: Without what it asks for.
 
     Raises:
         QueryError: An offset, limit or column that cannot be.
     """
-    offset, limit = _number(asked, "offset", 0), _number(asked, "limit", 20)
+    offset = _number(asked, "offset", 0)
+    limit = min(_number(asked, "limit", 20, least=1), _MOST)
     column = _ORDERS.get(asked.get("sort", "createdAt"))
     if column is None:
         raise QueryError(f"sort is one of {', '.join(_ORDERS)}.")
     sign = "" if asked.get("order", "desc").lower() == "asc" else "-"
     ordered = found.order_by(f"{sign}{column}", f"{sign}pk")
-    return [shown(alert) for alert in ordered[offset : offset + min(limit, _MOST)]]
+    offsets = _offsets(offset, limit, found.count())
+    return {
+        "data": [shown(alert) for alert in ordered[offset : offset + limit]],
+        "paging": {
+            name: f"{address}?{urlencode({**asked, 'offset': begin, 'limit': limit})}"
+            for name, begin in offsets.items()
+        },
+    }
 
 
-def _number(asked: dict[str, str], name: str, default: int) -> int:
+def _offsets(offset: int, limit: int, count: int) -> dict[str, int]:
+    """Return where pages begin: the first, the last, and those beside this one where there are any."""
+    offsets = {"first": 0, "last": max(count - 1, 0) // limit * limit}
+    if offset:
+        offsets["prev"] = max(offset - limit, 0)
+    if offset + limit < count:
+        offsets["next"] = offset + limit
+    return offsets
+
+
+def _number(asked: dict[str, str], name: str, default: int, *, least: int = 0) -> int:
     given = asked.get(name, "")
     if not given:
         return default
-    if given.isascii() and given.isdecimal() and len(given) <= 6:
+    if given.isascii() and given.isdecimal() and len(given) <= 9 and int(given) >= least:
         return int(given)
-    raise QueryError(f"{name} is a whole number.")
+    raise QueryError(f"{name} is a whole number, at least {least}.")
 
 
 def shown(alert: Alert) -> dict[str, Any]:
