@@ -47,6 +47,9 @@ class AlertEvent(Struct, frozen=True):
         change: Of a note: what is changed with it, a name that `incidents.services.alert_actions`
             knows; `facts` has what that needs.
         facts: Figures that decided, as JSON.
+        note: What somebody wrote with it, for the alert's log.
+        alert_id: Of what is done to an alert: the one that is meant, open or not. None: the one of
+            the key that is open.
     """
 
     act: Act
@@ -65,6 +68,8 @@ class AlertEvent(Struct, frozen=True):
     fired_before: bool = False
     change: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+    alert_id: int | None = None
 
     @property
     def group(self) -> str:

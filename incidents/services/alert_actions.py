@@ -1,4 +1,4 @@
-"""What a sender, or somebody through it, does with an alert that is open.
+"""What a sender, or somebody through it, does with an alert.
 
 Acknowledgements, snoozes and the like are passed on to the alert's incident: whoever presses a button
 in the sender's program means the calling. What cannot be done is written down with its reason.
@@ -6,7 +6,7 @@ in the sender's program means the calling. What cannot be done is written down w
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import Q
 
@@ -19,13 +19,15 @@ from incidents.models import Alert, AlertLogEntry, InboundEvent, Incident, Integ
 from incidents.services import grouping, lifecycle
 from incidents.services.acts import Acts
 
-__all__ = ["act_on"]
+__all__ = ["act_on", "act_on_closed"]
 
 _KINDS = {
     Act.ACKNOWLEDGE: AlertLogEntry.Kind.ACKNOWLEDGED,
     Act.UNACKNOWLEDGE: AlertLogEntry.Kind.UNACKNOWLEDGED,
     Act.NOTE: AlertLogEntry.Kind.NOTE,
 }
+# What is kept with a closed alert too, as senders call it.
+_NOTES = "notes"
 
 
 class Passed(NamedTuple):
@@ -68,16 +70,48 @@ def act_on(
     alert.save()
     refusal = _passed_on(Passed(alert, said, acts, now, said.actor or alert.source))
     AlertLogEntry.objects.create(
+        **_in_words(said, refusal),
         alert=alert,
         event=event,
         at=now,
         kind=_KINDS[said.act],
         actor=actor,
-        text=f"{said.detail} Not done: {refusal}".strip() if refusal else said.detail,
-        facts={**said.facts, **({"refused": refusal} if refusal else {})},
     )
     if said.act is not Act.NOTE:
         acts.add(f"alert.{said.act}d", alert, said.actor or integration.kind)
+
+
+def act_on_closed(
+    alert: Alert,
+    said: AlertEvent,
+    *,
+    integration: Integration,
+    event: InboundEvent,
+    now: datetime,
+) -> bool:
+    """Keep a note with a closed alert; of anything else write down that it is too late.
+
+    Returns:
+        Whether it was done.
+    """
+    is_kept = said.facts.get("action") == _NOTES
+    AlertLogEntry.objects.create(
+        **_in_words(said, "" if is_kept else "The alert is closed."),
+        alert=alert,
+        event=event,
+        at=now,
+        kind=AlertLogEntry.Kind.NOTE,
+        actor=said.actor or integration.name[:100],
+    )
+    return is_kept
+
+
+def _in_words(said: AlertEvent, refusal: str) -> dict[str, Any]:
+    """Return what the log says of an act, and why it was not done, if so."""
+    if not refusal:
+        return {"text": said.detail, "facts": dict(said.facts)}
+    text = f"{said.detail} Not done: {refusal}".strip()
+    return {"text": text, "facts": {**said.facts, "refused": refusal}}
 
 
 def _passed_on(passed: Passed) -> str:

@@ -50,6 +50,7 @@ class AlertSignal(Struct, frozen=True):
         pages: False when it only informs.
         at: The sender's clock; None where it does not tell which of two events came later.
         actor: Who ended it, where a person did.
+        note: What somebody wrote with it.
         fired_before: Of an end: whether the sender says that it had fired until then. Where that was
             never heard, it is on its way and late, and must not open an alert that nothing ends.
         event: The request it came with.
@@ -73,6 +74,7 @@ class AlertSignal(Struct, frozen=True):
     actor: str = ""
     fired_before: bool = False
     event: InboundEvent | None = None
+    note: str = ""
 
 
 def receive(signal: AlertSignal, *, now: datetime) -> Alert | None:
@@ -397,5 +399,8 @@ def _log(
         at=now,
         kind=kind,
         actor=signal.actor or signal.source,
-        text=text or (signal.detail if kind == Kind.RESOLVED and signal.actor else ""),
+        text=text
+        or signal.note
+        or (signal.detail if kind == Kind.RESOLVED and signal.actor else ""),
+        facts={"note": signal.note} if signal.note else {},
     )

@@ -31,7 +31,7 @@ from incidents.queries.configuration import Configuration, current
 from incidents.queries.outlook import UNKNOWN, Outlook, look_ahead
 from incidents.services import heartbeats, intake
 from incidents.services.acts import Acts
-from incidents.services.alert_actions import act_on
+from incidents.services.alert_actions import act_on, act_on_closed
 from incidents.services.intake import AlertSignal
 
 __all__ = ["IntegrationChanged", "RawRequest", "Taken", "settle", "take", "take_on_one_connection"]
@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 _KEPT = ("content-type", "user-agent", "sentry-hook-resource", "sentry-hook-timestamp",
          "x-amz-sns-message-type", "x-amz-sns-message-id", "webhook-id", "webhook-timestamp",
          "x-grafana-alerting-timestamp")  # fmt: skip
-# What intake does for many at once.
+# What intake does for many at once, but for the end of one alert that was named.
 _CONDITIONS = frozenset({Act.TRIGGER, Act.RESOLVE})
 # What a database or our own code says of one element that cannot be kept.
 _REFUSALS = (DataError, IntegrityError, ValueError, TypeError)
@@ -91,7 +91,7 @@ class _Request:
     def has_others(self) -> bool:
         """Whether it says anything that neither opens nor ends an alert."""
         reading = self.reading
-        acts = any(said.act not in _CONDITIONS for said in reading.events)
+        acts = any(not _is_condition(said) for said in reading.events)
         return bool(acts or reading.changes or reading.pings)
 
 
@@ -228,7 +228,7 @@ def _store(
         (number, _signal(request.integration, events[number], said))
         for number, request in enumerate(requests)
         for said in _in_one_order(request.reading.events)
-        if said.act in _CONDITIONS
+        if _is_condition(said)
     ]
     alerts = intake.take_all(
         [signal for _, signal in signals],
@@ -262,7 +262,7 @@ def _take_alone(request: _Request) -> Taken | BaseException:
             done = _apply_others(request, event, acts, now=now)
             failed: list[str] = []
             for said in _in_one_order(request.reading.events):
-                if said.act not in _CONDITIONS:
+                if not _is_condition(said):
                     continue
                 own = Acts()
                 try:
@@ -363,9 +363,13 @@ def _apply_others(request: _Request, event: InboundEvent, acts: Acts, *, now: da
         )
     done = len(reading.changes) + len(reading.pings)
     for said in reading.events:
-        if said.act not in _CONDITIONS:
-            done += _act(integration, event, said, acts, now=now) is not None
+        if not _is_condition(said):
+            done += _act(integration, event, said, acts, now=now)
     return done
+
+
+def _is_condition(said: AlertEvent) -> bool:
+    return said.act in _CONDITIONS and said.alert_id is None
 
 
 def _in_one_order(events: Iterable[AlertEvent]) -> list[AlertEvent]:
@@ -380,13 +384,21 @@ def _act(
     acts: Acts,
     *,
     now: datetime,
-) -> Alert | None:
-    """Do one thing that a sender says about an open alert; None when there is none."""
-    alert = intake.open_alert(_signal(integration, event, said))
+) -> bool:
+    """Do one thing that a sender says about an alert; returns whether anything was done."""
+    signal = _signal(integration, event, said)
+    if said.alert_id is None:
+        alert = intake.open_alert(signal)
+    else:
+        alert = Alert.objects.select_for_update().filter(pk=said.alert_id).first()
     if alert is None:
-        return None
+        return False
+    if alert.state != Alert.State.FIRING:
+        return act_on_closed(alert, said, integration=integration, event=event, now=now)
+    if said.act is Act.RESOLVE:
+        return intake.take(signal, acts, now=now) is not None
     act_on(alert, said, acts, integration=integration, event=event, now=now)
-    return alert
+    return True
 
 
 def _signal(integration: Integration, event: InboundEvent, said: AlertEvent) -> AlertSignal:
@@ -408,6 +420,7 @@ def _signal(integration: Integration, event: InboundEvent, said: AlertEvent) -> 
         at=said.at if said.is_ordered else None,
         fired_before=said.fired_before,
         actor=said.actor,
+        note=said.note,
         event=event,
     )
 

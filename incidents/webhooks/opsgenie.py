@@ -136,13 +136,21 @@ def _answer_one(
         return _not_found()
     context = Context(integration.kind, severity_map=integration.severity_map)
     key = identifier if found is None else found.dedup_key
+    alert_id = found.pk if found is not None and _is_one(found, kind) else None
     removed = _removed(request, action)
 
     def read(said: Any) -> Reading:
         body = {**said, "button": clean(button)} if button and isinstance(said, dict) else said
-        return opsgenie.read_action(action or "close", body, context, key=key, removed=removed)
+        return opsgenie.read_action(
+            action or "close", body, context, key=key, alert_id=alert_id, removed=removed
+        )
 
     return _take(request, integration, read)
+
+
+def _is_one(found: Alert, kind: str) -> bool:
+    """Return whether this one is meant, and not whichever is open when it is done."""
+    return kind != "alias" or found.state != Alert.State.FIRING
 
 
 def _told(found: Alert | None, action: str) -> HttpResponse:
@@ -226,8 +234,10 @@ def _key(request: HttpRequest) -> str:
 
 
 def _find(integration: Integration, identifier: str, kind: str) -> Alert | None:
+    """Return an alert by id, tiny id or alias: of that the one that is open, or else the newest."""
     own = reading.own_alerts(integration)
     if kind == "alias":
-        return own.filter(dedup_key=identifier).order_by("-pk").first()
-    number = int(identifier) if identifier.isascii() and identifier.isdigit() else 0
-    return own.filter(pk=number).first() if 0 < number < 2**63 else None
+        known = own.filter(dedup_key=identifier)
+        return known.filter(state=Alert.State.FIRING).first() or known.order_by("-pk").first()
+    is_number = identifier.isascii() and identifier.isdigit() and len(identifier) < 19
+    return own.filter(pk=int(identifier)).first() if is_number else None

@@ -29,6 +29,7 @@ _LIMITS = {
     "description": 15_000,
     "entity": 512,
     "source": 100,
+    "note": 25_000,
 }
 _MOST = 100
 _ACTS = {
@@ -101,6 +102,7 @@ def _created(body: Mapping[str, Any], key: str, priority: str, context: Context)
             for name in ("tags", "details", "responders", "actions", "note")
             if body.get(name)
         },
+        note=text(body.get("note"), _LIMITS["note"]),
     )
 
 
@@ -110,6 +112,7 @@ def read_action(
     context: Context,
     *,
     key: str,
+    alert_id: int | None = None,
     removed: Sequence[str] | None = None,
 ) -> Reading:
     """Read what is done to the alert known by `key`; no body is none.
@@ -119,6 +122,7 @@ def read_action(
         payload: The body.
         context: Of the integration; it knows what a priority means.
         key: The alias.
+        alert_id: The alert that is meant, open or not; None: the one of the alias that is open.
         removed: Tags or names of details that are taken away, instead of what the body adds.
 
     Raises:
@@ -130,7 +134,7 @@ def read_action(
     needed = _NEEDED[action](body, removed) if action in _NEEDED else {}
     said = {name: value for name, value in body.items() if name not in {"user", "source"}}
     severity, pages = context.judge(text(body.get("priority")) or "P3", {})
-    note = text(body.get("note"), 15_000)
+    note = text(body.get("note"), _LIMITS["note"])
     words = action if action in _ACTS else f"{action} {text(needed or said, 2000)}".strip()
     event = AlertEvent(
         act=_ACTS.get(action, Act.NOTE),
@@ -140,7 +144,9 @@ def read_action(
         detail=note or words,
         actor=text(body.get("user"), 100) or text(body.get("source"), 100),
         change=action if action in _CHANGES else "",
-        facts={"action": action, **said, **needed},
+        facts={**said, **needed, "action": action},
+        note=note,
+        alert_id=alert_id,
     )
     return Reading((event,))
 
