@@ -5,6 +5,9 @@ from django.urls import path, re_path
 from incidents.webhooks import heartbeats, opsgenie, opsgenie_heartbeats, pagerduty, senders, slack
 
 app_name = "intake"
+_UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+# Names that others give have any characters, line feeds and slashes too.
+_NAME = r"[\s\S]+"
 urlpatterns = [
     re_path(r"^integrations/v1/slack/actions/?$", slack.act, name="slack-actions"),
     re_path(
@@ -23,30 +26,36 @@ urlpatterns = [
         r"^generic/2010-04-15/create_event\.json$", pagerduty.create_event, name="pagerduty-v1"
     ),
     re_path(r"^v2/alerts/?$", opsgenie.alerts, name="opsgenie"),
-    path("v2/alerts/requests/<uuid:request_id>", opsgenie.request_status, name="opsgenie-request"),
+    re_path(
+        rf"^v2/alerts/requests/(?P<request_id>{_UUID})/?$",
+        opsgenie.request_status,
+        name="opsgenie-request",
+    ),
     re_path(r"^v2/alerts/count/?$", opsgenie.count, name="opsgenie-count"),
     re_path(
-        r"^v2/alerts/(?P<identifier>.+)/(?P<action>actions)/(?P<button>[^/]+)/?$",
+        rf"^v2/alerts/(?P<identifier>{_NAME})/(?P<action>actions)/(?P<button>[^/]+)/?$",
         opsgenie.part,
         name="opsgenie-button",
     ),
     re_path(
-        r"^v2/alerts/(?P<identifier>.+)/(?P<action>close|acknowledge|unacknowledge|snooze|escalate"
+        rf"^v2/alerts/(?P<identifier>{_NAME})/(?P<action>close|acknowledge|unacknowledge|snooze|escalate"
         r"|assign|notes|tags|details|responders|teams|message|description|priority|logs|recipients)/?$",
         opsgenie.part,
         name="opsgenie-action",
     ),
     re_path(
-        r"^v2/heartbeats/(?P<name>.+)/ping/?$", heartbeats.ping_opsgenie, name="opsgenie-heartbeat"
+        rf"^v2/heartbeats/(?P<name>{_NAME})/ping/?$",
+        heartbeats.ping_opsgenie,
+        name="opsgenie-heartbeat",
     ),
     re_path(
-        r"^v2/heartbeats/(?P<name>.+)/(?P<way>enable|disable)/?$",
+        rf"^v2/heartbeats/(?P<name>{_NAME})/(?P<way>enable|disable)/?$",
         opsgenie_heartbeats.switch,
         name="opsgenie-heartbeat-switch",
     ),
     re_path(r"^v2/heartbeats/?$", opsgenie_heartbeats.heartbeats, name="opsgenie-heartbeats"),
     re_path(
-        r"^v2/heartbeats/(?P<name>.+?)/?$",
+        rf"^v2/heartbeats/(?P<name>{_NAME}?)/?$",
         opsgenie_heartbeats.heartbeat,
         name="opsgenie-heartbeat-one",
     ),
@@ -54,5 +63,5 @@ urlpatterns = [
     path("ping/<uuid:code>/<slug:word>", heartbeats.ping, name="ping-word"),
     path("ping/<slug:key>/<slug:slug>", heartbeats.ping_slug, name="ping-slug"),
     path("ping/<slug:key>/<slug:slug>/<slug:word>", heartbeats.ping_slug, name="ping-slug-word"),
-    re_path(r"^v2/alerts/(?P<identifier>.+?)/?$", opsgenie.alert, name="opsgenie-alert"),
+    re_path(rf"^v2/alerts/(?P<identifier>{_NAME}?)/?$", opsgenie.alert, name="opsgenie-alert"),
 ]

@@ -10,11 +10,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 
 from core import clock
 from core.errors import InvalidInput
+from incidents.domain.encoded_slashes import restored
 from incidents.domain.events import Reading
 from incidents.domain.formats import opsgenie
 from incidents.domain.formats.context import Context
 from incidents.domain.formats.opsgenie_search import QueryError
-from incidents.domain.payloads import clean, decode
+from incidents.domain.payloads import clean, decode, text
 from incidents.models import Alert, AlertLogEntry, InboundEvent, Integration
 from incidents.services import integrations
 from incidents.services.receiving import Taken, take
@@ -42,6 +43,8 @@ def refused(errors: Mapping[str, str], request_id: str = "") -> HttpResponse:
 def keyed(*methods: str) -> Callable[[View], View]:
     """Make a view for who has a key of this kind; it is given the integration after the request.
 
+    Names in the address come to it as those in bodies do: without blanks around them.
+
     Args:
         methods: HTTP methods that are answered.
     """
@@ -53,7 +56,10 @@ def keyed(*methods: str) -> Callable[[View], View]:
             integration = integrations.find(_key(request), Integration.Kind.OPSGENIE)
             if integration is None:
                 return answer(401, message="Could not authenticate")
-            return view(request, integration, *args, **kwargs)
+            names = {each: text(clean(restored(name))) for each, name in kwargs.items()}
+            if not all(names.values()):
+                return answer(404, message="A name in the address is empty.")
+            return view(request, integration, *args, **names)
 
         return answered
 
@@ -128,7 +134,7 @@ def _answer_one(
     action: str = "",
     button: str = "",
 ) -> HttpResponse:
-    kind, identifier = request.GET.get("identifierType", "id"), clean(identifier)
+    kind = request.GET.get("identifierType", "id")
     found = _find(integration, identifier, kind)
     if request.method == "GET":
         return _told(found, action)
@@ -140,7 +146,7 @@ def _answer_one(
     removed = _removed(request, action)
 
     def read(said: Any) -> Reading:
-        body = {**said, "button": clean(button)} if button and isinstance(said, dict) else said
+        body = {**said, "button": button} if button and isinstance(said, dict) else said
         return opsgenie.read_action(
             action or "close", body, context, key=key, alert_id=alert_id, removed=removed
         )
@@ -172,9 +178,7 @@ def _not_understood(error: QueryError) -> HttpResponse:
 
 
 @keyed("GET")
-def request_status(
-    request: HttpRequest, integration: Integration, request_id: uuid.UUID
-) -> HttpResponse:
+def request_status(request: HttpRequest, integration: Integration, request_id: str) -> HttpResponse:
     """`/v2/alerts/requests/<id>`: what became of a request."""
     event = InboundEvent.objects.filter(integration=integration, uid=request_id).first()
     if event is None:

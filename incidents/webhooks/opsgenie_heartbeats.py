@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from core import clock
 from core.errors import InvalidInput
 from incidents.domain.formats.opsgenie import PRIORITIES, SEVERITIES, Invalid
-from incidents.domain.payloads import Unreadable, clean, decode, text
+from incidents.domain.payloads import Unreadable, decode, text
 from incidents.models import Heartbeat, Integration
 from incidents.services.heartbeats import delete_heartbeat, save_heartbeat
 from incidents.webhooks import opsgenie
@@ -70,7 +70,7 @@ def switch(request: HttpRequest, integration: Integration, name: str, way: str) 
 
 def _find(integration: Integration, name: str) -> Heartbeat | None:
     known = Heartbeat.objects.select_related("integration__service")
-    return known.filter(integration=integration, name=clean(name)).first()
+    return known.filter(integration=integration, name=name).first()
 
 
 def _save(request: HttpRequest, integration: Integration, found: Heartbeat | None) -> HttpResponse:
