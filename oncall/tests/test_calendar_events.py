@@ -1,0 +1,255 @@
+"""Events of a calendar as overrides, by RFC 5545."""
+
+import contextlib
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oncall.domain.events import MOST_OVERRIDES, Unreadable, overrides_in
+from oncall.domain.walltime import instant
+
+BERLIN = "Europe/Berlin"
+PEOPLE = {"bob": 1, "alice": 2, "bob@example.com": 1, "alice@example.com": 2}
+YEAR = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC))
+
+
+def calendar(*events: str) -> bytes:
+    """Return a calendar of events, each given as its lines."""
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Example//EN"]
+    for event in events:
+        lines += ["BEGIN:VEVENT", *event.split(), "END:VEVENT"]
+    return "\r\n".join([*lines, "END:VCALENDAR", ""]).encode()
+
+
+def found(
+    *events: str, zone: str = BERLIN, window: tuple[datetime, datetime] = YEAR
+) -> list[tuple[str, str, str]]:
+    """Return who takes over from when until when, by the clock of the schedule."""
+    overrides, _ = overrides_in(
+        calendar(*events), PEOPLE, zone=zone, after=window[0], before=window[1]
+    )
+    names = {1: "bob", 2: "alice"}
+    assert len({each.uid for each in overrides}) == len(overrides)
+    return [
+        (names[each.person], *(f"{at.astimezone(ZoneInfo(zone)):%m-%d %H:%M}" for at in span))
+        for each in overrides
+        for span in [(each.starts_at, each.ends_at)]
+    ]
+
+
+def remarks(*events: str) -> list[str]:
+    return overrides_in(calendar(*events), PEOPLE, zone=BERLIN, after=YEAR[0], before=YEAR[1])[1]
+
+
+DAILY = "UID:1 DTSTART:20260105T090000Z DTEND:20260105T170000Z RRULE:FREQ=DAILY;COUNT=3 SUMMARY:bob"
+DAYS = [("bob", f"01-0{day} 10:00", f"01-0{day} 18:00") for day in (5, 6, 7)]
+
+
+def test_days_of_a_rule_are_those_of_the_events_zone() -> None:
+    """Monday evening in New York is Tuesday in Berlin, on which the schedule's clock is."""
+    new_york = "UID:1 DTSTART;TZID=America/New_York:20260105T200000 DURATION:PT2H SUMMARY:bob"
+    assert found(f"{new_york} RRULE:FREQ=WEEKLY;BYDAY=MO;COUNT=2") == [
+        ("bob", "01-06 02:00", "01-06 04:00"),
+        ("bob", "01-13 02:00", "01-13 04:00"),
+    ]
+    utc = "UID:1 DTSTART:20260104T233000Z DURATION:PT2H SUMMARY:bob"
+    assert found(f"{utc} RRULE:FREQ=WEEKLY;BYDAY=SU;UNTIL=20260111T233000Z") == [
+        ("bob", "01-05 00:30", "01-05 02:30"),
+        ("bob", "01-12 00:30", "01-12 02:30"),
+    ]
+
+
+def test_the_hour_is_that_of_the_events_zone() -> None:
+    """New York puts its clocks forward three weeks before Berlin does."""
+    event = "UID:1 DTSTART;TZID=America/New_York:20260301T090000 DURATION:PT1H SUMMARY:bob"
+    hours = [
+        begins[-5:]
+        for _, begins, _ in found(
+            f"{event} RRULE:FREQ=WEEKLY;UNTIL=20260330T000000Z",
+        )
+    ]
+    assert hours == ["15:00", "14:00", "14:00", "14:00", "15:00"]
+
+
+def test_a_time_without_a_zone_is_the_schedules() -> None:
+    event = "UID:1 DTSTART:20260327T090000 DURATION:PT1H RRULE:FREQ=DAILY;COUNT=3 SUMMARY:bob"
+    assert [begins for _, begins, _ in found(event)] == [
+        "03-27 09:00", "03-28 09:00", "03-29 09:00",
+    ]  # fmt: skip
+
+
+def test_a_zone_that_the_calendar_defines_is_followed() -> None:
+    zone = (
+        "BEGIN:VTIMEZONE\r\nTZID:Five behind\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
+        "TZOFFSETFROM:-0500\r\nTZOFFSETTO:-0500\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\nBEGIN:VEVENT"
+    )
+    event = "UID:1 DTSTART;TZID=Five_behind:20260105T230000 DURATION:PT1H SUMMARY:bob"
+    body = calendar(f"{event} RRULE:FREQ=WEEKLY;BYDAY=MO;COUNT=2").replace(
+        b"Five_behind", b"Five behind"
+    )
+    body = body.replace(b"BEGIN:VEVENT", zone.encode(), 1)
+    overrides, said = overrides_in(body, PEOPLE, zone=BERLIN, after=YEAR[0], before=YEAR[1])
+    assert [each.starts_at for each in overrides] == [
+        datetime(2026, 1, day, 4, tzinfo=UTC) for day in (6, 13)
+    ]
+    assert said == []
+
+
+def test_an_unknown_zone_is_said_once() -> None:
+    events = [f"UID:{n} DTSTART;TZID=Foo/Bar:20260701T0{n}0000 DURATION:PT1H SUMMARY:bob" for n in (1, 2)]  # fmt: skip
+    assert found(*events)[0] == ("bob", "07-01 01:00", "07-01 02:00")
+    assert remarks(*events) == [
+        "The time zone Foo/Bar is not known: its times are read by the clock of Europe/Berlin."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "begins", "ends"),
+    [
+        ("DTSTART;VALUE=DATE:20260329", "03-29 00:00", "03-30 00:00"),
+        ("DTSTART;VALUE=DATE:20261025 DURATION:P1D", "10-25 00:00", "10-26 00:00"),
+        ("DTSTART;VALUE=DATE:20261024 DURATION:P1W", "10-24 00:00", "10-31 00:00"),
+        ("DTSTART;VALUE=DATE:20260323 DTEND;VALUE=DATE:20260330", "03-23 00:00", "03-30 00:00"),
+        ("DTSTART;TZID=Europe/Berlin:20260328T090000 DURATION:P1D", "03-28 09:00", "03-29 09:00"),
+        # Between two times it is as long as it is.
+        ("DTSTART:20260328T080000Z DURATION:PT20H", "03-28 09:00", "03-29 06:00"),
+    ],
+)
+def test_days_end_at_midnight_whatever_the_clocks_do(event: str, begins: str, ends: str) -> None:
+    assert found(f"UID:1 {event} SUMMARY:bob") == [("bob", begins, ends)]
+
+
+def test_weeks_follow_each_other_without_an_hour_between() -> None:
+    event = "UID:1 DTSTART;VALUE=DATE:20260316 DTEND;VALUE=DATE:20260323 RRULE:FREQ=WEEKLY;COUNT=4 SUMMARY:bob"
+    weeks = found(event)
+    assert [begins for _, begins, _ in weeks[1:]] == [ends for _, _, ends in weeks[:-1]]
+
+
+@given(
+    st.sampled_from([BERLIN, "America/Havana", "Australia/Lord_Howe", "Africa/Cairo"]),
+    st.dates(date(2026, 1, 2), date(2026, 11, 1)),
+    st.integers(1, 40),
+)
+def test_whole_days_are_those_of_the_schedules_calendar(zone: str, on: date, days: int) -> None:
+    """From the first moment of one day to that of another, also where midnight is skipped."""
+    event = f"UID:1 DTSTART;VALUE=DATE:{on:%Y%m%d} DURATION:P{days}D SUMMARY:bob"
+    (each,), _ = overrides_in(calendar(event), PEOPLE, zone=zone, after=YEAR[0], before=YEAR[1])
+    ends = on + timedelta(days=days)
+    assert each.starts_at == instant(on, time(), ZoneInfo(zone))
+    assert each.ends_at == instant(ends, time(), ZoneInfo(zone))
+
+
+@pytest.mark.parametrize(
+    ("until", "days"), [("20260107", 3), ("20260107T235959Z", 3), ("20260106T235959Z", 2)]
+)
+def test_the_last_day_of_a_rule_counts(until: str, days: int) -> None:
+    event = f"UID:1 DTSTART;VALUE=DATE:20260105 RRULE:FREQ=DAILY;UNTIL={until} SUMMARY:bob"
+    assert len(found(event)) == days
+
+
+def test_added_dates_count() -> None:
+    """Times, days and periods; one that the rule has as well is once."""
+    once = "UID:1 DTSTART:20260105T090000Z DTEND:20260105T170000Z SUMMARY:bob"
+    assert found(f"{once} RDATE:20260107T090000Z,20260106T090000Z RDATE:20260105T090000Z") == DAYS
+    assert found(f"{once} RDATE;VALUE=DATE:20260106 RDATE;VALUE=DATE:20260107") == DAYS
+    assert found(f"{DAILY} RDATE:20260106T090000Z EXDATE:20260107T090000Z") == DAYS[:2]
+    periods = "RDATE;VALUE=PERIOD:20260107T090000Z/PT2H,20260108T090000Z/20260108T100000Z"
+    assert found(f"{once} {periods}")[1:] == [
+        ("bob", "01-07 10:00", "01-07 12:00"),
+        ("bob", "01-08 10:00", "01-08 11:00"),
+    ]
+    day = "UID:1 DTSTART;VALUE=DATE:20260105 RDATE;VALUE=DATE:20260107 SUMMARY:bob"
+    assert found(day)[1:] == [("bob", "01-07 00:00", "01-08 00:00")]
+
+
+def test_a_moved_occurrence_is_where_it_was_moved_to() -> None:
+    moved = (
+        "UID:1 RECURRENCE-ID:20260106T090000Z DTSTART:20260106T190000Z DURATION:PT2H SUMMARY:bob"
+    )
+    assert found(DAILY, moved) == [DAYS[0], ("bob", "01-06 20:00", "01-06 22:00"), DAYS[2]]
+    assert found(moved, DAILY) == found(DAILY, moved)
+
+
+def test_a_moved_occurrence_is_known_in_any_zone() -> None:
+    moved = "UID:1 RECURRENCE-ID;TZID=America/New_York:20260106T040000 DTSTART:20260110T190000Z DURATION:PT2H SUMMARY:bob"
+    assert found(DAILY, moved) == [DAYS[0], DAYS[2], ("bob", "01-10 20:00", "01-10 22:00")]
+
+
+def test_somebody_else_takes_one_occurrence() -> None:
+    other = "UID:1 RECURRENCE-ID:20260106T090000Z DTSTART:20260106T090000Z DTEND:20260106T170000Z SUMMARY:alice"
+    assert found(DAILY, other) == [DAYS[0], ("alice", *DAYS[1][1:]), DAYS[2]]
+
+
+def test_a_cancelled_occurrence_is_none() -> None:
+    gone = (
+        "UID:1 RECURRENCE-ID:20260106T090000Z DTSTART:20260106T090000Z STATUS:CANCELLED SUMMARY:bob"
+    )
+    assert found(DAILY, gone) == [DAYS[0], DAYS[2]]
+    day = "UID:1 DTSTART;VALUE=DATE:20260105 RRULE:FREQ=DAILY;COUNT=3 SUMMARY:bob"
+    gone = "UID:1 RECURRENCE-ID;VALUE=DATE:20260106 DTSTART;VALUE=DATE:20260106 STATUS:CANCELLED"
+    assert [begins for _, begins, _ in found(day, gone)] == ["01-05 00:00", "01-07 00:00"]
+
+
+def test_a_change_of_all_later_ones_is_remarked_on() -> None:
+    range_ = "UID:1 RECURRENCE-ID;RANGE=THISANDFUTURE:20260106T090000Z DTSTART:20260106T100000Z DURATION:PT1H SUMMARY:bob"
+    assert remarks(DAILY, range_) == [
+        "bob: changes later ones too, of which only the first is changed here."
+    ]
+
+
+def test_events_without_an_identity_are_two() -> None:
+    events = [f"DTSTART:20260105T090000Z DURATION:PT{h}H SUMMARY:{name}" for h, name in ((1, "bob"), (2, "alice"))]  # fmt: skip
+    assert found(*events) == [
+        ("alice", "01-05 10:00", "01-05 12:00"), ("bob", "01-05 10:00", "01-05 11:00"),
+    ]  # fmt: skip
+    twice = [f"DTSTART:20260105T090000Z DURATION:PT{hours}H SUMMARY:bob" for hours in (1, 2)]
+    assert found(*twice) == [("bob", "01-05 10:00", "01-05 12:00")]
+
+
+def test_who_declined_does_not_go_on_call() -> None:
+    """Not by the title either."""
+    event = "UID:1 DTSTART:20260105T090000Z DURATION:PT1H SUMMARY:bob ATTENDEE;PARTSTAT={}:MAILTO:Bob@example.com"
+    assert len(found(event.format("ACCEPTED"))) == 1
+    assert found(event.format("DECLINED")) == []
+    assert remarks(event.format("DECLINED")) == ["bob: who is named has declined."]
+    both = event.format("declined") + " ATTENDEE:mailto:alice@example.com"
+    assert found(both) == [("alice", "01-05 10:00", "01-05 11:00")]
+
+
+def test_the_soonest_of_all_events_are_kept() -> None:
+    """Not those of the first event, and what is left out is said."""
+    often = (
+        "UID:{0} DTSTART:2026010{0}T000000Z DURATION:PT1H RRULE:FREQ=HOURLY;INTERVAL=2 SUMMARY:bob"
+    )
+    late = "UID:9 DTSTART:20260110T093000Z DURATION:PT1H SUMMARY:alice"
+    kept = found(often.format(1), often.format(2), late)
+    assert len(kept) == MOST_OVERRIDES
+    assert ("alice", "01-10 10:30", "01-10 11:30") in kept
+    (said,) = remarks(often.format(1), often.format(2), late)
+    assert said.startswith(
+        "Only the 500 soonest overrides are taken over, which begin until 2026-0"
+    )
+
+
+LINES = [
+    *DAILY.split(),
+    "RDATE;VALUE=PERIOD:20260107T090000Z/PT2H",
+    "EXDATE:20260106T090000Z",
+    "RECURRENCE-ID:20260106T090000Z",
+    "ATTENDEE;PARTSTAT=DECLINED:mailto:bob@example.com",
+]
+
+
+@given(st.sampled_from(LINES), st.text(max_size=40))
+@settings(max_examples=150)
+def test_rubbish_is_no_error_of_ours_and_takes_nothing_else_away(line: str, rubbish: str) -> None:
+    broken = " ".join(each for each in LINES if each != line).replace("UID:1", "UID:2")
+    body = calendar("UID:8 DTSTART:20260201T090000Z DURATION:PT1H SUMMARY:alice", broken)
+    name = line.split(":", maxsplit=1)[0]
+    body = body.replace(b"UID:2", f"UID:2\r\n{name}:{rubbish}".encode())
+    with contextlib.suppress(Unreadable):
+        overrides, _ = overrides_in(body, PEOPLE, zone=BERLIN, after=YEAR[0], before=YEAR[1])
+        assert 2 in {each.person for each in overrides}
