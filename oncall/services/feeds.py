@@ -76,6 +76,9 @@ def read_feed(feed: OverrideFeed, *, now: datetime) -> bool:
         log.warning("calendar_not_read", schedule=schedule.slug, reason=str(error))
         return False
     with transaction.atomic():
+        # Another process may read it too, or it was removed meanwhile.
+        if not OverrideFeed.objects.select_for_update().filter(pk=feed.pk).exists():
+            return False
         _follow(schedule, found, now=now)
         OverrideFeed.objects.filter(pk=feed.pk).update(
             read_at=now, good_at=now, problem="\n".join(remarks)[:2000]
@@ -93,29 +96,45 @@ def _fetched(feed: OverrideFeed) -> bytes:
 
 
 def _follow(schedule: Schedule, found: list[FoundOverride], *, now: datetime) -> None:
-    stored = {
-        override.feed_uid: override
-        for override in Override.objects.filter(schedule=schedule, ends_at__gt=now).exclude(
-            feed_uid=""
-        )
-    }
+    """Have the overrides of a schedule that come from a calendar be what was found in it.
+
+    From now on only: who was on call until now stays so.
+    """
+    rows = list(
+        Override.objects.filter(schedule=schedule, ends_at__gt=now)
+        .exclude(feed_uid="")
+        .order_by("-pk")
+    )
+    by_uid = {row.feed_uid: row for row in rows}
+    # Identities were made in another way before.
+    by_content = {(row.person_id, row.starts_at, row.ends_at): row for row in rows}
+    gone = {row.pk: row for row in rows}
     for event in found:
-        known = stored.pop(event.uid, None)
-        fields = {
-            "person_id": event.person,
-            "starts_at": event.starts_at,
-            "ends_at": event.ends_at,
-        }
-        if known and all(getattr(known, name) == value for name, value in fields.items()):
-            continue
-        fresh = known or Override(schedule=schedule, feed_uid=event.uid, reason="From a calendar")
-        try:
-            with transaction.atomic():
-                save_override(fresh, fields=fields, actor=ACTOR, now=now)
-        except DomainError as error:
-            log.warning("override_not_taken_over", schedule=schedule.slug, reason=str(error))
-    for gone in stored.values():
-        delete_override(gone, actor=ACTOR, now=now)
+        known = by_uid.get(event.uid)
+        known = known or by_content.get((event.person, event.starts_at, event.ends_at))
+        _take_over(event, gone.pop(known.pk, None) if known else None, schedule, now=now)
+    for row in gone.values():
+        delete_override(row, actor=ACTOR, now=now)
+
+
+def _take_over(
+    event: FoundOverride, known: Override | None, schedule: Schedule, *, now: datetime
+) -> None:
+    has_begun = known is not None and known.starts_at <= now
+    fields = {
+        "person_id": event.person,
+        "starts_at": known.starts_at if known and has_begun else max(event.starts_at, now),
+        "ends_at": event.ends_at,
+        "feed_uid": event.uid,
+    }
+    if known and all(getattr(known, name) == value for name, value in fields.items()):
+        return
+    override = known or Override(schedule=schedule, reason="From a calendar")
+    try:
+        with transaction.atomic():
+            save_override(override, fields=fields, actor=ACTOR, now=now)
+    except DomainError as error:
+        log.warning("override_not_taken_over", schedule=schedule.slug, reason=str(error))
 
 
 def _people() -> dict[str, int]:

@@ -146,7 +146,11 @@ class _Import:
         if Override.objects.filter(**fields).exists():
             return Item("override", name, "same", schedule.slug)
         save_override(
-            Override(), fields={**fields, "reason": "Imported"}, actor=self._actor, now=self._now
+            Override(),
+            fields={**fields, "reason": "Imported"},
+            actor=self._actor,
+            now=self._now,
+            is_history=True,
         )
         return Item("override", name, "create", schedule.slug)
 

@@ -11,6 +11,7 @@ from accounts.roles import Role
 from core import audit
 from core.audit import Who
 from core.errors import Conflict, Forbidden, InvalidInput
+from oncall.domain.spans import Span, merged
 from oncall.models import (
     Layer,
     LayerMember,
@@ -20,6 +21,7 @@ from oncall.models import (
     Schedule,
     ShiftSwap,
 )
+from oncall.queries.rotas import shifts
 from oncall.services.cleaning import clean
 
 __all__ = [
@@ -122,14 +124,30 @@ def _told(layer: Mapping[str, Any]) -> dict[str, Any]:
 
 @transaction.atomic
 def save_override(
-    override: Override, *, fields: Mapping[str, Any], actor: Who, now: datetime
+    override: Override,
+    *,
+    fields: Mapping[str, Any],
+    actor: Who,
+    now: datetime,
+    is_history: bool = False,
 ) -> Override:
-    """Let somebody take over for a while.
+    """Let somebody take over for a while, from now on at the earliest: who was on call stays so.
+
+    Args:
+        override: New or stored.
+        fields: `schedule`, `person`, `starts_at`, `ends_at`, `reason`.
+        actor: Who.
+        now: When.
+        is_history: It was so before it was written down here; it begins when it says.
 
     Raises:
-        InvalidInput: It ends before it starts, lies in the past, or is longer than a year.
+        InvalidInput: It ends before it starts, lies in the past, or is longer than a year; or it has
+            begun, and more than its end would change.
     """
     is_new = override.pk is None
+    has_begun = not is_new and override.starts_at < now
+    if has_begun:
+        _check_past(override, fields, now=now)
     for name, value in fields.items():
         setattr(override, name, value)
     if not override.starts_at < override.ends_at <= override.starts_at + LONGEST_OVERRIDE:
@@ -138,13 +156,24 @@ def save_override(
         raise InvalidInput("An override ends later than now.", field="ends_at")
     if override.person is not None and not override.person.is_active:
         raise InvalidInput(f"{override.person} is no longer active.", field="person")
+    if not (has_begun or is_history):
+        override.starts_at = max(override.starts_at, now)
     if is_new:
         override.created_by = audit.actor_name(actor)[:200]
     override.save()
     act = "override.created" if is_new else "override.changed"
-    changes = {name: str(value) for name, value in fields.items()}
+    changes = {name: str(getattr(override, name)) for name in fields}
     audit.record(act=act, subject=override, actor=actor, now=now, changes=changes)
     return override
+
+
+def _check_past(override: Override, fields: Mapping[str, Any], *, now: datetime) -> None:
+    """Refuse to change who was on call."""
+    if override.ends_at <= now:
+        raise InvalidInput("It is over: make another.", field="ends_at")
+    for name in ("schedule", "person", "starts_at"):
+        if name in fields and fields[name] != getattr(override, name):
+            raise InvalidInput("It has begun: take it back, and make another.", field=name)
 
 
 @transaction.atomic
@@ -163,11 +192,16 @@ def ask_for_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
     """Ask to be replaced.
 
     Raises:
-        InvalidInput: It lies in the past, or ends before it starts.
+        InvalidInput: It lies in the past, ends before it starts, is longer than a year, or whoever
+            asks is not on call in that time.
     """
     if not now < swap.ends_at or swap.ends_at <= swap.starts_at:
         raise InvalidInput("A swap ends after it starts, later than now.", field="ends_at")
+    if swap.ends_at > swap.starts_at + LONGEST_OVERRIDE:
+        raise InvalidInput("A swap ends within a year.", field="ends_at")
     swap.asked_by, swap.state = actor, ShiftSwap.State.ASKED
+    if not _places(swap, now=now):
+        raise InvalidInput("You are not on call in that time.", field="starts_at")
     swap.save(force_insert=True)
     audit.record(act="swap.asked", subject=swap, actor=actor, now=now)
     return swap
@@ -175,10 +209,10 @@ def ask_for_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
 
 @transaction.atomic
 def accept_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
-    """Take somebody's place: an override is made for it.
+    """Take somebody's place: overrides are made for when they are on call, from now on.
 
     Raises:
-        Conflict: It was accepted or withdrawn already, or is over.
+        Conflict: It was accepted or withdrawn already, is over, or they are no longer on call then.
         Forbidden: It was offered to somebody else.
     """
     swap = ShiftSwap.objects.select_for_update(of=("self",)).get(pk=swap.pk)
@@ -186,22 +220,33 @@ def accept_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
         raise Conflict("It can no longer be accepted.")
     if swap.offered_to_id not in {None, actor.pk} or swap.asked_by_id == actor.pk:
         raise Forbidden("It was offered to somebody else.")
-    swap.override = save_override(
-        Override(),
-        fields={
-            "schedule": swap.schedule,
-            "person": actor,
-            "starts_at": swap.starts_at,
-            "ends_at": swap.ends_at,
-            "reason": f"Swap with {swap.asked_by}",
-        },
-        actor=actor,
-        now=now,
-    )
-    swap.state = ShiftSwap.State.ACCEPTED
+    made = [
+        save_override(
+            Override(),
+            fields={
+                "schedule": swap.schedule,
+                "person": actor,
+                "starts_at": place.start,
+                "ends_at": place.end,
+                "reason": f"Swap with {swap.asked_by}",
+            },
+            actor=actor,
+            now=now,
+        )
+        for place in _places(swap, now=now)
+    ]
+    if not made:
+        raise Conflict(f"{swap.asked_by} is no longer on call in that time.")
+    swap.override, swap.state = made[0], ShiftSwap.State.ACCEPTED
     swap.save(update_fields=["state", "override", "updated_at"])
     audit.record(act="swap.accepted", subject=swap, actor=actor, now=now)
     return swap
+
+
+def _places(swap: ShiftSwap, *, now: datetime) -> list[Span]:
+    """Return when whoever asks would be on call, of what is still to come: nobody else is replaced."""
+    held = shifts(swap.schedule, Span(max(swap.starts_at, now), swap.ends_at))
+    return merged(shift.span for shift in held if shift.person == swap.asked_by_id)
 
 
 @transaction.atomic

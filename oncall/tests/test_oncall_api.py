@@ -77,7 +77,9 @@ def test_layers_are_replaced_and_restricted(api: Client) -> None:
     assert Schedule.objects.get().layers.count() == 1
 
 
-def test_an_override_takes_over_and_is_taken_back(api: Client) -> None:
+def test_an_override_takes_over_and_is_taken_back(
+    api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     send(api, "post", "schedules/", weekly(), status=201)
     said = {
         "schedule": "payments", "person": "carol", "reason": "Dentist",
@@ -85,14 +87,17 @@ def test_an_override_takes_over_and_is_taken_back(api: Client) -> None:
     }  # fmt: skip
     made = send(api, "post", "overrides/", said, status=201)
     assert made["created_by"] == "user:the-manager"
+    assert made["starts_at"] == "2026-03-02T10:00:00Z", "who was on call stays so"
     assert send(api, "get", "schedules/payments/", status=200)["on_call_now"] == "carol"
     nobody = {**said, "person": None}
     newer = send(api, "post", "overrides/", nobody, status=201)
     assert send(api, "get", "schedules/payments/", status=200)["on_call_now"] is None
+    later = MONDAY + timedelta(minutes=1)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: later)
     send(api, "delete", f"overrides/{newer['id']}/", status=204)
     assert send(api, "get", "schedules/payments/", status=200)["on_call_now"] == "carol"
     # What has begun is ended, so that the past stays what it was.
-    assert Override.objects.get(pk=newer["id"]).ends_at == MONDAY
+    assert Override.objects.get(pk=newer["id"]).ends_at == later
     assert len(send(api, "get", "overrides/?person=carol", status=200)["results"]) == 1
 
 
