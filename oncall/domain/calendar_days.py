@@ -31,11 +31,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Day:
-    """One day of 23, 24 or 25 hours.
+    """One day of 23, 24 or 25 hours, or of none.
 
     Args:
         on: Its date.
-        parts: All of it, in order.
+        parts: All of it, in order; nothing of a day that a clock change skips (Samoa, 30 December 2011).
     """
 
     on: date
@@ -63,16 +63,16 @@ def days_of(shifts: Sequence[Shift], first: date, count: int, zone: ZoneInfo) ->
         count: How many.
         zone: Whose midnights divide them.
     """
-    found = []
-    for number in range(count):
-        day = first + timedelta(days=number)
-        window = window_of(day, 1, zone)
-        held = [
-            Shift(cut, shift.person, shift.layer)
-            for shift in shifts
-            if (cut := shift.span.cut(window))
-        ]
-        parts = [Part(shift.person, shift.span, shift.layer is None) for shift in held]
-        parts += [Part(None, span) for span in gaps(held, window)]
-        found.append(Day(day, tuple(sorted(parts, key=lambda part: part.span.start))))
-    return found
+    return [_day(shifts, first + timedelta(days=number), zone) for number in range(count)]
+
+
+def _day(shifts: Sequence[Shift], on: date, zone: ZoneInfo) -> Day:
+    if instant(on, _MIDNIGHT, zone) == instant(on + timedelta(days=1), _MIDNIGHT, zone):
+        return Day(on, ())
+    window = window_of(on, 1, zone)
+    held = [
+        Shift(cut, shift.person, shift.layer) for shift in shifts if (cut := shift.span.cut(window))
+    ]
+    parts = [Part(shift.person, shift.span, shift.layer is None) for shift in held]
+    parts += [Part(None, span) for span in gaps(held, window)]
+    return Day(on, tuple(sorted(parts, key=lambda part: part.span.start)))

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from oncall.domain.spans import Span, intersect, subtract
+from oncall.domain.spans import Span, intersect, merged, subtract
 from oncall.domain.walltime import instant, local_date
 
 __all__ = ["HolidayRule", "Layer", "Restriction", "Turn", "Unit", "days", "turns"]
@@ -141,7 +141,10 @@ class Turn:
 
 
 def turns(layer: Layer, window: Span) -> list[Turn]:
-    """Return who of a layer is on call within `window`, oldest first, restrictions applied."""
+    """Return who of a layer is on call within `window`, oldest first, restrictions applied.
+
+    Of somebody who takes turns alone, those that follow each other are one.
+    """
     end = min(window.end, layer.until) if layer.until else window.end
     start = max(window.start, layer.boundary(0))
     if not layer.people or start >= end:
@@ -156,6 +159,9 @@ def turns(layer: Layer, window: Span) -> list[Turn]:
             holds = intersect(holds, off)
         else:
             holds = [left for span in holds for left in subtract(span, off)]
+    if len(set(layer.people)) == 1:
+        # Handovers to oneself are none; there may be many thousands.
+        return [Turn(span, layer.people[0]) for span in merged(holds)]
     found = []
     number = layer.number_at(start)
     while (begins := layer.boundary(number)) < end:

@@ -8,7 +8,7 @@ from icalendar import Calendar, Event
 from accounts.models import User
 from oncall.domain.spans import Span
 from oncall.models import CalendarFeed, Schedule
-from oncall.queries.rotas import shifts_of
+from oncall.queries.rotas import whole_shifts_of
 
 __all__ = ["calendar_of"]
 
@@ -18,13 +18,15 @@ BEFORE, AFTER = timedelta(days=30), timedelta(days=120)
 def calendar_of(feed: CalendarFeed, *, now: datetime) -> bytes:
     """Return the shifts that a calendar shows, from a month ago to four months ahead.
 
-    An event keeps its identity as long as its schedule, person and beginning stay the same.
+    An event keeps its identity as long as its schedule, person and beginning stay the same. What is
+    shown changes with the day, not with each look.
     """
     rows = Schedule.objects.with_rota()
     if feed.schedule_id is not None:
         rows = rows.filter(pk=feed.schedule_id)
     schedules = {schedule.pk: schedule for schedule in rows}
-    found = shifts_of(schedules.values(), Span(now - BEFORE, now + AFTER))
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    found = whole_shifts_of(schedules.values(), Span(today - BEFORE, today + AFTER))
     people = User.objects.in_bulk({shift.person for held in found.values() for shift in held})
     calendar = Calendar()
     calendar.add("prodid", "-//sreportal//on call//EN")

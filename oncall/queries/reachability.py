@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
+
 from accounts.models import User
 from catalog.models import Service
 from notifications.models import ContactMethod
@@ -75,10 +77,23 @@ def _of_target(target: LevelTarget, where: str, name: str, reachable: set[int]) 
         yield from _of_person(person, where, name, reachable)
     elif target.channel is not None and not target.channel.is_usable:
         yield Hole("unreachable", name, f"{where}{target.channel} is not verified, or off.")
-    elif target.role and not User.objects.filter(role=target.role, is_active=True).exists():
-        yield Hole("empty_level", name, f"{where}nobody who is active has the role {target.role}.")
-    elif target.team is not None and not target.team.members.filter(is_active=True).exists():
-        yield Hole("empty_level", name, f"{where}the team {target.team} has no active members.")
+    elif target.team is not None:
+        members = target.team.members.filter(is_active=True)
+        yield from _of_group(members, f"{where}the team {target.team}", name, reachable)
+    elif target.role:
+        having = User.objects.filter(role=target.role, is_active=True)
+        yield from _of_group(having, f"{where}the role {target.role}", name, reachable)
+
+
+def _of_group(
+    members: QuerySet[User], group: str, name: str, reachable: set[int]
+) -> Iterator[Hole]:
+    """Of a team or a role, one who can be reached is enough."""
+    people = set(members.values_list("pk", flat=True))
+    if not people:
+        yield Hole("empty_level", name, f"{group} has nobody who is active.")
+    elif not people & reachable:
+        yield Hole("unreachable", name, f"{group} has nobody with a verified way to be reached.")
 
 
 def _of_person(person: User, where: str, name: str, reachable: set[int]) -> Iterator[Hole]:

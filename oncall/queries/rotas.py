@@ -1,7 +1,7 @@
 """Who is on call, from the stored schedules."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
 
 from oncall.domain import schedules as arithmetic
 from oncall.domain.rotations import Layer
@@ -9,7 +9,10 @@ from oncall.domain.schedules import INSTANT, Shift
 from oncall.domain.spans import Span
 from oncall.models import Override, Schedule
 
-__all__ = ["on_call_at", "shifts", "shifts_of"]
+__all__ = ["on_call_at", "shifts", "shifts_of", "whole_shifts_of"]
+
+# How far it is looked back, one after the other, for when a shift began: who is on call alone is for years.
+_BACK = (timedelta(days=40), timedelta(days=400), timedelta(days=6000))
 
 
 def shifts(schedule: Schedule, window: Span) -> list[Shift]:
@@ -39,6 +42,21 @@ def shifts_of(schedules: Iterable[Schedule], window: Span) -> dict[int, list[Shi
         )
         for schedule in rows
     }
+
+
+def whole_shifts_of(schedules: Collection[Schedule], window: Span) -> dict[int, list[Shift]]:
+    """Return the same, with the shifts that had begun before the window as of when they began."""
+    found = shifts_of(schedules, window)
+    cut = {schedule.pk: schedule for schedule in schedules}
+    since = window.start
+    for back in _BACK:
+        cut = {pk: row for pk, row in cut.items() if found[pk] and found[pk][0].span.start == since}
+        if not cut:
+            break
+        since = window.start - back
+        for pk, held in shifts_of(cut.values(), Span(since, window.end)).items():
+            found[pk] = [shift for shift in held if shift.span.end > window.start]
+    return found
 
 
 def _layers(schedule: Schedule) -> list[Layer]:

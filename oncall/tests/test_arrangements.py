@@ -3,6 +3,7 @@
 import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -79,6 +80,28 @@ def test_my_calendar_shows_mine_only(schedule: Schedule) -> None:
     events = Calendar.from_ical(Client().get(made["url"]).content).walk("VEVENT")
     assert {str(e["summary"]) for e in events} == {"bob on call: Payments"}
     assert starts_of(events[0]) == datetime(2026, 3, 9, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("names", [["alice", "bob"], ["alice"]])
+def test_a_shift_that_began_long_ago_stays_the_same(
+    people: Any, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is as of when it began, not of when a calendar program asks; alone one is on call for years."""
+    layer = {**weekly()["layers"][0], "first_on": "2019-01-07", "every": 20, "people": names}
+    send(signed_in(Role.MANAGER), "post", "schedules/", weekly(layers=[layer]), status=201)
+    made = send(client_of("alice"), "post", "calendars/", {"schedule": "payments"}, status=201)
+
+    def events(at: datetime) -> list[tuple[str, datetime]]:
+        monkeypatch.setattr("django.utils.timezone.now", lambda: at)
+        shown = Calendar.from_ical(Client().get(made["url"]).content).walk("VEVENT")
+        return [(str(each["uid"]), starts_of(each)) for each in shown]
+
+    first = events(MONDAY)
+    assert events(MONDAY + timedelta(hours=1)) == first
+    assert events(MONDAY + timedelta(days=1)) == first
+    london = ZoneInfo("Europe/London")
+    began = datetime(2025, 12, 1, 9, tzinfo=london)
+    assert first[0][1] == (began if len(names) > 1 else datetime(2019, 1, 7, 9, tzinfo=london))
 
 
 def test_an_address_is_shown_once_and_revoked(schedule: Schedule) -> None:

@@ -65,6 +65,18 @@ def test_gaps_are_shown_before_they_matter(schedule: Schedule) -> None:
     assert "Take over" not in page
 
 
+def test_a_day_that_never_was_is_on_the_page(schedule: Schedule) -> None:
+    """Samoa went from 29 to 31 December 2011."""
+    Schedule.objects.update(timezone="Pacific/Apia")
+    Layer.objects.update(first_on=date(2011, 1, 3))
+    page = signed_in(Role.VIEWER).get("/oncall/payments/?from=2011-12-12")
+    assert page.status_code == 200
+    days = {day.on: day.parts for day, _ in page.context["calendar"].days}
+    assert days[date(2011, 12, 30)] == ()
+    assert len(days) == 28
+    assert all(len(parts) == 1 for on, parts in days.items() if on.day in {29, 31})
+
+
 def test_a_policy_is_shown_as_the_guides_matrix(schedule: Schedule) -> None:
     policy = EscalationPolicy.objects.create(slug="standard", name="Standard")
     first = PolicyLevel.objects.create(policy=policy, number=1, name="On call")
