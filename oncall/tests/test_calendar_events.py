@@ -31,13 +31,13 @@ def found(
     overrides, _ = overrides_in(
         calendar(*events), PEOPLE, zone=zone, after=window[0], before=window[1]
     )
-    names = {1: "bob", 2: "alice"}
     assert len({each.uid for each in overrides}) == len(overrides)
-    return [
-        (names[each.person], *(f"{at.astimezone(ZoneInfo(zone)):%m-%d %H:%M}" for at in span))
-        for each in overrides
-        for span in [(each.starts_at, each.ends_at)]
-    ]
+
+    def shown(at: datetime) -> str:
+        return f"{at.astimezone(ZoneInfo(zone)):%m-%d %H:%M}"
+
+    names = {1: "bob", 2: "alice"}
+    return [(names[each.person], shown(each.starts_at), shown(each.ends_at)) for each in overrides]
 
 
 def remarks(*events: str) -> list[str]:
