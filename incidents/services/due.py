@@ -15,7 +15,7 @@ from accounts.models import User
 from incidents.domain.lifecycle import OPEN, Status
 from incidents.domain.response_targets import Standing
 from incidents.models import Alert, Deadline, EscalationRun, Incident, Silence, TimelineEntry
-from incidents.services import deadlines, escalation, firing, grouping, lifecycle, timeline
+from incidents.services import deadlines, escalation, firing, lifecycle, silences, timeline
 from incidents.services.acts import Acts
 from incidents.services.claims import LEASE, MOST_CLAIMS, Queue, is_any_due
 from incidents.services.firing import Claimed
@@ -217,10 +217,5 @@ _MEANINGS: dict[Deadline.Kind, Callable[[Incident, datetime], None]] = {
 
 
 def _end_silence(silence: Silence, *, now: datetime) -> None:
-    if not Silence.objects.filter(pk=silence.pk, is_ended=False).update(is_ended=True):
-        return
-    acts = Acts()
-    held = Alert.objects.firing().filter(silenced_by=silence).select_for_update(of=("self",))
-    for alert in held.order_by("pk"):
-        grouping.attach(alert, acts, now=now)
-    acts.record(now=now)
+    if Silence.objects.filter(pk=silence.pk, is_ended=False).update(is_ended=True):
+        silences.release(silence, now=now)

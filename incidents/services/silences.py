@@ -8,12 +8,17 @@ from django.db import transaction
 
 from core import audit
 from core.audit import Who
+from core.bulk import update_rows
 from core.errors import Conflict, InvalidInput
+from core.inserts import Inserts
 from incidents.domain.silencing import matcher_problem
 from incidents.models import Alert, Silence
+from incidents.queries.configuration import current
 from incidents.queries.silences import silence_for
+from incidents.services import grouping
+from incidents.services.acts import Acts
 
-__all__ = ["check_silence", "end_silence", "save_silence"]
+__all__ = ["check_silence", "end_silence", "release", "save_silence"]
 
 LONGEST = timedelta(days=366)
 _MOST_MATCHERS = 20
@@ -24,6 +29,8 @@ def save_silence(
     silence: Silence, *, fields: Mapping[str, Any], actor: Who, now: datetime
 ) -> Silence:
     """Create or change a silence; alerts that fire already and have no incident are held back too.
+
+    What still fires and it no longer holds back calls at once.
 
     Raises:
         InvalidInput: Names what is wrong.
@@ -40,6 +47,8 @@ def save_silence(
     silence.save()
     act = "silence.created" if is_new else "silence.changed"
     audit.record(act=act, subject=silence, actor=actor, now=now, changes=_plain(fields))
+    if not is_new:
+        release(silence, now=now)
     _hold_back(silence, now=now)
     return silence
 
@@ -59,6 +68,27 @@ def end_silence(silence: Silence, *, actor: Who, now: datetime) -> Silence:
     silence.save(update_fields=["starts_at", "ends_at", "updated_at"])
     audit.record(act="silence.ended", subject=silence, actor=actor, now=now)
     return silence
+
+
+def release(silence: Silence, *, now: datetime) -> None:
+    """Call for what still fires of what a silence held back, unless it or another one still does.
+
+    Within the caller's transaction.
+
+    Raises:
+        django.db.IntegrityError: Somebody else opened one of the incidents in the same moment.
+    """
+    acts, inserts = Acts(), Inserts()
+    held = Alert.objects.firing().filter(silenced_by=silence).select_for_update(of=("self",))
+    alerts = list(held.order_by("pk"))
+    grouping.place(alerts, acts, inserts, current(), now=now)
+    inserts.write()
+    placed = (
+        {"id": a.pk, "incident_id": a.incident_id, "silenced_by_id": a.silenced_by_id}
+        for a in alerts
+    )
+    update_rows(Alert, list(placed))
+    acts.record(now=now)
 
 
 def check_silence(silence: Silence, *, now: datetime) -> None:
