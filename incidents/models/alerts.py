@@ -47,7 +47,7 @@ class Alert(models.Model):
 
     # What most rows of a batch have in common (`core.bulk`).
     ALIKE = (
-        "source", "integration_id", "service_id", "incident_id", "silenced_by_id", "severity", "state",
+        "source", "integration_id", "service_id", "incident_id", "origin_id", "silenced_by_id", "severity", "state",
         "runbook_url", "group_key", "pages", "count", "opened_at", "last_seen_at", "resolved_at",
         "acknowledged_at", "acknowledged_by", "sender_at",
     )  # fmt: skip
@@ -60,6 +60,16 @@ class Alert(models.Model):
         related_name="alerts",
         db_constraint=False,
         help_text="What it belongs to; none while it informs only, or is silenced.",
+    )
+    origin = models.ForeignKey(
+        "incidents.Incident",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+        help_text="Where it goes back to when merged incidents are taken apart; none: never merged.",
     )
     silenced_by = models.ForeignKey(
         "incidents.Silence",
@@ -143,6 +153,11 @@ class Alert(models.Model):
                 fields=["silenced_by"],
                 condition=Q(silenced_by__isnull=False),
                 name="incidents_alert_silenced",
+            ),
+            models.Index(
+                fields=["origin"],
+                condition=Q(origin__isnull=False),
+                name="incidents_alert_origin",
             ),
         ]
 

@@ -123,6 +123,12 @@ class Silence(TimestampedModel):
         related_name="silences",
         help_text="Whose occurrence it is.",
     )
+    occurrence_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When that occurrence was planned to begin, whatever became of the silence.",
+    )
     is_ended = models.BooleanField(
         default=False, editable=False, help_text="What still fired at its end was looked at."
     )
@@ -138,7 +144,8 @@ class Silence(TimestampedModel):
                 violation_error_message="A silence ends after it starts.",
             ),
             models.UniqueConstraint(
-                fields=["maintenance", "starts_at"], name="incidents_silence_once_per_occurrence"
+                fields=["maintenance", "occurrence_at"],
+                name="incidents_silence_once_per_occurrence",
             ),
         ]
         indexes = [

@@ -106,7 +106,7 @@ def silence_due(*, now: datetime) -> int:
 def _silence(row: Maintenance, actor: Who, *, now: datetime) -> int:
     made = 0
     for begins, ends in row.spans(now, now + AHEAD):
-        if Silence.objects.filter(maintenance=row, starts_at=begins).exists():
+        if Silence.objects.filter(maintenance=row, occurrence_at=begins).exists():
             continue
         fields = {
             "service": row.service,
@@ -115,6 +115,7 @@ def _silence(row: Maintenance, actor: Who, *, now: datetime) -> int:
             "comment": row.comment,
             "is_maintenance": True,
             "maintenance": row,
+            "occurrence_at": begins,
         }
         try:
             with transaction.atomic():

@@ -103,6 +103,35 @@ def test_it_leaves_budgets_alone_where_that_is_chosen(portal: Portal, api: Clien
     assert correction.cancelled_at == portal.now
 
 
+@pytest.mark.parametrize("rule", ["", "FREQ=DAILY"])
+def test_an_occurrence_that_was_ended_before_it_began_stays_ended(
+    portal: Portal, api: Client, rule: str
+) -> None:
+    """Its silence stands ten minutes before; the next day's occurrence is silent as planned."""
+    send(api, "post", "maintenance/", planned(portal, rule=rule), status=201)
+    wait(portal, minutes=55)
+    silence = Silence.objects.get()
+    send(api, "post", f"silences/{silence.pk}/end/", status=200)
+    wait(portal, minutes=10)
+    assert Silence.objects.count() == 1
+    portal.alert("disk", severity="P0")
+    assert portal.paged() == [(65, "alice")]
+    tomorrow = silence.starts_at + timedelta(days=1)
+    assert maintenance.silence_due(now=tomorrow) == (1 if rule else 0)
+
+
+def test_an_occurrence_whose_silence_is_moved_is_not_silenced_twice(
+    portal: Portal, api: Client
+) -> None:
+    send(api, "post", "maintenance/", planned(portal), status=201)
+    wait(portal, minutes=55)
+    silence = Silence.objects.get()
+    later = {"starts_at": (silence.starts_at + timedelta(minutes=30)).isoformat()}
+    send(api, "patch", f"silences/{silence.pk}/", later, status=200)
+    wait(portal, minutes=10)
+    assert Silence.objects.count() == 1
+
+
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
