@@ -9,13 +9,14 @@ from core.inserts import Inserts
 from incidents.domain.lifecycle import OPEN
 from incidents.models import Alert, Deadline, Incident, Integration, TimelineEntry
 from incidents.queries.configuration import Configuration, current
+from incidents.queries.merges import last_of_merges
 from incidents.queries.outlook import TAKING, UNKNOWN, Outlook
 from incidents.queries.silences import first_match
 from incidents.services import deadlines, lifecycle, timeline
 from incidents.services.acts import Acts
 from incidents.services.lifecycle import Opening
 
-__all__ = ["attach", "detach", "place", "worsen"]
+__all__ = ["attach", "detach", "end_if_over", "place", "worsen"]
 
 Kind = TimelineEntry.Kind
 # So many openings within so long, and an incident resolves only after it was quiet for a while.
@@ -117,6 +118,16 @@ def detach(alerts: Sequence[Alert], acts: Acts, *, now: datetime) -> None:
             _let_end(incident, by_incident[incident.pk][-1].integration, acts, now=now)
 
 
+def end_if_over(incident: Incident, acts: Acts, *, now: datetime) -> None:
+    """Let a locked incident end that has no firing alert left; without any it is people who end it."""
+    alerts = Alert.objects.filter(incident=incident)
+    if incident.status not in OPEN or alerts.firing().exists():
+        return
+    last = alerts.select_related("integration").order_by("resolved_at", "pk").last()
+    if last is not None:
+        _let_end(incident, last.integration, acts, now=now)
+
+
 def _let_end(
     incident: Incident, integration: Integration | None, acts: Acts, *, now: datetime
 ) -> None:
@@ -153,12 +164,11 @@ def _open_ones(groups: Sequence[str]) -> dict[str, Incident]:
     found = {row.group: row for row in rows if row.status in OPEN}
     merged = [row for row in rows if row.group not in found]
     if merged:
+        ends = last_of_merges(merged)
         incidents = Incident.objects.select_for_update(of=("self",))
-        into = incidents.open().in_bulk({row.merged_into_id for row in merged})
+        into = incidents.open().in_bulk(set(ends.values()))
         # The newest counts.
-        found |= {
-            row.group: into[row.merged_into_id] for row in merged if row.merged_into_id in into
-        }
+        found |= {row.group: into[ends[row.pk]] for row in merged if ends[row.pk] in into}
     return found
 
 
