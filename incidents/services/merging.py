@@ -9,9 +9,10 @@ from core.audit import Who
 from core.errors import Conflict, InvalidInput
 from incidents.domain.lifecycle import OPEN, Action
 from incidents.models import Alert, Deadline, Incident, TimelineEntry
-from incidents.services import deadlines, timeline
+from incidents.queries.merges import last_of_merges, merged_into
+from incidents.services import deadlines, grouping, timeline
 from incidents.services.acts import Acts
-from incidents.services.lifecycle import Opening, open_incident, raise_severity
+from incidents.services.lifecycle import Opening, open_incident, raise_severity, resolve_locked
 from incidents.services.transitions import call_anew, changes, moved, quiet
 
 __all__ = ["merge", "relate", "split", "unmerge", "unrelate"]
@@ -37,6 +38,8 @@ def merge(incident_id: int, *, into: int, now: datetime, actor: Who) -> Incident
         raise Conflict(f"#{target.pk} is over; reopen it first.")
     acts = Acts()
     source.status = moved(source, Action.MERGE)
+    for incident in (source, target):
+        _note_origins(incident)
     source.merged_into, source.snoozed_until, source.held_until = target, None, None
     source.save()
     quiet(source, now=now)
@@ -51,24 +54,33 @@ def merge(incident_id: int, *, into: int, now: datetime, actor: Who) -> Incident
     return target
 
 
-@changes
-def unmerge(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> None:
-    """Make a merged incident one of its own again; its alerts come back, people are called."""
-    target = incident.merged_into
+@transaction.atomic
+def unmerge(incident_id: int, *, now: datetime, actor: Who) -> Incident:
+    """Make a merged incident one of its own again; its alerts come back, people are called.
+
+    With them come those that fired since, and what was merged into it. Where none of them fires any
+    more, it is over.
+
+    Raises:
+        Conflict: It is not merged, or what belongs to it is in another incident that is open.
+    """
+    incident, target = _locked_with_end(incident_id)
     incident.status = moved(incident, Action.UNMERGE)
+    twin = Incident.objects.open().filter(group=incident.group).first()
+    if twin is not None:
+        raise Conflict(f"What belongs to it is in #{twin.pk}, which is open; work on that one.")
+    acts = Acts()
+    _note_origins(target)
     incident.merged_into = None
     call_anew(incident, now=now)
     deadlines.start_clocks(incident)
-    if target is not None:
-        came = Alert.objects.filter(incident=target)
-        for alert in came:
-            if alert.group_digest == incident.group:
-                Alert.objects.filter(pk=alert.pk).update(incident=incident)
-        timeline.write(
-            target, Kind.ACTION, "unmerged", now=now, actor=actor, text=f"#{incident.pk}"
-        )
+    Alert.objects.filter(origin__in=[incident, *merged_into(incident)]).update(incident=incident)
+    timeline.write(target, Kind.ACTION, "unmerged", now=now, actor=actor, text=f"#{incident.pk}")
     timeline.write(incident, Kind.ACTION, "unmerge", now=now, actor=actor)
     acts.add("incident.unmerged", incident, actor)
+    _settle(target, incident, acts, now=now)
+    acts.record(now=now)
+    return incident
 
 
 @transaction.atomic
@@ -77,7 +89,8 @@ def split(
 ) -> Incident:
     """Make some alerts of an incident one of their own, for which people are called.
 
-    Alerts of the same group that come later join the old one.
+    Alerts of the same group that come later join the old one. Of the two, one without a firing
+    alert is over.
 
     Returns:
         The new one.
@@ -104,12 +117,13 @@ def split(
         summary=worst.detail,
     )
     found = open_incident(opening, acts, now=now, actor=actor)
-    Alert.objects.filter(pk__in=[alert.pk for alert in chosen]).update(incident=found)
+    Alert.objects.filter(pk__in=[alert.pk for alert in chosen]).update(incident=found, origin=None)
     incident.related.add(found)
     text = f"{len(chosen)} of its alerts to #{found.pk}."
     timeline.write(incident, Kind.ACTION, "split", now=now, actor=actor, text=text)
     timeline.write(found, Kind.ACTION, "split_off", now=now, actor=actor, text=f"#{incident.pk}")
     acts.add("incident.split", incident, actor, into=found.pk)
+    _settle(incident, found, acts, now=now)
     acts.record(now=now)
     return found
 
@@ -140,3 +154,47 @@ def unrelate(incident: Incident, acts: Acts, *, to: Incident, now: datetime, act
     for one, other in ((incident, to), (to, incident)):
         timeline.write(one, Kind.ACTION, "unrelate", now=now, actor=actor, text=str(other)[:1000])
     acts.add("incident.unrelated", incident, actor, to=to.pk)
+
+
+def _locked_with_end(incident_id: int) -> tuple[Incident, Incident]:
+    """Lock an incident, and the one in which it lives on where it is merged.
+
+    Raises:
+        Conflict: Somebody merged or took out one of them in the same moment.
+    """
+    known = Incident.objects.get(pk=incident_id)
+    end = last_of_merges([known]).get(incident_id, incident_id)
+    rows = Incident.objects.select_for_update(of=("self",)).filter(pk__in={incident_id, end})
+    locked = {row.pk: row for row in rows.order_by("pk")}
+    incident = locked[incident_id]
+    if last_of_merges([incident]).get(incident_id, incident_id) != end:
+        raise Conflict("Somebody merged it or took it out in this moment; look at it again.")
+    return incident, locked[end]
+
+
+def _note_origins(incident: Incident) -> None:
+    """Note of which incident each alert of a locked one is that came since it was last merged.
+
+    What belongs to the group of one that was merged into it is of that one.
+    """
+    loose = Alert.objects.filter(incident=incident, origin=None)
+    # As for alerts that come in: its own group before others, of those the newest.
+    parts = merged_into(incident)
+    by_group = {part.group: part for part in parts if part.group != incident.group}
+    if by_group:
+        of_parts: dict[int, list[int]] = {}
+        for alert in loose.only("source", "integration", "service", "group_key", "dedup_key"):
+            if (part := by_group.get(alert.group_digest)) is not None:
+                of_parts.setdefault(part.pk, []).append(alert.pk)
+        for part_id, alerts in of_parts.items():
+            Alert.objects.filter(pk__in=alerts).update(origin=part_id)
+    loose.update(origin=incident)
+
+
+def _settle(left: Incident, parted: Incident, acts: Acts, *, now: datetime) -> None:
+    """Let each of two incidents end that have just been parted, where none of its alerts fires."""
+    for incident in (left, parted):
+        grouping.end_if_over(incident, acts, now=now)
+    if parted.held_until is not None:
+        # While it waited people would be called for what is over; what fires again calls them.
+        resolve_locked(parted, acts, now=now, why="All alerts have ended.")
