@@ -4,7 +4,7 @@ Senders that keep their keys need only another base URL. Everything is done and,
 back, so that a plan is what would really happen.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
 from django.core.exceptions import ValidationError
@@ -17,8 +17,9 @@ from incidents.models import Integration
 from incidents.services.integrations import save_integration, with_key
 from oncall.domain.exports import Export
 from oncall.domain.exports.documents import ImportedSender
+from oncall.domain.exports.slugs import distinct_slugs
 from oncall.services.importing import import_export, slug_of
-from oncall.services.importing_outcome import Item, Missing, Outcome
+from oncall.services.importing_outcome import Item, Missing, Outcome, why
 from oncall.services.policies import call_by
 
 __all__ = ["import_all"]
@@ -47,12 +48,14 @@ def import_all(
         outcome = import_export(
             export, actor=actor, now=now, create_users=create_users, aliases=aliases
         )
+        slugs = _slugs(export.senders)
         for sender in export.senders:
+            slug = slugs.get((sender.key, sender.service), "")
             try:
                 with transaction.atomic():
-                    outcome.items += list(_take(sender, outcome, actor=actor, now=now))
+                    outcome.items += list(_take(sender, slug, outcome, actor=actor, now=now))
             except (Missing, DomainError) as error:
-                outcome.items.append(_refused(sender, str(error)))
+                outcome.items.append(_refused(sender, why(error)))
             except ValidationError as error:
                 outcome.items.append(_refused(sender, " ".join(error.messages)))
         if dry_run:
@@ -64,16 +67,26 @@ def _refused(sender: ImportedSender, why: str) -> Item:
     return Item("integration", sender.name, "refuse", reason=why)
 
 
-def _take(sender: ImportedSender, outcome: Outcome, *, actor: str, now: datetime) -> Iterator[Item]:
+def _slugs(senders: Iterable[ImportedSender]) -> dict[tuple[str, str], str]:
+    """Return the slug of each service, by its key and name there."""
+    things = {(sender.key, sender.service) for sender in senders if not sender.refused}
+    held = dict(Service.objects.values_list("slug", "name"))
+    return distinct_slugs(things, lambda name: slug_of(name, RESERVED_SLUGS), held)
+
+
+def _take(
+    sender: ImportedSender, slug: str, outcome: Outcome, *, actor: str, now: datetime
+) -> Iterator[Item]:
     if sender.refused:
         raise Missing(sender.refused)
-    slug = slug_of(sender.service.replace("_", "-"), RESERVED_SLUGS)
     service = Service.objects.filter(slug=slug).first()
     if service is None:
         values = {"slug": slug, "name": sender.service}
         service = create_service(values=values, now=now, actor=actor)
         yield Item("service", sender.service, "create", slug)
     lost = [*sender.lost, *_called(service, sender, outcome, actor=actor, now=now)]
+    if service.name != sender.service:
+        lost.append(f"Its alerts are of the service {service} ({slug}) that is here.")
     known = with_key(sender.token) if sender.token else _of_name(sender, service)
     if known is not None and (known.service_id, known.kind) != (service.pk, sender.kind):
         raise Missing(f"Its key belongs to {known} of {known.service} here.")

@@ -139,6 +139,31 @@ def test_pagerdutys_keys_call_by_the_services_policy(carry: Any) -> None:
     assert called_by() == policy["name"]
 
 
+def test_services_of_the_same_slug_stay_apart(carry: Any) -> None:
+    """Each calls by its own policy, and importing again changes nothing."""
+    policies = [
+        {**exports.PAGERDUTY["escalation_policies"][0], "id": f"EP{number}", "name": f"P{number}"}
+        for number in (1, 2)
+    ]
+    names = ("決済", "検索", "Check-out!", "Check_out")
+    services = [
+        {"id": f"V{number}", "name": name,
+         "escalation_policy": {"id": "EP2" if number % 2 else "EP1"},
+         "integrations": [{"type": "events_api_v2_inbound_integration", "name": "Events",
+                           "integration_key": f"{number}" * 32}]}
+        for number, name in enumerate(names)
+    ]  # fmt: skip
+    document = {**exports.PAGERDUTY, "escalation_policies": policies, "services": services}
+    found = carry("pagerduty", document)
+    assert {item["action"] for item in found.values()} == {"create"}
+    assert dict(ServicePolicy.objects.values_list("service__slug", "policy__name")) == {
+        "imported-v0": "P1", "imported-v1": "P2", "check-out": "P1", "check-out-v3": "P2",
+    }  # fmt: skip
+    again = carry("pagerduty", {**document, "services": [*reversed(services)]})
+    assert {item["action"] for item in again.values()} == {"same"}
+    assert {item["slug"] for item in again.values()} == {item["slug"] for item in found.values()}
+
+
 def test_opsgenies_keys_call_by_their_teams_escalation(carry: Any) -> None:
     team = {"ownerTeam": {"id": "T1", "name": "Shop"}}
     escalation = {**exports.OPSGENIE["escalations"][0], **team}
@@ -155,6 +180,13 @@ def test_opsgenies_keys_call_by_their_teams_escalation(carry: Any) -> None:
     sent = post("/v2/alerts", {"message": "Down"}, Authorization=f"GenieKey {GENIE}")
     assert sent.status_code == 202
     assert called_by() == "Shop escalation"
+
+
+def test_a_service_of_another_name_is_said(carry: Any) -> None:
+    Service.objects.create(slug="web-grafana", name="Dashboards")
+    found = carry("grafana-oncall", grafana(of_grafana("grafana")), "--dry-run")
+    said = "Its alerts are of the service Dashboards (web-grafana) that is here."
+    assert said in found["Web grafana"]["lost"]
 
 
 def test_a_service_keeps_the_policy_that_it_has(carry: Any) -> None:

@@ -4,7 +4,7 @@ What somebody is missing from is refused as a whole: a rotation without one of i
 the others on wrong days. Importing again changes only what differs.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,9 +23,10 @@ from oncall.domain.exports.documents import (
     ImportedSchedule,
     ImportedStep,
 )
+from oncall.domain.exports.slugs import NAMELESS, distinct_slugs
 from oncall.models import EscalationPolicy, Override, Schedule
 from oncall.models.schedules import PAGES
-from oncall.services.importing_outcome import Item, Missing, Outcome
+from oncall.services.importing_outcome import Item, Missing, Outcome, why
 from oncall.services.importing_people import People
 from oncall.services.policies import save_policy
 from oncall.services.schedules import save_override, save_schedule
@@ -34,6 +35,7 @@ __all__ = ["import_export", "slug_of"]
 
 MOST_LEVELS, MOST_LOOPS = 9, 20
 SEVERITIES = ("P0", "P1", "P2", "P3")
+_REPLACED = "It is here already: what was made or edited here is replaced."
 
 
 def import_export(
@@ -70,6 +72,8 @@ class _Import:
     ) -> None:
         self._export, self._actor, self._now = export, actor, now
         self._schedules: dict[str, Schedule] = {}
+        self._schedule_slugs = _slugs(export.schedules, Schedule)
+        self._policy_slugs = _slugs(export.policies, EscalationPolicy)
         self.outcome = Outcome(lost=export.lost)
         self._people = People(self.outcome, actor, now, create_users=create_users, aliases=aliases)
 
@@ -88,7 +92,7 @@ class _Import:
                 with transaction.atomic():
                     item = take(row)
             except (Missing, DomainError) as error:
-                item = Item(kind, name, "refuse", reason=str(error))
+                item = Item(kind, name, "refuse", reason=why(error))
             self.outcome.items.append(item)
 
     # Schedules
@@ -96,7 +100,7 @@ class _Import:
     def _take_schedule(self, given: ImportedSchedule) -> Item:
         if given.refused:
             raise Missing(given.refused)
-        slug = slug_of(given.name, PAGES)
+        slug = self._schedule_slugs[given.key, given.name]
         stored = Schedule.objects.with_rota().filter(slug=slug).first()
         fields = {
             "slug": slug,
@@ -112,7 +116,8 @@ class _Import:
             )
         self._schedules[given.key] = stored
         action = "create" if changes is None else "change" if changes else "same"
-        return Item("schedule", given.name, action, slug, tuple(changes or ()), given.lost)
+        lost = (*given.lost, *([_REPLACED] if changes else []))
+        return Item("schedule", given.name, action, slug, tuple(changes or ()), lost)
 
     def _layer(self, given: ImportedLayer) -> dict[str, Any]:
         return {
@@ -162,7 +167,7 @@ class _Import:
         steps = given.steps
         if not 1 <= len(steps) <= MOST_LEVELS:
             raise Missing(f"It has {len(steps)} steps; a policy has 1 to {MOST_LEVELS} levels.")
-        slug, lost = slug_of(given.name, PAGES), list(given.lost)
+        slug, lost = self._policy_slugs[given.key, given.name], list(given.lost)
         if given.loops > MOST_LOOPS:
             lost.append(f"It repeated {given.loops} times; here it does so {MOST_LOOPS} times.")
         fields = {
@@ -187,6 +192,7 @@ class _Import:
                 now=self._now,
             )
         self.outcome.policies[given.key] = stored
+        lost += [_REPLACED] if changes else []
         action = "create" if changes is None else "change" if changes else "same"
         return Item("policy", given.name, action, slug, tuple(changes or ()), tuple(lost))
 
@@ -202,16 +208,25 @@ class _Import:
         return {"number": number, "name": f"Level {number}", "mode": step.mode, "targets": targets}
 
 
+def _slugs(
+    given: Iterable[ImportedSchedule | ImportedPolicy],
+    model: type[Schedule | EscalationPolicy],
+) -> dict[tuple[str, str], str]:
+    things = [(each.key, each.name) for each in given]
+    held = dict(model.objects.values_list("slug", "name"))
+    return distinct_slugs(things, lambda name: slug_of(name, PAGES), held)
+
+
 def slug_of(name: str, pages: Collection[str]) -> str:
-    """Return the slug of what is imported; `pages` are words that are pages of the portal."""
-    slug = slugify(name)[:63].strip("-") or "imported"
+    """Return a name as a slug; `pages` are words that are pages of the portal."""
+    slug = slugify(name.replace("_", "-"))[:63].strip("-") or NAMELESS
     return f"imported-{slug}" if slug in pages else slug
 
 
 def _timings(steps: Sequence[ImportedStep]) -> list[dict[str, Any]]:
     return [
         {
-            "phase": str(Phase.UNRESOLVED if step.until_resolved else Phase.UNACKNOWLEDGED),
+            "phase": str(phase),
             "severity": severity,
             "level": number,
             "after": step.after,
@@ -220,7 +235,15 @@ def _timings(steps: Sequence[ImportedStep]) -> list[dict[str, Any]]:
         }
         for severity in SEVERITIES
         for number, step in enumerate(steps, 1)
+        for phase in _phases(step)
     ]
+
+
+def _phases(step: ImportedStep) -> Iterator[Phase]:
+    """Yield until when a step calls; what is called at once has been when somebody acknowledges."""
+    yield Phase.UNACKNOWLEDGED
+    if step.until_resolved and step.after:
+        yield Phase.UNRESOLVED
 
 
 def _schedule_changes(

@@ -3,13 +3,21 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.errors import DomainError
 from oncall.models import EscalationPolicy
 
-__all__ = ["Item", "Missing", "Outcome"]
+__all__ = ["Item", "Missing", "Outcome", "why"]
 
 
 class Missing(Exception):
     """Somebody or something that is referred to is not here."""
+
+
+def why(error: Missing | DomainError) -> str:
+    """Return why something is refused, in words; of several wrong fields what is wrong with each."""
+    fields = error.fields if isinstance(error, DomainError) else {}
+    told = [f"{name}: {' '.join(said)}" for name, said in fields.items() if said != [str(error)]]
+    return " ".join(told) or str(error)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from notifications.models import ContactMethod, NotificationRule
 from notifications.services.contacts import add_method
 from notifications.services.rules import add_rule
 from oncall.domain.exports.documents import ImportedPerson, ImportedRule
-from oncall.services.importing_outcome import Item, Missing, Outcome
+from oncall.services.importing_outcome import Item, Missing, Outcome, why
 
 __all__ = ["People"]
 
@@ -98,7 +98,7 @@ class People:
                     **fields,
                 )
         except DomainError as error:
-            item = Item("user", person.name, "refuse", reason=str(error))
+            item = Item("user", person.name, "refuse", reason=why(error))
             self.outcome.items.append(item)
             return None
 
@@ -115,7 +115,7 @@ class People:
                     now=self._now,
                 )  # fmt: skip
         except DomainError as error:
-            self.outcome.items.append(Item("contact_method", name, "refuse", reason=str(error)))
+            self.outcome.items.append(Item("contact_method", name, "refuse", reason=why(error)))
             return
         lost = ("It counts once its owner has verified it.",)
         self.outcome.items.append(Item("contact_method", name, "create", lost=lost))
@@ -148,7 +148,7 @@ class People:
                         now=self._now,
                     )  # fmt: skip
         except DomainError as error:
-            self.outcome.items.append(Item("notification_rules", name, "refuse", reason=str(error)))
+            self.outcome.items.append(Item("notification_rules", name, "refuse", reason=why(error)))
             return
         changes = tuple(
             f"{Kind(method.kind).label} after {int(after.total_seconds() // 60)} min"

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from accounts.models import User
 from core.clock import now
 from incidents.services.importing import import_all
 from oncall.domain import exports
@@ -73,6 +74,9 @@ class Command(BaseCommand):
             if not there or not here:
                 self._bad_usage("--map is written THERE=HERE, e.g. jane@example.org=jane.")
             found[there] = here
+        known = User.objects.filter(username__in=found.values()).values_list("username", flat=True)
+        if unknown := sorted({*found.values()} - {*known}):
+            self._bad_usage(f"--map names who has no account here: {', '.join(unknown)}.")
         return found
 
     def _bad_usage(self, sentence: str) -> None:
@@ -83,7 +87,8 @@ class Command(BaseCommand):
         for item in outcome.items:
             tail = f": {', '.join(item.changes)}" if item.changes else ""
             reason = f": {item.reason}" if item.reason else tail
-            self.stdout.write(f"{item.action:8}{item.kind} {item.name}{reason}")
+            slug = f" ({item.slug})" if item.slug else ""
+            self.stdout.write(f"{item.action:8}{item.kind} {item.name}{slug}{reason}")
             for sentence in item.lost:
                 self.stdout.write(f"        {sentence}")
         for sentence in outcome.lost:

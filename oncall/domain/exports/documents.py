@@ -28,6 +28,7 @@ __all__ = [
     "carried",
     "instant_of",
     "later",
+    "listed",
     "rows",
     "rules_of",
     "turn_of",
@@ -112,7 +113,10 @@ class ImportedOverride:
 
 @dataclass(frozen=True)
 class ImportedStep:
-    """One level: `targets` are pairs of person or schedule and a key."""
+    """One level: `targets` are pairs of person or schedule and a key.
+
+    `until_resolved` says that an acknowledgement does not stop it.
+    """
 
     targets: tuple[tuple[str, str], ...]
     after: timedelta
@@ -141,6 +145,7 @@ class ImportedSender:
     Args:
         name: What it is called.
         service: Name of what it alerts about.
+        key: Id there of what it alerts about.
         kind: Of integration here, e.g. pagerduty.
         token: The key that it sends; "" where the export does not say.
         policy: Key of whom its alerts call.
@@ -150,6 +155,7 @@ class ImportedSender:
 
     name: str
     service: str
+    key: str = ""
     kind: str = ""
     token: str = ""
     policy: str = ""
@@ -195,6 +201,25 @@ def rows(document: Mapping[str, Any], *names: str) -> list[Mapping[str, Any]]:
         parts = inner if isinstance(inner, list) else [inner]
         found += [part for part in parts if isinstance(part, Mapping)]
     return found
+
+
+def listed(document: Mapping[str, Any], name: str, how: str) -> list[Mapping[str, Any]]:
+    """Return the objects of a list that must be there; an empty one is one.
+
+    Args:
+        document: That has the list.
+        name: Of the list.
+        how: By which request of the API it is had.
+
+    Raises:
+        Unreadable: It is missing or no list of objects.
+    """
+    given = document.get(name)
+    if isinstance(given, Mapping):
+        given = given.get("data")
+    if not isinstance(given, list) or not all(isinstance(each, Mapping) for each in given):
+        raise Unreadable(f"The file does not have its {name}: {how}")
+    return given
 
 
 def instant_of(text: object) -> datetime | None:
@@ -255,7 +280,8 @@ MISSHAPEN = (KeyError, TypeError, ValueError, AttributeError, IndexError, Overfl
 
 
 def _name_of(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("name") or entry.get("id") or "without a name")[:100]
+    named = (entry.get(field) for field in ("name", "alias", "id"))
+    return str(next(filter(None, named), "without a name"))[:100]
 
 
 def carried(

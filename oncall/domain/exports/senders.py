@@ -65,7 +65,8 @@ def of_grafana(document: Row) -> Iterator[ImportedSender]:
             lost.add("Its routes are not carried: all of it calls its default chain.")
         route = row.get("default_route")
         chain = str(route.get("escalation_chain_id") or "") if isinstance(route, Mapping) else ""
-        yield ImportedSender(name, name, kind, found["token"] if found else "", chain, tuple(lost))
+        token = found["token"] if found else ""
+        yield ImportedSender(name, name, _key(row), kind, token, chain, tuple(lost))
 
 
 def of_pagerduty(document: Row) -> Iterator[ImportedSender]:
@@ -81,7 +82,7 @@ def of_pagerduty(document: Row) -> Iterator[ImportedSender]:
                 yield ImportedSender(title, _name(service), refused=why)
                 continue
             token = str(row.get("integration_key") or "")
-            yield ImportedSender(title, _name(service), "pagerduty", token, key)
+            yield ImportedSender(title, _name(service), _key(service), "pagerduty", token, key)
 
 
 def of_opsgenie(document: Row) -> Iterator[ImportedSender]:
@@ -100,7 +101,8 @@ def of_opsgenie(document: Row) -> Iterator[ImportedSender]:
             yield ImportedSender(name, name, refused=why)
             continue
         token = str(row.get("apiKey") or row.get("api_key") or "")
-        yield ImportedSender(name, name, "opsgenie", token, escalations.get(_team(row), ""))
+        policy = escalations.get(_team(row), "")
+        yield ImportedSender(name, name, _key(row), "opsgenie", token, policy)
 
 
 def _team(row: Row) -> str:
@@ -110,3 +112,7 @@ def _team(row: Row) -> str:
 
 def _name(row: Row) -> str:
     return str(row.get("name") or row.get("verbal_name") or row.get("id") or "Imported")[:100]
+
+
+def _key(row: Row) -> str:
+    return str(row.get("id") or "")
