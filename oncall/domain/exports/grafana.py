@@ -6,6 +6,7 @@ those of one level are on call side by side, and each may call several people at
 schedule becomes several, a place each.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -35,7 +36,9 @@ from oncall.domain.exports.documents import (
     zone_of,
 )
 from oncall.domain.exports.places import Rotation, places
+from oncall.domain.exports.turning import LENGTHS, from_turn, turn_at
 from oncall.domain.rotations import EVERY_DAY, Restriction, Unit
+from oncall.domain.walltime import instant
 
 __all__ = ["read"]
 
@@ -44,7 +47,7 @@ DAY = timedelta(days=1)
 MOST_AT_ONCE = 50
 _DAYS = {"MO": 0, "TU": 1, "WE": 2, "TH": 3, "FR": 4, "SA": 5, "SU": 6}
 _UNITS = {"hourly": Unit.HOURS, "daily": Unit.DAYS, "weekly": Unit.WEEKS}
-_LENGTHS = {Unit.HOURS: timedelta(hours=1), Unit.DAYS: DAY, Unit.WEEKS: 7 * DAY}
+_OFFSET = re.compile(r"[T ].*(Z|[+-]\d\d(:?\d\d)?)$")
 _ONCE = {"single_event", "override"}
 _PEOPLE = {
     "notify_persons": ("persons_to_notify", "all"),
@@ -129,10 +132,10 @@ def _schedules(row: Row, shifts: Mapping[str, Row]) -> list[ImportedSchedule]:
         return [ImportedSchedule(key, name, zone, refused=why)]
     if row.get("ical_url_overrides"):
         lost.add("Its overrides come from a calendar: subscribe to that calendar here.")
-    own = [shifts[str(pk)] for pk in row.get("shifts") or () if str(pk) in shifts]
-    rotas = [shift for shift in own if shift.get("type") not in _ONCE]
     try:
-        rotations = [_rotation(shift, zone, lost) for shift in rotas]
+        own = _shifts(row, shifts)
+        rotas = [shift for shift in own if shift.get("type") not in _ONCE]
+        rotations = [piece for shift in rotas for piece in _rotations(shift, zone, lost)]
     except Unreadable as error:
         return [ImportedSchedule(key, name, zone, refused=str(error))]
     found = places(rotations, zone)
@@ -154,17 +157,35 @@ def _schedules(row: Row, shifts: Mapping[str, Row]) -> list[ImportedSchedule]:
     ]
 
 
-def _rotation(row: Row, zone: str, lost: Lost) -> Rotation:
+def _shifts(row: Row, shifts: Mapping[str, Row]) -> list[Row]:
+    """Return the shifts of a schedule."""
+    keys = row.get("shifts")
+    if not isinstance(keys, list):
+        raise Unreadable("The file does not say its shifts: list it with GET /api/v1/schedules/.")
+    if missing := [str(key) for key in keys if str(key) not in shifts]:
+        told = ", ".join(missing[:5]) + (" and others" if len(missing) > 5 else "")
+        raise Unreadable(
+            f"The file does not have its shifts {told}: list them with GET /api/v1/on_call_shifts/."
+        )
+    return [shifts[str(key)] for key in keys]
+
+
+def _rotations(row: Row, zone: str, lost: Lost) -> list[Rotation]:
+    """Return a shift: two rotations after each other where it begins amid a turn."""
     name = str(row.get("name") or row.get("id"))
+    if row.get("by_month") or row.get("by_monthday"):
+        raise Unreadable(f"Shift {name} holds on some days of a month, which cannot be carried.")
     own = zone_of(row.get("time_zone"), lost) if row.get("time_zone") else zone
-    start = _local(row.get("rotation_start") or row.get("start"), own)
     begins = _local(row.get("start"), own)
-    if start is None or begins is None:
+    since = _local(row.get("rotation_start"), own) or begins
+    if begins is None or since is None:
         raise Unreadable(f"Shift {name} does not say when it begins.")
     length = timedelta(seconds=float(row.get("duration") or 0))
     unit, every = _turn(row, name)
+    people = _people(row)
     days = frozenset(_DAYS[day] for day in row.get("by_day") or ())
-    first, handover = at_wall(start, zone)
+    _refuse_uneven(name, unit, every, days, is_shared=len(people[0]) > 1)
+    first, handover = at_wall(begins, zone)
     layer = ImportedLayer(
         name,
         (),
@@ -172,17 +193,58 @@ def _rotation(row: Row, zone: str, lost: Lost) -> Rotation:
         handover,
         unit,
         every,
-        _hours(name, at_wall(begins, zone)[1], length, every * _LENGTHS[unit], days),
+        _hours(name, handover, length, every * LENGTHS[unit], days),
         _local(row.get("until"), own),
     )
-    layers = tuple(replace(layer, people=people) for people in _people(row))
-    return Rotation(int(row.get("level") or 0), layers)
+    since = max(begins, since)
+    pieces = [_pieces(replace(layer, people=each), days, row, since, zone) for each in people]
+    level = int(row.get("level") or 0)
+    return [Rotation(level, layers) for layers in zip(*pieces, strict=True)]
+
+
+def _refuse_uneven(
+    name: str, unit: Unit, every: int, days: frozenset[int], is_shared: bool
+) -> None:
+    """Refuse turns with days that do not count, or in which nobody is on call."""
+    if unit is Unit.WEEKS and days and every > 1:
+        raise Unreadable(f"Shift {name} holds in one week of {every}: it cannot be carried.")
+    if unit is Unit.DAYS and days and (every > 1 or (is_shared and len(days) < 7)):
+        raise Unreadable(
+            f"Shift {name} changes daily and counts some days only: it cannot be carried."
+        )
+
+
+def _pieces(
+    layer: ImportedLayer, days: frozenset[int], row: Row, since: datetime, zone: str
+) -> list[ImportedLayer]:
+    """Return one place of a shift from when it holds, with turns counted from its start.
+
+    Weekly turns on named days change where OnCall's week starts: who comes first has only what is
+    left of that week, which is then a layer of its own.
+    """
+    if layer.unit is not Unit.WEEKS or not days or len(layer.people) < 2:
+        return [from_turn(layer, turn_at(layer, since, zone))]
+    week_start = _DAYS[row.get("week_start") or "SU"]
+    first = layer.first
+    if first.weekday() not in days:
+        # OnCall then begins on the day among them that comes first in its week.
+        first += DAY * ((min(days, key=lambda day: (day - week_start) % 7) - first.weekday()) % 7)
+    weeks = replace(layer, first=first - DAY * ((first.weekday() - week_start) % 7))
+    first = max(first, at_wall(since, zone)[0])
+    number = (first - weeks.first).days // 7
+    turn, rest = from_turn(weeks, number), from_turn(weeks, number + 1)
+    before = {(turn.first + DAY * n).weekday() for n in range((first - turn.first).days)}
+    if not before & days:
+        return [turn]
+    change = instant(rest.first, rest.handover, ZoneInfo(zone))
+    until = min(change, layer.until or change)
+    return [replace(turn, first=first, people=turn.people[:1], until=until), rest]
 
 
 def _local(text: object, zone: str) -> datetime | None:
     """Return the instant of a local time of a zone, as the API writes them."""
     found = instant_of(text)
-    if found is None or (isinstance(text, str) and (text.endswith("Z") or "+" in text)):
+    if found is None or _OFFSET.search(str(text)):
         return found
     return found.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
@@ -237,7 +299,7 @@ def _overrides(
     schedules: Sequence[Row], shifts: Mapping[str, Row], parts: Mapping[str, Sequence[str]]
 ) -> tuple[list[list[ImportedOverride]], list[str]]:
     pairs = [
-        {"schedule": schedule["id"], **shifts[str(pk)]}
+        {"schedule": schedule["id"], "zone": schedule.get("time_zone"), **shifts[str(pk)]}
         for schedule in schedules
         for pk in schedule.get("shifts") or ()
         if str(pk) in shifts and shifts[str(pk)].get("type") in _ONCE
@@ -246,7 +308,7 @@ def _overrides(
 
 
 def _override(row: Row, parts: Mapping[str, Sequence[str]]) -> list[ImportedOverride]:
-    starts = _local(row.get("start"), str(row.get("time_zone") or "UTC"))
+    starts = _local(row.get("start"), zone_of(row.get("time_zone") or row.get("zone"), Lost()))
     people = _at_once(row)
     if starts is None or not row.get("duration"):
         raise Unreadable("a single shift says neither when it begins nor how long it is")

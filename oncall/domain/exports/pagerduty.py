@@ -25,11 +25,13 @@ from oncall.domain.exports.documents import (
     carried,
     instant_of,
     later,
+    listed,
     rows,
     rules_of,
     turn_of,
     zone_of,
 )
+from oncall.domain.exports.turning import from_turn, turn_at
 from oncall.domain.rotations import EVERY_DAY, Restriction
 
 __all__ = ["read"]
@@ -39,6 +41,8 @@ _KINDS = {
     "sms_contact_method": "sms",
     "phone_contact_method": "voice",
 }
+
+_HOW = "export it by GET /schedules/{id}, or list it with include[]=schedule_layers."
 
 
 def read(document: Mapping[str, Any]) -> Export:
@@ -100,8 +104,8 @@ def _schedule(row: Mapping[str, Any]) -> ImportedSchedule:
     zone = zone_of(row.get("time_zone"), lost)
     key, name = str(row["id"]), str(row.get("name") or row.get("summary") or row["id"])
     try:
-        listed = reversed(rows(row, "schedule_layers"))
-        layers = tuple(_layer(layer, zone) for layer in listed)
+        highest_first = listed(row, "schedule_layers", _HOW)
+        layers = tuple(_layer(layer, zone) for layer in reversed(highest_first))
     except Unreadable as error:
         return ImportedSchedule(key, name, zone, refused=str(error))
     return ImportedSchedule(key, name, zone, str(row.get("description") or ""), layers, tuple(lost))
@@ -116,15 +120,8 @@ def _layer(row: Mapping[str, Any], zone: str) -> ImportedLayer:
         )
     unit, every = turn_of(int(seconds))
     people = tuple(str((user.get("user") or user)["id"]) for user in rows(row, "users"))
-    start = instant_of(row.get("start")) or virtual
-    passed = (start - virtual) // timedelta(seconds=int(seconds))
-    if passed > 0 and people:
-        # Its turns were counted from an earlier day than the one on which it began to hold.
-        virtual += passed * timedelta(seconds=int(seconds))
-        shift = passed % len(people)
-        people = people[shift:] + people[:shift]
     first, handover = at_wall(virtual, zone)
-    return ImportedLayer(
+    layer = ImportedLayer(
         str(row.get("name") or "Layer"),
         people,
         first,
@@ -134,6 +131,9 @@ def _layer(row: Mapping[str, Any], zone: str) -> ImportedLayer:
         _restrictions(rows(row, "restrictions")),
         instant_of(row.get("end")),
     )
+    # Its turns may be counted from an earlier day than the one on which it began to hold.
+    start = instant_of(row.get("start")) or virtual
+    return from_turn(layer, turn_at(layer, start, zone))
 
 
 def _restrictions(found: Sequence[Mapping[str, Any]]) -> tuple[Restriction, ...]:

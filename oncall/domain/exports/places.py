@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from oncall.domain.exports.documents import ImportedLayer
-from oncall.domain.rotations import Layer, turns
+from oncall.domain.exports.turning import arithmetic
+from oncall.domain.rotations import turns
 from oncall.domain.spans import Span, intersect
 
 __all__ = ["Rotation", "do_overlap", "places"]
@@ -85,18 +85,5 @@ def do_overlap(layers: Sequence[ImportedLayer], zone: str) -> bool:
     last = max(layer.first for layer in layers)
     start = datetime.combine(last, time(0), tzinfo=UTC) + timedelta(days=1)
     window = Span(start, start + _LOOKS_AHEAD)
-    held = [[turn.span for turn in turns(_arithmetic(layer, zone), window)] for layer in layers]
+    held = [[turn.span for turn in turns(arithmetic(layer, zone), window)] for layer in layers]
     return any(intersect(one, other) for n, one in enumerate(held) for other in held[n + 1 :])
-
-
-def _arithmetic(layer: ImportedLayer, zone: str) -> Layer:
-    return Layer(
-        tuple(range(len(layer.people))),
-        ZoneInfo(zone),
-        layer.first,
-        layer.handover,
-        layer.unit,
-        layer.every,
-        layer.restrictions,
-        layer.until,
-    )
