@@ -1,6 +1,7 @@
 """Opsgenie: objects as its REST API v2 lists them.
 
-Keys: `users` (with `userContacts` and `notificationRules`), `schedules` (with `rotations`), `overrides` (each with its `schedule`), `escalations`.
+Keys: `users` (with `userContacts` and `notificationRules`), `schedules` (with `rotations`),
+`overrides` (each with its `schedule`), `escalations`.
 Rotations of one schedule are on call side by side: where they overlap they become schedules of
 their own, so that nobody who was called is no longer called.
 """
@@ -26,18 +27,25 @@ from oncall.domain.exports.documents import (
     at_wall,
     carried,
     instant_of,
+    listed,
     rows,
     rules_of,
     zone_of,
 )
 from oncall.domain.exports.places import do_overlap
+from oncall.domain.exports.turning import held_within
 from oncall.domain.rotations import EVERY_DAY, Restriction, Unit
+from oncall.domain.spans import Span
 
 __all__ = ["read"]
 
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _UNITS = {"hourly": Unit.HOURS, "daily": Unit.DAYS, "weekly": Unit.WEEKS}
 _KINDS = {"email": "email", "sms": "sms", "voice": "voice"}
+_HOW = "list it with GET /v2/schedules?expand=rotation."
+# Overrides of one rotation among several become one for each of its shifts.
+MOST_SHIFTS = 100
+YEAR = timedelta(days=366)
 _MINUTES = {"minutes": 1, "hours": 60, "days": 1440, "seconds": 1 / 60}
 
 
@@ -49,9 +57,11 @@ def read(document: Mapping[str, Any]) -> Export:
         lambda row: _schedules(row, names), rows(document, "schedules")
     )
     parts = {each[0].key: [part.key for part in each] for each in schedules}
+    rotas = {each[0].key: each for each in schedules}
+    rotations = {str(row.get("id")): rows(row, "rotations") for row in rows(document, "schedules")}
     by_name = {str(row.get("name")): str(row.get("id")) for row in rows(document, "schedules")}
     overrides, lost_overrides = carried(
-        lambda row: _overrides(row, names, parts, by_name), rows(document, "overrides")
+        lambda row: _overrides(row, names, rotas, rotations, by_name), rows(document, "overrides")
     )
     policies, lost_policies = carried(
         lambda row: _policy(row, names, parts, by_name), rows(document, "escalations")
@@ -130,13 +140,15 @@ def _schedules(row: Mapping[str, Any], names: Mapping[str, str]) -> list[Importe
     if row.get("enabled") is False:
         lost.add("It was switched off.")
     try:
-        layers = [_layer(rotation, zone, names, lost) for rotation in rows(row, "rotations")]
+        rotations = listed(row, "rotations", _HOW)
+        layers = [_layer(rotation, zone, names) for rotation in rotations]
+        is_apart = do_overlap(layers, zone)
     except Unreadable as error:
         return [ImportedSchedule(key, name, zone, refused=str(error))]
     whole = ImportedSchedule(
         key, name, zone, str(row.get("description") or ""), tuple(layers), tuple(lost)
     )
-    if not do_overlap(layers, zone):
+    if not is_apart:
         return [whole]
     apart = "Its rotations were on call at once: each is a schedule of its own."
     return [
@@ -151,9 +163,7 @@ def _schedules(row: Mapping[str, Any], names: Mapping[str, str]) -> list[Importe
     ]
 
 
-def _layer(
-    row: Mapping[str, Any], zone: str, names: Mapping[str, str], lost: Lost
-) -> ImportedLayer:
+def _layer(row: Mapping[str, Any], zone: str, names: Mapping[str, str]) -> ImportedLayer:
     start = instant_of(row.get("startDate"))
     unit = _UNITS.get(str(row.get("type")))
     if start is None or unit is None:
@@ -219,7 +229,8 @@ def _from_day_to_day(row: Mapping[str, Any]) -> list[Restriction]:
 def _overrides(
     row: Mapping[str, Any],
     names: Mapping[str, str],
-    parts: Mapping[str, Sequence[str]],
+    rotas: Mapping[str, Sequence[ImportedSchedule]],
+    rotations: Mapping[str, Sequence[Mapping[str, Any]]],
     by_name: Mapping[str, str],
 ) -> list[ImportedOverride]:
     starts, ends = instant_of(row.get("startDate")), instant_of(row.get("endDate"))
@@ -229,7 +240,43 @@ def _overrides(
     key = str(parent.get("id") or by_name.get(str(parent.get("name"))))
     user = row.get("user") or {}
     person = _user(user, names) if user.get("type", "user") == "user" else None
-    return [ImportedOverride(part, person, starts, ends) for part in parts.get(key, [key])]
+    parts = rotas.get(key, ())
+    if not parts or parts[0].refused:
+        return [ImportedOverride(key, person, starts, ends)]
+    numbers = _rotations_of(row, rotations[key])
+    if len(numbers) == len(rotations[key]):
+        return [ImportedOverride(part.key, person, starts, ends) for part in parts]
+    if len(parts) > 1:
+        return [ImportedOverride(parts[n].key, person, starts, ends) for n in numbers]
+    if ends - starts > YEAR:
+        raise Unreadable("an override of one rotation lasts more than a year")
+    layers = [parts[0].layers[n] for n in numbers]
+    shifts = held_within(layers, Span(starts, ends), parts[0].zone)
+    if len(shifts) > MOST_SHIFTS:
+        raise Unreadable(
+            f"an override of one rotation has {len(shifts)} shifts in it: make it here"
+        )
+    return [ImportedOverride(key, person, shift.start, shift.end) for shift in shifts]
+
+
+def _rotations_of(override: Mapping[str, Any], rotations: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return the numbers of the rotations in which somebody takes over; all where none is named."""
+    if not override.get("rotations"):
+        return list(range(len(rotations)))
+    named = rows(override, "rotations")
+    found = [
+        number
+        for number, rotation in enumerate(rotations)
+        if any(_is_same(rotation, other) for other in named)
+    ]
+    if len(found) < max(1, len(named)):
+        raise Unreadable("an override names a rotation that its schedule does not have")
+    return found
+
+
+def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    field = "id" if one.get("id") and other.get("id") else "name"
+    return one.get(field) is not None and one.get(field) == other.get(field)
 
 
 def _policy(
@@ -250,6 +297,8 @@ def _policy(
                 until_resolved=rule.get("condition") == "if-not-closed",
             )
         )
+    if any(step.until_resolved and step.after for step in steps):
+        lost.add("Rules “if not closed” count anew from an acknowledgement.")
     repeat = row.get("repeat") or {}
     wait = timedelta(minutes=float(repeat.get("waitInterval") or 15))
     if repeat.get("closeAlertAfterAll"):
