@@ -1,6 +1,7 @@
 """Reading the body of a request, up to a limit."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from django.http import HttpRequest
 from django.http.request import UnreadablePostError
@@ -8,7 +9,7 @@ from django.http.request import UnreadablePostError
 from core.errors import InvalidInput, TooLarge
 from core.problems import CUT_SHORT
 
-__all__ = ["read_start", "read_whole"]
+__all__ = ["read_beginning", "read_start", "read_whole"]
 
 _CHUNK = 256 * 1024
 
@@ -48,6 +49,14 @@ def read_start(request: HttpRequest, limit: int) -> tuple[bytes, bool]:
             raise
     data = _joined(parts)
     return (data, True) if len(data) <= limit and not is_long else (data[:limit], False)
+
+
+def read_beginning(request: HttpRequest, limit: int) -> bytes:
+    """Return what came of the raw body of a request, at most `limit` bytes; the rest stays unread."""
+    parts: list[bytes] = []
+    with suppress(InvalidInput):
+        parts.extend(_pieces(request, limit))
+    return _joined(parts)
 
 
 def _declared_length(request: HttpRequest) -> int | None:

@@ -5,7 +5,6 @@ import uuid
 from django.http import HttpRequest, HttpResponse
 
 from core import clock
-from core.errors import InvalidInput
 from incidents.domain.events import HeartbeatPing, Reading
 from incidents.domain.heartbeats import sign_of
 from incidents.domain.payloads import clean
@@ -13,7 +12,7 @@ from incidents.models import Heartbeat, Integration
 from incidents.services import integrations
 from incidents.services.receiving import take
 from incidents.webhooks import opsgenie
-from incidents.webhooks.requests import MAX_BYTES, raw_request, webhook
+from incidents.webhooks.requests import MAX_BYTES, begun_request, webhook
 
 __all__ = ["ping", "ping_opsgenie", "ping_slug"]
 
@@ -24,15 +23,11 @@ def _said(text: str, status: int = 200) -> HttpResponse:
     return answer
 
 
-def _large() -> HttpResponse:
-    return _said("body too large", 413)
-
-
 def _broken() -> HttpResponse:
     return _said("try again later", 503)
 
 
-@webhook("HEAD", "GET", "POST", large=_large, broken=_broken)
+@webhook("HEAD", "GET", "POST", broken=_broken)
 def ping(request: HttpRequest, code: uuid.UUID, word: str = "") -> HttpResponse:
     """`/ping/<uuid>[/start|/fail|/log|/<exit status>]`: of a heartbeat, or an integration's key."""
     heartbeat = Heartbeat.objects.select_related("integration__service").filter(uid=code).first()
@@ -46,7 +41,7 @@ def ping(request: HttpRequest, code: uuid.UUID, word: str = "") -> HttpResponse:
     return _take(request, integration, integration.name, word)
 
 
-@webhook("HEAD", "GET", "POST", large=_large, broken=_broken)
+@webhook("HEAD", "GET", "POST", broken=_broken)
 def ping_slug(request: HttpRequest, key: str, slug: str, word: str = "") -> HttpResponse:
     """`/ping/<ping key>/<slug>[…]`; `?create=1` makes a heartbeat that does not exist yet."""
     integration = integrations.find(key, Integration.Kind.HEALTHCHECKS)
@@ -58,12 +53,8 @@ def ping_slug(request: HttpRequest, key: str, slug: str, word: str = "") -> Http
 @opsgenie.keyed("GET", "POST", "PUT", "PATCH")
 def ping_opsgenie(request: HttpRequest, integration: Integration, name: str) -> HttpResponse:
     """`/v2/heartbeats/<name>/ping`; one that does not exist yet begins to."""
-    try:
-        raw = raw_request(request)
-    except InvalidInput as error:
-        return opsgenie.answer(400, message=error.message)
     reading = Reading(pings=(HeartbeatPing(clean(name)),))
-    taken = take(integration, raw, lambda: reading, now=clock.now())
+    taken = take(integration, begun_request(request), lambda: reading, now=clock.now())
     return opsgenie.answer(202, str(taken.event.uid), result="PONG - Heartbeat received")
 
 
@@ -80,10 +71,6 @@ def _take(request: HttpRequest, integration: Integration, name: str, word: str) 
     sign = sign_of(word)
     if sign is None:
         return _said("invalid url format", 400)
-    try:
-        raw = raw_request(request)
-    except InvalidInput:
-        return _said("body ended early", 400)
     reading = Reading(pings=(HeartbeatPing(name, sign),))
-    take(integration, raw, lambda: reading, now=clock.now())
+    take(integration, begun_request(request), lambda: reading, now=clock.now())
     return _said("OK")

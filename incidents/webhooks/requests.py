@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -14,10 +15,18 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import public
 from core.errors import TooLarge
 from core.gzipped import NotGzip, TooManyBytes, beginning, gunzip
-from core.request_body import read_start
+from core.request_body import read_beginning, read_start
 from incidents.services.receiving import IntegrationChanged, RawRequest
 
-__all__ = ["MAX_BYTES", "View", "raw_query", "raw_request", "webhook", "whole_request"]
+__all__ = [
+    "MAX_BYTES",
+    "View",
+    "begun_request",
+    "raw_query",
+    "raw_request",
+    "webhook",
+    "whole_request",
+]
 
 log = structlog.get_logger(__name__)
 MAX_BYTES = 512 * 1024
@@ -31,14 +40,16 @@ View = Callable[..., HttpResponseBase]
 
 
 def webhook(
-    *methods: str, large: Callable[[], HttpResponse], broken: Callable[[], HttpResponse]
+    *methods: str,
+    broken: Callable[[], HttpResponse],
+    large: Callable[[], HttpResponse] | None = None,
 ) -> Callable[[View], View]:
     """Make a view that programs call with a key of their own.
 
     Args:
         methods: HTTP methods that are answered.
-        large: Answers a body that is larger than what is read.
         broken: Answers while the database does not; senders come again after a 5xx.
+        large: Answers a body that is larger than what is read, where it is not cut instead.
     """
 
     def decorate(view: View) -> View:
@@ -47,6 +58,8 @@ def webhook(
             try:
                 return _again_if_changed(view, request, *args, **kwargs)
             except TooLarge:
+                if large is None:
+                    raise
                 return large()
             except (DatabaseError, InterfaceError, IntegrationChanged) as error:
                 log.exception("intake_unavailable", exc_info=error)
@@ -80,9 +93,19 @@ def raw_request(request: HttpRequest) -> RawRequest:
     Raises:
         InvalidInput: It is shorter than it says, or ended before it was complete.
     """
+    return _kept(request, lambda: read_start(request, MAX_BYTES))
+
+
+def begun_request(request: HttpRequest) -> RawRequest:
+    """Return what was sent, the body as far as it came and is kept: it counts whatever that says."""
+    raw = _kept(request, lambda: (read_beginning(request, MAX_BYTES), True))
+    return replace(raw, cut="")
+
+
+def _kept(request: HttpRequest, read: Callable[[], tuple[bytes, bool]]) -> RawRequest:
     kept: RawRequest | None = getattr(request, _RAW, None)
     if kept is None:
-        body, is_whole = _unpacked(request, *read_start(request, MAX_BYTES))
+        body, is_whole = _unpacked(request, *read())
         kept = RawRequest(
             address=_address(request),
             body=body,

@@ -15,7 +15,7 @@ from incidents.domain.signatures import is_signed
 from incidents.models import Integration
 from incidents.services import integrations
 from incidents.services.receiving import RawRequest, Taken, take
-from incidents.webhooks.requests import raw_query, raw_request, webhook
+from incidents.webhooks.requests import begun_request, raw_query, raw_request, webhook
 from oncall.domain.exports.senders import kind_called
 
 __all__ = ["heartbeat", "receive"]
@@ -65,18 +65,14 @@ def receive(request: HttpRequest, kind: str, key: str) -> HttpResponse:
     return _receive(integration, raw, revision)
 
 
-@webhook("HEAD", "GET", "POST", large=_large, broken=_broken)
+@webhook("HEAD", "GET", "POST", broken=_broken)
 def heartbeat(request: HttpRequest, kind: str, key: str) -> HttpResponse:
     """`/integrations/v1/<kind>/<key>/heartbeat/`: Grafana OnCall's sign of life of a sender."""
     integration = integrations.find(key, kind_called(kind) or kind)
     if integration is None:
         return _unknown()
-    try:
-        raw = raw_request(request)
-    except InvalidInput as error:
-        return _refused(error)
     reading = Reading(pings=(HeartbeatPing(integration.name),))
-    return _answer(take(integration, raw, lambda: reading, now=clock.now()), 400)
+    return _answer(take(integration, begun_request(request), lambda: reading, now=clock.now()), 400)
 
 
 def _receive(integration: Integration, raw: RawRequest, revision: str | None) -> HttpResponse:
