@@ -165,8 +165,8 @@ class HeartbeatAdmin(admin.ModelAdmin):
     list_filter = ["state"]
     list_select_related = ["integration"]
     search_fields = ["name"]
-    fields = ["integration", "name", "period", "schedule", "timezone", "grace", "severity",
-              "is_paused", "uid", "state", "last_sign_at", "due_at"]  # fmt: skip
+    fields = ["integration", "name", "sender_key", "period", "schedule", "timezone", "grace",
+              "severity", "is_paused", "uid", "state", "last_sign_at", "due_at"]  # fmt: skip
     readonly_fields = ["uid", "state", "last_sign_at", "due_at"]
 
     def save_model(

@@ -25,6 +25,7 @@ class HeartbeatSerializer(StrictFieldsMixin, serializers.ModelSerializer[Heartbe
             "uid",
             "integration",
             "name",
+            "sender_key",
             "period",
             "grace",
             "schedule",

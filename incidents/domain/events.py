@@ -88,9 +88,14 @@ class ChangeReport(Struct, frozen=True):
 
 
 class HeartbeatPing(Struct, frozen=True):
-    """A sign of life under a name; its absence is what alerts."""
+    """A sign of life; its absence is what alerts.
 
-    name: str
+    Args:
+        name: What the sender calls that which lives; "" where it is the integration itself.
+        sign: What it says.
+    """
+
+    name: str = ""
     sign: Sign = Sign.SUCCESS
 
 

@@ -1,12 +1,25 @@
 """When a sign of life is overdue: the dead man's switch, by arithmetic alone."""
 
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 
 from cronsim import CronSim, CronSimError
 
-__all__ = ["DEFAULTS", "Expected", "Sign", "due_after", "next_after", "sign_of"]
+__all__ = [
+    "DEFAULTS",
+    "LONGEST_KEY",
+    "Expected",
+    "Sign",
+    "due_after",
+    "key_of_sender",
+    "next_after",
+    "sign_of",
+]
+
+LONGEST_KEY = 100
+_DIGITS = 32
 
 
 class Sign(StrEnum):
@@ -68,6 +81,15 @@ def next_after(cron: str, at: datetime, zone: tzinfo) -> datetime:
         raise ValueError("a schedule has five fields, e.g. 0 3 * * 1-5") from error
     except StopIteration as error:
         raise ValueError("no day is ever like that") from error
+
+
+def key_of_sender(name: str) -> str:
+    """Return by what the heartbeat is found that senders call `name`; a long name ends in its hash."""
+    name = name.strip()
+    if len(name) <= LONGEST_KEY:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:_DIGITS]
+    return f"{name[: LONGEST_KEY - _DIGITS - 1]}-{digest}"
 
 
 def sign_of(word: str) -> Sign | None:

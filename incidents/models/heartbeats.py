@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from core.models import TimestampedModel
-from incidents.domain.heartbeats import Expected, next_after
+from incidents.domain.heartbeats import LONGEST_KEY, Expected, key_of_sender, next_after
 from incidents.models.alerts import Severity
 from incidents.models.integrations import Integration
 from oncall.models.schedules import known_zone
@@ -19,7 +19,11 @@ _MINUTE = MinValueValidator(timedelta(seconds=30), "At least 30 seconds.")
 
 
 class Heartbeat(TimestampedModel):
-    """One thing that must give a sign of life, e.g. a backup every night."""
+    """One thing that must give a sign of life, e.g. a backup every night.
+
+    Its name is for people, who may change it; senders find it by its key, or as their integration's
+    own.
+    """
 
     class State(models.TextChoices):
         NEW = "new", "Waiting for its first sign"
@@ -31,6 +35,17 @@ class Heartbeat(TimestampedModel):
         Integration, on_delete=models.CASCADE, related_name="heartbeats"
     )
     name = models.CharField(max_length=100)
+    sender_key = models.CharField(
+        max_length=LONGEST_KEY,
+        blank=True,
+        default="",
+        help_text="What its sender calls it, e.g. the slug in the address; empty: as its name now.",
+    )
+    is_own = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="Signs that name nothing but the integration are its.",
+    )
     period = models.DurationField(default=timedelta(days=1), validators=[_MINUTE])
     grace = models.DurationField(default=timedelta(hours=1), validators=[_MINUTE])
     schedule = models.CharField(
@@ -54,8 +69,16 @@ class Heartbeat(TimestampedModel):
         ordering = ["integration", "name"]
         constraints = [
             models.UniqueConstraint(
-                fields=["integration", "name"], name="incidents_heartbeat_name_once"
-            )
+                fields=["integration", "sender_key"],
+                condition=~Q(sender_key=""),
+                name="incidents_heartbeat_key_once",
+                violation_error_message="There is a heartbeat of this name already.",
+            ),
+            models.UniqueConstraint(
+                fields=["integration"],
+                condition=Q(is_own=True),
+                name="incidents_heartbeat_own_once",
+            ),
         ]
         indexes = [
             models.Index(
@@ -74,7 +97,10 @@ class Heartbeat(TimestampedModel):
         return Expected(self.period, self.grace, self.schedule, ZoneInfo(self.timezone))
 
     def clean(self) -> None:
-        """Refuse schedules that name no moment."""
+        """Give it a key where nobody has; refuse schedules that name no moment."""
+        self.sender_key = key_of_sender(self.sender_key)
+        if not self.sender_key and not self.is_own:
+            self.sender_key = key_of_sender(self.name)
         if self.schedule:
             try:
                 next_after(self.schedule, datetime(2024, 1, 1, tzinfo=UTC), UTC)

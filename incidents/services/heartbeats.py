@@ -7,24 +7,39 @@ from typing import Any
 from django.db import transaction
 
 from core import audit
-from incidents.domain.heartbeats import DEFAULTS, Sign, due_after
+from incidents.domain.heartbeats import DEFAULTS, Sign, due_after, key_of_sender
 from incidents.models import Heartbeat, InboundEvent, Integration, Severity
 from incidents.services.acts import Acts
 from incidents.services.intake import AlertSignal, receive, take
 
-__all__ = ["check", "delete_heartbeat", "named", "ping", "save_heartbeat"]
+__all__ = ["check", "delete_heartbeat", "find", "named", "ping", "save_heartbeat"]
 
 SOURCE = "heartbeat"
 _BATCH = 100
 
 
+def find(integration: Integration, name: str) -> Heartbeat | None:
+    """Return the heartbeat that senders call so, if there is one."""
+    key = key_of_sender(name)
+    known = Heartbeat.objects.select_related("integration__service").filter(integration=integration)
+    return known.filter(sender_key=key).first() if key else None
+
+
 def named(integration: Integration, name: str) -> Heartbeat:
-    """Return the heartbeat of a name, made with the defaults of its kind when it is new."""
+    """Return the heartbeat that senders call so, made with the defaults of its kind when it is new.
+
+    Args:
+        integration: Through which they give signs.
+        name: "" for the integration's own.
+    """
     expected = DEFAULTS.get(integration.kind, DEFAULTS["healthchecks"])
+    key = key_of_sender(name)
+    identity: dict[str, Any] = {"sender_key": key} if key else {"is_own": True}
+    label = name.strip() or integration.name
     heartbeat, _ = Heartbeat.objects.get_or_create(
         integration=integration,
-        name=name[:100],
-        defaults={"period": expected.period, "grace": expected.grace},
+        **identity,
+        defaults={"name": label[:100], "period": expected.period, "grace": expected.grace},
     )
     return heartbeat
 
@@ -79,6 +94,8 @@ def save_heartbeat(
     for name, value in fields.items():
         setattr(heartbeat, name, value)
     heartbeat.full_clean()
+    if is_new:
+        heartbeat.is_own = _is_made_for_all(heartbeat)
     if heartbeat.last_sign_at is not None:
         sign = Sign(heartbeat.last_sign)
         heartbeat.due_at = due_after(sign, heartbeat.last_sign_at, heartbeat.expected)
@@ -89,6 +106,13 @@ def save_heartbeat(
     if heartbeat.is_paused:
         receive(_signal(heartbeat, ""), now=now)
     return heartbeat
+
+
+def _is_made_for_all(heartbeat: Heartbeat) -> bool:
+    """Whether it was made, before any sign, under the name that the integration's own would have."""
+    integration = heartbeat.integration
+    is_called_so = heartbeat.name == integration.name[:100]
+    return is_called_so and not integration.heartbeats.filter(is_own=True).exists()
 
 
 @transaction.atomic

@@ -9,7 +9,7 @@ from incidents.domain.events import HeartbeatPing, Reading
 from incidents.domain.heartbeats import sign_of
 from incidents.domain.payloads import clean
 from incidents.models import Heartbeat, Integration
-from incidents.services import integrations
+from incidents.services import heartbeats, integrations
 from incidents.services.receiving import take
 from incidents.webhooks import opsgenie
 from incidents.webhooks.requests import MAX_BYTES, begun_request, webhook
@@ -32,13 +32,13 @@ def ping(request: HttpRequest, code: uuid.UUID, word: str = "") -> HttpResponse:
     """`/ping/<uuid>[/start|/fail|/log|/<exit status>]`: of a heartbeat, or an integration's key."""
     heartbeat = Heartbeat.objects.select_related("integration__service").filter(uid=code).first()
     if heartbeat is not None and heartbeat.integration.is_enabled:
-        return _take(request, heartbeat.integration, heartbeat.name, word)
+        return _take(request, heartbeat.integration, heartbeat.sender_key, word)
     integration = integrations.find(code.hex, Integration.Kind.HEALTHCHECKS)
     if integration is None:
         return _said("not found", 404)
     if sign_of(word) is None:
         return _take_named(request, integration, word)
-    return _take(request, integration, integration.name, word)
+    return _take(request, integration, "", word)
 
 
 @webhook("HEAD", "GET", "POST", broken=_broken)
@@ -53,7 +53,10 @@ def ping_slug(request: HttpRequest, key: str, slug: str, word: str = "") -> Http
 @opsgenie.keyed("GET", "POST", "PUT", "PATCH")
 def ping_opsgenie(request: HttpRequest, integration: Integration, name: str) -> HttpResponse:
     """`/v2/heartbeats/<name>/ping`; one that does not exist yet begins to."""
-    reading = Reading(pings=(HeartbeatPing(clean(name)),))
+    name = clean(name).strip()
+    if not name:
+        return opsgenie.refused({"name": "name can not be empty."})
+    reading = Reading(pings=(HeartbeatPing(name),))
     taken = take(integration, begun_request(request), lambda: reading, now=clock.now())
     return opsgenie.answer(202, str(taken.event.uid), result="PONG - Heartbeat received")
 
@@ -61,8 +64,8 @@ def ping_opsgenie(request: HttpRequest, integration: Integration, name: str) -> 
 def _take_named(
     request: HttpRequest, integration: Integration, slug: str, word: str = ""
 ) -> HttpResponse:
-    known = Heartbeat.objects.filter(integration=integration, name=slug).exists()
-    if not known and request.GET.get("create") != "1":
+    known = heartbeats.find(integration, slug)
+    if known is None and request.GET.get("create") != "1":
         return _said("not found", 404)
     return _take(request, integration, slug, word)
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from core import clock
@@ -13,7 +14,7 @@ from core.errors import InvalidInput
 from incidents.domain.formats.opsgenie import PRIORITIES, SEVERITIES, Invalid
 from incidents.domain.payloads import Unreadable, decode, text
 from incidents.models import Heartbeat, Integration
-from incidents.services.heartbeats import delete_heartbeat, save_heartbeat
+from incidents.services.heartbeats import delete_heartbeat, find, save_heartbeat
 from incidents.webhooks import opsgenie
 from incidents.webhooks.opsgenie_reading import iso
 from incidents.webhooks.requests import whole_request
@@ -38,7 +39,7 @@ def _not_found() -> HttpResponse:
 def heartbeats(request: HttpRequest, integration: Integration) -> HttpResponse:
     """`/v2/heartbeats`: all of the key's; POST makes one."""
     if request.method == "GET":
-        found = Heartbeat.objects.filter(integration=integration).order_by("name")
+        found = _named(integration).order_by("sender_key")
         return opsgenie.answer(200, data={"heartbeats": [_shown(each) for each in found]})
     return _save(request, integration, None)
 
@@ -46,7 +47,7 @@ def heartbeats(request: HttpRequest, integration: Integration) -> HttpResponse:
 @opsgenie.keyed("GET", "PATCH", "DELETE")
 def heartbeat(request: HttpRequest, integration: Integration, name: str) -> HttpResponse:
     """`/v2/heartbeats/<name>`."""
-    found = _find(integration, name)
+    found = find(integration, clean(name))
     if found is None:
         return _not_found()
     if request.method == "GET":
@@ -60,7 +61,7 @@ def heartbeat(request: HttpRequest, integration: Integration, name: str) -> Http
 @opsgenie.keyed("POST", "PUT", "PATCH")
 def switch(request: HttpRequest, integration: Integration, name: str, way: str) -> HttpResponse:
     """`/v2/heartbeats/<name>/enable` and `/disable`."""
-    found = _find(integration, name)
+    found = find(integration, clean(name))
     if found is None:
         return _not_found()
     fields = {"is_paused": way == "disable"}
@@ -68,9 +69,8 @@ def switch(request: HttpRequest, integration: Integration, name: str, way: str) 
     return opsgenie.answer(200, data=_shown(saved))
 
 
-def _find(integration: Integration, name: str) -> Heartbeat | None:
-    known = Heartbeat.objects.select_related("integration__service")
-    return known.filter(integration=integration, name=name).first()
+def _named(integration: Integration) -> QuerySet[Heartbeat]:
+    return Heartbeat.objects.filter(integration=integration).exclude(sender_key="")
 
 
 def _save(request: HttpRequest, integration: Integration, found: Heartbeat | None) -> HttpResponse:
@@ -79,7 +79,7 @@ def _save(request: HttpRequest, integration: Integration, found: Heartbeat | Non
         if not isinstance(body, dict):
             return opsgenie.answer(422, message="The body must be a JSON object.")
         fields = _fields(body, found)
-        if found is None and _find(integration, fields["name"]) is not None:
+        if found is None and find(integration, fields["name"]) is not None:
             return opsgenie.answer(409, message="There is a heartbeat of this name already.")
         target = found or Heartbeat(integration=integration)
         saved = save_heartbeat(target, fields=fields, actor=integration.kind, now=clock.now())
@@ -174,7 +174,7 @@ def _shown(heartbeat: Heartbeat) -> dict[str, Any]:
     number, unit = _rhythm(heartbeat)
     last = heartbeat.last_sign_at
     told = {
-        "name": heartbeat.name,
+        "name": heartbeat.sender_key,
         "description": "",
         "interval": number,
         "intervalUnit": unit,

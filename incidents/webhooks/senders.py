@@ -71,7 +71,7 @@ def heartbeat(request: HttpRequest, kind: str, key: str) -> HttpResponse:
     integration = integrations.find(key, kind_called(kind) or kind)
     if integration is None:
         return _unknown()
-    reading = Reading(pings=(HeartbeatPing(integration.name),))
+    reading = Reading(pings=(HeartbeatPing(),))
     return _answer(take(integration, begun_request(request), lambda: reading, now=clock.now()), 400)
 
 
