@@ -1,8 +1,18 @@
 """Addresses of the intake; senders may leave out or add the slash at the end."""
 
-from django.urls import path, re_path
+from collections.abc import Callable
+
+from django.http import HttpResponseBase
+from django.urls import URLPattern, path, re_path
 
 from incidents.webhooks import heartbeats, opsgenie, opsgenie_heartbeats, pagerduty, senders, slack
+
+
+def _with_or_without_slash(
+    route: str, view: Callable[..., HttpResponseBase], name: str
+) -> list[URLPattern]:
+    return [path(route, view, name=name), path(f"{route}/", view, name=f"{name}-slash")]
+
 
 app_name = "intake"
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -59,9 +69,11 @@ urlpatterns = [
         opsgenie_heartbeats.heartbeat,
         name="opsgenie-heartbeat-one",
     ),
-    path("ping/<uuid:code>", heartbeats.ping, name="ping"),
-    path("ping/<uuid:code>/<slug:word>", heartbeats.ping, name="ping-word"),
-    path("ping/<slug:key>/<slug:slug>", heartbeats.ping_slug, name="ping-slug"),
-    path("ping/<slug:key>/<slug:slug>/<slug:word>", heartbeats.ping_slug, name="ping-slug-word"),
+    *_with_or_without_slash("ping/<uuid:code>", heartbeats.ping, "ping"),
+    *_with_or_without_slash("ping/<uuid:code>/<slug:word>", heartbeats.ping, "ping-word"),
+    *_with_or_without_slash("ping/<slug:key>/<slug:slug>", heartbeats.ping_slug, "ping-slug"),
+    *_with_or_without_slash(
+        "ping/<slug:key>/<slug:slug>/<slug:word>", heartbeats.ping_slug, "ping-slug-word"
+    ),
     re_path(rf"^v2/alerts/(?P<identifier>{_NAME}?)/?$", opsgenie.alert, name="opsgenie-alert"),
 ]

@@ -106,6 +106,8 @@ def test_wrong_addresses_are_refused(clock: Clock) -> None:
 
 def test_a_slug_is_made_when_asked_for(clock: Clock) -> None:
     _integration, key = integration_of("healthchecks")
+    made = Client().get(f"/ping/{key}/nightly?create=1")
+    assert (made.status_code, made.content) == (201, b"Created")
     assert get(f"/ping/{key}/nightly?create=1") == 200
     assert get(f"/ping/{key}/nightly/fail?rid={uuid.uuid4()}") == 200
     heartbeat = Heartbeat.objects.get()

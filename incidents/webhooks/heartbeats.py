@@ -20,6 +20,9 @@ __all__ = ["ping", "ping_opsgenie", "ping_slug"]
 def _said(text: str, status: int = 200) -> HttpResponse:
     answer = HttpResponse(text, content_type="text/plain; charset=utf-8", status=status)
     answer.headers["Ping-Body-Limit"] = str(MAX_BYTES)
+    # Pages may ping, too, and read what they are told.
+    answer.headers["Access-Control-Allow-Origin"] = "*"
+    answer.headers["Access-Control-Expose-Headers"] = "Ping-Body-Limit"
     return answer
 
 
@@ -27,7 +30,7 @@ def _broken() -> HttpResponse:
     return _said("try again later", 503)
 
 
-@webhook("HEAD", "GET", "POST", broken=_broken)
+@webhook("HEAD", "GET", "POST", "PUT", broken=_broken)
 def ping(request: HttpRequest, code: uuid.UUID, word: str = "") -> HttpResponse:
     """`/ping/<uuid>[/start|/fail|/log|/<exit status>]`: of a heartbeat, or an integration's key."""
     heartbeat = Heartbeat.objects.select_related("integration__service").filter(uid=code).first()
@@ -41,7 +44,7 @@ def ping(request: HttpRequest, code: uuid.UUID, word: str = "") -> HttpResponse:
     return _take(request, integration, "", word)
 
 
-@webhook("HEAD", "GET", "POST", broken=_broken)
+@webhook("HEAD", "GET", "POST", "PUT", broken=_broken)
 def ping_slug(request: HttpRequest, key: str, slug: str, word: str = "") -> HttpResponse:
     """`/ping/<ping key>/<slug>[…]`; `?create=1` makes a heartbeat that does not exist yet."""
     integration = integrations.find(key, Integration.Kind.HEALTHCHECKS)
@@ -67,13 +70,26 @@ def _take_named(
     known = heartbeats.find(integration, slug)
     if known is None and request.GET.get("create") != "1":
         return _said("not found", 404)
-    return _take(request, integration, slug, word)
+    answer = _take(request, integration, slug, word)
+    if known is None and answer.status_code == 200:
+        return _said("Created", 201)
+    return answer
 
 
 def _take(request: HttpRequest, integration: Integration, name: str, word: str) -> HttpResponse:
     sign = sign_of(word)
     if sign is None:
         return _said("invalid url format", 400)
+    if not _is_run(request.GET.get("rid")):
+        return _said("invalid uuid format", 400)
     reading = Reading(pings=(HeartbeatPing(name, sign),))
     take(integration, begun_request(request), lambda: reading, now=clock.now())
     return _said("OK")
+
+
+def _is_run(given: str | None) -> bool:
+    """Whether it names a run, as all of its pings may do, or none."""
+    try:
+        return given is None or bool(uuid.UUID(given))
+    except ValueError:
+        return False
