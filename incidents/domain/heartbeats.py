@@ -57,13 +57,28 @@ DEFAULTS = {
 }
 
 
-def due_after(sign: Sign, at: datetime, expected: Expected) -> datetime:
-    """Return when somebody is told unless another sign comes: a run that started must end in time."""
-    if sign is Sign.START:
-        return at + expected.grace
+def due_after(
+    ended_at: datetime | None, started_at: datetime | None, expected: Expected
+) -> datetime | None:
+    """Return when somebody is told unless another sign comes; None while nothing is expected.
+
+    A run that has started must end in time, and that it has puts nothing off.
+
+    Args:
+        ended_at: When a run last ended, well or not.
+        started_at: When the one began that has not ended since, or the first of them.
+        expected: How often.
+    """
+    moments = [started_at] if started_at else []
+    if ended_at:
+        moments.append(_expected_after(ended_at, expected))
+    return min(moments) + expected.grace if moments else None
+
+
+def _expected_after(at: datetime, expected: Expected) -> datetime:
     if expected.cron:
-        return next_after(expected.cron, at, expected.zone) + expected.grace
-    return at + expected.period + expected.grace
+        return next_after(expected.cron, at, expected.zone)
+    return at + expected.period
 
 
 def next_after(cron: str, at: datetime, zone: tzinfo) -> datetime:

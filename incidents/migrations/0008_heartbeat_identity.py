@@ -1,4 +1,7 @@
-"""Heartbeats are found by what their senders call them; their names are for people."""
+"""Heartbeats are found by what their senders call them; their names are for people.
+
+A start is kept beside the end of the run before it, from which the next one is due all the same.
+"""
 
 from django.db import migrations, models
 
@@ -16,7 +19,11 @@ def fill(apps, schema_editor):
         taken.add((heartbeat.integration_id, key))
         heartbeat.sender_key = key
         heartbeat.is_own = heartbeat.name == heartbeat.integration.name[:100]
-        heartbeat.save(update_fields=["sender_key", "is_own", "is_paused"])
+        if heartbeat.last_sign == "start":
+            heartbeat.started_at = heartbeat.last_sign_at
+        else:
+            heartbeat.ended_at = heartbeat.last_sign_at
+        heartbeat.save(update_fields=["sender_key", "is_own", "is_paused", "started_at", "ended_at"])
 
 
 class Migration(migrations.Migration):
@@ -39,6 +46,16 @@ class Migration(migrations.Migration):
             model_name='heartbeat',
             name='sender_key',
             field=models.CharField(blank=True, default='', help_text='What its sender calls it, e.g. the slug in the address; empty: as its name now.', max_length=100),
+        ),
+        migrations.AddField(
+            model_name='heartbeat',
+            name='ended_at',
+            field=models.DateTimeField(blank=True, editable=False, help_text='Last success or failure.', null=True),
+        ),
+        migrations.AddField(
+            model_name='heartbeat',
+            name='started_at',
+            field=models.DateTimeField(blank=True, editable=False, help_text='First start since then.', null=True),
         ),
         migrations.RunPython(fill, migrations.RunPython.noop),
         migrations.AddConstraint(

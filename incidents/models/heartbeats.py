@@ -10,7 +10,13 @@ from django.db import models
 from django.db.models import Q
 
 from core.models import TimestampedModel
-from incidents.domain.heartbeats import LONGEST_KEY, Expected, key_of_sender, next_after
+from incidents.domain.heartbeats import (
+    LONGEST_KEY,
+    Expected,
+    due_after,
+    key_of_sender,
+    next_after,
+)
 from incidents.models.alerts import Severity
 from incidents.models.integrations import Integration
 from oncall.models.schedules import known_zone
@@ -61,6 +67,12 @@ class Heartbeat(TimestampedModel):
     is_paused = models.BooleanField(default=False, help_text="A paused one alerts nobody.")
     last_sign_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_sign = models.CharField(max_length=8, blank=True, editable=False)
+    ended_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Last success or failure."
+    )
+    started_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="First start since then."
+    )
     due_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="Silent beyond this, it alerts."
     )
@@ -95,6 +107,10 @@ class Heartbeat(TimestampedModel):
     def expected(self) -> Expected:
         """How often its sign is expected."""
         return Expected(self.period, self.grace, self.schedule, ZoneInfo(self.timezone))
+
+    def count_rhythm(self) -> None:
+        """Count from its last signs when it is due."""
+        self.due_at = due_after(self.ended_at, self.started_at, self.expected)
 
     def clean(self) -> None:
         """Give it a key where nobody has; refuse schedules that name no moment."""

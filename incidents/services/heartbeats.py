@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from core import audit
-from incidents.domain.heartbeats import DEFAULTS, Sign, due_after, key_of_sender
+from incidents.domain.heartbeats import DEFAULTS, Sign, key_of_sender
 from incidents.models import Heartbeat, InboundEvent, Integration, Severity
 from incidents.services.acts import Acts
 from incidents.services.intake import AlertSignal, receive, take
@@ -16,6 +16,9 @@ __all__ = ["check", "delete_heartbeat", "find", "named", "ping", "save_heartbeat
 
 SOURCE = "heartbeat"
 _BATCH = 100
+_CHANGED_BY_A_SIGN = (
+    "last_sign", "last_sign_at", "ended_at", "started_at", "due_at", "state", "updated_at",
+)  # fmt: skip
 
 
 def find(integration: Integration, name: str) -> Heartbeat | None:
@@ -59,17 +62,25 @@ def ping(
     if sign is Sign.LOG:
         return
     heartbeat = Heartbeat.objects.select_for_update().get(pk=heartbeat.pk)
-    heartbeat.last_sign, heartbeat.last_sign_at = sign.value, now
+    _note(heartbeat, sign, now=now)
     if not heartbeat.is_paused:
+        heartbeat.count_rhythm()
         failed = sign is Sign.FAIL
         stays_down = sign is Sign.START and heartbeat.state == Heartbeat.State.DOWN
-        heartbeat.due_at = due_after(sign, now, heartbeat.expected)
         if not stays_down:
             heartbeat.state = Heartbeat.State.DOWN if failed else Heartbeat.State.UP
         if sign is not Sign.START:
             words = "reported a failure" if failed else ""
             take(_signal(heartbeat, words, event), acts, now=now)
-    heartbeat.save(update_fields=["last_sign", "last_sign_at", "due_at", "state", "updated_at"])
+    heartbeat.save(update_fields=_CHANGED_BY_A_SIGN)
+
+
+def _note(heartbeat: Heartbeat, sign: Sign, *, now: datetime) -> None:
+    heartbeat.last_sign, heartbeat.last_sign_at = sign.value, now
+    if sign is Sign.START:
+        heartbeat.started_at = heartbeat.started_at or now
+    else:
+        heartbeat.ended_at, heartbeat.started_at = now, None
 
 
 @transaction.atomic
@@ -96,9 +107,7 @@ def save_heartbeat(
     heartbeat.full_clean()
     if is_new:
         heartbeat.is_own = _is_made_for_all(heartbeat)
-    if heartbeat.last_sign_at is not None:
-        sign = Sign(heartbeat.last_sign)
-        heartbeat.due_at = due_after(sign, heartbeat.last_sign_at, heartbeat.expected)
+    heartbeat.count_rhythm()
     if is_new or changes:
         heartbeat.save()
         act = "heartbeat.created" if is_new else "heartbeat.changed"
@@ -140,8 +149,8 @@ def check(*, now: datetime) -> int:
 
 
 def _silence(heartbeat: Heartbeat) -> str:
-    if heartbeat.last_sign == Sign.START:
-        return f"started at {heartbeat.last_sign_at:%Y-%m-%d %H:%M:%S} UTC and did not end"
+    if heartbeat.started_at is not None:
+        return f"started at {heartbeat.started_at:%Y-%m-%d %H:%M:%S} UTC and did not end"
     return f"gave no sign since {heartbeat.last_sign_at:%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -94,6 +94,40 @@ def test_a_run_that_does_not_end_alerts_after_the_grace(clock: Clock) -> None:
     assert "did not end" in Alert.objects.get().title
 
 
+def test_starts_put_nothing_off(clock: Clock) -> None:
+    """It is due by what comes first: from its last end, or from the first start after that."""
+    _integration, key = integration_of("healthchecks")
+    path = f"/ping/{uuid.UUID(key)}"
+    get(f"{path}/start")
+    for _ in range(3):
+        clock.now += timedelta(minutes=15)
+        get(f"{path}/start")
+    assert Heartbeat.objects.get().due_at == START + timedelta(hours=1)
+    get(path)
+    ended = clock.now
+    clock.now += timedelta(hours=24, minutes=50)
+    get(f"{path}/start")
+    assert Heartbeat.objects.get().due_at == ended + timedelta(hours=25)
+    assert clock.forward(minutes=11) == 1
+    assert "did not end" in Alert.objects.get().title
+    get(f"{path}/start")
+    assert Heartbeat.objects.get().state == "down"
+    get(path)
+    assert Alert.objects.get().state == "resolved"
+    assert Heartbeat.objects.get().due_at == clock.now + timedelta(hours=25)
+
+
+def test_a_new_rhythm_keeps_a_run_that_has_started(clock: Clock) -> None:
+    _integration, key = integration_of("healthchecks")
+    get(f"/ping/{uuid.UUID(key)}")
+    clock.now += timedelta(hours=1)
+    get(f"/ping/{uuid.UUID(key)}/start")
+    for period, due in ((timedelta(hours=9), 2), (timedelta(minutes=30), 1.5)):
+        heartbeat = Heartbeat.objects.get()
+        heartbeats.save_heartbeat(heartbeat, fields={"period": period}, actor="test", now=clock.now)
+        assert heartbeat.due_at == START + timedelta(hours=due)
+
+
 def test_wrong_addresses_are_refused(clock: Clock) -> None:
     _integration, key = integration_of("healthchecks")
     _other, generic = integration_of("generic")
