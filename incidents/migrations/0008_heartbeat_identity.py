@@ -1,9 +1,13 @@
 """Heartbeats are found by what their senders call them; their names are for people.
 
 A start is kept beside the end of the run before it, from which the next one is due all the same.
+Of an integration, what its sender says and what is said of its heartbeats are alerts of two sources.
 """
 
 from django.db import migrations, models
+
+
+FIRING = "incidents_alert_one_firing_of_integration"
 
 
 def fill(apps, schema_editor):
@@ -33,6 +37,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RemoveConstraint(model_name="alert", name=FIRING),
+        migrations.AddConstraint(
+            model_name="alert",
+            constraint=models.UniqueConstraint(condition=models.Q(("integration__isnull", False), ("state", "firing")), fields=("integration", "dedup_key", "source"), name=FIRING),
+        ),
         migrations.RemoveConstraint(
             model_name='heartbeat',
             name='incidents_heartbeat_name_once',

@@ -126,7 +126,7 @@ class Alert(models.Model):
                 name="incidents_alert_one_firing",
             ),
             models.UniqueConstraint(
-                fields=["integration", "dedup_key"],
+                fields=["integration", "dedup_key", "source"],
                 condition=Q(state="firing", integration__isnull=False),
                 name="incidents_alert_one_firing_of_integration",
             ),

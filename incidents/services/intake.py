@@ -282,14 +282,13 @@ def _unheard(
 
 
 def _identity(signal: AlertSignal) -> Identity:
-    if signal.integration is not None:
-        return signal.integration.id, "", signal.dedup_key
-    return None, signal.source, signal.dedup_key
+    # An integration's sender is one source, the silence of its heartbeats is another.
+    integration = signal.integration
+    return None if integration is None else integration.id, signal.source, signal.dedup_key
 
 
 def _identity_of(alert: Alert) -> Identity:
-    source = alert.source if alert.integration_id is None else ""
-    return alert.integration_id, source, alert.dedup_key
+    return alert.integration_id, alert.source, alert.dedup_key
 
 
 def _perhaps(signals: Iterable[AlertSignal]) -> Q:

@@ -128,6 +128,36 @@ def test_a_new_rhythm_keeps_a_run_that_has_started(clock: Clock) -> None:
         assert heartbeat.due_at == START + timedelta(hours=due)
 
 
+@pytest.mark.parametrize("first", ["sender", "heartbeat"])
+def test_a_sender_cannot_reach_the_alerts_of_its_heartbeats(clock: Clock, first: str) -> None:
+    """Nor the other way round, whatever keys it gives."""
+    _integration, key = integration_of("grafana")
+    path = f"/integrations/v1/grafana/{key}/"
+    get(f"{path}heartbeat/")
+    own = f"heartbeat/{Heartbeat.objects.get().pk}"
+
+    def said(status: str) -> None:
+        alert = {"status": status, "fingerprint": own, "labels": {"alertname": "Disk"}}
+        body = {**bodies.ALERTMANAGER, "alerts": [alert]}
+        assert post(path, body).json()["remarks"] == []
+
+    if first == "sender":
+        said("firing")
+        assert clock.forward(hours=1) == 1
+    else:
+        assert clock.forward(hours=1) == 1
+        said("firing")
+    assert set(Alert.objects.firing().values_list("source", "dedup_key", "count")) == {
+        ("grafana", own, 1),
+        ("heartbeat", own, 1),
+    }
+    said("resolved")
+    assert Alert.objects.firing().get().source == "heartbeat"
+    said("firing")
+    get(f"{path}heartbeat/")
+    assert Alert.objects.firing().get().source == "grafana"
+
+
 def test_wrong_addresses_are_refused(clock: Clock) -> None:
     _integration, key = integration_of("healthchecks")
     _other, generic = integration_of("generic")
