@@ -17,8 +17,11 @@ __all__ = ["check", "delete_heartbeat", "find", "named", "ping", "save_heartbeat
 SOURCE = "heartbeat"
 _BATCH = 100
 _CHANGED_BY_A_SIGN = (
-    "last_sign", "last_sign_at", "ended_at", "started_at", "due_at", "state", "updated_at",
+    "last_sign", "last_sign_at", "ended_at", "started_at", "due_at", "state", "is_paused",
+    "updated_at",
 )  # fmt: skip
+# As it is in Healthchecks itself; in Opsgenie a heartbeat is off until somebody switches it on.
+_RESUMED_BY_A_SIGN = frozenset({Integration.Kind.HEALTHCHECKS})
 
 
 def find(integration: Integration, name: str) -> Heartbeat | None:
@@ -57,11 +60,14 @@ def ping(
 ) -> None:
     """Take a sign of life within the caller's transaction, who records `acts` at its end.
 
-    A failure alerts at once; a success ends the alert. A log changes nothing.
+    A failure alerts at once; a success ends the alert. A log changes nothing, any other sign ends a
+    pause where the kind does so.
     """
     if sign is Sign.LOG:
         return
     heartbeat = Heartbeat.objects.select_for_update().get(pk=heartbeat.pk)
+    if heartbeat.is_paused and heartbeat.integration.kind in _RESUMED_BY_A_SIGN:
+        _resume(heartbeat, acts)
     _note(heartbeat, sign, now=now)
     if not heartbeat.is_paused:
         heartbeat.count_rhythm()
@@ -73,6 +79,15 @@ def ping(
             words = "reported a failure" if failed else ""
             take(_signal(heartbeat, words, event), acts, now=now)
     heartbeat.save(update_fields=_CHANGED_BY_A_SIGN)
+
+
+def _resume(heartbeat: Heartbeat, acts: Acts) -> None:
+    """Begin anew: what was missed during the pause is nobody's concern."""
+    heartbeat.is_paused, heartbeat.state = False, Heartbeat.State.NEW
+    heartbeat.ended_at = heartbeat.started_at = None
+    acts.add(
+        "heartbeat.changed", heartbeat, heartbeat.integration.kind, is_paused=["True", "False"]
+    )
 
 
 def _note(heartbeat: Heartbeat, sign: Sign, *, now: datetime) -> None:

@@ -9,6 +9,7 @@ from django.test import Client
 
 from accounts.roles import Role
 from accounts.tests.cast import signed_in
+from core.models import AuditEntry
 from incidents.domain.heartbeats import next_after
 from incidents.models import Alert, Heartbeat, InboundEvent
 from incidents.services import heartbeats, intake
@@ -202,15 +203,43 @@ def test_a_watchdog_feeds_a_heartbeat(clock: Clock) -> None:
     assert Alert.objects.get().title.startswith("Watchdog gave no sign")
 
 
-def test_a_paused_one_is_left_alone(clock: Clock) -> None:
-    _integration, key = integration_of("healthchecks")
-    get(f"/ping/{uuid.UUID(key)}")
+def pause(clock: Clock) -> None:
     heartbeats.save_heartbeat(
         Heartbeat.objects.get(), fields={"is_paused": True}, actor="test", now=clock.now
     )
+
+
+def test_a_paused_one_is_left_alone(clock: Clock) -> None:
+    _integration, key = integration_of("opsgenie")
+    path, headers = "/v2/heartbeats/nightly/ping", {"Authorization": f"GenieKey {key}"}
+    assert Client().get(path, headers=headers).status_code == 202
+    pause(clock)
     assert clock.forward(days=9) == 0
-    get(f"/ping/{uuid.UUID(key)}/fail")
-    assert Alert.objects.count() == 0
+    assert Client().get(path, headers=headers).status_code == 202
+    assert clock.forward(days=9) == 0
+    assert Heartbeat.objects.get().is_paused is True
+
+
+@pytest.mark.parametrize(
+    ("word", "state", "due"),
+    [("", "up", 25), ("/start", "up", 1), ("/fail", "down", 25), ("/log", "down", None)],
+)
+def test_a_ping_of_healthchecks_ends_a_pause(
+    clock: Clock, word: str, state: str, due: int | None
+) -> None:
+    """Whatever came before it is forgotten; a log is no sign."""
+    _integration, key = integration_of("healthchecks")
+    path = f"/ping/{uuid.UUID(key)}"
+    get(path)
+    get(f"{path}/fail")
+    pause(clock)
+    assert clock.forward(days=9) == 0
+    get(f"{path}{word}")
+    heartbeat = Heartbeat.objects.get()
+    assert (heartbeat.state, heartbeat.is_paused) == (state, word == "/log")
+    assert due is None or heartbeat.due_at == clock.now + timedelta(hours=due)
+    assert Alert.objects.firing().count() == (word == "/fail")
+    assert AuditEntry.objects.filter(act="heartbeat.changed").count() == 2 - (word == "/log")
 
 
 def test_a_new_rhythm_counts_from_the_last_sign(clock: Clock) -> None:
