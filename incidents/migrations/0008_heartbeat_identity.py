@@ -66,6 +66,11 @@ class Migration(migrations.Migration):
             name='started_at',
             field=models.DateTimeField(blank=True, editable=False, help_text='First start since then.', null=True),
         ),
+        migrations.AddField(
+            model_name='heartbeat',
+            name='told',
+            field=models.JSONField(blank=True, default=dict, editable=False, help_text='What its sender is told of it again.'),
+        ),
         migrations.RunPython(fill, migrations.RunPython.noop),
         migrations.AddConstraint(
             model_name='heartbeat',

@@ -63,6 +63,9 @@ class Heartbeat(TimestampedModel):
         max_length=64, default="UTC", validators=[known_zone], help_text="Of the schedule."
     )
     severity = models.CharField(max_length=2, choices=Severity.choices, default=Severity.P2)
+    told = models.JSONField(
+        default=dict, blank=True, editable=False, help_text="What its sender is told of it again."
+    )
     state = models.CharField(max_length=8, choices=State.choices, default=State.NEW, editable=False)
     is_paused = models.BooleanField(default=False, help_text="A paused one alerts nobody.")
     last_sign_at = models.DateTimeField(null=True, blank=True, editable=False)

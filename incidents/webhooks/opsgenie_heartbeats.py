@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from core import clock
 from core.errors import InvalidInput
 from incidents.domain.formats.opsgenie import PRIORITIES, SEVERITIES, Invalid
-from incidents.domain.payloads import Unreadable, decode, text
+from incidents.domain.payloads import Unreadable, clean, decode, mapping, sequence, text
 from incidents.models import Heartbeat, Integration
 from incidents.services.heartbeats import delete_heartbeat, find, save_heartbeat
 from incidents.webhooks import opsgenie
@@ -29,6 +29,7 @@ _UNITS = {
 # Opsgenie knows none; this is the least that the portal does.
 _GRACE = timedelta(seconds=30)
 _LONGEST = 100_000
+_LONGEST_TEXT, _MOST_TAGS = 15_000, 100
 
 
 def _not_found() -> HttpResponse:
@@ -117,7 +118,12 @@ def _fields(body: Mapping[str, Any], found: Heartbeat | None) -> dict[str, Any]:
                 errors[name] = str(error)
     if errors:
         raise Invalid(errors)
-    return fields
+    return {**fields, "told": _told(body, found)}
+
+
+def _told(body: Mapping[str, Any], found: Heartbeat | None) -> dict[str, Any]:
+    given = {name: read(body[name]) for name, read in _GIVEN_BACK.items() if name in body}
+    return {**(found.told if found else {}), **given}
 
 
 def _is_given(body: Mapping[str, Any], name: str) -> bool:
@@ -162,10 +168,33 @@ _READERS: Mapping[str, Callable[[Mapping[str, Any], Heartbeat | None], dict[str,
 }
 
 
+def _words(value: Any) -> str:
+    return text(value, _LONGEST_TEXT)
+
+
+def _tags(value: Any) -> list[str]:
+    return [_words(tag) for tag in sequence(value)[:_MOST_TAGS]]
+
+
+def _team(value: Any) -> dict[str, str]:
+    return {name: _words(said) for name, said in mapping(value).items() if name in {"id", "name"}}
+
+
+# Whoever keeps heartbeats as code compares what was said with what is there.
+_GIVEN_BACK: Mapping[str, Callable[[Any], Any]] = {
+    "description": _words,
+    "intervalUnit": text,
+    "ownerTeam": _team,
+    "alertMessage": _words,
+    "alertTags": _tags,
+    "alertPriority": text,
+}
+
+
 def _rhythm(heartbeat: Heartbeat) -> tuple[int, str]:
-    """Return the largest unit that an interval is a whole number of; seconds are rounded up."""
-    for unit in ("days", "hours"):
-        if heartbeat.period >= _UNITS[unit] and not heartbeat.period % _UNITS[unit]:
+    """Return an interval in the unit it was given in, else in the largest; seconds are rounded up."""
+    for unit in (heartbeat.told.get("intervalUnit"), "days", "hours"):
+        if unit in _UNITS and not heartbeat.period % _UNITS[unit]:
             return heartbeat.period // _UNITS[unit], unit
     return math.ceil(heartbeat.period / _UNITS["minutes"]), "minutes"
 
@@ -173,13 +202,17 @@ def _rhythm(heartbeat: Heartbeat) -> tuple[int, str]:
 def _shown(heartbeat: Heartbeat) -> dict[str, Any]:
     number, unit = _rhythm(heartbeat)
     last = heartbeat.last_sign_at
+    priority = heartbeat.told.get("alertPriority")
+    if SEVERITIES.get(priority) != heartbeat.severity:
+        priority = PRIORITIES[heartbeat.severity]
     told = {
-        "name": heartbeat.sender_key,
         "description": "",
+        **heartbeat.told,
+        "name": heartbeat.sender_key,
         "interval": number,
         "intervalUnit": unit,
         "enabled": not heartbeat.is_paused,
         "expired": heartbeat.state == Heartbeat.State.DOWN,
-        "alertPriority": PRIORITIES[heartbeat.severity],
+        "alertPriority": priority,
     }
     return {**told, **({"lastPingTime": iso(last)} if last else {})}
