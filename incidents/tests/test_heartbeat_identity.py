@@ -1,9 +1,11 @@
 """What a heartbeat is to its senders stays the same, whatever people call it."""
 
 import uuid
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.exceptions import ValidationError
 from django.test import Client
 
@@ -142,3 +144,23 @@ def test_two_of_one_key_are_refused() -> None:
             actor="test",
             now=clock.now(),
         )
+
+
+def test_heartbeats_of_before_are_found_as_before() -> None:
+    """By their name, and as their integration's own where they are called like that."""
+    integration, key = integration_of("healthchecks", name="nightly")
+    ops, ops_key = integration_of("opsgenie")
+    for each, name in ((integration, "nightly"), (ops, " sp "), (ops, "sp"), (ops, " job ")):
+        Heartbeat.objects.create(integration=each, name=name, last_sign="start")
+    import_module("incidents.migrations.0008_heartbeat_identity").fill(apps, None)
+    assert (get(f"/ping/{uuid.UUID(key)}"), get(f"/ping/{key}/nightly")) == (200, 200)
+    headers = {"Authorization": f"GenieKey {ops_key}"}
+    for name in ("%20sp%20", "sp", "job", "%20job%20"):
+        assert get(f"/v2/heartbeats/{name}/ping", **headers) == 202
+    found = Heartbeat.objects.values_list("name", "state", "is_paused")
+    assert set(found) == {
+        ("nightly", "up", False),
+        ("sp", "up", False),
+        (" job ", "up", False),
+        (" sp ", "new", True),
+    }
