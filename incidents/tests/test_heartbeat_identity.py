@@ -152,7 +152,7 @@ def test_heartbeats_of_before_are_found_as_before() -> None:
     ops, ops_key = integration_of("opsgenie")
     for each, name in ((integration, "nightly"), (ops, " sp "), (ops, "sp"), (ops, " job ")):
         Heartbeat.objects.create(integration=each, name=name, last_sign="start")
-    import_module("incidents.migrations.0008_heartbeat_identity").fill(apps, None)
+    import_module("incidents.migrations.0009_heartbeat_identity").fill(apps, None)
     assert (get(f"/ping/{uuid.UUID(key)}"), get(f"/ping/{key}/nightly")) == (200, 200)
     headers = {"Authorization": f"GenieKey {ops_key}"}
     for name in ("%20sp%20", "sp", "job", "%20job%20"):

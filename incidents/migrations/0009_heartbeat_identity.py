@@ -33,7 +33,7 @@ def fill(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0007_lean_paging'),
+        ('incidents', '0008_origins_and_occurrences'),
     ]
 
     operations = [
