@@ -20,7 +20,7 @@ from incidents.domain.lifecycle import Status
 from incidents.models import Alert, Attempt, Page
 from incidents.queries.quorum import people_who_answered
 from incidents.services.claims import is_any_due
-from incidents.services.pages import HAS_ANSWERED, TAKEN
+from incidents.services.pages import HAS_ANSWERED, TAKEN, closed_because
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
 from notifications.transports import transport_for
@@ -87,7 +87,8 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
     """Claim up to `limit` messages for sending, P0 first; committed when this returns.
 
     Pages that nobody wants any more are cancelled instead. Those whose last send is uncertain are
-    repeated, in a message of their own, or given up as their severity asks for.
+    repeated, in a message of their own, or given up as their severity asks for; so are those whose
+    way is closed: the method is off or gone, or the person is no longer active.
 
     Returns:
         The messages, and the pages that were given up.
@@ -137,7 +138,7 @@ def _due(now: datetime, most: int) -> list[Page]:
 
 
 def _settle(page: Page, answered: Mapping[tuple[int, int], Collection[int]]) -> bool:
-    """Cancel what nobody wants; returns whether a page is given up because its sender died.
+    """Cancel what nobody wants; returns whether a page is given up, which is said in its `problem`.
 
     `answered` is who gave an answer that was not enough, by incident and cycle: what was on its way
     to them meanwhile is not sent again.
@@ -147,6 +148,11 @@ def _settle(page: Page, answered: Mapping[tuple[int, int], Collection[int]]) -> 
         page.state, page.problem = State.CANCELLED, "Nobody needs to be called any more."
     elif page.incident.status == Status.TRIGGERED and page.person_id in of_now:
         page.state, page.problem = State.CANCELLED, HAS_ANSWERED
+    elif why := closed_because(page):
+        # What a crash cut may have arrived all the same.
+        is_cut = page.state == State.SENDING
+        page.state, page.problem = State.UNCERTAIN if is_cut else State.FAILED, why
+        return True
     elif page.state == State.SENDING and not page.at_least_once:
         page.state, page.problem = State.UNCERTAIN, "Its sender died; it is sent at most once."
         return True

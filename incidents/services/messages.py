@@ -124,7 +124,10 @@ def _named(incident: Incident) -> list[Alert]:
 
 
 def recipient_of(page: Page) -> Recipient:
-    """Return where a page goes: its method's address, else the email address of the account."""
+    """Return where a page goes: its method's address, else the email address of the account.
+
+    Only of what `closed_because` finds open: a page has no method either once it was removed.
+    """
     if page.method is not None:
         secret = page.method.sealed_secret
         return Recipient(page.method.address, encryption.decrypt(secret) if secret else "")

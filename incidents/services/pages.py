@@ -26,6 +26,7 @@ __all__ = [
     "Place",
     "Way",
     "Ways",
+    "closed_because",
     "insert",
     "key_of",
 ]
@@ -153,7 +154,7 @@ def insert(calls: Sequence[Calls], *, now: datetime) -> int:
     _hold([each.way for each in calls])
     numbers, incidents, runs, keys = [], [], [], []
     for number, each in enumerate(calls):
-        tail = _tail(each.place, each.way)
+        tail = _tail(each.place, each.way.target, each.way.method)
         for incident, run in each.of:
             numbers.append(number)
             incidents.append(incident)
@@ -174,9 +175,39 @@ def key_of(incident: int, tail: bytes) -> str:
     return hashlib.sha256(b"%d/%b" % (incident, tail)).hexdigest()
 
 
-def _tail(place: Place, way: Way) -> bytes:
-    parts = place.cycle, place.loop, place.step, way.target, way.method or 0, place.reason
+def _tail(place: Place | Page, target: str, method: int | None) -> bytes:
+    parts = place.cycle, place.loop, place.step, target, method or 0, place.reason
     return "/".join(map(str, parts)).encode()
+
+
+def closed_because(page: Page) -> str:
+    """Return why a page can no longer go the way it was made for; "" where it still can."""
+    if page.person is None:
+        is_of_person = page.target.startswith("user:")
+        return "That person was removed." if is_of_person else _method_closed_because(page)
+    if not page.person.is_active:
+        return f"{page.person} is no longer active."
+    if not _is_to_account(page):
+        return _method_closed_because(page)
+    return "" if page.person.email else f"{page.person} has no email address any more."
+
+
+def _is_to_account(page: Page) -> bool:
+    """Return whether a page was made for the account's email address, as only its key still says.
+
+    A page whose method was removed has none either, and nothing that was meant for one address may
+    go to another.
+    """
+    made_for = key_of(page.incident_id, _tail(page, page.target, None))
+    return page.method is None and page.key == made_for
+
+
+def _method_closed_because(page: Page) -> str:
+    if page.method is None:
+        return "That contact method was removed."
+    if not page.method.is_enabled:
+        return f"{page.method} is switched off."
+    return "" if page.method.is_usable else f"{page.method} is not verified any more."
 
 
 def _shared(place: Place, way: Way, now: datetime) -> dict[str, Any]:

@@ -62,7 +62,8 @@ def claim(*, owner: str, now: datetime, limit: int) -> list[Bundle]:
     bundles, given_up = claim_bundles(owner=owner, now=now, limit=limit)
     if given_up:
         with transaction.atomic():
-            undelivered.next_level_at_once(given_up, given_up[0].problem, now=now)
+            for page in given_up:
+                undelivered.next_level_at_once([page], page.problem, now=now)
         undelivered.fall_back(given_up, now=now)
     return bundles
 
