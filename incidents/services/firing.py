@@ -8,7 +8,7 @@ that it takes back.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -234,6 +234,7 @@ class _Batch:
             look_at: When the claims run out; runs that anybody changed since are left, too.
         """
         held = [(number, of) for number, each in enumerate(self._outcomes) for of in each.of]
+        late = pages.late_by([run for _, (_, run) in held], now=self._now)
         changes = [each.run for each in self._outcomes]
         matching = {"was_loop": "loop", "was_position": "position"}
         if look_at is not None:
@@ -250,7 +251,7 @@ class _Batch:
         if len(fired) < len(held):
             for each in self._outcomes:
                 each.of = [(incident, run) for incident, run in each.of if run in fired]
-        self._write_pages()
+        self._write_pages(late)
         self._write_timeline()
         bulk.update_rows(
             Incident,
@@ -262,11 +263,11 @@ class _Batch:
             ],
         )
 
-    def _write_pages(self) -> None:
+    def _write_pages(self, late: Mapping[int, timedelta]) -> None:
         calls = [
-            Calls(place, way, each.of)
+            Calls(place, way, of, since)
             for each in self._outcomes
-            if each.of
+            for since, of in pages.as_late(each.of, late)
             for place, way in each.calls
         ]
         pages.insert(calls, now=self._now)

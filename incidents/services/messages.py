@@ -1,7 +1,7 @@
 """What a page says, and where its receiver acknowledges with one tap."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +10,7 @@ from django.core import signing
 from core import encryption
 from core.errors import Forbidden
 from incidents.models import Alert, Incident, Page
-from incidents.services.pages import FALLBACK, TAKEN
+from incidents.services.pages import DELAYED_AFTER, FALLBACK, TAKEN
 from notifications.domain.messages import Message
 from notifications.transports import Recipient
 
@@ -31,20 +31,22 @@ def message_for(pages: Sequence[Page], key: str, *, now: datetime) -> Message:
     """
     facts = [_facts(page, now=now) for page in pages]
     first = pages[0]
-    if len(pages) == 1:
+    # Somebody is called for the same incident by their level and as the fallback contact.
+    told = list({page.incident_id: page for page in reversed(pages)}.values())[::-1]
+    if len(told) == 1:
         return Message(
             key=key,
-            subject=_line(first)[:300],
-            text=_text(first.incident),
+            subject=_line(first, now)[:300],
+            text=_text(first, now),
             url=f"{settings.PORTAL_URL}{first.incident.get_absolute_url()}",
             act_url=ack_url(first) if first.person_id and first.reason != TAKEN else "",
             is_repeat=first.is_repeat,
             facts={**facts[0], "pages": facts},
         )
-    lines = [f"{_line(page)[:200]}\n{_answer(page)}" for page in pages]
+    lines = [f"{_line(page, now)[:200]}\n{_answer(page)}" for page in told]
     return Message(
         key=key,
-        subject=f"{len(pages)} incidents: {_line(first)}"[:300],
+        subject=f"{len(told)} incidents: {_line(first, now)}"[:300],
         text="\n\n".join(lines),
         url=f"{settings.PORTAL_URL}/incidents/",
         is_repeat=first.is_repeat,
@@ -52,10 +54,15 @@ def message_for(pages: Sequence[Page], key: str, *, now: datetime) -> Message:
     )
 
 
-def _line(page: Page) -> str:
+def _line(page: Page, now: datetime) -> str:
     incident = page.incident
-    parts = (incident.severity, f"#{incident.pk}", _asks(page), incident.title)
+    delayed = "Delayed:" if _is_delayed(page, now) else ""
+    parts = (incident.severity, f"#{incident.pk}", delayed, _asks(page), incident.title)
     return " ".join(part for part in parts if part)
+
+
+def _is_delayed(page: Page, now: datetime) -> bool:
+    return page.due_at < now - DELAYED_AFTER
 
 
 def _answer(page: Page) -> str:
@@ -84,7 +91,7 @@ def _facts(page: Page, *, now: datetime) -> dict[str, Any]:
         "opened_at": incident.opened_at.isoformat(),
         "due_at": page.due_at.isoformat(),
         "sent_at": now.isoformat(),
-        "is_delayed": page.due_at < now - timedelta(minutes=10),
+        "is_delayed": _is_delayed(page, now),
         "alerts": _alerts(incident),
     }
 
@@ -97,12 +104,21 @@ def _asks(page: Page) -> str:
     return "Nobody else was reached:" if page.reason == FALLBACK else ""
 
 
-def _text(incident: Incident) -> str:
-    service = f"Service: {incident.service}" if incident.service else ""
-    opened = f"Opened: {incident.opened_at:%Y-%m-%d %H:%M:%S} UTC"
+def _text(page: Page, now: datetime) -> str:
+    incident = page.incident
     runbook = _runbook(incident)
-    lines = (service, opened, incident.summary[:2000], f"Runbook: {runbook}" if runbook else "")
+    lines = (
+        f"Delayed: this was due at {_moment(page.due_at)}." if _is_delayed(page, now) else "",
+        f"Service: {incident.service}" if incident.service else "",
+        f"Opened: {_moment(incident.opened_at)}",
+        incident.summary[:2000],
+        f"Runbook: {runbook}" if runbook else "",
+    )
     return "\n".join(line for line in lines if line)
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _runbook(incident: Incident) -> str:

@@ -1,8 +1,8 @@
 """Making pages: by which ways people are reached, and where in the calling a page stands."""
 
 import hashlib
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, connection
@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection
 from accounts.models import User
 from core.alike import insert_alike
 from incidents.domain.severities import AT_LEAST_ONCE
-from incidents.models import Page
+from incidents.models import EscalationRun, Page
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
 from notifications.queries.rules import plan_for
@@ -18,6 +18,7 @@ from oncall.domain.escalations import Urgency
 from oncall.queries.fallbacks import fallback_people
 
 __all__ = [
+    "DELAYED_AFTER",
     "FALLBACK",
     "HAS_ANSWERED",
     "TAKEN",
@@ -26,14 +27,19 @@ __all__ = [
     "Place",
     "Way",
     "Ways",
+    "as_late",
     "closed_because",
     "insert",
     "key_of",
+    "late_by",
 ]
 
 FALLBACK = "fallback"
 # Tells those who were called that somebody else has answered.
 TAKEN = "taken"
+# What goes out so long after it was due says so.
+DELAYED_AFTER = timedelta(minutes=10)
+_MINUTE = timedelta(minutes=1)
 # Why a page was cancelled where others are still called.
 HAS_ANSWERED = "They have answered."
 
@@ -130,11 +136,13 @@ class Calls(NamedTuple):
         place: Where the calling stands.
         way: How somebody is reached.
         of: Incident and escalation of each page; None where it is no escalation's.
+        late: How long before now they should have been made, where no pager did.
     """
 
     place: Place
     way: Way
     of: Sequence[tuple[int, int | None]]
+    late: timedelta = timedelta()
 
 
 class Gone(IntegrityError):
@@ -162,7 +170,7 @@ def insert(calls: Sequence[Calls], *, now: datetime) -> int:
             keys.append(key_of(incident, tail))
     insert_alike(
         Page,
-        [_shared(each.place, each.way, now) for each in calls],
+        [_shared(each, now) for each in calls],
         numbers,
         {"incident_id": incidents, "run_id": runs, "key": keys},
         on_conflict="DO NOTHING",
@@ -210,8 +218,30 @@ def _method_closed_because(page: Page) -> str:
     return "" if page.method.is_usable else f"{page.method} is not verified any more."
 
 
-def _shared(place: Place, way: Way, now: datetime) -> dict[str, Any]:
+def late_by(runs: Collection[int], *, now: datetime) -> dict[int, timedelta]:
+    """Return how late the steps are that are much too late, to the minute, by their escalations.
+
+    To be asked before they fire: then it is forgotten.
+    """
+    late = EscalationRun.objects.filter(pk__in=runs, due_at__lt=now - DELAYED_AFTER)
+    return {run: (now - at) // _MINUTE * _MINUTE for run, at in late.values_list("pk", "due_at")}
+
+
+def as_late(
+    of: Sequence[tuple[int, int]], late: Mapping[int, timedelta]
+) -> Iterable[tuple[timedelta, list[tuple[int, int | None]]]]:
+    """Return incidents and escalations, together those that are equally late."""
+    found: dict[timedelta, list[tuple[int, int | None]]] = {}
+    for incident, run in of:
+        found.setdefault(late.get(run, timedelta()), []).append((incident, run))
+    return found.items()
+
+
+def _shared(calls: Calls, now: datetime) -> dict[str, Any]:
     """Return what pages have in common that go one way from one place."""
+    place, way, _, late = calls
+    # What waits by itself, for the end of quiet hours, would not have gone out earlier.
+    may_wait = place.urgency == Urgency.LOW and way.at > now
     return {
         "cycle": place.cycle,
         "loop": place.loop,
@@ -227,7 +257,7 @@ def _shared(place: Place, way: Way, now: datetime) -> dict[str, Any]:
         "at_least_once": place.severity in AT_LEAST_ONCE and place.reason != TAKEN,
         "state": Page.State.WAITING,
         "created_at": now,
-        "due_at": way.at,
+        "due_at": way.at if may_wait else way.at - late,
         "look_at": way.at,
         "owner": "",
         "attempts": 0,
