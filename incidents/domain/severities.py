@@ -7,13 +7,15 @@ Datadog, which is explicit already.
 
 from collections.abc import Mapping
 
-__all__ = ["AT_LEAST_ONCE", "BY_KIND", "DEFAULT", "SILENT", "Verdict", "judge"]
+__all__ = ["AT_LEAST_ONCE", "BY_KIND", "CAN_WAIT", "DEFAULT", "SILENT", "Verdict", "judge"]
 
 SILENT = "none"
 DEFAULT = "P2"
 SEVERITIES = frozenset({"P0", "P1", "P2", "P3"})
 # Whoever is called for these may be called twice rather than not at all.
 AT_LEAST_ONCE = frozenset({"P0", "P1"})
+# Nobody is woken to be asked or told about these.
+CAN_WAIT = frozenset({"P3"})
 Verdict = tuple[str, bool]
 
 _WORDS = {

@@ -8,7 +8,7 @@ from accounts.models import User
 from catalog.models import Service
 from incidents.domain.severities import AT_LEAST_ONCE
 from notifications.domain.kinds import Kind
-from notifications.queries.rules import plan_for
+from notifications.queries.rules import goes_out_at, plan_for
 from oncall.domain.escalations import Phase, Step, Urgency, after_working_time, next_position
 from oncall.models import EscalationPolicy
 from oncall.queries.fallbacks import fallback_people
@@ -108,7 +108,9 @@ def _ways_to(
     if plan:
         return [(planned.at, planned.method.kind, "") for planned in plan], True
     if person.email:
-        return [(at, Kind.EMAIL, "No verified way; the account's email address is tried.")], False
+        note = "No verified way; the account's email address is tried."
+        (when,) = goes_out_at(person, urgency, [timedelta()], at)
+        return [(when, Kind.EMAIL, note)], False
     return [(at, "", "No verified way, and no email address of the account.")], False
 
 

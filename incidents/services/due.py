@@ -188,9 +188,11 @@ def _still_on_it(incident: Incident, now: datetime) -> None:
     if incident.status != Status.ACKNOWLEDGED:
         return
     person = incident.assigned_to or User.objects.filter(username=incident.acknowledged_by).first()
+    asked_at = now
     if person is not None and person.is_active:
-        escalation.page_person(incident, person, f"still on it? {now:%H%M%S}", now=now)
-    deadlines.put(incident, {Kind.ACK_LAPSE: now + ANSWER_WITHIN})
+        why = f"still on it? {now:%H%M%S}"
+        asked_at = escalation.page_person(incident, person, why, now=now)
+    deadlines.put(incident, {Kind.ACK_LAPSE: asked_at + ANSWER_WITHIN})
     text = f"Asked {person or 'nobody'}: still on it?"
     timeline.write(incident, TimelineEntry.Kind.TIMER, "still_on_it", now=now, text=text)
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from accounts.models import User
 from core.inserts import Inserts
 from incidents.domain.lifecycle import Status
+from incidents.domain.severities import CAN_WAIT
 from incidents.models import EscalationRun, Incident, LadderSnapshot, Page, TimelineEntry
 from incidents.queries.configuration import Configuration
 from incidents.services import pages, timeline
@@ -138,10 +139,18 @@ def next_at_once(incident: Incident, *, now: datetime) -> bool:
     return bool(running.update(due_at=now, look_at=now))
 
 
-def page_person(incident: Incident, person: User, reason: str, *, now: datetime) -> int:
-    """Page one person now by all they want for high urgency; returns how many pages it made."""
-    ways, _ = Ways(now).of_person(person)
-    return _insert(incident, Place(incident.cycle, incident.severity, reason), ways, now)
+def page_person(incident: Incident, person: User, reason: str, *, now: datetime) -> datetime:
+    """Page one person; what can wait goes by their rules for low urgency, after quiet hours.
+
+    Returns:
+        From when on an answer may be expected: now, or when what can wait goes out first.
+    """
+    urgency = Urgency.LOW if incident.severity in CAN_WAIT else Urgency.HIGH
+    ways, _ = Ways(now).of_person(person, urgency)
+    place = Place(incident.cycle, incident.severity, reason, urgency=urgency)
+    _insert(incident, place, ways, now)
+    waits = urgency == Urgency.LOW and ways
+    return min(way.at for way in ways) if waits else now
 
 
 def tell_others(incident: Incident, *, actor: User | None, now: datetime) -> int:

@@ -31,8 +31,10 @@ def message_for(pages: Sequence[Page], key: str, *, now: datetime) -> Message:
     """
     facts = [_facts(page, now=now) for page in pages]
     first = pages[0]
-    # Somebody is called for the same incident by their level and as the fallback contact.
-    told = list({page.incident_id: page for page in reversed(pages)}.values())[::-1]
+    # Who is called by their level and as the fallback contact is asked once for each incident.
+    told: dict[int, Page] = {}
+    for page in pages:
+        told.setdefault(page.incident_id, page)
     if len(told) == 1:
         return Message(
             key=key,
@@ -43,7 +45,7 @@ def message_for(pages: Sequence[Page], key: str, *, now: datetime) -> Message:
             is_repeat=first.is_repeat,
             facts={**facts[0], "pages": facts},
         )
-    lines = [f"{_line(page, now)[:200]}\n{_answer(page)}" for page in told]
+    lines = [f"{_line(page, now)[:200]}\n{_answer(page)}" for page in told.values()]
     return Message(
         key=key,
         subject=f"{len(told)} incidents: {_line(first, now)}"[:300],

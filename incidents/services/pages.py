@@ -13,7 +13,7 @@ from incidents.domain.severities import AT_LEAST_ONCE
 from incidents.models import EscalationRun, Page
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
-from notifications.queries.rules import plan_for
+from notifications.queries.rules import goes_out_at, plan_for
 from oncall.domain.escalations import Urgency
 from oncall.queries.fallbacks import fallback_people
 
@@ -87,7 +87,8 @@ class Ways:
                 Way(target, each.method.kind, each.at, person.pk, each.method.pk) for each in plan
             ]
             if not ways and person.email:
-                ways = [Way(target, Kind.EMAIL, self.now, person.pk)]
+                (at,) = goes_out_at(person, urgency, [timedelta()], self.now)
+                ways = [Way(target, Kind.EMAIL, at, person.pk)]
             self._people[known] = ways, bool(plan)
         return self._people[known]
 

@@ -1,14 +1,15 @@
 """By which methods a person is called, and when."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from accounts.models import User
 from core.zones import zone_of
 from notifications.models import ContactMethod, NotificationRule, QuietHours
 
-__all__ = ["Planned", "plan_for"]
+__all__ = ["Planned", "goes_out_at", "plan_for"]
 
 
 @dataclass(frozen=True)
@@ -32,27 +33,38 @@ def plan_for(person: User, urgency: str, now: datetime) -> list[Planned]:
     """
     methods = {method.pk: method for method in ContactMethod.objects.usable().filter(person=person)}
     rules = NotificationRule.objects.filter(person=person, urgency=urgency).order_by("delay", "pk")
-    begins = now if urgency == NotificationRule.Urgency.HIGH else _after_quiet(person, now)
-    found = [
-        Planned(methods[rule.method_id], begins + rule.delay)
-        for rule in rules
-        if rule.method_id in methods
-    ]
-    return found or [Planned(method, begins) for method in methods.values()]
+    found = [(methods[rule.method_id], rule.delay) for rule in rules if rule.method_id in methods]
+    found = found or [(method, timedelta()) for method in methods.values()]
+    times = goes_out_at(person, urgency, [delay for _, delay in found], now)
+    return [Planned(method, at) for (method, _), at in zip(found, times, strict=True)]
 
 
-def _after_quiet(person: User, now: datetime) -> datetime:
-    """Return the end of the person's quiet hours if `now` lies in them."""
-    quiet = QuietHours.objects.filter(person=person).first()
+def goes_out_at(
+    person: User, urgency: str, delays: Sequence[timedelta], now: datetime
+) -> list[datetime]:
+    """Return when messages go out to a person who is called now, each after its delay.
+
+    What can wait leaves quiet hours alone: who is called in them is called at their end, and what
+    would follow in them comes then, too.
+    """
+    quiet = None
+    if urgency != NotificationRule.Urgency.HIGH:
+        quiet = QuietHours.objects.filter(person=person).first()
     if quiet is None:
-        return now
+        return [now + delay for delay in delays]
     zone = zone_of(person)
-    local = now.astimezone(zone)
+    begins = _after(quiet, now, zone)
+    return [_after(quiet, begins + delay, zone) for delay in delays]
+
+
+def _after(quiet: QuietHours, at: datetime, zone: tzinfo) -> datetime:
+    """Return the end of quiet hours if `at` lies in them, else `at`."""
+    local = at.astimezone(zone)
     if not _is_within(local.time(), quiet.begins, quiet.ends):
-        return now
+        return at
     day = local.date() if local.time() < quiet.ends else local.date() + timedelta(days=1)
     ends = datetime.combine(day, quiet.ends, tzinfo=zone)
-    return ends.astimezone(now.tzinfo or ZoneInfo("UTC"))
+    return ends.astimezone(at.tzinfo or ZoneInfo("UTC"))
 
 
 def _is_within(at: time, begins: time, ends: time) -> bool:

@@ -144,6 +144,32 @@ def test_quiet_hours_put_off_what_can_wait(alice: User) -> None:
     assert planned.at == NIGHT
 
 
+@pytest.mark.parametrize(
+    ("called", "expected"),
+    [
+        ((21, 0), [(1, 21, 0), (1, 21, 30), (2, 7, 0)]),
+        ((21, 45), [(1, 21, 45), (2, 7, 0), (2, 7, 0)]),
+        # Who is called in the night is called at seven: the rest follows from then on.
+        ((23, 0), [(2, 7, 0), (2, 7, 30), (2, 9, 0)]),
+        ((6, 59), [(1, 7, 0), (1, 7, 30), (1, 9, 0)]),
+        ((7, 0), [(1, 7, 0), (1, 7, 30), (1, 9, 0)]),
+    ],
+)
+def test_quiet_hours_are_looked_at_for_the_time_of_each_message(
+    alice: User, called: tuple[int, int], expected: list[tuple[int, int, int]]
+) -> None:
+    """A message that comes later by its rule leaves them alone as one does that comes at once."""
+    method = method_of(alice)
+    QuietHours.objects.create(person=alice)
+    for minutes in (0, 30, 120):
+        delay = timedelta(minutes=minutes)
+        NotificationRule.objects.create(person=alice, urgency="low", method=method, delay=delay)
+    plan = plan_for(alice, "low", datetime(2026, 3, 1, *called, tzinfo=UTC))
+    assert [planned.at for planned in plan] == [
+        datetime(2026, 3, *day_and_time, tzinfo=UTC) for day_and_time in expected
+    ]
+
+
 class Provider:
     """Answers instead of the network, and keeps what it was asked."""
 
