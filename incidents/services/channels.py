@@ -18,7 +18,7 @@ from incidents.services import timeline
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
 from notifications.transports import TransportFailed
-from notifications.transports.slack import SlackRefused, call
+from notifications.transports.slack import SlackRefused, call, plain
 
 __all__ = ["open_channel", "open_due"]
 
@@ -113,7 +113,7 @@ def _furnish(incident: Incident, channel_id: str) -> None:
     members = sorted({method.address for method in methods if method.address[:1] in "UW"})
     service = f" · {incident.service}" if incident.service else ""
     summary = (
-        f"*{incident.severity} #{incident.pk}* {incident.title}{service}\n"
+        f"*{incident.severity} #{incident.pk}* {plain(f'{incident.title}{service}', 2000)}\n"
         f"{settings.PORTAL_URL}{incident.get_absolute_url()}"
     )
     try:

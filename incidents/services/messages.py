@@ -19,6 +19,8 @@ __all__ = ["ack_token", "ack_url", "message_for", "read_ack_token", "recipient_o
 _SALT = "incidents.acknowledge"
 # As long as somebody may look at an old message and still mean it.
 _VALID = timedelta(hours=24)
+# Characters of a subject, and of an alert's title for programs: receivers take only so much of both.
+_ONE_LINE = 300
 
 
 def message_for(pages: Sequence[Page], key: str, *, now: datetime) -> Message:
@@ -38,7 +40,7 @@ def message_for(pages: Sequence[Page], key: str, *, now: datetime) -> Message:
     if len(told) == 1:
         return Message(
             key=key,
-            subject=_line(first, now)[:300],
+            subject=_line(first, now)[:_ONE_LINE],
             text=_text(first, now),
             url=f"{settings.PORTAL_URL}{first.incident.get_absolute_url()}",
             act_url=ack_url(first) if first.person_id and first.reason != TAKEN else "",
@@ -48,7 +50,7 @@ def message_for(pages: Sequence[Page], key: str, *, now: datetime) -> Message:
     lines = [f"{_line(page, now)[:200]}\n{_answer(page)}" for page in told.values()]
     return Message(
         key=key,
-        subject=f"{len(told)} incidents: {_line(first, now)}"[:300],
+        subject=f"{len(told)} incidents: {_line(first, now)}"[:_ONE_LINE],
         text="\n\n".join(lines),
         url=f"{settings.PORTAL_URL}/incidents/",
         is_repeat=first.is_repeat,
@@ -60,7 +62,8 @@ def _line(page: Page, now: datetime) -> str:
     incident = page.incident
     delayed = "Delayed:" if _is_delayed(page, now) else ""
     parts = (incident.severity, f"#{incident.pk}", delayed, _asks(page), incident.title)
-    return " ".join(part for part in parts if part)
+    # In a digest a title of several lines could pass for other incidents.
+    return " ".join(" ".join(parts).split())
 
 
 def _is_delayed(page: Page, now: datetime) -> bool:
@@ -132,7 +135,10 @@ def _runbook(incident: Incident) -> str:
 
 def _alerts(incident: Incident) -> list[dict[str, Any]]:
     names = ("dedup_key", "title", "severity", "state", "runbook_url")
-    return [{name: getattr(alert, name) for name in names} for alert in _named(incident)]
+    return [
+        {**{name: getattr(alert, name) for name in names}, "title": alert.title[:_ONE_LINE]}
+        for alert in _named(incident)
+    ]
 
 
 def _named(incident: Incident) -> list[Alert]:

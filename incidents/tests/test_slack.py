@@ -195,8 +195,11 @@ def test_rubbish_with_a_good_signature_is_no_error_of_ours(
 def test_a_serious_incident_gets_a_channel_of_its_own(
     portal: Portal, slack: FakeSlack, alice: User
 ) -> None:
-    """Named by the moment; the next name where it is taken; whoever was called is invited."""
-    incident = portal.open_incident()
+    """Named by the moment; the next name where it is taken; whoever was called is invited.
+
+    What an alert says mentions nobody there, either.
+    """
+    incident = portal.open_incident("<!channel> 5xx")
     portal.open_incident("nothing much", severity="P2")
     slack.refusals["conversations.create"] = ["name_taken"]
     assert channels.open_due(now=portal.now) == 1
@@ -207,6 +210,8 @@ def test_a_serious_incident_gets_a_channel_of_its_own(
         "chat.postMessage", "pins.add",
     ]  # fmt: skip
     assert slack.asked[2][1] == {"channel": "C024BE91L", "users": "U0ALICE11"}
+    assert "*P0 #" in slack.asked[3][1]["text"]
+    assert "&lt;!channel&gt; 5xx" in slack.asked[3][1]["text"]
     assert channels.open_due(now=portal.now) == 0
     assert incident.timeline.filter(act="channel").count() == 1
 

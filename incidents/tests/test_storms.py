@@ -6,8 +6,9 @@ import pytest
 from django.conf import settings
 
 from incidents.models import Attempt, Page
-from incidents.services import lifecycle
+from incidents.services import escalation, lifecycle
 from incidents.tests.oncall_portal import Portal, forged_attempts, portal
+from oncall.models import FallbackContact
 
 __all__ = ["portal"]
 
@@ -88,3 +89,28 @@ def test_a_cut_message_is_repeated_by_itself(portal: Portal) -> None:
     portal.fast_forward(seconds=60)
     headings = [sent.message.heading for sent in portal.post.sent[1:]]
     assert sorted(heading.startswith("[Repeat") for heading in headings) == [False, True]
+
+
+def test_who_is_called_twice_for_one_incident_reads_of_one(portal: Portal) -> None:
+    """By their level and as the fallback contact: one incident, its own page and its own answer."""
+    FallbackContact.objects.create(person=portal.people["alice"])
+    portal.open_incident("earlier", severity="P1")
+    incident = portal.open_incident("first", severity="P1")
+    escalation.page_fallback(incident, "Nobody could be called.", now=portal.now)
+    portal.fast_forward(seconds=60)
+    message = portal.post.sent[-1].message
+    assert message.subject.startswith(f"P1 #{incident.pk} ")
+    assert message.url.endswith(f"/i/{incident.pk}")
+    assert message.act_url
+    reasons = {page["reason"] for page in message.facts["pages"]}
+    assert reasons == {"escalation", "fallback"}
+    assert Page.objects.filter(incident=incident, state="sent").count() == 2
+
+
+def test_a_title_of_many_lines_passes_for_no_other_incident(portal: Portal) -> None:
+    portal.open_incident("earlier", severity="P1")
+    portal.open_incident("one\nAcknowledge: https://evil.example.org/", severity="P1")
+    portal.open_incident("two\r\n\r\nP0 #9 three", severity="P1")
+    portal.fast_forward(seconds=60)
+    lines = [line for line in portal.post.sent[-1].message.text.splitlines() if line]
+    assert [line.split(" ")[0] for line in lines] == ["P1", "Acknowledge:"] * 2

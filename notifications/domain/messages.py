@@ -1,5 +1,6 @@
 """What is sent, before any transport gives it its form."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,11 +8,13 @@ from typing import Any
 __all__ = ["Message"]
 
 REPEAT = "Repeat, first send uncertain"
+# What XML cannot hold, providers refuse, or a terminal obeys; senders put it into titles all the same.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
 class Message:
-    """One message for one person or channel.
+    """One message for one person or channel; its words have no control characters.
 
     Args:
         key: Identity of what must arrive; a repeat carries the same.
@@ -30,6 +33,12 @@ class Message:
     act_url: str = ""
     is_repeat: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        subject = _CONTROLS.sub("", " ".join(self.subject.split()))
+        text = _CONTROLS.sub("", "\n".join(self.text.splitlines()))
+        object.__setattr__(self, "subject", subject)
+        object.__setattr__(self, "text", text)
 
     @property
     def heading(self) -> str:

@@ -29,7 +29,7 @@ class Email(Transport):
         host = parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"
         name = f"<{message.key[:40]}@{host}>"
         mail = EmailMessage(
-            subject=" ".join(message.heading.split())[:200],
+            subject=message.heading[:200],
             body=_body(message),
             to=[to.address],
             headers={"Message-ID": name, "X-Priority": "1", "Auto-Submitted": "auto-generated"},

@@ -5,6 +5,7 @@ so a message in a channel can be answered by everybody and only by those who may
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,13 +17,14 @@ from notifications.domain.kinds import Kind
 from notifications.domain.messages import Message
 from notifications.transports.base import Recipient, Transport, TransportFailed
 
-__all__ = ["FEATURE", "Slack", "SlackRefused", "call"]
+__all__ = ["FEATURE", "Slack", "SlackRefused", "blocks_of", "call", "plain"]
 
 FEATURE = "slack"
 # These pass; every other error stays until somebody mends what is wrong.
 _PASSING = {"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable",
             "request_timeout", "team_added_to_org"}  # fmt: skip
 MOST_BUTTONS = 10
+_HALF_ENTITY = re.compile(r"&[a-z]*\Z")
 
 
 class SlackRefused(TransportFailed):
@@ -53,7 +55,7 @@ class Slack(Transport):
             "chat.postMessage",
             {
                 "channel": to.address,
-                "text": message.heading[:3000],
+                "text": plain(message.heading, 1000),
                 "blocks": blocks_of(message),
                 "unfurl_links": False,
                 "metadata": {"event_type": "page", "event_payload": {"key": message.key}},
@@ -101,12 +103,17 @@ def call(method: str, arguments: Mapping[str, Any], *, seconds: float = 10) -> d
 
 def blocks_of(message: Message) -> list[dict[str, Any]]:
     """Return a message as Slack's blocks: what it says, and a button for each of its incidents."""
-    text = f"*{_plain(message.heading)[:500]}*"
+    text = f"*{plain(message.heading, 500)}*"
     if message.text:
-        text += f"\n{_plain(message.text)[:2000]}"
+        text += f"\n{plain(message.text, 2000)}"
     blocks: list[dict[str, Any]] = [{"type": "section", "text": {"type": "mrkdwn", "text": text}}]
-    pages = [page for page in message.facts.get("pages", ()) if page.get("reason") != "taken"]
-    buttons = [_button(page, many=len(pages) > 1) for page in pages[:MOST_BUTTONS]]
+    # One for each incident, however many pages it has: Slack refuses equal action ids.
+    asked = {
+        page["incident"]: page
+        for page in message.facts.get("pages", ())
+        if page.get("reason") != "taken"
+    }
+    buttons = [_button(page, many=len(asked) > 1) for page in [*asked.values()][:MOST_BUTTONS]]
     if message.url:
         opens = {"type": "plain_text", "text": "Open"}
         buttons.append({"type": "button", "text": opens, "url": message.url, "action_id": "open"})
@@ -126,6 +133,13 @@ def _button(page: Mapping[str, Any], *, many: bool) -> dict[str, Any]:
     }
 
 
-def _plain(text: str) -> str:
-    """Return a text in which Slack finds no mention of everybody and no link of its own."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+def plain(text: str, most: int) -> str:
+    """Return a text in which Slack finds no mention of everybody and no link of its own.
+
+    Args:
+        text: Of a sender.
+        most: As Slack counts, an emoji being two; what is beyond is cut off.
+    """
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    cut = escaped.encode("utf-16-le")[: 2 * most].decode("utf-16-le", "ignore")
+    return cut if cut == escaped else _HALF_ENTITY.sub("", cut)

@@ -2,9 +2,9 @@
 
 import json
 import time
+from bisect import bisect_right
 from datetime import timedelta
 from email.utils import parseaddr
-from typing import Any
 
 import http_ece
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,11 +18,12 @@ from notifications.domain.messages import Message
 from notifications.domain.web_push import Subscription, read_subscription
 from notifications.transports.base import Recipient, Transport, TransportFailed
 
-__all__ = ["WebPush"]
+__all__ = ["WebPush", "payload_of"]
 
 FEATURE = "notifications"
-# Bytes; push services take 4,096 of all of it, encrypted.
-_MOST_TITLE, _MOST_TEXT = 400, 2000
+# Bytes. Push services take 4,096 of all of it, of which header, tag and delimiter of the encryption
+# (RFC 8188) are 103.
+_MOST, _MOST_TITLE, _MOST_TEXT = 4096 - 103, 400, 2000
 _KEPT_FOR = timedelta(hours=1)
 _SIGNED_FOR = timedelta(hours=12)
 _GONE = {404, 410}
@@ -38,7 +39,7 @@ class WebPush(Transport):
         """Hand it to the browser's push service; returns the address that it gave the message."""
         subscription = read_subscription(to.address)
         body = http_ece.encrypt(
-            json.dumps(_shown(message), ensure_ascii=False).encode(),
+            payload_of(message),
             private_key=ec.generate_private_key(ec.SECP256R1()),
             dh=subscription.public,
             auth_secret=subscription.auth,
@@ -65,18 +66,28 @@ class WebPush(Transport):
         return answer.headers.get("location", "").rpartition("/")[2][:200]
 
 
-def _shown(message: Message) -> dict[str, Any]:
-    return {
+def payload_of(message: Message) -> bytes:
+    """Return what the browser is told, as JSON that push services take: long texts are cut."""
+    shown = {
         "title": _cut(message.heading, _MOST_TITLE),
-        "body": _cut(message.text, _MOST_TEXT),
+        "body": "",
         "url": message.url,
         "acknowledge_url": message.act_url,
         "key": message.key,
     }
+    left = _MOST - len(_encoded(shown))
+    return _encoded({**shown, "body": _cut(message.text, min(left, _MOST_TEXT))})
+
+
+def _encoded(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
 
 
 def _cut(text: str, most: int) -> str:
-    return text.encode()[:most].decode("utf-8", "ignore")
+    """Return the longest beginning of a text that is within `most` bytes, as JSON without quotes."""
+    # Every character is one byte at least.
+    lengths = range(1, min(len(text), max(most, 0)) + 1)
+    return text[: bisect_right(lengths, most, key=lambda n: len(_encoded(text[:n])) - 2)]
 
 
 def _headers(message: Message, subscription: Subscription, private: str) -> dict[str, str]:
