@@ -29,7 +29,7 @@ def remove(portal: Portal, method: ContactMethod) -> None:
 
 
 def deactivate(portal: Portal, method: ContactMethod) -> None:
-    User.objects.filter(pk=method.person_id).update(is_active=False)
+    User.objects.filter(contact_methods=method).update(is_active=False)
 
 
 CLOSES: list[tuple[Closes, str]] = [
