@@ -8,12 +8,14 @@ from incidents.domain.response_targets import Target, at_risk_at
 from incidents.models import Deadline, Incident
 from incidents.queries.targets import response_target
 
-__all__ = ["RESPONSE", "SLA", "add", "clear", "clocks", "put", "start_clocks"]
+__all__ = ["OF_CYCLE", "RESPONSE", "SLA", "add", "clear", "clocks", "put", "start_clocks"]
 
 Kind = Deadline.Kind
 RESPONSE = (Kind.RESPONSE_AT_RISK, Kind.RESPONSE_BREACHED)
 RESOLUTION = (Kind.RESOLUTION_AT_RISK, Kind.RESOLUTION_BREACHED)
 SLA = (*RESPONSE, *RESOLUTION)
+# What somebody who took it on is held to, until they give it back or it is over.
+OF_CYCLE = (Kind.SNOOZE_ENDS, Kind.ACK_TIMEOUT, Kind.ACK_LAPSE)
 
 
 def start_clocks(incident: Incident) -> None:

@@ -210,8 +210,7 @@ def snooze(
     _take_on(incident, actor, person, now=now)
     incident.snoozed_until = until
     incident.save()
-    escalation.stop(incident, now=now)
-    deadlines.clear(incident, [Deadline.Kind.ACK_TIMEOUT, Deadline.Kind.ACK_LAPSE])
+    quiet(incident, now=now)
     deadlines.put(incident, {Deadline.Kind.SNOOZE_ENDS: until})
     timeline.write(
         incident, Kind.ACTION, "snooze", now=now, actor=actor, until=until.isoformat(),
@@ -234,7 +233,7 @@ def unacknowledge_locked(
 def mitigate(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> None:
     """Say that users no longer notice it; the cause is still to be removed."""
     incident.status = moved(incident, Action.MITIGATE)
-    incident.mitigated_at = now
+    incident.mitigated_at, incident.snoozed_until = now, None
     _calling_ended(incident, now=now)
     incident.save()
     quiet(incident, now=now)

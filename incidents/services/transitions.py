@@ -49,20 +49,22 @@ def moved(incident: Incident, action: Action) -> str:
 
 
 def call_anew(incident: Incident, *, now: datetime) -> None:
-    """Begin another cycle of a locked incident; saves it."""
+    """Begin another cycle of a locked incident; saves it.
+
+    Where all of its alerts have ended, it still resolves when its hold does.
+    """
     incident.cycle += 1
     incident.acknowledged_at, incident.acknowledged_by = None, ""
-    incident.snoozed_until = incident.mitigated_at = incident.held_until = None
+    incident.snoozed_until = incident.mitigated_at = None
     incident.save()
     quiet(incident, now=now)
-    deadlines.clear(incident, [Deadline.Kind.SNOOZE_ENDS])
     escalation.begin(incident, Phase.UNACKNOWLEDGED, now=now)
 
 
 def quiet(incident: Incident, *, now: datetime) -> None:
-    """Call nobody any more, and ask nobody whether they are still on it."""
+    """Call nobody any more, not when a snooze ends either, and ask nobody if they are still on it."""
     escalation.stop(incident, now=now)
-    deadlines.clear(incident, [Deadline.Kind.ACK_TIMEOUT, Deadline.Kind.ACK_LAPSE])
+    deadlines.clear(incident, deadlines.OF_CYCLE)
 
 
 def watch(incident: Incident, *, now: datetime) -> None:
