@@ -144,8 +144,8 @@ class Alert(models.Model):
                 name="incidents_alert_firing",
             ),
             models.Index(
-                fields=["integration", "dedup_key"],
-                condition=Q(state="resolved", sender_at__isnull=False),
+                fields=["dedup_key", "integration", "opened_at"],
+                condition=Q(state="resolved"),
                 name="incidents_alert_ended",
             ),
             models.Index(fields=["-opened_at", "-id"], name="incidents_alert_newest"),
@@ -169,6 +169,11 @@ class Alert(models.Model):
         """What it says besides its title, its words and its runbook, a line each."""
         said = {self.title, self.detail, self.runbook_url}
         return [line for line in details_of(self.labels, self.facts) if line.text not in said]
+
+    @property
+    def condition(self) -> tuple[int | None, str, str]:
+        """Which condition it is of: a key of a source, of an integration's or of the portal's own."""
+        return self.integration_id, self.source, self.dedup_key
 
     @property
     def group_digest(self) -> str:

@@ -7,6 +7,7 @@ where it finds something is that read, and locked.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db import connection
 from django.db.models import Model
@@ -33,13 +34,15 @@ _SQL = f"""
             AND integration_id IS NOT NULL LIMIT 1)) {_CONDITIONS}), false),
         coalesce((SELECT bool_or((SELECT true {_OF_CONDITION} AND state = 'resolved'
             AND sender_at IS NOT NULL LIMIT 1)) {_CONDITIONS} WHERE is_dated), false),
+        coalesce((SELECT bool_or((SELECT true {_OF_CONDITION} AND state = 'resolved'
+            AND opened_at > $9 LIMIT 1)) {_CONDITIONS}), false),
         coalesce((SELECT bool_or((SELECT true FROM incidents_incident
             WHERE "group" = k.g AND status IN ({_STATUSES}) LIMIT 1)) FROM unnest($5::text[]) AS k (g)), false),
         ARRAY(SELECT nextval('incidents_inboundevent_id_seq') FROM generate_series(1, $6)),
         ARRAY(SELECT nextval('incidents_alert_id_seq') FROM generate_series(1, $7)),
         ARRAY(SELECT nextval('incidents_incident_id_seq') FROM generate_series(1, $8))
 """  # noqa: S608 our own names
-_TYPES = ("text", "bigint[]", "text[]", "boolean[]", "text[]", "int", "int", "int")
+_TYPES = ("text", "bigint[]", "text[]", "boolean[]", "text[]", "int", "int", "int", "timestamptz")
 
 
 @dataclass
@@ -50,12 +53,14 @@ class Outlook:
         token: Of the configuration's revision; None where nobody asked.
         has_open: Whether any of the conditions may have an open alert.
         has_ended: Whether any may have an alert that ended at a time the sender told.
+        was_open: Whether any may have been opened of late, and have ended.
         has_groups: Whether an incident may be open for any of the groups.
     """
 
     token: str | None
     has_open: bool
     has_ended: bool
+    was_open: bool
     has_groups: bool
     _keys: dict[type[Model], list[int]] = field(default_factory=dict)
 
@@ -68,7 +73,7 @@ class Outlook:
         return kept[:count]
 
 
-UNKNOWN = Outlook(None, has_open=True, has_ended=True, has_groups=True)
+UNKNOWN = Outlook(None, has_open=True, has_ended=True, was_open=True, has_groups=True)
 
 
 def look_ahead(
@@ -77,6 +82,7 @@ def look_ahead(
     groups: Sequence[str],
     events: int,
     alerts: int,
+    since: datetime,
 ) -> Outlook:
     """Return what is known of a batch, within its transaction; nothing on SQLite.
 
@@ -86,6 +92,7 @@ def look_ahead(
         groups: Digests of what they belong to.
         events: So many requests.
         alerts: So many alerts.
+        since: What opened before was not of late.
     """
     if connection.vendor != "postgresql":
         return UNKNOWN
@@ -98,11 +105,11 @@ def look_ahead(
         events,
         alerts,
         len(groups),
+        since,
     ]
     with connection.cursor() as cursor:
         prepared.execute(cursor, _SQL, _TYPES, values)
-        token, has_open, has_ended, has_groups, *keys = cursor.fetchone()
+        token, has_open, has_ended, was_open, has_groups, *keys = cursor.fetchone()
     models: tuple[type[Model], ...] = (InboundEvent, Alert, Incident)
-    return Outlook(
-        token or "", has_open, has_ended, has_groups, dict(zip(models, keys, strict=True))
-    )
+    known = dict(zip(models, keys, strict=True))
+    return Outlook(token or "", has_open, has_ended, was_open, has_groups, known)

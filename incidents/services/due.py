@@ -175,7 +175,12 @@ def _wake(incident: Incident, now: datetime) -> None:
 
 
 def _auto_resolve(incident: Incident, now: datetime) -> None:
-    if incident.held_until is None or Alert.objects.firing().filter(incident=incident).exists():
+    if incident.held_until is None:
+        return
+    if incident.pk not in grouping.holds([incident]):
+        # Something else came into it meanwhile.
+        incident.held_until = None
+        incident.save(update_fields=["held_until", "updated_at"])
         return
     acts = Acts()
     why = "All alerts have ended and none came back."

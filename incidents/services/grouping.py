@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 
 from core.bulk import select_rows
 from core.inserts import Inserts
+from incidents.domain import flapping
 from incidents.domain.lifecycle import OPEN
-from incidents.models import Alert, Deadline, Incident, Integration, TimelineEntry
+from incidents.models import Alert, Deadline, Incident, TimelineEntry
 from incidents.queries.configuration import Configuration, current
 from incidents.queries.merges import last_of_merges
 from incidents.queries.outlook import TAKING, UNKNOWN, Outlook
@@ -16,11 +18,9 @@ from incidents.services import deadlines, lifecycle, timeline
 from incidents.services.acts import Acts
 from incidents.services.lifecycle import Opening
 
-__all__ = ["attach", "detach", "end_if_over", "place", "worsen"]
+__all__ = ["attach", "detach", "end_if_over", "holds", "place", "worsen"]
 
 Kind = TimelineEntry.Kind
-# So many openings within so long, and an incident resolves only after it was quiet for a while.
-FLAPS, FLAP_WINDOW, FLAP_HOLD = 3, timedelta(minutes=30), timedelta(minutes=15)
 
 
 def attach(alert: Alert, acts: Acts, *, now: datetime) -> None:
@@ -63,8 +63,12 @@ def place(
     for members in groups.values():
         members.sort(key=lambda alert: alert.severity)
     known = _open_ones(sorted(groups)) if outlook.has_groups else {}
+    restless = _flapping(groups, now=now) if outlook.was_open else frozenset()
     missing = sorted(groups.keys() - known.keys())
-    openings = [(_opening(group, groups[group][0]), groups[group][0].source) for group in missing]
+    openings = [
+        (_opening(group, groups[group][0], is_flapping=group in restless), groups[group][0].source)
+        for group in missing
+    ]
     opened = lifecycle.open_incidents(
         openings, acts, inserts, configuration, now=now, outlook=outlook
     )
@@ -72,10 +76,9 @@ def place(
         first, *others = groups[group]
         first.incident = incident
         _join(incident, others, inserts, now=now)
-    repeats = _openings_of_late(known, groups, now=now)
     for group, incident in known.items():
         _join(incident, groups[group], inserts, now=now)
-        _stir(incident, groups[group], repeats, acts, now=now)
+        _stir(incident, groups[group][0].severity, acts, now=now, is_flapping=group in restless)
 
 
 def worsen(alerts: Iterable[Alert], acts: Acts, *, now: datetime) -> None:
@@ -111,32 +114,42 @@ def detach(alerts: Sequence[Alert], acts: Acts, *, now: datetime) -> None:
                 inserts, incident, Kind.ALERT, "alert_resolved", now=now, text=text, alert=alert.pk
             )
     inserts.write()
-    firing = Alert.objects.firing().filter(incident__in=[incident.pk for incident in incidents])
-    burning = set(firing.values_list("incident_id", flat=True).distinct())
+    over = holds(incidents)
     for incident in incidents:
-        if incident.pk not in burning:
-            _let_end(incident, by_incident[incident.pk][-1].integration, acts, now=now)
+        if incident.pk in over:
+            _let_end(incident, over[incident.pk], acts, now=now)
 
 
 def end_if_over(incident: Incident, acts: Acts, *, now: datetime) -> None:
     """Let a locked incident end that has no firing alert left; without any it is people who end it."""
-    alerts = Alert.objects.filter(incident=incident)
-    if incident.status not in OPEN or alerts.firing().exists():
-        return
-    last = alerts.select_related("integration").order_by("resolved_at", "pk").last()
-    if last is not None:
-        _let_end(incident, last.integration, acts, now=now)
+    has_any = Alert.objects.filter(incident=incident).exists()
+    hold = holds([incident]).get(incident.pk) if has_any else None
+    if incident.status in OPEN and hold is not None:
+        _let_end(incident, hold, acts, now=now)
 
 
-def _let_end(
-    incident: Incident, integration: Integration | None, acts: Acts, *, now: datetime
-) -> None:
+def holds(incidents: Sequence[Incident]) -> dict[int, timedelta]:
+    """Return which incidents are over with their alerts, and how long it must be quiet first.
+
+    None of their alerts fires, and each of the senders lets an incident resolve by itself.
+    """
+    of_senders = ("integration__auto_resolve", "integration__hold_off")
+    alerts = Alert.objects.filter(incident__in=[incident.pk for incident in incidents])
+    rows = alerts.order_by().values_list("incident_id", "state", *of_senders).distinct()
+    longest = {
+        incident.pk: flapping.HOLD if incident.is_flapping else timedelta()
+        for incident in incidents
+    }
+    staying = set()
+    for incident_id, state, resolves_itself, hold_off in rows:
+        if state == Alert.State.FIRING or resolves_itself is False:
+            staying.add(incident_id)
+        longest[incident_id] = max(longest[incident_id], hold_off or timedelta())
+    return {pk: hold for pk, hold in longest.items() if pk not in staying}
+
+
+def _let_end(incident: Incident, hold: timedelta, acts: Acts, *, now: datetime) -> None:
     """Resolve a locked incident whose alerts have ended, now or after a quiet while."""
-    if integration is not None and not integration.auto_resolve:
-        return
-    hold = integration.hold_off if integration is not None else timedelta()
-    if incident.is_flapping:
-        hold = max(hold, FLAP_HOLD)
     if hold:
         incident.held_until = now + hold
         incident.save(update_fields=["held_until", "updated_at"])
@@ -145,7 +158,7 @@ def _let_end(
     lifecycle.resolve_locked(incident, acts, now=now, why="All alerts have ended.")
 
 
-def _opening(group: str, alert: Alert) -> Opening:
+def _opening(group: str, alert: Alert, *, is_flapping: bool) -> Opening:
     return Opening(
         severity=alert.severity,
         title=alert.title,
@@ -153,6 +166,7 @@ def _opening(group: str, alert: Alert) -> Opening:
         integration_id=alert.integration_id,
         group=group,
         summary=alert.detail,
+        is_flapping=is_flapping,
     )
 
 
@@ -182,36 +196,31 @@ def _join(incident: Incident, alerts: Iterable[Alert], inserts: Inserts, *, now:
         )
 
 
-def _stir(
-    incident: Incident,
-    alerts: Sequence[Alert],
-    repeats: Mapping[tuple[int, str], int],
-    acts: Acts,
-    *,
-    now: datetime,
-) -> None:
+def _stir(incident: Incident, worst: str, acts: Acts, *, now: datetime, is_flapping: bool) -> None:
     """Let what fires in an incident keep it from resolving, mark it as flapping, make it worse."""
     if incident.held_until is not None:
         incident.held_until = None
         incident.save(update_fields=["held_until", "updated_at"])
         deadlines.clear(incident, [Deadline.Kind.AUTO_RESOLVE])
-    again = max(repeats[incident.pk, alert.dedup_key] for alert in alerts) + 1
-    if not incident.is_flapping and again >= FLAPS:
+    if is_flapping and not incident.is_flapping:
         incident.is_flapping = True
         incident.save(update_fields=["is_flapping", "updated_at"])
-    lifecycle.raise_severity(incident, alerts[0].severity, acts, now=now)
+    lifecycle.raise_severity(incident, worst, acts, now=now)
 
 
-def _openings_of_late(
-    incidents: Mapping[str, Incident], groups: Mapping[str, Sequence[Alert]], *, now: datetime
-) -> Counter[tuple[int, str]]:
-    """Return how often each condition opened an alert of its incident of late, without this time."""
-    if not incidents:
-        return Counter()
-    joining = [alert for group in incidents for alert in groups[group]]
-    rows = Alert.objects.filter(
-        incident__in=[incident.pk for incident in incidents.values()],
-        dedup_key__in=[alert.dedup_key for alert in joining],
-        opened_at__gt=now - FLAP_WINDOW,
+def _flapping(groups: Mapping[str, Sequence[Alert]], *, now: datetime) -> set[str]:
+    """Return groups with a condition that was open so often of late, this time included.
+
+    In whatever incident: one that ends at once with its alert is another one each time.
+    """
+    ended = Alert.objects.filter(
+        state=Alert.State.RESOLVED,
+        dedup_key__in={alert.dedup_key for alert in chain.from_iterable(groups.values())},
+        opened_at__gt=now - flapping.WINDOW,
     )
-    return Counter(rows.values_list("incident_id", "dedup_key"))
+    before = Counter(alert.condition for alert in ended.only("integration", "source", "dedup_key"))
+    return {
+        group
+        for group, alerts in groups.items()
+        if any(before[alert.condition] + 1 >= flapping.OPENINGS for alert in alerts)
+    }

@@ -287,10 +287,6 @@ def _identity(signal: AlertSignal) -> Identity:
     return None if integration is None else integration.id, signal.source, signal.dedup_key
 
 
-def _identity_of(alert: Alert) -> Identity:
-    return alert.integration_id, alert.source, alert.dedup_key
-
-
 def _perhaps(signals: Iterable[AlertSignal]) -> Q:
     """Return a condition that alerts of these signals meet, and few others."""
     wanted = Q()
@@ -315,7 +311,7 @@ def _open_alerts(signals: Sequence[AlertSignal]) -> dict[Identity, Alert]:
         firing = {"state": [Alert.State.FIRING], "source": own, "dedup_key": keys}
         found_own = select_rows(Alert, firing, lock=True)
         rows += [alert for alert in found_own if alert.integration_id is None]
-    found = {_identity_of(alert): alert for alert in rows}
+    found = {alert.condition: alert for alert in rows}
     for alert in found.values():
         if alert.integration_id is not None:
             # Loaded already; everything below would ask for it one by one.
@@ -331,7 +327,7 @@ def _last_ends(signals: Sequence[AlertSignal]) -> dict[Identity, datetime]:
     rows = Alert.objects.filter(_perhaps(dated), state=Alert.State.RESOLVED)
     ends = rows.filter(sender_at__isnull=False).order_by("pk")
     return {
-        _identity_of(alert): alert.sender_at
+        alert.condition: alert.sender_at
         for alert in ends.only("integration", "source", "dedup_key", "sender_at")
         if alert.sender_at is not None
     }

@@ -73,6 +73,7 @@ class Opening:
         integration_id: Through which it came.
         summary: What is known.
         is_severity_set: Whether a person chose the severity.
+        is_flapping: Whether what it is about came and went several times of late.
     """
 
     severity: str
@@ -82,6 +83,7 @@ class Opening:
     group: str = ""
     summary: str = ""
     is_severity_set: bool = False
+    is_flapping: bool = False
 
 
 def open_incident(opening: Opening, acts: Acts, *, now: datetime, actor: Who = None) -> Incident:
@@ -120,6 +122,7 @@ def open_incidents(
             group=opening.group or secrets.token_hex(32),
             severity=opening.severity,
             is_severity_set=opening.is_severity_set,
+            is_flapping=opening.is_flapping,
             title=opening.title[:1024],
             summary=opening.summary,
             opened_at=now,

@@ -18,6 +18,7 @@ from core.combining import Combiner
 from core.errors import TooLarge
 from core.inserts import Inserts, made
 from core.shared_connection import SharedConnection
+from incidents.domain import flapping
 from incidents.domain.events import Act, AlertEvent, Reading
 from incidents.domain.payloads import Unreadable, clean
 from incidents.models import (
@@ -204,6 +205,7 @@ def _look_ahead(requests: Sequence[_Request]) -> Outlook:
         groups=sorted(groups),
         events=len(requests),
         alerts=len(opens),
+        since=min(request.now for request in requests) - flapping.WINDOW,
     )
 
 

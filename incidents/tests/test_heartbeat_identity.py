@@ -128,7 +128,7 @@ def test_opsgenies_names_have_no_white_space_around_them() -> None:
         assert get(f"/v2/heartbeats/{name}", **headers) == 200
     heartbeat = Heartbeat.objects.get()
     assert heartbeat.state == "up"
-    assert get("/v2/heartbeats/%20/ping", **headers) == 422
+    assert get("/v2/heartbeats/%20/ping", **headers) == 404
     rename(heartbeat, "Space")
     told = client.get("/v2/heartbeats/sp").json()["data"]
     assert told["name"] == "sp"

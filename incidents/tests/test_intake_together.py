@@ -284,3 +284,27 @@ def test_threads_of_a_web_process_share_a_connection_and_lose_nothing_with_it(
         with receiving._connection.in_place():
             connection.close()
     assert InboundEvent.objects.count() == Alert.objects.count() == Incident.objects.count() == 80
+
+
+@pytest.mark.both_databases
+def test_a_condition_that_comes_and_goes_within_one_batch_is_flapping() -> None:
+    integration, _key = integration_of("generic")
+    together(request_of(integration, *(each("disk") for _ in range(3) for each in (fires, ends))))
+    flags = Incident.objects.order_by("pk").values_list("is_flapping", "status")
+    assert list(flags) == [(False, "resolved"), (False, "resolved"), (True, "triggered")]
+
+
+def test_only_what_was_open_of_late_is_asked_how_often() -> None:
+    """Most alerts of a storm are new: whether they flap costs them no statement."""
+    integration, _key = integration_of("generic")
+    now = clock.now()
+    counts: list[int] = []
+    with connection.execute_wrapper(_Counter(counts)):
+        for act, key, minutes in (
+            (fires, "first", 0), (fires, "new", 0), (ends, "first", 0), (fires, "first", 1),
+            (ends, "first", 31), (fires, "first", 32),
+        ):  # fmt: skip
+            counts.append(0)
+            together(request_of(integration, act(key), now=now + timedelta(minutes=minutes)))
+    _, fresh, _, again, _, long_after = counts
+    assert (again, long_after) == (fresh + 1, fresh)
