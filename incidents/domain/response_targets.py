@@ -12,12 +12,17 @@ AT_RISK = 0.8
 
 
 class Standing(StrEnum):
-    """How a timer stands."""
+    """How a timer stands; time alone leads from one only to those below it."""
 
     ON_TRACK = "on_track"
     AT_RISK = "at_risk"
     BREACHED = "breached"
     MET = "met"
+
+    def precedes(self, other: "Standing") -> bool:
+        """Return whether time may lead from this one to the other: it makes nothing better."""
+        order = list(Standing)
+        return order.index(self) < order.index(other)
 
 
 @dataclass(frozen=True)

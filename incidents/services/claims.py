@@ -38,7 +38,7 @@ class Queue:
     only in the same hands.
 
     Args:
-        model: With `look_at` and `claims`.
+        model: With `due_at`, `look_at` and `claims`.
         condition: Which rows are open, in SQL, as its partial index has it.
         columns: What a claim returns of each row.
     """
@@ -151,10 +151,11 @@ class Queue:
                 f"WITH due AS MATERIALIZED (SELECT id FROM {table} WHERE {self._condition}"  # noqa: S608 written in the code
                 f" AND {which} AND look_at <= %s{since} ORDER BY look_at LIMIT {int(limit)}{skip})"
                 f" UPDATE {table} SET look_at = %s, claims = claims + 1"
-                f" WHERE id IN (SELECT id FROM due) RETURNING {columns}",
+                f" WHERE id IN (SELECT id FROM due) RETURNING due_at, id, {columns}",
                 moments,
             )
-            return list(cursor.fetchall())
+            # What a statement changed comes back in any order.
+            return [row[2:] for row in sorted(cursor.fetchall())]
 
 
 def _grouped(rows: Sequence[tuple[Any, ...]]) -> list[tuple[tuple[Any, ...], list[int], list[int]]]:

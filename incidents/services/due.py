@@ -158,6 +158,8 @@ def _meet(deadline: int, incident_id: int, *, now: datetime) -> None:
 
 def _standing(field: str, standing: Standing) -> Callable[[Incident, datetime], None]:
     def passed(incident: Incident, now: datetime) -> None:
+        if not Standing(getattr(incident, field)).precedes(standing):
+            return
         setattr(incident, field, standing)
         incident.save(update_fields=[field, "updated_at"])
         text = f"{field.capitalize()} {standing.replace('_', ' ')}."

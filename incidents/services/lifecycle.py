@@ -296,20 +296,21 @@ def close(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> None:
 
 @changes
 def escalate(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> None:
-    """Call the next level now, without waiting for its time.
+    """Call the next level now, without waiting for its time; it counts as activity.
 
     Raises:
         Conflict: Nobody is being called, or everybody has been.
     """
     if incident.status not in OPEN or not escalation.next_at_once(incident, now=now):
         raise Conflict("Nobody is left to call: everybody was called, or it is over.")
+    watch(incident, now=now)
     timeline.write(incident, Kind.ACTION, "escalate", now=now, actor=actor)
     acts.add("incident.escalated", incident, actor)
 
 
 @changes
 def assign(incident: Incident, acts: Acts, *, to: User | None, now: datetime, actor: Who) -> None:
-    """Say whose it is; whoever it is given to by another is told.
+    """Say whose it is; whoever it is given to by another is told. It counts as activity.
 
     Raises:
         Conflict: It is over.
@@ -321,6 +322,7 @@ def assign(incident: Incident, acts: Acts, *, to: User | None, now: datetime, ac
         raise InvalidInput(f"{to} is no longer active.", field="to")
     before, incident.assigned_to = incident.assigned_to, to
     incident.save()
+    watch(incident, now=now)
     if to is not None and to not in (actor, before):
         escalation.page_person(incident, to, f"assigned {now:%H%M%S}", now=now)
     text = f"To {to}." if to else "To nobody."
@@ -338,21 +340,21 @@ def note(incident: Incident, acts: Acts, *, text: str, now: datetime, actor: Who
     if not 0 < len(text.strip()) <= 10_000:
         raise InvalidInput("A note has 1 to 10,000 characters.", field="text")
     timeline.write(incident, Kind.NOTE, "note", now=now, actor=actor, text=text.strip())
-    if incident.status == Status.ACKNOWLEDGED and incident.snoozed_until is None:
-        watch(incident, now=now)
+    watch(incident, now=now)
 
 
 @changes
 def set_severity(
     incident: Incident, acts: Acts, *, severity: str, now: datetime, actor: Who
 ) -> None:
-    """Say how bad it is; from then on alerts no longer change that.
+    """Say how bad it is; from then on alerts no longer change that. It counts as activity.
 
     Worse than before, people are called from the beginning of the ladder for what it is now.
     """
     before, incident.severity = incident.severity, severity
     incident.is_severity_set = True
     _resettled(incident, before, now=now)
+    watch(incident, now=now)
     text = f"{before} → {severity}."
     timeline.write(incident, Kind.ACTION, "severity", now=now, actor=actor, text=text)
     acts.add("incident.severity_set", incident, actor, severity=[before, severity])

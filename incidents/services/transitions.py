@@ -68,7 +68,12 @@ def quiet(incident: Incident, *, now: datetime) -> None:
 
 
 def watch(incident: Incident, *, now: datetime) -> None:
-    """Count the time anew after which whoever acknowledged is asked whether they still work on it."""
+    """Count the time anew after which whoever acknowledged is asked whether they still work on it.
+
+    Somebody has just done something; while nobody has taken it on, or it is snoozed, nobody is asked.
+    """
+    if incident.status != Status.ACKNOWLEDGED or incident.snoozed_until is not None:
+        return
     policy = policy_for(incident.service)
     deadlines.clear(incident, [Deadline.Kind.ACK_LAPSE])
     if policy is not None and policy.ack_timeout:

@@ -51,7 +51,8 @@ def test_a_new_cycle_while_it_is_held_does_not_keep_it_from_ending(
     portal: Portal, sender: Callable[..., Integration], how: str
 ) -> None:
     """All alerts ended, then people were called again: when the hold ends, so does the incident."""
-    values = {"integration": sender(hold_off=timedelta(minutes=10)), "severity": "P2"}
+    held = sender(hold_off=timedelta(minutes=10))
+    values: dict[str, Any] = {"integration": held, "severity": "P2"}
     alice = portal.people["alice"]
     if how == "lapsed":
         portal.policy.ack_timeout = timedelta(minutes=5)
@@ -83,7 +84,7 @@ def test_a_new_cycle_while_it_is_held_does_not_keep_it_from_ending(
 def test_what_fires_again_in_a_new_cycle_keeps_it_open(
     portal: Portal, sender: Callable[..., Integration]
 ) -> None:
-    values = {"integration": sender(hold_off=timedelta(minutes=10))}
+    values: dict[str, Any] = {"integration": sender(hold_off=timedelta(minutes=10))}
     incident = opened(portal, **values)
     lifecycle.acknowledge(incident.pk, now=portal.now, actor="test")
     portal.alert(firing=False, **values)
@@ -99,7 +100,7 @@ def test_a_condition_that_opens_again_and_again_is_one_incident(
     portal: Portal, sender: Callable[..., Integration], is_own: bool
 ) -> None:
     """From the third opening within half an hour on it stays open; who is called is called once."""
-    values = {} if is_own else {"integration": sender()}
+    values: dict[str, Any] = {} if is_own else {"integration": sender()}
     incident = flap(portal, 8, **values)
     assert Incident.objects.count() == 3
     assert list(Incident.objects.order_by("pk").values_list("is_flapping", flat=True)) == [
@@ -122,7 +123,12 @@ def test_openings_long_ago_and_of_other_conditions_do_not_count(
 ) -> None:
     one, other = sender("one"), sender("other")
     flap(portal, 2, integration=one)
-    for values in ({"integration": other}, {"integration": one, "key": "memory"}, {}):
+    others: list[dict[str, Any]] = [
+        {"integration": other},
+        {"integration": one, "key": "memory"},
+        {},
+    ]
+    for values in others:
         assert not opened(portal, **values).is_flapping
     portal.fast_forward(minutes=29)
     assert not opened(portal, integration=one).is_flapping
