@@ -4,11 +4,21 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from core.inserts import Inserts
-from incidents.domain.response_targets import Target, at_risk_at
+from incidents.domain.response_targets import Target, at_risk_at, standing_at
 from incidents.models import Deadline, Incident
 from incidents.queries.targets import response_target
 
-__all__ = ["OF_CYCLE", "RESPONSE", "SLA", "add", "clear", "clocks", "put", "start_clocks"]
+__all__ = [
+    "OF_CYCLE",
+    "RESPONSE",
+    "SLA",
+    "add",
+    "clear",
+    "clocks",
+    "put",
+    "restate",
+    "start_clocks",
+]
 
 Kind = Deadline.Kind
 RESPONSE = (Kind.RESPONSE_AT_RISK, Kind.RESPONSE_BREACHED)
@@ -24,6 +34,14 @@ def start_clocks(incident: Incident) -> None:
     One that is met already stays as it is.
     """
     put(incident, clocks(incident, response_target(incident.severity)))
+
+
+def restate(incident: Incident, *, now: datetime) -> None:
+    """Say anew how the promises of an incident stand: its severity asks for less than before."""
+    opened_at, target = incident.opened_at, response_target(incident.severity)
+    responded_at, resolved_at = incident.responded_at, incident.resolved_at
+    incident.response = standing_at(opened_at, target.respond_within, responded_at, now)
+    incident.resolution = standing_at(opened_at, target.resolve_within, resolved_at, now)
 
 
 def clocks(incident: Incident, target: Target) -> dict[Deadline.Kind, datetime]:

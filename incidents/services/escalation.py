@@ -15,21 +15,30 @@ from zoneinfo import ZoneInfo
 from accounts.models import User
 from core.inserts import Inserts
 from incidents.domain.lifecycle import Status
-from incidents.domain.severities import CAN_WAIT
+from incidents.domain.severities import AT_LEAST_ONCE, CAN_WAIT
 from incidents.models import EscalationRun, Incident, LadderSnapshot, Page, TimelineEntry
 from incidents.queries.configuration import Configuration
 from incidents.services import pages, timeline
 from incidents.services.pages import FALLBACK, TAKEN, Calls, Place, Way, Ways
-from oncall.domain.escalations import Phase, Step, Urgency, WorkingHours, after_working_time
+from oncall.domain.escalations import (
+    Phase,
+    Step,
+    Urgency,
+    WorkingHours,
+    after_working_time,
+    carried_over,
+    ladder_from,
+)
 from oncall.models import EscalationPolicy
 from oncall.queries.policies import ladder_of, policy_for
 
 __all__ = [
-    "REASONS", "WAITING_FOR", "Plan", "begin", "due_at", "first_plan", "next_at_once", "page_fallback", "page_person",
+    "REASONS", "WAITING_FOR", "Plan", "begin", "due_at", "first_plan", "follow", "next_at_once", "page_fallback", "page_person",
     "plan_of", "stop", "tell_others",
 ]  # fmt: skip
 
 State = EscalationRun.State
+NOT_NEEDED = "Nobody needs to be called any more."
 WAITING_FOR = {Phase.UNACKNOWLEDGED: Status.TRIGGERED, Phase.UNRESOLVED: Status.ACKNOWLEDGED}
 _SAYS_AGAIN_AFTER = timedelta(hours=1)
 # No ladder waits longer.
@@ -40,13 +49,25 @@ REASONS = {Phase.UNACKNOWLEDGED: "escalation", Phase.UNRESOLVED: "unresolved"}
 def begin(incident: Incident, phase: Phase, *, now: datetime) -> None:
     """Begin to call people for an incident's present cycle, where the phase calls anybody.
 
-    Until it is acknowledged somebody is always called: without a policy, the fallback contact.
+    Until it is acknowledged somebody is always called: without a policy, the fallback contact. What
+    was begun in this cycle goes on, by the ladder of the present severity.
     """
     plan = plan_of(policy_for(incident.service), incident.severity, phase, day=now.date())
-    if plan is not None:
-        inserts = Inserts()
+    runs = EscalationRun.objects.filter(incident=incident, cycle=incident.cycle, phase=phase)
+    run = runs.select_related("snapshot").select_for_update(of=("self",)).first()
+    inserts = Inserts()
+    if run is not None:
+        _go_on(run, plan, incident.severity, inserts, now=now)
+    elif plan is not None:
         plan.begin(inserts, incident, now=now)
-        inserts.write()
+    inserts.write()
+
+
+def follow(incident: Incident, *, now: datetime) -> None:
+    """Let calling go on as an incident's present severity has it, where anybody is called at all."""
+    phases = [phase for phase, status in WAITING_FOR.items() if status == incident.status]
+    if phases and incident.snoozed_until is None:
+        begin(incident, phases[0], now=now)
 
 
 @dataclass(frozen=True)
@@ -71,12 +92,16 @@ class Plan:
         canonical = json.dumps(self.snapshot, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
+    def keep(self, inserts: Inserts) -> None:
+        """Add its ladder to what is to be inserted."""
+        inserts.add_unless_there(LadderSnapshot, digest=self.digest, content=self.snapshot)
+
     def begin(self, inserts: Inserts, incident: Incident, *, now: datetime) -> None:
         """Add a run of it for an incident, with its ladder, to what is to be inserted."""
         due, first = now, self.first
         if first is not None:
             due = due_at(self.snapshot.get("hours"), first, first.after, now=now)
-        inserts.add_unless_there(LadderSnapshot, digest=self.digest, content=self.snapshot)
+        self.keep(inserts)
         inserts.add_row(
             EscalationRun,
             incident_id=incident.pk,
@@ -129,8 +154,48 @@ def stop(incident: Incident, *, now: datetime) -> None:
         state=State.STOPPED, ended_at=now
     )
     Page.objects.filter(incident=incident, state=Page.State.WAITING).update(
-        state=Page.State.CANCELLED, problem="Nobody needs to be called any more."
+        state=Page.State.CANCELLED, problem=NOT_NEEDED
     )
+
+
+def _go_on(
+    run: EscalationRun, plan: Plan | None, severity: str, inserts: Inserts, *, now: datetime
+) -> None:
+    """Let a walk go on up the ladder of a plan; no level is called again that was called.
+
+    Times count from the last call, or from now where calling had stopped. One that has called
+    everybody stays as it is.
+    """
+    if run.state not in {State.RUNNING, State.STOPPED}:
+        return
+    if plan is None:
+        run.state, run.ended_at = State.STOPPED, now
+        waiting = Page.objects.filter(incident=run.incident_id, run=run, state=Page.State.WAITING)
+        waiting.update(state=Page.State.CANCELLED, problem=NOT_NEEDED)
+    else:
+        _change_ladder(run, plan, severity, now=now)
+        plan.keep(inserts)
+    run.save()
+
+
+def _change_ladder(run: EscalationRun, plan: Plan, severity: str, *, now: datetime) -> None:
+    """Put a walk where it goes on; one that has called all of a ladder that does not repeat ends."""
+    ladder, hours = ladder_from(plan.snapshot), plan.snapshot.get("hours")
+    following = carried_over(run.ladder, ladder, run.loop, run.position)
+    is_running = run.state == State.RUNNING
+    # Brought forward, e.g. because nobody of the last step was reached.
+    is_overdue = is_running and run.fired_at is not None and run.due_at <= now
+    run.snapshot_id, run.policy_name, run.claims = plan.digest, plan.policy_name, 0
+    if following is None and ladder.steps and severity not in AT_LEAST_ONCE and not is_overdue:
+        run.state, run.ended_at = State.EXHAUSTED, now
+        return
+    run.state, run.ended_at = State.RUNNING, None
+    run.loop, run.position, wait = following or (run.loop, len(ladder.steps), ladder.repeat_after)
+    since = (run.fired_at or run.started_at) if is_running else now
+    due = since + wait
+    if run.position < len(ladder.steps):
+        due = due_at(hours, ladder.steps[run.position], wait, now=since)
+    run.due_at = run.look_at = now if is_overdue else max(now, due)
 
 
 def next_at_once(incident: Incident, *, now: datetime) -> bool:

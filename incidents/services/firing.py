@@ -236,7 +236,7 @@ class _Batch:
         held = [(number, of) for number, each in enumerate(self._outcomes) for of in each.of]
         late = pages.late_by([run for _, (_, run) in held], now=self._now)
         changes = [each.run for each in self._outcomes]
-        matching = {"was_loop": "loop", "was_position": "position"}
+        matching = {"was_loop": "loop", "was_position": "position", "was_snapshot": "snapshot_id"}
         if look_at is not None:
             changes = [{**run, "was_look_at": look_at} for run in changes]
             matching["was_look_at"] = "look_at"
@@ -388,6 +388,7 @@ class _Batch:
         found.run = {
             "was_loop": at.loop,
             "was_position": at.position,
+            "was_snapshot": at.snapshot,
             "state": state,
             **place,
             "due_at": due,

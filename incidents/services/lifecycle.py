@@ -18,13 +18,7 @@ from core.inserts import Inserts, made
 from incidents.domain.lifecycle import OPEN, Action, Status
 from incidents.domain.response_targets import Standing, standing_at
 from incidents.domain.severities import AT_LEAST_ONCE
-from incidents.models import (
-    Alert,
-    AlertLogEntry,
-    Deadline,
-    Incident,
-    TimelineEntry,
-)
+from incidents.models import Alert, AlertLogEntry, Deadline, Incident, TimelineEntry
 from incidents.queries.configuration import Configuration, current
 from incidents.queries.outlook import UNKNOWN, Outlook
 from incidents.queries.quorum import Quorum
@@ -32,7 +26,15 @@ from incidents.queries.targets import response_target
 from incidents.services import deadlines, escalation, timeline
 from incidents.services.acts import Acts, name_of
 from incidents.services.quorum import count_answer
-from incidents.services.transitions import call_anew, changes, moved, quiet, watch
+from incidents.services.transitions import (
+    call_accordingly,
+    call_anew,
+    changes,
+    moved,
+    promise_accordingly,
+    quiet,
+    watch,
+)
 from oncall.domain.escalations import Phase
 
 __all__ = [
@@ -349,11 +351,13 @@ def set_severity(
 ) -> None:
     """Say how bad it is; from then on alerts no longer change that. It counts as activity.
 
-    Worse than before, people are called from the beginning of the ladder for what it is now.
+    Worse than before, and not taken on, people are called from the beginning of the ladder for what it
+    is now; else calling goes on by that ladder, and nobody is called again for the same level.
     """
     before, incident.severity = incident.severity, severity
     incident.is_severity_set = True
-    _resettled(incident, before, now=now)
+    promise_accordingly(incident, before, now=now)
+    call_accordingly(incident, before, now=now)
     watch(incident, now=now)
     text = f"{before} → {severity}."
     timeline.write(incident, Kind.ACTION, "severity", now=now, actor=actor, text=text)
@@ -368,13 +372,15 @@ def raise_severity(incident: Incident, severity: str, acts: Acts, *, now: dateti
     if incident.is_severity_set or severity >= incident.severity:
         return
     before, incident.severity = incident.severity, severity
-    _resettled(incident, before, now=now)
+    promise_accordingly(incident, before, now=now)
     text = f"{before} → {severity}: an alert is worse."
     timeline.write(incident, Kind.ACTION, "severity", now=now, text=text)
     acts.add("incident.severity_raised", incident, None, severity=[before, severity])
     if incident.status != Status.TRIGGERED and severity in AT_LEAST_ONCE:
         why = f"It was {before} when somebody took it on."
         unacknowledge_locked(incident, acts, now=now, actor=None, why=why)
+    else:
+        call_accordingly(incident, before, now=now)
 
 
 acknowledge = changes(acknowledge_locked)
@@ -418,19 +424,6 @@ def _responded(incident: Incident, *, now: datetime) -> None:
     within = response_target(incident.severity).respond_within
     incident.response = standing_at(incident.opened_at, within, now, now)
     deadlines.clear(incident, deadlines.RESPONSE)
-
-
-def _resettled(incident: Incident, before: str, *, now: datetime) -> None:
-    """Let timers and escalation follow a new severity; saves the incident."""
-    if incident.status not in OPEN:
-        incident.save()
-        return
-    is_worse = incident.severity < before
-    if is_worse and incident.status == Status.TRIGGERED:
-        call_anew(incident, now=now)
-    else:
-        incident.save()
-    deadlines.start_clocks(incident)
 
 
 def _end_alerts(incident: Incident, actor: Who, *, now: datetime) -> None:

@@ -8,14 +8,22 @@ from typing import Concatenate, ParamSpec, cast
 from django.db import transaction
 
 from core.errors import Conflict
-from incidents.domain.lifecycle import Action, Impossible, Status, next_status
+from incidents.domain.lifecycle import OPEN, Action, Impossible, Status, next_status
 from incidents.models import Deadline, Incident
 from incidents.services import deadlines, escalation
 from incidents.services.acts import Acts
 from oncall.domain.escalations import Phase
 from oncall.queries.policies import policy_for
 
-__all__ = ["call_anew", "changes", "moved", "quiet", "watch"]
+__all__ = [
+    "call_accordingly",
+    "call_anew",
+    "changes",
+    "moved",
+    "promise_accordingly",
+    "quiet",
+    "watch",
+]
 
 P = ParamSpec("P")
 
@@ -78,3 +86,20 @@ def watch(incident: Incident, *, now: datetime) -> None:
     deadlines.clear(incident, [Deadline.Kind.ACK_LAPSE])
     if policy is not None and policy.ack_timeout:
         deadlines.put(incident, {Deadline.Kind.ACK_TIMEOUT: now + policy.ack_timeout})
+
+
+def promise_accordingly(incident: Incident, before: str, *, now: datetime) -> None:
+    """Let what is promised follow a new severity; saves the incident."""
+    if incident.severity > before:
+        deadlines.restate(incident, now=now)
+    incident.save()
+    if incident.status in OPEN:
+        deadlines.start_clocks(incident)
+
+
+def call_accordingly(incident: Incident, before: str, *, now: datetime) -> None:
+    """Let who is called follow a new severity: worse than before, all of them anew."""
+    if incident.severity < before and incident.status == Status.TRIGGERED:
+        call_anew(incident, now=now)
+    elif incident.severity != before:
+        escalation.follow(incident, now=now)

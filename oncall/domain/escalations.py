@@ -23,6 +23,7 @@ __all__ = [
     "Urgency",
     "WorkingHours",
     "after_working_time",
+    "carried_over",
     "in_order",
     "ladder_from",
     "next_position",
@@ -200,6 +201,28 @@ def next_position(ladder: Ladder, loop: int, position: int) -> tuple[int, int, t
     if loop + 1 < ladder.loops:
         return loop + 1, 0, ladder.repeat_after
     return None
+
+
+def carried_over(
+    old: Ladder, new: Ladder, loop: int, position: int
+) -> tuple[int, int, timedelta] | None:
+    """Return where a walk up one ladder goes on up another: loop, position and the wait.
+
+    At the first level that it has not called; where the new ladder loops as well, in this loop.
+    The wait counts from when a step last fired. None: all levels were called, and nothing follows.
+
+    Args:
+        old: The ladder so far, with at least one step.
+        new: The other one.
+        loop: 0 is the first one.
+        position: In the old ladder, of the step that would fire next.
+    """
+    fired = old.steps[:position] if loop < new.loops else old.steps
+    called = {step.level for step in fired}
+    first = next((n for n, step in enumerate(new.steps) if step.level not in called), None)
+    if first is None:
+        return next_position(new, loop, len(new.steps) - 1)
+    return loop, first, new.wait_before(first) if first or not loop else new.repeat_after
 
 
 def after_working_time(start: datetime, wait: timedelta, hours: WorkingHours) -> datetime:

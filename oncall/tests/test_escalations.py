@@ -14,6 +14,7 @@ from oncall.domain.escalations import (
     Urgency,
     WorkingHours,
     after_working_time,
+    carried_over,
     in_order,
     ladder_from,
     next_position,
@@ -53,6 +54,37 @@ def test_every_step_of_every_loop_comes_once_at_its_time(minutes: list[int], loo
     assert [at for at, _, _ in visited] == [
         MINUTE * minutes[step] + length * loop for _, loop, step in visited
     ]
+
+
+@pytest.mark.parametrize(
+    ("loop", "position", "expected"),
+    [
+        # One of three levels was called: the second one comes 20 minutes after it.
+        (0, 1, (0, 1, 20)),
+        (0, 0, (0, 0, 5)),
+        # All of the new ladder were called: it begins again.
+        (0, 3, (1, 0, 15)),
+        (1, 0, (1, 0, 15)),
+        (1, 2, (1, 2, 30)),
+        (1, 3, None),
+        # More loops than the new one has: all were called.
+        (2, 1, None),
+    ],
+)
+def test_a_walk_goes_on_up_another_ladder(
+    loop: int, position: int, expected: tuple[int, int, int] | None
+) -> None:
+    """With the first level that it has not called, as long after the last call as that one has it."""
+    old, new = ladder_of(0, 1, 2, 3, loops=3), ladder_of(5, 25, 55, loops=2)
+    found = carried_over(old, new, loop, position)
+    assert (found and (*found[:2], found[2] // MINUTE)) == expected
+
+
+def test_a_level_that_only_the_other_ladder_has_is_called() -> None:
+    """Also where the first one has gone round already."""
+    old, new = ladder_of(0, 1, loops=2), ladder_of(0, 1, 2)
+    assert carried_over(old, new, 1, 1) == (1, 2, MINUTE)
+    assert carried_over(old, ladder_of(0, 1), 1, 1) is None
 
 
 @given(minutes=st.lists(st.integers(0, 10_000), min_size=1, max_size=9).map(sorted))
