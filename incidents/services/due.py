@@ -14,8 +14,16 @@ from django.db import DatabaseError, connection, transaction
 from accounts.models import User
 from incidents.domain.lifecycle import OPEN, Status
 from incidents.domain.response_targets import Standing
-from incidents.models import Alert, Deadline, EscalationRun, Incident, Silence, TimelineEntry
-from incidents.services import deadlines, escalation, firing, lifecycle, silences, timeline
+from incidents.models import Deadline, EscalationRun, Incident, Silence, TimelineEntry
+from incidents.services import (
+    deadlines,
+    escalation,
+    firing,
+    grouping,
+    lifecycle,
+    silences,
+    timeline,
+)
 from incidents.services.acts import Acts
 from incidents.services.claims import LEASE, MOST_CLAIMS, Queue, is_any_due
 from incidents.services.firing import Claimed
