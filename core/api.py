@@ -5,7 +5,9 @@
 - Writes go through services; a serializer checks shapes, it does not save.
 """
 
+import re
 from collections.abc import Mapping
+from datetime import time
 from typing import Any
 
 from django.db import models
@@ -16,6 +18,7 @@ from rest_framework.fields import empty
 __all__ = ["StrictFieldsMixin", "WallTimesMixin"]
 
 UNKNOWN = "There is no such field."
+_OFFSET = re.compile(r"[Zz]$|[+-]\d\d:?\d*$")
 
 
 class StrictFieldsMixin:
@@ -55,6 +58,13 @@ class StrictFieldsMixin:
 )
 class WallTimeField(serializers.TimeField):
     """A time on a clock at the wall; OpenAPI's own `time` is one with an offset."""
+
+    def to_internal_value(self, value: Any) -> time:
+        """Refuse an offset, which would be lost."""
+        if isinstance(value, str) and _OFFSET.search(value):
+            self.fail("invalid", format="hh:mm[:ss]")
+        found: time = super().to_internal_value(value)
+        return found
 
 
 class WallTimesMixin:

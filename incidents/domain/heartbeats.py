@@ -20,6 +20,7 @@ __all__ = [
 
 LONGEST_KEY = 100
 _DIGITS = 32
+_FIELDS = "a schedule has five fields, e.g. 0 3 * * 1-5"
 
 
 class Sign(StrEnum):
@@ -90,10 +91,12 @@ def next_after(cron: str, at: datetime, zone: tzinfo) -> datetime:
     Raises:
         ValueError: It is no such expression, or names no moment at all.
     """
+    if len(cron.split()) != 5:
+        raise ValueError(_FIELDS)
     try:
         return next(CronSim(cron, at.astimezone(zone))).astimezone(UTC)
     except CronSimError as error:
-        raise ValueError("a schedule has five fields, e.g. 0 3 * * 1-5") from error
+        raise ValueError(_FIELDS) from error
     except StopIteration as error:
         raise ValueError("no day is ever like that") from error
 

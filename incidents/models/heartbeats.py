@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
@@ -21,7 +21,10 @@ from incidents.models.alerts import Severity
 from incidents.models.integrations import Integration
 from oncall.models.schedules import known_zone
 
-_MINUTE = MinValueValidator(timedelta(seconds=30), "At least 30 seconds.")
+_RHYTHM = [
+    MinValueValidator(timedelta(seconds=30), "At least 30 seconds."),
+    MaxValueValidator(timedelta(days=366), "At most 366 days."),
+]
 
 
 class Heartbeat(TimestampedModel):
@@ -52,8 +55,8 @@ class Heartbeat(TimestampedModel):
         editable=False,
         help_text="Signs that name nothing but the integration are its.",
     )
-    period = models.DurationField(default=timedelta(days=1), validators=[_MINUTE])
-    grace = models.DurationField(default=timedelta(hours=1), validators=[_MINUTE])
+    period = models.DurationField(default=timedelta(days=1), validators=_RHYTHM)
+    grace = models.DurationField(default=timedelta(hours=1), validators=_RHYTHM)
     schedule = models.CharField(
         max_length=100,
         blank=True,

@@ -164,3 +164,19 @@ def test_heartbeats_of_before_are_found_as_before() -> None:
         (" job ", "up", False),
         (" sp ", "new", True),
     }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"period": "3000000 00:00:00"}, {"grace": "367 00:00:00"}, {"schedule": "* * * * * *"}],
+)
+def test_a_rhythm_that_nobody_waits_for_is_refused(change: dict[str, str]) -> None:
+    integration, _key = integration_of("healthchecks")
+    heartbeat = Heartbeat.objects.create(
+        integration=integration, name="backup", sender_key="backup"
+    )
+    api = signed_in(Role.MANAGER)
+    path = f"/api/v1/heartbeats/{heartbeat.pk}/"
+    refused = api.patch(path, change, content_type="application/json")
+    assert refused.status_code == 400
+    assert list(refused.json()["errors"]) == list(change)

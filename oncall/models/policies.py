@@ -36,6 +36,10 @@ def not_a_page(slug: str) -> None:
         raise ValidationError("That is a page of the portal; choose another.")
 
 
+# Escalations know of holidays so far ahead.
+LONGEST = MaxValueValidator(timedelta(days=90), "At most 90 days.")
+
+
 def monday_to_friday() -> list[int]:
     """Return the days on which most people work."""
     return [0, 1, 2, 3, 4]
@@ -60,13 +64,13 @@ class EscalationPolicy(TimestampedModel):
     )
     repeat_after = models.DurationField(
         default=timedelta(minutes=15),
-        validators=[MinValueValidator(timedelta(minutes=1))],
+        validators=[MinValueValidator(timedelta(minutes=1)), LONGEST],
         help_text="From the last level to the first one again.",
     )
     ack_timeout = models.DurationField(
         null=True,
         blank=True,
-        validators=[MinValueValidator(timedelta(minutes=5))],
+        validators=[MinValueValidator(timedelta(minutes=5)), LONGEST],
         help_text="Without activity for so long, whoever acknowledged is asked: still on it?",
     )
     timezone = models.CharField(max_length=64, default="UTC", validators=[known_zone])
@@ -233,7 +237,7 @@ class Timing(models.Model):
     level = models.PositiveSmallIntegerField(validators=LEVEL)
     after = models.DurationField(
         default=timedelta(),
-        validators=[MinValueValidator(timedelta())],
+        validators=[MinValueValidator(timedelta()), LONGEST],
         help_text="From the start.",
     )
     urgency = models.CharField(max_length=4, choices=URGENCIES, default=Urgency.HIGH)

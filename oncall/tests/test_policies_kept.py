@@ -89,6 +89,22 @@ def test_an_override_that_has_begun_is_not_deleted_in_the_admin() -> None:
     assert Override.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"repeat_after": "999999999 00:00:00"}, "repeat_after"),
+        ({"ack_timeout": "91 00:00:00"}, "ack_timeout"),
+        ({"timings": [timing(after="999999999 00:00:00")]}, "timings.0.after"),
+        ({"work_begins": "09:00+02:00"}, "work_begins"),
+    ],
+)
+def test_times_that_nobody_keeps_are_refused_by_their_field(
+    api: Client, change: dict[str, Any], field: str
+) -> None:
+    refused = send(api, "post", "policies/", policy(**change), status=400)
+    assert list(refused["errors"]) == [field]
+
+
 @pytest.mark.parametrize("said", ["1", "true", "TRUE"])
 def test_filters_by_truth(api: Client, said: str) -> None:
     send(api, "post", "policies/", policy(is_default=True), status=201)
