@@ -187,7 +187,8 @@ def _call_again(incident: Incident, runs: QuerySet[EscalationRun], *, now: datet
         return
     running = EscalationRun.State.RUNNING
     if not runs.filter(state=running).update(due_at=now, look_at=now):
-        runs.filter(state=EscalationRun.State.EXHAUSTED).update(
+        # Whatever ended it.
+        runs.update(
             state=running,
             loop=F("loop") + 1,
             position=0,

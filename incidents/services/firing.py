@@ -24,7 +24,7 @@ from incidents.services.claims import Queue
 from incidents.services.escalation import REASONS, WAITING_FOR, due_at
 from incidents.services.pages import FALLBACK, Calls, Place, Way, Ways
 from incidents.services.step_calls import Call, StepCalls
-from incidents.services.undelivered import NOBODY, is_anybody_called
+from incidents.services.undelivered import NOBODY, unheard
 from oncall.domain.escalations import Ladder, Phase, Step, ladder_from, next_position
 
 __all__ = ["COLUMNS", "Claimed", "fire", "fire_due", "queue"]
@@ -87,11 +87,13 @@ class _Case(NamedTuple):
         at: Where the walk stands.
         turn: Whose turn it is in a round robin.
         answered: People who answered already, where one answer is not enough.
+        is_unheard: Whether no message of it got out, or still may, where that counts.
     """
 
     at: _Standing
     turn: int
     answered: frozenset[int]
+    is_unheard: bool = False
 
 
 @dataclass
@@ -103,7 +105,6 @@ class _Outcome:
         calls: From where, and how somebody is reached.
         entries: Of the timeline.
         unreached: Why nobody is called, where that is so.
-        is_shared: Whether it holds for every walk that stands in the same place.
         of: Incident and run of each.
     """
 
@@ -111,7 +112,6 @@ class _Outcome:
     calls: list[tuple[Place, Way]] = field(default_factory=list)
     entries: list[dict[str, Any]] = field(default_factory=list)
     unreached: str = ""
-    is_shared: bool = True
     of: list[tuple[int, int]] = field(default_factory=list)
 
 
@@ -206,26 +206,20 @@ class _Batch:
         """
         cases: dict[_Case, list[tuple[int, int]]] = {}
         turns = self._turns(at)
-        if turns == 1 and not self._answered:
+        nobody = self._unheard(at, of, turns)
+        if turns == 1 and not self._answered and not nobody:
             cases[_Case(at, 0, frozenset())] = of
         else:
             for incident, run in of:
                 # Of a round robin the next one, by the incident's number; in each loop another one.
                 turn = (incident + at.incident_cycle + at.loop) % turns
                 answered = frozenset(self._answered.get((incident, at.incident_cycle), ()))
-                cases.setdefault(_Case(at, turn, answered), []).append((incident, run))
+                case = _Case(at, turn, answered, run in nobody)
+                cases.setdefault(case, []).append((incident, run))
         for case, own in cases.items():
-            self._outcomes += self._outcomes_of(case, own)
-
-    def _outcomes_of(self, case: _Case, of: list[tuple[int, int]]) -> list[_Outcome]:
-        first = self._decided(case, *of[0])
-        if first.is_shared:
-            first.of = of
-            return [first]
-        found = [first, *(self._decided(case, *each) for each in of[1:])]
-        for each, whose in zip(found, of, strict=True):
-            each.of = [whose]
-        return found
+            outcome = self._decided(case)
+            outcome.of = own
+            self._outcomes.append(outcome)
 
     def write(self, look_at: datetime | None = None) -> None:
         """Write all of it; a run that another pager fired meanwhile is left as it is.
@@ -290,7 +284,21 @@ class _Batch:
         is_in_turn = step is not None and step.mode == "round_robin"
         return len(step.targets) or 1 if step and is_in_turn else 1
 
-    def _decided(self, case: _Case, incident: int, run: int) -> _Outcome:
+    def _unheard(self, at: _Standing, of: list[tuple[int, int]], turns: int) -> set[int]:
+        """Return the walks of which no message got out, or still may, where the step depends on it."""
+        ladder = _ladder(at.snapshot)[0]
+        last = len(ladder.steps) - 1
+        if last < 0 or at.position < last:
+            return set()
+        if at.position == last:
+            step, known_as = ladder.steps[last], (at.snapshot, last)
+            calls = [self._steps.of(step, turn, known_as=known_as) for turn in range(turns)]
+            if all(call.reached for call in calls):
+                return set()
+        is_followed = at.position == last and at.loop + 1 < ladder.loops
+        return unheard(of, loop=at.loop if is_followed else None)
+
+    def _decided(self, case: _Case) -> _Outcome:
         at = case.at
         found, phase = _Outcome(), Phase(at.phase)
         if at.cycle != at.incident_cycle or not _is_wanted(phase, at.status):
@@ -304,16 +312,14 @@ class _Batch:
         if at.position >= len(ladder.steps):
             # The last level has had its time.
             self._ends(found, at, State.EXHAUSTED)
-            found.is_shared = False
-            heard = is_anybody_called(incident, run)
-            self._fall_back(found, at, _too_few(case) if heard else NOBODY)
+            self._fall_back(found, at, NOBODY if case.is_unheard else _too_few(case))
             return found
         step = ladder.steps[at.position]
         call = self._steps.of(step, case.turn, known_as=(at.snapshot, at.position))
         self._take_up(found, case, call, step)
         following = next_position(ladder, at.loop, at.position)
         if following is None:
-            self._is_through(found, case, call, ladder, of=(incident, run))
+            self._is_through(found, case, call, ladder)
             return found
         loop, position, pause = following
         due = due_at(hours, ladder.steps[position], pause, now=self._now)
@@ -324,8 +330,7 @@ class _Batch:
         else:
             # The next level at once, but all of them again only after the pause.
             self._goes_on(found, at, loop, position, due)
-            found.is_shared = False
-            if not is_anybody_called(incident, run, loop=at.loop):
+            if case.is_unheard:
                 self._fall_back(found, at, NOBODY)
         return found
 
@@ -346,21 +351,21 @@ class _Batch:
         if call.missing and not call.reached:
             found.unreached = " ".join(call.missing)
 
-    def _is_through(
-        self, found: _Outcome, case: _Case, call: Call, ladder: Ladder, *, of: tuple[int, int]
-    ) -> None:
+    def _is_through(self, found: _Outcome, case: _Case, call: Call, ladder: Ladder) -> None:
         """Go on after the last step; nobody reached, or nobody answers, is not the end."""
         at = case.at
         if call.reached and at.severity in AT_LEAST_ONCE:
             self._goes_on(found, at, at.loop, len(ladder.steps), self._now + ladder.repeat_after)
             return
         self._ends(found, at, State.EXHAUSTED)
-        found.is_shared = call.reached
-        nobody = not call.reached and not is_anybody_called(*of)
+        nobody = not call.reached and case.is_unheard
         if nobody or at.severity in AT_LEAST_ONCE:
             self._fall_back(found, at, NOBODY if nobody else _too_few(case))
 
     def _fall_back(self, found: _Outcome, at: _Standing, why: str) -> None:
+        """Call the fallback contact; where somebody has answered, the levels are all there are."""
+        if at.phase != Phase.UNACKNOWLEDGED:
+            return
         ways, whom = self._ways.of_fallback()
         place = Place(at.incident_cycle, at.severity, FALLBACK, loop=at.loop, step=at.position + 1)
         found.calls += [(place, way) for way in ways]

@@ -122,9 +122,11 @@ def detach(alerts: Sequence[Alert], acts: Acts, *, now: datetime) -> None:
 
 def end_if_over(incident: Incident, acts: Acts, *, now: datetime) -> None:
     """Let a locked incident end that has no firing alert left; without any it is people who end it."""
-    has_any = Alert.objects.filter(incident=incident).exists()
-    hold = holds([incident]).get(incident.pk) if has_any else None
-    if incident.status in OPEN and hold is not None:
+    if incident.status not in OPEN:
+        return
+    if not Alert.objects.filter(incident=incident).exists():
+        _keep_open(incident)
+    elif (hold := holds([incident]).get(incident.pk)) is not None:
         _let_end(incident, hold, acts, now=now)
 
 
@@ -196,12 +198,17 @@ def _join(incident: Incident, alerts: Iterable[Alert], inserts: Inserts, *, now:
         )
 
 
-def _stir(incident: Incident, worst: str, acts: Acts, *, now: datetime, is_flapping: bool) -> None:
-    """Let what fires in an incident keep it from resolving, mark it as flapping, make it worse."""
+def _keep_open(incident: Incident) -> None:
+    """Keep an incident from resolving by itself."""
     if incident.held_until is not None:
         incident.held_until = None
         incident.save(update_fields=["held_until", "updated_at"])
         deadlines.clear(incident, [Deadline.Kind.AUTO_RESOLVE])
+
+
+def _stir(incident: Incident, worst: str, acts: Acts, *, now: datetime, is_flapping: bool) -> None:
+    """Let what fires in an incident keep it from resolving, mark it as flapping, make it worse."""
+    _keep_open(incident)
     if is_flapping and not incident.is_flapping:
         incident.is_flapping = True
         incident.save(update_fields=["is_flapping", "updated_at"])

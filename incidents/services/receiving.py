@@ -12,6 +12,7 @@ from datetime import datetime
 
 import structlog
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
+from msgspec import structs
 
 from core import audit
 from core.combining import Combiner
@@ -398,6 +399,8 @@ def _act(
     if alert.state != Alert.State.FIRING:
         return act_on_closed(alert, said, integration=integration, event=event, now=now)
     if said.act is Act.RESOLVE:
+        # It may be the silence of a heartbeat, which is of another source.
+        signal = structs.replace(signal, source=alert.source, dedup_key=alert.dedup_key)
         return intake.take(signal, acts, now=now) is not None
     act_on(alert, said, acts, integration=integration, event=event, now=now)
     return True

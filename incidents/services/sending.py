@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Q
 
 from core import bulk
@@ -58,12 +58,18 @@ class Outcome:
 
 
 def claim(*, owner: str, now: datetime, limit: int) -> list[Bundle]:
-    """Claim messages for sending, and go on at once where a page had to be given up."""
+    """Claim messages for sending, and go on at once where a page had to be given up.
+
+    Whatever becomes of that: what is claimed is sent.
+    """
     bundles, given_up = claim_bundles(owner=owner, now=now, limit=limit)
     if given_up:
-        with transaction.atomic():
-            for page in given_up:
-                undelivered.next_level_at_once([page], page.problem, now=now)
+        try:
+            with transaction.atomic():
+                for page in given_up:
+                    undelivered.next_level_at_once([page], page.problem, now=now)
+        except DatabaseError:
+            log.exception("given_up_not_followed", pages=len(given_up))
         undelivered.fall_back(given_up, now=now)
     return bundles
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import structlog
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 
 from incidents.models import EscalationRun, Incident, Page, TimelineEntry
@@ -12,22 +12,28 @@ from incidents.services import escalation
 from incidents.services.pages import FALLBACK
 from oncall.domain.escalations import Phase
 
-__all__ = ["NOBODY", "fall_back", "is_anybody_called", "next_level_at_once"]
+__all__ = ["NOBODY", "fall_back", "next_level_at_once", "unheard"]
 
 log = structlog.get_logger(__name__)
 NOBODY = "Nobody could be called."
 State = EscalationRun.State
 
 
-def is_anybody_called(incident: int, run: int, *, loop: int | None = None) -> bool:
-    """Return whether a walk has a message that got out, or still may.
+def unheard(walks: Sequence[tuple[int, int]], *, loop: int | None) -> set[int]:
+    """Return the walks of which no message got out, or still may; the fallback's do not count.
 
     Args:
-        incident: Its number.
-        run: Number of the walk.
-        loop: Only of that one.
+        walks: Incident and run of each.
+        loop: Only what was sent in that one.
     """
-    return _hopeful(incident, run, loop=loop).exclude(reason=FALLBACK).exists()
+    pages = Page.objects.filter(
+        incident__in=[incident for incident, _ in walks],
+        run__in=[run for _, run in walks],
+        state__in=Page.HOPEFUL,
+    ).exclude(reason=FALLBACK)
+    if loop is not None:
+        pages = pages.filter(loop=loop)
+    return {run for _, run in walks} - set(pages.values_list("run_id", flat=True).distinct())
 
 
 def next_level_at_once(pages: Sequence[Page], problem: str, *, now: datetime) -> None:
@@ -66,7 +72,7 @@ def fall_back(pages: Iterable[Page], *, now: datetime) -> None:
     """Call the fallback contact where all levels were called in vain: no message got out.
 
     Each in a transaction of its own, after the one that recorded the failure: it needs the lock of
-    the incident. What a crash in between leaves undone, the auditor finds.
+    the incident. What a crash in between leaves undone, or cannot be done now, the auditor finds.
     """
     loops = {
         (page.run_id, page.incident_id, page.loop)
@@ -74,7 +80,10 @@ def fall_back(pages: Iterable[Page], *, now: datetime) -> None:
         if page.run_id is not None and page.reason != FALLBACK
     }
     for run, incident, loop in sorted(loops):
-        _fall_back(run, incident, loop, now=now)
+        try:
+            _fall_back(run, incident, loop, now=now)
+        except DatabaseError:
+            log.exception("fallback_not_called", incident=incident)
 
 
 @transaction.atomic
@@ -92,6 +101,5 @@ def _fall_back(run_id: int, incident_id: int, loop: int, *, now: datetime) -> No
         escalation.page_fallback(incident, NOBODY, now=now, run=run, loop=loop)
 
 
-def _hopeful(incident: int, run: int, *, loop: int | None) -> QuerySet[Page]:
-    pages = Page.objects.filter(incident=incident, run=run, state__in=Page.HOPEFUL)
-    return pages if loop is None else pages.filter(loop=loop)
+def _hopeful(incident: int, run: int, *, loop: int) -> QuerySet[Page]:
+    return Page.objects.filter(incident=incident, run=run, loop=loop, state__in=Page.HOPEFUL)

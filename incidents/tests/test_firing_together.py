@@ -185,10 +185,10 @@ def test_one_that_fails_among_many_is_found_and_the_others_fire(
     bad, good = _declare(portal, "P1"), _declare(portal, "P2")
     real = firing._Batch._decided
 
-    def decided(self: Any, case: Any, incident: int, run: int) -> Any:
+    def decided(self: Any, case: Any) -> Any:
         if case.at.severity == "P1":
             raise RuntimeError("poison")
-        return real(self, case, incident, run)
+        return real(self, case)
 
     monkeypatch.setattr(firing._Batch, "_decided", decided)
     for _ in range(12):

@@ -1,6 +1,7 @@
 """What a heartbeat is to its senders stays the same, whatever people call it."""
 
 import uuid
+from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.test import Client
 from accounts.roles import Role
 from accounts.tests.cast import signed_in
 from core import clock
-from incidents.models import Heartbeat, Integration
+from incidents.models import Alert, Heartbeat, Integration
 from incidents.services import heartbeats
 from incidents.services.integrations import save_integration
 from incidents.tests.senders import integration_of
@@ -180,3 +181,17 @@ def test_a_rhythm_that_nobody_waits_for_is_refused(change: dict[str, str]) -> No
     refused = api.patch(path, change, content_type="application/json")
     assert refused.status_code == 400
     assert list(refused.json()["errors"]) == list(change)
+
+
+@pytest.mark.parametrize("kind", ["id", "alias"])
+def test_a_client_of_opsgenies_ends_the_alert_of_a_heartbeat(kind: str) -> None:
+    _integration, key = integration_of("opsgenie")
+    client = Client(headers={"Authorization": f"GenieKey {key}"})
+    client.get("/v2/heartbeats/backup/ping")
+    heartbeats.check(now=clock.now() + timedelta(days=3))
+    alert = Alert.objects.get()
+    name = alert.pk if kind == "id" else alert.dedup_key.replace("/", "%2F")
+    address = f"/v2/alerts/{name}/close?identifierType={kind}"
+    assert client.post(address, {}, content_type="application/json").status_code == 202
+    alert.refresh_from_db()
+    assert (alert.state, alert.source) == ("resolved", "heartbeat")

@@ -277,3 +277,18 @@ def test_what_people_declared_ends_by_them(portal: Portal) -> None:
     unmerge(portal, c)
     assert [status(each) for each in (a, b, c)] == ["triggered"] * 3
     assert not Alert.objects.exclude(incident=c).exists()
+
+
+def test_what_somebody_declared_does_not_end_with_what_was_merged_into_it(portal: Portal) -> None:
+    """It waited for the hold of another's alerts, which were taken out again."""
+    values = {"kind": "generic", "name": "slow", "service": portal.service}
+    fields = {**values, "hold_off": timedelta(minutes=10)}
+    save_integration(Integration(), fields=fields, actor="test", now=portal.now)
+    slow = Integration.objects.get(name="slow")
+    declared = portal.open_incident("Something is wrong")
+    other = fired(portal, "disk", integration=slow)
+    merge(portal, other, declared)
+    portal.alert("disk", firing=False, integration=slow)
+    unmerge(portal, other)
+    portal.fast_forward(minutes=30)
+    assert status(declared) == "triggered"

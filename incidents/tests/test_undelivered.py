@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 
 from accounts.models import User
 from incidents.models import Incident, Page
 from incidents.queries.simulation import simulate
 from incidents.queries.verification import check_invariants
+from incidents.services import lifecycle, undelivered
 from incidents.services.auditor import audit_paging
 from incidents.tests.oncall_portal import MONDAY, Portal, portal
 from notifications.models import NotificationRule
@@ -160,3 +162,52 @@ def test_the_turn_of_a_round_robin_goes_on_with_each_loop_and_passes_who_cannot_
     assert {who for _, who in called} == {"alice", "carol"}
     said = Incident.objects.get().timeline.filter(act="call").values_list("text", flat=True)
     assert any("bob" in text for text in said)
+
+
+def test_what_is_claimed_is_sent_whatever_becomes_of_what_is_given_up(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody leaves and the database is busy: a message for others in the same claim goes out."""
+    bob, delay = portal.people["bob"], timedelta(minutes=5)
+    for person in (bob, portal.people["alice"]):
+        method = person.contact_methods.get()
+        NotificationRule.objects.create(person=person, urgency="high", method=method, delay=delay)
+    LevelTarget.objects.create(level=PolicyLevel.objects.get(number=1), person=bob)
+    portal.open_incident(severity="P2")
+    other = portal.open_incident("Disk full", severity="P2")
+    Page.objects.filter(incident=other, person=portal.people["alice"]).delete()
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+
+    def busy(*_arguments: object, **_named: object) -> None:
+        raise OperationalError("lock timeout")
+
+    monkeypatch.setattr(undelivered, "_fall_back", busy)
+    portal.fast_forward(minutes=6)
+    assert (5, "alice") in portal.paged()
+    assert not Page.objects.filter(state=Page.State.SENDING).exists()
+
+
+@pytest.mark.parametrize("state", ["quarantined", "stopped", "exhausted"])
+def test_the_auditor_calls_again_whatever_ended_the_calling(
+    portal: Portal, eve: User, state: str
+) -> None:
+    portal.post.refusing = {*OF_LEVELS, "eve-email@example.com"}
+    incident = portal.open_incident(severity="P2")
+    portal.fast_forward(minutes=1)
+    incident.runs.update(state=state, ended_at=portal.now)
+    each_minute(portal, 3)
+    portal.post.refusing = set()
+    each_minute(portal, 20)
+    assert "alice" in [who for _, who in portal.paged()]
+
+
+def test_after_an_answer_nobody_says_that_the_fallback_contact_is_called(
+    portal: Portal, eve: User
+) -> None:
+    incident = portal.open_incident(severity="P1")
+    alice = portal.people["alice"]
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=alice)
+    User.objects.exclude(pk__in=[alice.pk, eve.pk]).update(is_active=False)
+    portal.fast_forward(hours=10)
+    assert "eve" not in [who for _, who in portal.paged()]
+    assert not incident.timeline.filter(act="fallback").exists()

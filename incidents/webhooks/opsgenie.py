@@ -156,7 +156,8 @@ def _answer_one(
 
 def _is_one(found: Alert, kind: str) -> bool:
     """Return whether this one is meant, and not whichever is open when it is done."""
-    return kind != "alias" or found.state != Alert.State.FIRING
+    is_of_sender = found.source == Integration.Kind.OPSGENIE
+    return kind != "alias" or found.state != Alert.State.FIRING or not is_of_sender
 
 
 def _told(found: Alert | None, action: str) -> HttpResponse:
