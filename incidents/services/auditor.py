@@ -163,8 +163,13 @@ def _repair(incident_id: int, what: str, *, now: datetime) -> None:
     )
     if what == _NONE_OUT:
         _call_again(incident, runs, now=now)
-        escalation.page_fallback(incident, f"The auditor found: {what}", now=now)
-        return
+    else:
+        _go_on(incident, runs, now=now)
+    escalation.page_fallback(incident, f"The auditor found: {what}", now=now)
+
+
+def _go_on(incident: Incident, runs: QuerySet[EscalationRun], *, now: datetime) -> None:
+    """Have what should be due be due: the next level, or the first, and pages that wait."""
     again = runs.filter(state__in=[EscalationRun.State.RUNNING, EscalationRun.State.STOPPED])
     if (
         not again.update(
@@ -176,7 +181,6 @@ def _repair(incident_id: int, what: str, *, now: datetime) -> None:
     Page.objects.filter(incident=incident, state=Page.State.WAITING, due_at__lte=now).update(
         look_at=now
     )
-    escalation.page_fallback(incident, f"The auditor found: {what}", now=now)
 
 
 def _call_again(incident: Incident, runs: QuerySet[EscalationRun], *, now: datetime) -> None:

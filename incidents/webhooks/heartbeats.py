@@ -7,7 +7,6 @@ from django.http import HttpRequest, HttpResponse
 from core import clock
 from incidents.domain.events import HeartbeatPing, Reading
 from incidents.domain.heartbeats import sign_of
-from incidents.domain.payloads import clean
 from incidents.models import Heartbeat, Integration
 from incidents.services import heartbeats, integrations
 from incidents.services.receiving import take
@@ -56,9 +55,6 @@ def ping_slug(request: HttpRequest, key: str, slug: str, word: str = "") -> Http
 @opsgenie.keyed("GET", "POST", "PUT", "PATCH")
 def ping_opsgenie(request: HttpRequest, integration: Integration, name: str) -> HttpResponse:
     """`/v2/heartbeats/<name>/ping`; one that does not exist yet begins to."""
-    name = clean(name).strip()
-    if not name:
-        return opsgenie.refused({"name": "name can not be empty."})
     reading = Reading(pings=(HeartbeatPing(name),))
     taken = take(integration, begun_request(request), lambda: reading, now=clock.now())
     return opsgenie.answer(202, str(taken.event.uid), result="PONG - Heartbeat received")

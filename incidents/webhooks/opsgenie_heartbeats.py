@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from core import clock
 from core.errors import InvalidInput
 from incidents.domain.formats.opsgenie import PRIORITIES, SEVERITIES, Invalid
-from incidents.domain.payloads import Unreadable, clean, decode, mapping, sequence, text
+from incidents.domain.payloads import Unreadable, decode, mapping, sequence, text
 from incidents.models import Heartbeat, Integration
 from incidents.services.heartbeats import delete_heartbeat, find, save_heartbeat
 from incidents.webhooks import opsgenie
@@ -48,7 +48,7 @@ def heartbeats(request: HttpRequest, integration: Integration) -> HttpResponse:
 @opsgenie.keyed("GET", "PATCH", "DELETE")
 def heartbeat(request: HttpRequest, integration: Integration, name: str) -> HttpResponse:
     """`/v2/heartbeats/<name>`."""
-    found = find(integration, clean(name))
+    found = find(integration, name)
     if found is None:
         return _not_found()
     if request.method == "GET":
@@ -62,7 +62,7 @@ def heartbeat(request: HttpRequest, integration: Integration, name: str) -> Http
 @opsgenie.keyed("POST", "PUT", "PATCH")
 def switch(request: HttpRequest, integration: Integration, name: str, way: str) -> HttpResponse:
     """`/v2/heartbeats/<name>/enable` and `/disable`."""
-    found = find(integration, clean(name))
+    found = find(integration, name)
     if found is None:
         return _not_found()
     fields = {"is_paused": way == "disable"}
