@@ -129,9 +129,10 @@ def flatten(detail: Any, prefix: str = "") -> dict[str, list[str]]:
     if isinstance(detail, dict):
         merged: dict[str, list[str]] = {}
         for key, value in detail.items():
-            name = "" if key == "non_field_errors" else str(key)
-            path = f"{prefix}.{name}" if prefix and name else prefix or name
-            merged.update(flatten(value, path))
+            # Of a list that has wrong elements only those are told, by their numbers.
+            name = "" if key == "non_field_errors" else f"[{key}]" if isinstance(key, int) else key
+            dot = "." if prefix and name and not isinstance(key, int) else ""
+            merged.update(flatten(value, f"{prefix}{dot}{name}"))
         return merged
     if isinstance(detail, list) and any(isinstance(item, dict | list) for item in detail):
         merged = {}

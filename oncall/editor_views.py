@@ -99,7 +99,7 @@ def _policy(request: HttpRequest, policy: EscalationPolicy) -> HttpResponse:
                 now=clock.now(),
             )
         except DomainError as error:
-            form.refuse(error)
+            form.refuse_with(formset.given(), error)
         else:
             messages.success(request, f"{saved} was saved.")
             return redirect(saved)
@@ -123,7 +123,7 @@ def _schedule(request: HttpRequest, schedule: Schedule) -> HttpResponse:
             stored = _stored_schedule(schedule.slug) if schedule.pk else Schedule()
             preview = _saved(stored, form.values(), formset.layers(), user, keep=is_saving)
         except DomainError as error:
-            form.refuse(error)
+            form.refuse_with(formset.given(), error)
         else:
             if is_saving:
                 messages.success(request, f"{preview.schedule} was saved.")

@@ -113,17 +113,20 @@ class LayerForm(forms.Form):
 class _Layers(BaseFormSet[LayerForm]):
     """All layers of a schedule, the lowest first."""
 
+    def given(self) -> list[LayerForm]:
+        """Return those that are layers, the lowest first."""
+        found = [form for form in self.forms if form.is_given]
+        return sorted(found, key=lambda form: form.cleaned_data.get("ORDER") or len(self.forms))
+
     def layers(self) -> list[dict[str, Any]]:
         """Return what `save_schedule` takes."""
-        given = [form for form in self.forms if form.is_given]
-        given.sort(key=lambda form: form.cleaned_data.get("ORDER") or len(self.forms))
         return [
             {
                 name: value
                 for name, value in form.cleaned_data.items()
                 if name not in {"DELETE", "ORDER"}
             }
-            for form in given
+            for form in self.given()
         ]
 
 

@@ -136,8 +136,8 @@ def test_parts_are_whole_where_the_rest_is_not(
     client.force_login(populated_portal.admin)
     required = ["This field is required."]
     for path, body, wrong in (
-        ("holiday-calendars/holidays-0", {"days": [{"name": "x"}]}, {"days.0.on": required}),
-        ("services/users-api", {"dependencies": [{}]}, {"dependencies.0.slug": required}),
+        ("holiday-calendars/holidays-0", {"days": [{"name": "x"}]}, {"days[0].on": required}),
+        ("services/users-api", {"dependencies": [{}]}, {"dependencies[0].slug": required}),
     ):
         answer = client.patch(f"/api/v1/{path}/", body, content_type="application/json")
         assert (answer.status_code, answer.json().get("errors")) == (400, wrong)

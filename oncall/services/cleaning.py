@@ -15,20 +15,22 @@ def clean(row: Model, *, within: str = "", without: Sequence[str] = ()) -> None:
 
     Args:
         row: Not saved yet.
-        within: Name of the list that the row is part of; the error then names that.
+        within: Path of a row that is part of another one, e.g. `layers[0]`.
         without: Fields that are not looked at.
 
     Raises:
-        InvalidInput: The first wrong field, or of a row in a list all of them in one sentence.
+        InvalidInput: The first wrong field, or of a row in a list all of them.
     """
     try:
         row.full_clean(exclude=[*without])
     except ValidationError as error:
         found = {name: " ".join(said) for name, said in error.message_dict.items()}
         if within:
-            text = " ".join(
-                said if name == "__all__" else f"{name}: {said}" for name, said in found.items()
-            )
-            raise InvalidInput(text, field=within) from error
+            paths = {
+                within if name == "__all__" else f"{within}.{name}": [said]
+                for name, said in found.items()
+            }
+            text = " ".join(f"{path}: {said}" for path, (said,) in paths.items())
+            raise InvalidInput(text, fields=paths) from error
         name, said = next(iter(found.items()))
         raise InvalidInput(said, field=None if name == "__all__" else name) from error

@@ -70,7 +70,7 @@ def _replace_days(calendar: HolidayCalendar, days: Sequence[Mapping[str, Any]]) 
     if len(days) > MOST_DAYS or len({given["on"] for given in days}) != len(days):
         raise InvalidInput(f"Up to {MOST_DAYS} days, each once.", field="days")
     calendar.days.all().delete()
-    for given in days:
+    for number, given in enumerate(days):
         day = Holiday(calendar=calendar, **given)
-        clean(day, within="days", without=["calendar"])
+        clean(day, within=f"days[{number}]", without=["calendar"])
         day.save(force_insert=True)

@@ -105,18 +105,21 @@ def _replace_levels(policy: EscalationPolicy, levels: Sequence[Mapping[str, Any]
     numbers = [given.get("number") for given in levels]
     if len(set(numbers)) != len(numbers):
         raise InvalidInput("Each level has a number of its own.", field="levels")
-    for given in levels:
+    for position, given in enumerate(levels):
+        path = f"levels[{position}]"
         targets = given.get("targets", ())
         level = PolicyLevel(
             policy=policy, **{name: given[name] for name in given if name != "targets"}
         )
-        clean(level, within="levels", without=["policy"])
+        clean(level, within=path, without=["policy"])
         level.save(force_insert=True)
         if len(targets) > MOST_TARGETS:
-            raise InvalidInput(f"A level has {MOST_TARGETS} targets at most.", field="levels")
-        for chosen in targets:
+            raise InvalidInput(
+                f"A level has {MOST_TARGETS} targets at most.", field=f"{path}.targets"
+            )
+        for number, chosen in enumerate(targets):
             target = LevelTarget(level=level, **chosen)
-            clean(target, within="levels", without=["level"])
+            clean(target, within=f"{path}.targets[{number}]", without=["level"])
             target.save(force_insert=True)
 
 
@@ -126,8 +129,8 @@ def _replace_timings(policy: EscalationPolicy, timings: Sequence[Mapping[str, An
     if len({(each.phase, each.severity, each.level) for each in made}) != len(made):
         message = "A level has one time for each phase and severity."
         raise InvalidInput(message, field="timings")
-    for timing in made:
-        clean(timing, within="timings", without=["policy"])
+    for number, timing in enumerate(made):
+        clean(timing, within=f"timings[{number}]", without=["policy"])
         timing.save(force_insert=True)
 
 

@@ -98,23 +98,24 @@ def _replace_layers(schedule: Schedule, layers: Sequence[Mapping[str, Any]]) -> 
         raise InvalidInput(f"A schedule has {MOST_LAYERS} layers at most.", field="layers")
     schedule.layers.all().delete()
     for position, given in enumerate(layers):
+        path = f"layers[{position}]"
         layer = Layer(
             schedule=schedule,
             position=position,
             **{name: given[name] for name in _LAYER if name in given},
         )
-        clean(layer, within="layers", without=["schedule"])
+        clean(layer, within=path, without=["schedule"])
         layer.save(force_insert=True)
         people = list(given.get("people", ()))
         if not 1 <= len(people) <= MOST_PEOPLE:
-            raise InvalidInput(f"A layer has 1 to {MOST_PEOPLE} people.", field="layers")
+            raise InvalidInput(f"A layer has 1 to {MOST_PEOPLE} people.", field=f"{path}.people")
         LayerMember.objects.bulk_create(
             LayerMember(layer=layer, position=turn, person=person)
             for turn, person in enumerate(people)
         )
-        for rule in given.get("restrictions", ()):
+        for number, rule in enumerate(given.get("restrictions", ())):
             restriction = LayerRestriction(layer=layer, **rule)
-            clean(restriction, within="layers", without=["layer"])
+            clean(restriction, within=f"{path}.restrictions[{number}]", without=["layer"])
             restriction.save(force_insert=True)
 
 

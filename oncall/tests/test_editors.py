@@ -314,6 +314,15 @@ def test_what_is_wrong_with_a_schedule_is_said(change: dict[str, Any], said: str
 
 
 @pytest.mark.usefixtures("people")
+def test_what_is_refused_later_is_said_at_its_layer() -> None:
+    wrong = LAYER | {"layers-1-unit": "hours", "layers-1-every": "5"}
+    answer = signed_in(Role.MANAGER).post("/oncall/new/", wrong)
+    first, second = answer.context["formset"].forms
+    assert (list(first.errors), list(second.errors)) == ([], ["every"])
+    assert not answer.context["form"].errors
+
+
+@pytest.mark.usefixtures("people")
 def test_the_calendar_shows_each_day_and_moves() -> None:
     client = signed_in(Role.MANAGER)
     client.post("/oncall/new/", LAYER)

@@ -106,18 +106,22 @@ def test_an_override_takes_over_and_is_taken_back(
     [
         ({"timezone": "Europe/Lundun"}, "timezone"),
         ({"slug": "Pay ments"}, "slug"),
-        ({"layers": [{"name": "x", "first_on": "2026-03-02", "people": []}]}, "layers"),
-        ({"layers": [{"name": "x", "first_on": "2026-03-02", "people": ["nobody"]}]}, "layers"),
+        ({"layers": [{"name": "x", "first_on": "2026-03-02", "people": []}]}, "layers[0].people"),
+        (
+            {"layers": [{"name": "x", "first_on": "2026-03-02", "people": ["alice"]},
+                        {"name": "x", "first_on": "2026-03-02", "people": ["nobody"]}]},
+            "layers[1].people",
+        ),
         (
             {"layers": [{"name": "x", "first_on": "2026-03-02", "people": ["alice"],
                          "unit": "hours", "every": 5}]},
-            "layers",
+            "layers[0].every",
         ),
         (
             {"layers": [{"name": "x", "first_on": "2026-03-02", "people": ["alice"],
                          "restrictions": [{"begins": "09:00", "ends": "17:00",
                                            "weekdays": [7]}]}]},
-            "layers",
+            "layers[0].restrictions[0].weekdays",
         ),
     ],
 )  # fmt: skip
@@ -125,7 +129,7 @@ def test_a_schedule_that_cannot_be_is_refused(
     api: Client, change: dict[str, Any], names: str
 ) -> None:
     answer = send(api, "post", "schedules/", weekly(**change), status=400)
-    assert names in str(answer)
+    assert list(answer["errors"]) == [names]
     assert not Schedule.objects.exists()
 
 

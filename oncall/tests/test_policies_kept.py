@@ -94,7 +94,7 @@ def test_an_override_that_has_begun_is_not_deleted_in_the_admin() -> None:
     [
         ({"repeat_after": "999999999 00:00:00"}, "repeat_after"),
         ({"ack_timeout": "91 00:00:00"}, "ack_timeout"),
-        ({"timings": [timing(after="999999999 00:00:00")]}, "timings.0.after"),
+        ({"timings": [timing(after="999999999 00:00:00")]}, "timings[0].after"),
         ({"work_begins": "09:00+02:00"}, "work_begins"),
     ],
 )
