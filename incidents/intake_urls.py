@@ -30,6 +30,11 @@ urlpatterns = [
         senders.receive,
         name="webhook",
     ),
+    re_path(
+        r"^integrations/v1/(?P<kind>[a-z_0-9]{1,30})/?$",
+        senders.receive_authorized,
+        name="webhook-authorized",
+    ),
     re_path(r"^v2/enqueue/?$", pagerduty.enqueue, name="pagerduty"),
     re_path(r"^v2/change/enqueue/?$", pagerduty.change, name="pagerduty-change"),
     re_path(

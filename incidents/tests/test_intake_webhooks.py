@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -42,6 +43,42 @@ def test_a_webhook_is_stored_with_what_it_did(kind: str, slash: str) -> None:
     assert key not in event.address
     assert alert.log.get().event == event
     assert AuditEntry.objects.filter(act="alert.opened").count() == 1
+
+
+def _basic(name: str, password: str = "") -> str:
+    return f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"
+
+
+@pytest.mark.parametrize(
+    "carried",
+    [
+        lambda key: f"Bearer {key}",
+        lambda key: f"Token {key}",
+        lambda key: key,
+        lambda key: _basic("sreportal", key),
+        lambda key: _basic(key),
+    ],
+)
+@pytest.mark.parametrize("address", ["alertmanager", "alertmanager/"])
+def test_the_key_may_stand_in_a_header(carried: Callable[[str], str], address: str) -> None:
+    _integration, key = integration_of("alertmanager")
+    answer = post(
+        f"/integrations/v1/{address}", bodies.ALERTMANAGER, authorization=carried(key)
+    )  # fmt: skip
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+    assert key not in str(InboundEvent.objects.values())
+
+
+@pytest.mark.parametrize("carried", [None, "Bearer nobodys", "Bearer", "Basic ?", _basic("", "")])
+def test_without_a_key_nothing_is_taken(carried: str | None) -> None:
+    integration_of("alertmanager")
+    _other, key = integration_of("grafana")
+    for header in ({} if carried is None else {"authorization": carried}, {"authorization": key}):
+        answer = post("/integrations/v1/alertmanager/", bodies.ALERTMANAGER, **header)
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert answer.json()["message"].startswith("Authorization: ")
+    assert not InboundEvent.objects.exists()
 
 
 def test_the_same_alert_counts_and_resolves_once() -> None:

@@ -1,6 +1,5 @@
 """Opsgenie's alert API, as far as senders use it, with its bodies and status codes."""
 
-import base64
 import uuid
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -225,17 +224,8 @@ def _done(taken: Taken) -> HttpResponse:
 
 
 def _key(request: HttpRequest) -> str:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "geniekey":
-        return given
-    if scheme.lower() == "basic":
-        try:
-            pair = base64.b64decode(given, validate=True).decode()
-        except ValueError:
-            return ""
-        name, _, password = pair.partition(":")
-        return password or name
-    return request.GET.get("apiKey", "")
+    scheme, key = authorization(request)
+    return key if scheme in {"geniekey", "basic"} else request.GET.get("apiKey", "")
 
 
 def _find(integration: Integration, identifier: str, kind: str) -> Alert | None:

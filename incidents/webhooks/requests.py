@@ -1,5 +1,6 @@
 """What all senders share: the raw body, what a broken database means, and no error of ours."""
 
+import base64
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,7 @@ from incidents.services.receiving import IntegrationChanged, RawRequest
 __all__ = [
     "MAX_BYTES",
     "View",
+    "authorization",
     "begun_request",
     "raw_query",
     "raw_request",
@@ -125,6 +127,22 @@ def raw_query(request: HttpRequest) -> RawRequest:
         content_type="application/x-www-form-urlencoded",
         headers=_headers(request),
     )
+
+
+def authorization(request: HttpRequest) -> tuple[str, str]:
+    """Return the scheme in lower case, and the key, that `Authorization` carries.
+
+    Of `Basic` it is the password, or the name where there is none. What names no scheme is a key.
+    """
+    scheme, _, given = request.headers.get("Authorization", "").strip().rpartition(" ")
+    if scheme.strip().lower() != "basic":
+        return scheme.strip().lower(), given
+    try:
+        pair = base64.b64decode(given, validate=True).decode()
+    except ValueError:
+        return "basic", ""
+    name, _, password = pair.partition(":")
+    return "basic", password or name
 
 
 def _address(request: HttpRequest) -> str:

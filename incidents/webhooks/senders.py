@@ -1,4 +1,7 @@
-"""`/integrations/v1/<kind>/<key>/`: webhooks whose senders only look at the status."""
+"""`/integrations/v1/<kind>/<key>/`: webhooks whose senders only look at the status.
+
+The key may stand in the header `Authorization` as well, where no log of addresses has it.
+"""
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 
@@ -15,10 +18,16 @@ from incidents.domain.signatures import is_signed
 from incidents.models import Integration
 from incidents.services import integrations
 from incidents.services.receiving import RawRequest, Taken, take
-from incidents.webhooks.requests import begun_request, raw_query, raw_request, webhook
+from incidents.webhooks.requests import (
+    authorization,
+    begun_request,
+    raw_query,
+    raw_request,
+    webhook,
+)
 from oncall.domain.exports.senders import kind_called
 
-__all__ = ["heartbeat", "receive"]
+__all__ = ["heartbeat", "receive", "receive_authorized"]
 
 # Its webhooks can be told to put what they say into the address.
 _ALSO_BY_GET = frozenset({Integration.Kind.UPTIMEKUMA})
@@ -38,6 +47,14 @@ def _unknown() -> HttpResponse:
     return JsonResponse({"status": "error", "message": "There is no such integration."}, status=404)
 
 
+def _unauthorized() -> HttpResponse:
+    said = {
+        "status": "error",
+        "message": "Authorization: no integration of this kind has that key.",
+    }
+    return JsonResponse(said, status=401, headers={"WWW-Authenticate": "Bearer"})
+
+
 def _refused(error: InvalidInput) -> HttpResponse:
     return JsonResponse({"status": "error", "message": f"body: {error.message}"}, status=400)
 
@@ -45,13 +62,24 @@ def _refused(error: InvalidInput) -> HttpResponse:
 @webhook("POST", "GET", large=_large, broken=_broken)
 def receive(request: HttpRequest, kind: str, key: str) -> HttpResponse:
     """Take a webhook; 200 means that it is stored. Kinds may be called as Grafana OnCall does."""
-    kind = kind_called(kind) or kind
+    return _received(request, kind_called(kind) or kind, key) or _unknown()
+
+
+@webhook("POST", "GET", large=_large, broken=_broken)
+def receive_authorized(request: HttpRequest, kind: str) -> HttpResponse:
+    """Take a webhook whose key is in its header `Authorization`."""
+    _, key = authorization(request)
+    return _received(request, kind_called(kind) or kind, key) or _unauthorized()
+
+
+def _received(request: HttpRequest, kind: str, key: str) -> HttpResponse | None:
+    """Return the answer to a webhook, None where no integration of that kind has the key."""
     is_query = request.method == "GET"
     if is_query and not (kind in _ALSO_BY_GET and request.GET):
         return HttpResponseNotAllowed(["POST"])
     integration, revision = integrations.find_known(key, kind)
     if integration is None:
-        return _unknown()
+        return None
     try:
         raw = raw_query(request) if is_query else raw_request(request)
     except InvalidInput as error:
