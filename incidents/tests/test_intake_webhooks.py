@@ -56,7 +56,7 @@ def _basic(name: str, password: str = "") -> str:
         lambda key: f"Token {key}",
         lambda key: key,
         lambda key: _basic("sreportal", key),
-        lambda key: _basic(key),
+        _basic,
     ],
 )
 @pytest.mark.parametrize("address", ["alertmanager", "alertmanager/"])

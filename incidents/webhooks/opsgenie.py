@@ -20,7 +20,7 @@ from incidents.services import integrations
 from incidents.services.receiving import Taken, take
 from incidents.webhooks import opsgenie_reading as reading
 from incidents.webhooks.opsgenie_search import asked_for
-from incidents.webhooks.requests import View, raw_request, webhook
+from incidents.webhooks.requests import View, authorization, raw_request, webhook
 
 __all__ = ["alert", "alerts", "answer", "count", "keyed", "part", "refused", "request_status"]
 
