@@ -44,10 +44,15 @@ class JobSlot(models.Model):
 class ProcessHeartbeatQuerySet(models.QuerySet["ProcessHeartbeat"]):
     """Reads of heartbeats."""
 
-    def latest_at(self, process: str) -> datetime | None:
-        """Return when any instance of `process` was last alive."""
-        latest = self.filter(process=process).order_by("-at").values_list("at", flat=True)
-        return latest.first()
+    def latest_at(self, process: str, *, until: datetime | None = None) -> datetime | None:
+        """Return when any instance of `process` was last alive.
+
+        What lies later than `until` was written by a clock that was fast, and says nothing.
+        """
+        signs = self.filter(process=process)
+        if until is not None:
+            signs = signs.filter(at__lte=until)
+        return signs.order_by("-at").values_list("at", flat=True).first()
 
 
 class ProcessHeartbeat(models.Model):

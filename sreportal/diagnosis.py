@@ -15,17 +15,22 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import ERROR, run_checks
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from kombu.connection import Connection
 from kombu.exceptions import KombuError
 
 from core import mail
 from core.models import JobSlot, ProcessHeartbeat
+from incidents.domain.lifecycle import OPEN
+from incidents.models import EscalationRun, Incident
+from incidents.services.auditor import overdue_pages
+from users_api.health import PAGER_LATE_AFTER, PROBE_SQL
 
 PACKAGES = ("Django", "djangorestframework", "celery", "kombu", "gunicorn", "redis")
 PROCESSES = ("web", "pager", "worker", "beat")
-ALIVE_WITHIN = timedelta(seconds=60)
+ALIVE_WITHIN = {"pager": PAGER_LATE_AFTER}
+OTHERS_ALIVE_WITHIN = timedelta(seconds=60)
 CLOCK_MAY_DIFFER = timedelta(seconds=2)
 LEAST_FREE_BYTES = 500 * 1024 * 1024
 
@@ -56,6 +61,11 @@ class Finding:
 
 def examine(*, now: datetime) -> list[Finding]:
     """Look at everything; one part that fails does not hide the others."""
+    began = time.monotonic()
+
+    def passed() -> datetime:
+        return now + timedelta(seconds=time.monotonic() - began)
+
     found = [*_versions(), *_settings(), *_data_folder()]
     database = _guarded("database", _database)
     found += database
@@ -65,7 +75,10 @@ def examine(*, now: datetime) -> list[Finding]:
             Finding("processes", Verdict.BLIND, "Their signs of life are in the database.")
         )
     else:
-        found += _guarded("processes", lambda: [*_clock(now), *_processes(now), *_ticks(now)])
+        found += _guarded("database", _writing)
+        found += _guarded("clock", lambda: list(_clock(passed())))
+        found += _guarded("processes", lambda: [*_processes(passed()), *_ticks(passed())])
+        found += _guarded("paging", lambda: [_paging(passed())])
     return [*found, *_blind_spots()]
 
 
@@ -123,6 +136,35 @@ def _database() -> list[Finding]:
     return found
 
 
+def _writing() -> list[Finding]:
+    """Write a row that never commits: a full disk and a read-only server show."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(PROBE_SQL, [f"doctor:{os.getpid()}"])
+        transaction.set_rollback(True)
+    return []
+
+
+def _paging(now: datetime) -> Finding:
+    """See whether people are called as they should be."""
+    aside = EscalationRun.objects.filter(
+        state=EscalationRun.State.QUARANTINED, incident__status__in=OPEN
+    )
+    troubles = {
+        "pages overdue": overdue_pages(now=now),
+        "escalations set aside": aside.count(),
+        "open incidents of which somebody could not be reached": Incident.objects.filter(
+            status__in=OPEN
+        )
+        .exclude(unreached="")
+        .count(),
+    }
+    said = ", ".join(f"{count} {what}" for what, count in troubles.items() if count)
+    if said:
+        return Finding("paging", Verdict.WRONG, f"{said}: look at the list of incidents.")
+    return Finding("paging", Verdict.OK, "Nothing is overdue or set aside.")
+
+
 def _broker() -> list[Finding]:
     kind = "embedded" if settings.EMBEDDED_BROKER else "Redis"
     if settings.FILE_BROKER:
@@ -152,12 +194,13 @@ def _clock(now: datetime) -> Iterator[Finding]:
 
 def _processes(now: datetime) -> Iterator[Finding]:
     for process in PROCESSES:
-        at = ProcessHeartbeat.objects.latest_at(process)
+        within = ALIVE_WITHIN.get(process, OTHERS_ALIVE_WITHIN)
+        at = ProcessHeartbeat.objects.latest_at(process, until=now + within)
         if at is None:
             yield Finding(process, Verdict.WRONG, "has never left a sign of life: is it started?")
             continue
-        age_s = (now - at).total_seconds()
-        verdict = Verdict.OK if now - at <= ALIVE_WITHIN else Verdict.WRONG
+        age_s = max(0.0, (now - at).total_seconds())
+        verdict = Verdict.OK if now - at <= within else Verdict.WRONG
         yield Finding(process, verdict, f"last sign of life {int(age_s)} s ago")
 
 

@@ -29,8 +29,10 @@ TICK_LATE_AFTER = timedelta(minutes=3)
 WATCHED_PROCESSES = ("worker",)
 # Without a pager nobody is called; it leaves its mark every two seconds.
 PAGER_LATE_AFTER = timedelta(seconds=10)
-# What just started has not ticked yet; until then it is not known to be late.
+# What just started has not ticked yet; until then it is not known to be late. A pager that ran before
+# is back within seconds.
 START_GRACE_S = 180.0
+PAGER_GRACE_S = 20.0
 _STARTED = time.monotonic()
 
 PROBE_TIMEOUT_S = 1
@@ -103,11 +105,14 @@ def check_broker(_now: datetime) -> CheckResult:
 
 
 def check_ticks(now: datetime) -> CheckResult:
-    """See that objectives were evaluated lately and that a worker lives."""
+    """See that objectives were evaluated lately and that a worker lives.
+
+    Without either, what is sent here is stored and people are called all the same: it is degraded.
+    """
     slot = JobSlot.objects.filter(job=TICK_JOB).order_by("-slot").values_list("slot", flat=True)
     late = [_lateness(TICK_JOB, slot.first(), now)]
     late += [
-        _lateness(process, ProcessHeartbeat.objects.latest_at(process), now)
+        _lateness(process, ProcessHeartbeat.objects.latest_at(process, until=now), now)
         for process in WATCHED_PROCESSES
     ]
     found = [sentence for sentence in late if sentence]
@@ -115,16 +120,17 @@ def check_ticks(now: datetime) -> CheckResult:
         return CheckResult(Status.HEALTHY, "on time")
     if time.monotonic() - _STARTED < START_GRACE_S:
         return CheckResult(Status.HEALTHY, f"starting; {'; '.join(found)}")
-    return CheckResult(Status.CRITICAL, "; ".join(found))
+    said = f"{'; '.join(found)}: evaluations wait, pages and intake go on"
+    return CheckResult(Status.DEGRADED, said)
 
 
 def check_pager(now: datetime) -> CheckResult:
     """See that a pager looks for whom to call."""
-    last = ProcessHeartbeat.objects.latest_at("pager")
+    last = ProcessHeartbeat.objects.latest_at("pager", until=now + PAGER_LATE_AFTER)
     if last is not None and now - last <= PAGER_LATE_AFTER:
         return CheckResult(Status.HEALTHY, "looks for whom to call")
     said = f"pager ran last {int((now - last).total_seconds())} s ago" if last else "no pager yet"
-    if time.monotonic() - _STARTED < START_GRACE_S:
+    if time.monotonic() - _STARTED < (PAGER_GRACE_S if last else START_GRACE_S):
         return CheckResult(Status.HEALTHY, f"starting; {said}")
     return CheckResult(Status.CRITICAL, f"{said}: nobody is called")
 

@@ -1,22 +1,26 @@
 """A second opinion on paging: who should have been called by now, worked out another way.
 
-It reads incidents and pages only, never the escalation's own bookkeeping of what is due, so that a
-fault there shows. What it finds is repaired and somebody is called for it.
+It reads incidents, pages and who was called when (`overdue`) beside the escalation's own bookkeeping
+of what is due, so that a fault there shows. What it finds is repaired and somebody is called for it.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
+import structlog
+from django.db import connection, transaction
 from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet
 
 from incidents.domain.lifecycle import Status
-from incidents.models import EscalationRun, Incident, Page
-from incidents.services import escalation
+from incidents.models import Deadline, EscalationRun, Incident, Page
+from incidents.services import deadlines, escalation, overdue
+from incidents.services.escalation import WAITING_FOR
+from incidents.services.pages import FALLBACK, SET_ASIDE
 from oncall.domain.escalations import Phase
 
 __all__ = ["PATIENCE", "Finding", "audit_paging", "overdue_pages"]
 
+log = structlog.get_logger(__name__)
 # What a healthy pager does within seconds may take this long before it is a finding.
 PATIENCE = timedelta(seconds=60)
 # Where no message gets out, everybody is called again after a quarter of the time that it lasts already.
@@ -55,10 +59,16 @@ def audit_paging(*, now: datetime, patience: timedelta = PATIENCE) -> list[Findi
         *_given_up(now, patience),
         *_stalled(now, patience),
         *_stuck_pages(now, patience),
+        *overdue.overdue_calls(now=now, patience=patience),
     ]
     for incident, what in dict(reversed(wrong)).items():
         found.append(Finding(incident, what))
-        _repair(incident, what, now=now)
+        try:
+            _repair(incident, what, now=now)
+        except Exception:
+            if not connection.is_usable():
+                raise
+            log.exception("paging_not_repaired", incident=incident, found=what)
     return found
 
 
@@ -84,7 +94,9 @@ def _never_called(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
         started_at__lte=now,
         due_at__gt=now - patience,
     )
-    rows = Incident.objects.filter(_waiting(), updated_at__lte=now - patience)
+    # By a clock that was fast, and has been set right, it may seem to have begun later than now.
+    settled = Q(updated_at__lte=now - patience) | Q(updated_at__gt=now + patience)
+    rows = Incident.objects.filter(_waiting(), settled)
     found = rows.filter(~Exists(pages), ~Exists(runs)).values_list("pk", flat=True)
     return [(pk, "Nobody was called.") for pk in found[:_MOST]]
 
@@ -130,7 +142,7 @@ def _stalled(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
         Exists(Page.objects.filter(incident=OuterRef("pk"), cycle=OuterRef("cycle"))),
     )
     found = rows.values_list("pk", flat=True)[:_MOST]
-    return [(pk, "The next level is overdue.") for pk in found]
+    return [(pk, overdue.OVERDUE) for pk in found]
 
 
 def _stuck_pages(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
@@ -156,19 +168,30 @@ def _stuck_pages(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
 @transaction.atomic
 def _repair(incident_id: int, what: str, *, now: datetime) -> None:
     incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident_id)
-    if incident.status != Status.TRIGGERED:
-        return
-    runs = EscalationRun.objects.filter(
-        incident=incident, cycle=incident.cycle, phase=Phase.UNACKNOWLEDGED
+    phase = next(
+        (phase for phase, status in WAITING_FOR.items() if status == incident.status), None
     )
-    if what == _NONE_OUT:
+    if phase is None:
+        return
+    if what == overdue.NOT_BEGUN:
+        escalation.begin(incident, phase, now=now)
+        return
+    runs = EscalationRun.objects.filter(incident=incident, cycle=incident.cycle, phase=phase)
+    if what == overdue.SLEEPS_ON:
+        deadlines.put(incident, {Deadline.Kind.SNOOZE_ENDS: now})
+    elif what == _NONE_OUT:
         _call_again(incident, runs, now=now)
+    elif what == overdue.ENDED_EARLY:
+        _take_up(runs, now=now)
     else:
-        _go_on(incident, runs, now=now)
-    escalation.page_fallback(incident, f"The auditor found: {what}", now=now)
+        _go_on(incident, runs, phase, now=now)
+    reason = FALLBACK if phase == Phase.UNACKNOWLEDGED else SET_ASIDE
+    escalation.page_fallback(incident, f"The auditor found: {what}", now=now, reason=reason)
 
 
-def _go_on(incident: Incident, runs: QuerySet[EscalationRun], *, now: datetime) -> None:
+def _go_on(
+    incident: Incident, runs: QuerySet[EscalationRun], phase: Phase, *, now: datetime
+) -> None:
     """Have what should be due be due: the next level, or the first, and pages that wait."""
     again = runs.filter(state__in=[EscalationRun.State.RUNNING, EscalationRun.State.STOPPED])
     if (
@@ -177,10 +200,19 @@ def _go_on(incident: Incident, runs: QuerySet[EscalationRun], *, now: datetime) 
         )
         and not runs.exists()
     ):
-        escalation.begin(incident, Phase.UNACKNOWLEDGED, now=now)
-    Page.objects.filter(incident=incident, state=Page.State.WAITING, due_at__lte=now).update(
-        look_at=now
-    )
+        escalation.begin(incident, phase, now=now)
+    Page.objects.filter(incident=incident, state__in=Page.OPEN, due_at__lte=now).filter(
+        Q(state=Page.State.WAITING) | Q(look_at__gt=now + overdue.LONGEST_PAUSE)
+    ).update(look_at=now)
+
+
+def _take_up(runs: QuerySet[EscalationRun], *, now: datetime) -> None:
+    """Call whoever follows the last call of a walk that ended too early."""
+    for run in runs.select_for_update():
+        run.loop, run.position = overdue.after_the_last_call(run)
+        run.state, run.ended_at, run.claims = EscalationRun.State.RUNNING, None, 0
+        run.due_at = run.look_at = now
+        run.save()
 
 
 def _call_again(incident: Incident, runs: QuerySet[EscalationRun], *, now: datetime) -> None:

@@ -20,7 +20,7 @@ from incidents.domain.lifecycle import Status
 from incidents.models import Alert, Attempt, Page
 from incidents.queries.quorum import people_who_answered
 from incidents.services.claims import is_any_due
-from incidents.services.pages import HAS_ANSWERED, TAKEN, closed_because
+from incidents.services.pages import ANY_OPEN, HAS_ANSWERED, TAKEN, WANTED, closed_because
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
 from notifications.transports import transport_for
@@ -32,14 +32,6 @@ State = Page.State
 URGENT_AFTER = timedelta(seconds=10)
 # Pages read in one claim: a storm's backlog goes out as a few long messages.
 MOST_PAGES = 2000
-# While an incident stands so, pages of these reasons are still wanted.
-WANTED = {
-    "escalation": {Status.TRIGGERED},
-    "unresolved": {Status.ACKNOWLEDGED},
-    "fallback": {Status.TRIGGERED},
-    "taken": {Status.ACKNOWLEDGED},
-}
-ANY_OPEN = {Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED}
 # Alerts that a message names of each incident.
 NAMED_ALERTS = 20
 # As the index of due pages has it.

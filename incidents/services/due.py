@@ -27,6 +27,7 @@ from incidents.services import (
 from incidents.services.acts import Acts
 from incidents.services.claims import LEASE, MOST_CLAIMS, Queue, is_any_due
 from incidents.services.firing import Claimed
+from incidents.services.pages import FALLBACK, SET_ASIDE, STILL_ON_IT
 
 __all__ = ["Queues", "end_silences"]
 
@@ -139,7 +140,7 @@ def _set_run_aside(claim: Claimed, *, now: datetime) -> None:
     aside = EscalationRun.objects.filter(pk=claim.run, state=EscalationRun.State.RUNNING)
     if aside.update(state=EscalationRun.State.QUARANTINED, ended_at=now):
         why = f"The escalation failed {MOST_CLAIMS} times and was set aside."
-        escalation.page_fallback(incident, why, now=now, run=run)
+        escalation.page_fallback(incident, why, now=now, run=run, reason=_reason(incident))
 
 
 @transaction.atomic
@@ -149,7 +150,12 @@ def _set_deadline_aside(
     incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident_id)
     if Deadline.objects.filter(pk=deadline, is_open=True).update(is_open=False):
         why = f"“{kind.label}” failed {MOST_CLAIMS} times and was set aside."
-        escalation.page_fallback(incident, why, now=now)
+        escalation.page_fallback(incident, why, now=now, reason=_reason(incident))
+
+
+def _reason(incident: Incident) -> str:
+    """Return why the fallback contact is called: an answer must not take it back that came before."""
+    return FALLBACK if incident.status == Status.TRIGGERED else SET_ASIDE
 
 
 def _meet(deadline: int, incident_id: int, *, now: datetime) -> None:
@@ -205,7 +211,7 @@ def _still_on_it(incident: Incident, now: datetime) -> None:
     person = incident.assigned_to or User.objects.filter(username=incident.acknowledged_by).first()
     asked_at = now
     if person is not None and person.is_active:
-        why = f"still on it? {now:%H%M%S}"
+        why = f"{STILL_ON_IT} {now:%H%M%S}"
         asked_at = escalation.page_person(incident, person, why, now=now)
     deadlines.put(incident, {Kind.ACK_LAPSE: asked_at + ANSWER_WITHIN})
     text = f"Asked {person or 'nobody'}: still on it?"

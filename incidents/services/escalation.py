@@ -12,6 +12,8 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.db.models import Max, Q, QuerySet
+
 from accounts.models import User
 from core.inserts import Inserts
 from incidents.domain.lifecycle import Status
@@ -19,7 +21,18 @@ from incidents.domain.severities import AT_LEAST_ONCE, CAN_WAIT
 from incidents.models import EscalationRun, Incident, LadderSnapshot, Page, TimelineEntry
 from incidents.queries.configuration import Configuration
 from incidents.services import pages, timeline
-from incidents.services.pages import FALLBACK, TAKEN, Calls, Place, Way, Ways
+from incidents.services.pages import (
+    ANY_OPEN,
+    FALLBACK,
+    STILL_ON_IT,
+    TAKEN,
+    TO_FALLBACK,
+    WANTED,
+    Calls,
+    Place,
+    Way,
+    Ways,
+)
 from oncall.domain.escalations import (
     Phase,
     Step,
@@ -149,13 +162,18 @@ def first_plan(
 
 
 def stop(incident: Incident, *, now: datetime) -> None:
-    """Call nobody any more: end the runs, and take back what has not been sent."""
+    """Call nobody any more: end the runs, and take back what has not been sent.
+
+    While it is open, whoever it was given to is still told.
+    """
     EscalationRun.objects.filter(incident=incident, state=State.RUNNING).update(
         state=State.STOPPED, ended_at=now
     )
-    Page.objects.filter(incident=incident, state=Page.State.WAITING).update(
-        state=Page.State.CANCELLED, problem=NOT_NEEDED
-    )
+    waiting = Page.objects.filter(incident=incident, state=Page.State.WAITING)
+    if incident.status in ANY_OPEN:
+        calls = Q(reason__in=WANTED) | Q(reason__startswith=STILL_ON_IT)
+        waiting = waiting.filter(calls | ~Q(cycle=incident.cycle))
+    waiting.update(state=Page.State.CANCELLED, problem=NOT_NEEDED)
 
 
 def _go_on(
@@ -236,7 +254,7 @@ def tell_others(incident: Incident, *, actor: User | None, now: datetime) -> int
         pages__incident=incident,
         pages__cycle=incident.cycle,
         pages__state__in=[Page.State.SENDING, Page.State.SENT],
-        pages__reason__in=[*REASONS.values(), FALLBACK],
+        pages__reason__in=[*REASONS.values(), *TO_FALLBACK],
         notification_rules__urgency=Urgency.LOW,
     )
     others = called.exclude(pk=actor.pk) if actor else called
@@ -257,10 +275,11 @@ def page_fallback(
     now: datetime,
     run: EscalationRun | None = None,
     loop: int | None = None,
+    reason: str = FALLBACK,
 ) -> int:
     """Page the fallback contact and mark the incident, whatever else failed; returns the pages.
 
-    Who finds the same again and again says so once an hour; the page is tried each time.
+    Who finds the same again and again, beside any walk, calls and says so once an hour.
 
     Args:
         incident: Locked.
@@ -268,22 +287,42 @@ def page_fallback(
         now: The present.
         run: The walk that calls nobody else.
         loop: The one of it that is over; None: the walk ends where it stands.
+        reason: One of `pages.TO_FALLBACK`.
     """
     ways, whom = Ways(now).of_fallback()
-    place = Place(incident.cycle, incident.severity, FALLBACK)
-    if run is not None and loop is not None:
+    text = f"{why} Fallback contact: {whom}."
+    place = Place(incident.cycle, incident.severity, reason)
+    is_said = False
+    if run is None:
+        called = _called_beside_walks(incident, reason)
+        is_said = _is_said(incident, text, now - _SAYS_AGAIN_AFTER)
+        if is_said and called.filter(created_at__gt=now - _SAYS_AGAIN_AFTER).exists():
+            return 0
+        # Each time is a page of its own.
+        last: int | None = called.aggregate(last=Max("loop"))["last"]
+        place = place._replace(loop=0 if last is None else last + 1)
+    elif loop is not None:
         place = place._replace(loop=loop, step=len(run.ladder.steps) + 1)
-    elif run is not None:
+    else:
         place = place._replace(loop=run.loop, step=run.position + 1)
     made = _insert(incident, place, ways, now, run=run)
-    text = f"{why} Fallback contact: {whom}."
-    said = TimelineEntry.objects.filter(incident=incident, act=FALLBACK, text=text)
-    if run is not None or not said.filter(at__gt=now - _SAYS_AGAIN_AFTER).exists():
+    if not is_said:
         timeline.write(incident, TimelineEntry.Kind.ESCALATION, FALLBACK, now=now, text=text)
     if incident.unreached != why[:500]:
         incident.unreached = why[:500]
         incident.save(update_fields=["unreached", "updated_at"])
     return made
+
+
+def _called_beside_walks(incident: Incident, reason: str) -> QuerySet[Page]:
+    return Page.objects.filter(
+        incident=incident, cycle=incident.cycle, reason=reason, step=0, run=None
+    )
+
+
+def _is_said(incident: Incident, text: str, since: datetime) -> bool:
+    said = TimelineEntry.objects.filter(incident=incident, act=FALLBACK, text=text)
+    return said.filter(at__gt=since).exists()
 
 
 def _insert(

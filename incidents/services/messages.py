@@ -10,7 +10,7 @@ from django.core import signing
 from core import encryption
 from core.errors import Forbidden
 from incidents.models import Alert, Incident, Page
-from incidents.services.pages import DELAYED_AFTER, FALLBACK, TAKEN
+from incidents.services.pages import DELAYED_AFTER, FALLBACK, SET_ASIDE, STILL_ON_IT, TAKEN
 from notifications.domain.messages import Message
 from notifications.transports import Recipient
 
@@ -102,10 +102,12 @@ def _facts(page: Page, *, now: datetime) -> dict[str, Any]:
 
 
 def _asks(page: Page) -> str:
-    if page.reason.startswith("still on it?"):
+    if page.reason.startswith(STILL_ON_IT):
         return "Still on it?"
     if page.reason == TAKEN:
         return f"Taken by {page.incident.acknowledged_by}:"
+    if page.reason == SET_ASIDE:
+        return "Calling people failed:"
     return "Nobody else was reached:" if page.reason == FALLBACK else ""
 
 

@@ -125,7 +125,8 @@ class Pager:
         return work
 
     def _is_time(self, what: str, every: timedelta, now: datetime) -> bool:
-        if now < self._next.get(what, now):
+        # A clock that was set back is no reason to wait until it is that late again.
+        if timedelta() < self._next.get(what, now) - now <= every:
             return False
         self._next[what] = now + every
         return True

@@ -9,6 +9,7 @@ from django.db import IntegrityError, connection
 
 from accounts.models import User
 from core.alike import insert_alike
+from incidents.domain.lifecycle import Status
 from incidents.domain.severities import AT_LEAST_ONCE
 from incidents.models import EscalationRun, Page
 from notifications.domain.kinds import Kind
@@ -18,10 +19,15 @@ from oncall.domain.escalations import Urgency
 from oncall.queries.fallbacks import fallback_people
 
 __all__ = [
+    "ANY_OPEN",
     "DELAYED_AFTER",
     "FALLBACK",
     "HAS_ANSWERED",
+    "SET_ASIDE",
+    "STILL_ON_IT",
     "TAKEN",
+    "TO_FALLBACK",
+    "WANTED",
     "Calls",
     "Gone",
     "Place",
@@ -30,16 +36,31 @@ __all__ = [
     "as_late",
     "closed_because",
     "insert",
+    "is_to_account",
     "key_of",
     "late_by",
 ]
 
 FALLBACK = "fallback"
+# To the fallback contact as well, whether or not somebody has answered: what would have called people
+# later will not.
+SET_ASIDE = "set aside"
+TO_FALLBACK = (FALLBACK, SET_ASIDE)
+# Asks whoever has answered; the time of day follows.
+STILL_ON_IT = "still on it?"
 # Tells those who were called that somebody else has answered.
 TAKEN = "taken"
 # What goes out so long after it was due says so.
 DELAYED_AFTER = timedelta(minutes=10)
 _MINUTE = timedelta(minutes=1)
+# While an incident stands so, pages of these reasons are still wanted; others while it is open.
+WANTED = {
+    "escalation": {Status.TRIGGERED},
+    "unresolved": {Status.ACKNOWLEDGED},
+    FALLBACK: {Status.TRIGGERED},
+    TAKEN: {Status.ACKNOWLEDGED},
+}
+ANY_OPEN = {Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED}
 # Why a page was cancelled where others are still called.
 HAS_ANSWERED = "They have answered."
 
@@ -196,12 +217,12 @@ def closed_because(page: Page) -> str:
         return "That person was removed." if is_of_person else _method_closed_because(page)
     if not page.person.is_active:
         return f"{page.person} is no longer active."
-    if not _is_to_account(page):
+    if not is_to_account(page):
         return _method_closed_because(page)
     return "" if page.person.email else f"{page.person} has no email address any more."
 
 
-def _is_to_account(page: Page) -> bool:
+def is_to_account(page: Page) -> bool:
     """Return whether a page was made for the account's email address, as only its key still says.
 
     A page whose method was removed has none either, and nothing that was meant for one address may

@@ -10,7 +10,13 @@ from datetime import timedelta
 from queue import SimpleQueue
 
 import structlog
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connection,
+)
 
 from incidents.services import sending
 from incidents.services.sending import Done
@@ -20,8 +26,10 @@ __all__ = ["DOWN", "Recorder"]
 log = structlog.get_logger(__name__)
 # A server that restarts breaks connections in either way.
 DOWN = (DatabaseError, InterfaceError)
+# What may pass: a lock that another holds, a database that is read-only or away for a moment.
+_MAY_PASS = (OperationalError, InternalError, InterfaceError)
 # Below every lease: afterwards another pager may have taken the page over.
-KEEPS_TRYING = timedelta(seconds=20)
+KEEPS_TRYING = timedelta(seconds=25)
 _AGAIN_AFTER_S = 0.5
 _MOST = 200
 
@@ -65,28 +73,31 @@ class Recorder:
         connection.close()
 
     def _write(self, done: list[Done]) -> None:
-        """Write all, or one by one where they cannot be written together."""
-        if self._written(done) or len(done) == 1:
-            return
-        for each in done:
-            self._written([each])
+        """Write all together, or else one by one, again and again those that cannot be written now.
 
-    def _written(self, done: list[Done]) -> bool:
-        """Record; returns whether it was. While the database is away it is tried again."""
+        What hinders one, e.g. a row that somebody holds, keeps the others waiting for one try only.
+        """
         until = time.monotonic() + KEEPS_TRYING.total_seconds()
-        while True:
-            try:
-                sending.record(done, owner=self._owner)
-            except DOWN as error:
-                is_away = not connection.is_usable()
+        left = done if self._tried(done) else []
+        while left:
+            if not connection.is_usable():
                 connection.close()
-                if is_away and time.monotonic() < until:
-                    time.sleep(_AGAIN_AFTER_S)
-                    continue
-                # Its lease runs out, then it is uncertain.
-                log.warning("attempts_not_recorded", pages=len(done), error=type(error).__name__)
-                return False
-            except Exception:
-                log.exception("attempts_not_recorded", pages=len(done))
-                return False
+            left = [each for each in left if self._tried([each])]
+            if left and time.monotonic() >= until:
+                # Their leases run out, then they are uncertain.
+                log.warning("attempts_not_recorded", pages=len(left))
+                return
+            if left:
+                time.sleep(_AGAIN_AFTER_S)
+
+    def _tried(self, done: list[Done]) -> bool:
+        """Record; returns whether that is to be tried again."""
+        try:
+            sending.record(done, owner=self._owner)
+        except _MAY_PASS as error:
+            log.info("attempts_not_recorded_yet", pages=len(done), error=type(error).__name__)
             return True
+        except Exception:
+            log.exception("attempts_not_recorded", pages=len(done))
+            return len(done) > 1
+        return False

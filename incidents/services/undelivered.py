@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from incidents.models import EscalationRun, Incident, Page, TimelineEntry
 from incidents.services import escalation
-from incidents.services.pages import FALLBACK
+from incidents.services.pages import TO_FALLBACK, is_to_account
 from oncall.domain.escalations import Phase
 
 __all__ = ["NOBODY", "fall_back", "next_level_at_once", "unheard"]
@@ -17,6 +17,8 @@ __all__ = ["NOBODY", "fall_back", "next_level_at_once", "unheard"]
 log = structlog.get_logger(__name__)
 NOBODY = "Nobody could be called."
 State = EscalationRun.State
+# What a page's key is made of, beside its incident.
+_NAMED_BY = ("key", "cycle", "loop", "step", "target", "reason")
 
 
 def unheard(walks: Sequence[tuple[int, int]], *, loop: int | None) -> set[int]:
@@ -30,10 +32,10 @@ def unheard(walks: Sequence[tuple[int, int]], *, loop: int | None) -> set[int]:
         incident__in=[incident for incident, _ in walks],
         run__in=[run for _, run in walks],
         state__in=Page.HOPEFUL,
-    ).exclude(reason=FALLBACK)
+    ).exclude(reason__in=TO_FALLBACK)
     if loop is not None:
         pages = pages.filter(loop=loop)
-    return {run for _, run in walks} - set(pages.values_list("run_id", flat=True).distinct())
+    return {run for _, run in walks} - {page.run_id for page in _by_verified_ways(pages)}
 
 
 def next_level_at_once(pages: Sequence[Page], problem: str, *, now: datetime) -> None:
@@ -55,13 +57,10 @@ def next_level_at_once(pages: Sequence[Page], problem: str, *, now: datetime) ->
         for page in pages
     )
     for page in pages:
-        if page.reason == FALLBACK:
+        if page.reason in TO_FALLBACK:
             log.error("fallback_failed", incident=page.incident_id, channel=page.channel)
-        elif (
-            page.run_id is not None
-            and not _hopeful(page.incident_id, page.run_id, loop=page.loop)
-            .filter(step=page.step)
-            .exists()
+        elif page.run_id is not None and not _hopeful(
+            page.incident_id, page.run_id, loop=page.loop, step=page.step
         ):
             EscalationRun.objects.filter(
                 pk=page.run_id, state=State.RUNNING, loop=page.loop, position=page.step
@@ -77,7 +76,7 @@ def fall_back(pages: Iterable[Page], *, now: datetime) -> None:
     loops = {
         (page.run_id, page.incident_id, page.loop)
         for page in pages
-        if page.run_id is not None and page.reason != FALLBACK
+        if page.run_id is not None and page.reason not in TO_FALLBACK
     }
     for run, incident, loop in sorted(loops):
         try:
@@ -97,9 +96,20 @@ def _fall_back(run_id: int, incident_id: int, loop: int, *, now: datetime) -> No
     if run is None or incident.status != escalation.WAITING_FOR[Phase.UNACKNOWLEDGED]:
         return
     is_over = run.state == State.EXHAUSTED or (run.state == State.RUNNING and run.loop > loop)
-    if is_over and not _hopeful(incident_id, run_id, loop=loop).exists():
+    if is_over and not _hopeful(incident_id, run_id, loop=loop):
         escalation.page_fallback(incident, NOBODY, now=now, run=run, loop=loop)
 
 
-def _hopeful(incident: int, run: int, *, loop: int) -> QuerySet[Page]:
-    return Page.objects.filter(incident=incident, run=run, loop=loop, state__in=Page.HOPEFUL)
+def _by_verified_ways(pages: QuerySet[Page]) -> list[Page]:
+    """Return pages that go by a way of somebody's own: an account's address may be nobody's.
+
+    Where the way was removed since, the key still says that it was one.
+    """
+    told = pages.only("incident_id", "run_id", "method_id", *_NAMED_BY)
+    return [page for page in told if page.method_id is not None or not is_to_account(page)]
+
+
+def _hopeful(incident: int, run: int, **where: int) -> bool:
+    """Return whether a message of a walk got out, or still may."""
+    pages = Page.objects.filter(incident=incident, run=run, state__in=Page.HOPEFUL, **where)
+    return bool(_by_verified_ways(pages))

@@ -1,0 +1,158 @@
+"""The auditor believes none of the escalation's own notes of what is due."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from incidents.models import Deadline, EscalationRun, Incident, Page
+from incidents.services import lifecycle, pager
+from incidents.services.auditor import audit_paging, overdue_pages
+from incidents.tests.oncall_portal import Portal, portal
+from incidents.tests.test_set_aside import answered, snoozed, watched
+from oncall.models import Timing
+
+__all__ = ["portal"]
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+
+
+@pytest.mark.parametrize("severity", ["P0", "P1", "P2", "P3"])
+def test_finds_nothing_where_all_is_well(portal: Portal, severity: str) -> None:
+    """Through levels, loops, answers, snoozes and new severities, for a day."""
+    incident = portal.open_incident(severity=severity)
+    alice = portal.people["alice"]
+    found = watched(portal, 100)
+    lifecycle.set_severity(incident.pk, severity="P2", now=portal.now, actor=alice)
+    found += watched(portal, 100)
+    lifecycle.set_severity(incident.pk, severity="P1", now=portal.now, actor=alice)
+    found += watched(portal, 100)
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=alice, person=alice)
+    found += watched(portal, 200)
+    until = portal.now + timedelta(minutes=50)
+    lifecycle.snooze(incident.pk, until=until, now=portal.now, actor=alice, person=alice)
+    found += watched(portal, 100)
+    lifecycle.resolve(incident.pk, now=portal.now, actor=alice)
+    lifecycle.reopen(incident.pk, now=portal.now, actor=alice)
+    found += watched(portal, 400)
+    assert found == []
+
+
+@pytest.mark.parametrize("by", [timedelta(days=365), timedelta(minutes=45)])
+def test_a_step_that_is_due_much_too_late_is_found(portal: Portal, by: timedelta) -> None:
+    """A clock that jumped, or a fault of the engine: L2 is called within the time of its level."""
+    portal.open_incident(severity="P0")
+    later = portal.now + by
+    EscalationRun.objects.update(due_at=later, look_at=later)
+    assert "The next level is overdue." in watched(portal, 7)
+    assert portal.paged()[-1][1] == "bob"
+
+
+def test_who_lasts_in_working_hours_is_not_overdue_at_night(portal: Portal) -> None:
+    """Monday, three o'clock: two hours of working time end at eleven."""
+    Timing.objects.create(
+        policy=portal.policy, severity="P2", phase="unacknowledged", level=1, after=timedelta(),
+        urgency="high",
+    )  # fmt: skip
+    Timing.objects.create(
+        policy=portal.policy, severity="P2", phase="unacknowledged", level=2,
+        after=timedelta(hours=2), urgency="high", in_working_hours=True,
+    )  # fmt: skip
+    portal.open_incident(severity="P2")
+    assert watched(portal, 8 * 60 + 5) == []
+    assert portal.paged() == [(0, "alice"), (8 * 60, "bob")]
+
+
+def test_an_escalation_that_ended_too_early_goes_on(portal: Portal) -> None:
+    portal.open_incident(severity="P0")
+    EscalationRun.objects.update(state="exhausted", ended_at=portal.now)
+    assert watched(portal, 3)[0] == "Its escalation ended although not everybody was called."
+    assert portal.paged()[:2] == [(0, "alice"), (1, "bob")]
+    watched(portal, 60)
+    assert [name for _, name in portal.paged()][2:4] == ["carol", "dave"]
+
+
+def test_one_of_p3_that_ended_too_early_goes_on(portal: Portal) -> None:
+    portal.open_incident(severity="P3")
+    EscalationRun.objects.update(state="exhausted", ended_at=portal.now)
+    assert watched(portal, 2)[0] == "Its escalation ended although not everybody was called."
+    assert portal.paged() == [(0, "alice"), (1, "bob")]
+
+
+def test_a_snooze_whose_end_was_lost_ends_all_the_same(portal: Portal) -> None:
+    snoozed(portal, 30)
+    Deadline.objects.filter(kind="snooze_ends").update(is_open=False)
+    assert watched(portal, 35) == ["Its snooze has ended, and nobody was called."]
+    assert portal.paged() == [(0, "alice"), (31, "alice")]
+
+
+def test_what_lasts_is_told_although_that_was_lost(portal: Portal) -> None:
+    incident = answered(portal)
+    EscalationRun.objects.filter(phase="unresolved").delete()
+    assert watched(portal, 5) == ["Nobody is told that it lasts."]
+    assert incident.runs.get(phase="unresolved").state == "running"
+
+
+def test_a_page_that_nobody_would_look_at_is_found(portal: Portal) -> None:
+    portal.open_incident(severity="P0")
+    Page.objects.update(state="waiting", look_at=portal.now + timedelta(days=365))
+    assert "A page would be looked at much too late." in watched(portal, 3)
+    assert [page.state for page in portal.pages(person__username="alice")] == ["sent"]
+
+
+def test_a_page_that_others_overtook_is_found(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where what came later went out, one that still waits is no mere delay."""
+    portal.open_incident(severity="P0")
+    (stuck,) = portal.pages()
+    Page.objects.filter(pk=stuck.pk).update(state="waiting")
+    portal.now += timedelta(minutes=2)
+    other = portal.open_incident("another", severity="P0")
+    Page.objects.filter(pk=stuck.pk).update(state="waiting", look_at=stuck.look_at)
+    found = {finding.what for finding in audit_paging(now=portal.now)}
+    assert "A page is overdue." in found
+    assert other.pk != stuck.incident_id
+
+
+def test_one_that_cannot_be_repaired_keeps_no_other_waiting(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison = portal.open_incident("poison", severity="P0")
+    portal.open_incident("other", severity="P0")
+    EscalationRun.objects.update(state="stopped")
+    portal.now += timedelta(minutes=2)
+    genuine = Incident.objects.none().__class__.get
+
+    def get(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("pk") == poison.pk:
+            raise RuntimeError("It cannot be read.")
+        return genuine(self, *args, **kwargs)
+
+    monkeypatch.setattr(Incident.objects.none().__class__, "get", get)
+    assert len(audit_paging(now=portal.now)) == 2
+    monkeypatch.undo()
+    assert list(EscalationRun.objects.filter(state="running").values_list("incident__title")) == [
+        ("other",)
+    ]
+
+
+@pytest.mark.parametrize(("is_clean", "calls"), [(True, 1), (False, 0)])
+def test_the_outside_is_told_only_while_all_is_well(
+    portal: Portal, settings: Any, monkeypatch: pytest.MonkeyPatch, *, is_clean: bool, calls: int
+) -> None:
+    """The dead man's switch: silence there means that somebody should look here."""
+    told: list[str] = []
+    settings.DEAD_MAN_URL = "https://watch.example.com/ping"
+    monkeypatch.setattr("core.http_client.request", lambda url, **_: told.append(url))
+    portal.open_incident(severity="P0")
+    if not is_clean:
+        long_ago = portal.now - timedelta(minutes=5)
+        Page.objects.update(state="waiting", due_at=long_ago, look_at=long_ago)
+        assert overdue_pages(now=portal.now) == 1
+        monkeypatch.setattr("incidents.services.sending.claim", lambda **_: [])
+    watch = pager.Pager(lambda: portal.now, owner="pager-1", senders=1)
+    watch._audit(portal.now)
+    watch._pool.shutdown(wait=True)
+    watch._recorder.close()
+    assert told == ["https://watch.example.com/ping"] * calls

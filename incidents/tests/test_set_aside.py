@@ -1,0 +1,159 @@
+"""What the pager cannot do is set aside, and the fallback contact hears of it whatever else is so."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from incidents.models import Deadline, EscalationRun, Incident
+from incidents.services import due, firing, lifecycle
+from incidents.services.auditor import audit_paging
+from incidents.tests.oncall_portal import Portal, portal
+from oncall.models import FallbackContact
+
+__all__ = ["portal"]
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+
+
+@pytest.fixture
+def eve(portal: Portal) -> None:
+    """The fallback contact."""
+    FallbackContact.objects.create(person=portal.add_person("eve"))
+
+
+def broken(*_: Any, **__: Any) -> None:
+    raise RuntimeError("It always fails.")
+
+
+def fallback_pages(portal: Portal) -> list[str]:
+    return [page.state for page in portal.pages(person__username="eve")]
+
+
+def watched(portal: Portal, minutes: int) -> list[str]:
+    """Let time pass and the auditor look once a minute; returns what it found."""
+    found = []
+    for _ in range(minutes):
+        portal.fast_forward(minutes=1)
+        found += [finding.what for finding in audit_paging(now=portal.now)]
+        portal.settle()
+    return found
+
+
+def answered(portal: Portal, severity: str = "P0") -> Incident:
+    incident = portal.open_incident(severity=severity)
+    alice = portal.people["alice"]
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=alice, person=alice)
+    return incident
+
+
+def snoozed(portal: Portal, minutes: int) -> Incident:
+    incident = portal.open_incident(severity="P0")
+    alice = portal.people["alice"]
+    until = portal.now + timedelta(minutes=minutes)
+    lifecycle.snooze(incident.pk, until=until, now=portal.now, actor=alice, person=alice)
+    return incident
+
+
+@pytest.mark.usefixtures("eve")
+def test_a_snooze_that_cannot_end_calls_the_fallback_contact(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snoozed(portal, 30)
+    with monkeypatch.context() as patched:
+        patched.setitem(due._MEANINGS, Deadline.Kind.SNOOZE_ENDS, broken)
+        portal.fast_forward(minutes=60)
+        assert fallback_pages(portal) == ["sent"]
+    assert [name for _, name in portal.paged()] == ["alice", "eve"]
+    # When what was broken is mended, people are called after all.
+    assert watched(portal, 2)[0] == "Its snooze has ended, and nobody was called."
+    assert Incident.objects.get().status == "triggered"
+    assert portal.paged()[-1][1] == "alice"
+
+
+@pytest.mark.usefixtures("eve")
+def test_what_lasts_and_cannot_be_told_calls_the_fallback_contact(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered(portal)
+    monkeypatch.setattr(firing._Batch, "write", broken)
+    portal.fast_forward(minutes=120)
+    assert EscalationRun.objects.filter(phase="unresolved", state="quarantined").exists()
+    assert fallback_pages(portal) == ["sent"]
+
+
+@pytest.mark.usefixtures("eve")
+def test_an_answer_takes_back_what_was_set_aside_before_it(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody has it in hand: the fallback contact need not be woken any more."""
+    with monkeypatch.context() as patched:
+        patched.setattr(firing._Batch, "write", broken)
+        incident = portal.open_incident(severity="P0")
+        patched.setattr("incidents.services.sending.claim", lambda **_: [])
+        portal.fast_forward(minutes=30)
+    alice = portal.people["alice"]
+    assert fallback_pages(portal) == ["waiting"]
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=alice, person=alice)
+    portal.settle()
+    assert fallback_pages(portal) == ["cancelled"]
+
+
+@pytest.mark.usefixtures("eve")
+def test_each_finding_of_the_auditor_is_a_page(portal: Portal) -> None:
+    """The timeline says that the fallback contact is called: so it is, each time."""
+    incident = portal.open_incident(severity="P0")
+    for _ in range(3):
+        portal.now += timedelta(hours=2)
+        EscalationRun.objects.update(state="stopped", position=1, loop=0)
+        Incident.objects.update(updated_at=portal.now - timedelta(minutes=5))
+        assert audit_paging(now=portal.now)
+        portal.settle()
+        # Once an hour is enough.
+        portal.now += timedelta(minutes=2)
+        EscalationRun.objects.update(state="stopped", position=1, loop=0)
+        assert audit_paging(now=portal.now)
+        portal.settle()
+    said = incident.timeline.filter(act="fallback", text__startswith="The auditor found: ")
+    assert said.count() == 3
+    assert fallback_pages(portal) == ["sent"] * 3
+
+
+def test_whoever_it_is_given_to_is_told_although_somebody_answers_at_once(portal: Portal) -> None:
+    incident = portal.open_incident(severity="P1")
+    alice, bob = portal.people["alice"], portal.people["bob"]
+    lifecycle.assign(incident.pk, to=bob, now=portal.now, actor=alice)
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=alice, person=alice)
+    portal.settle()
+    assert portal.paged() == [(0, "alice"), (0, "bob")]
+
+
+def test_what_is_over_is_told_to_nobody(portal: Portal) -> None:
+    incident = portal.open_incident(severity="P1")
+    lifecycle.assign(incident.pk, to=portal.people["bob"], now=portal.now, actor="test")
+    lifecycle.resolve(incident.pk, now=portal.now, actor="test")
+    assert [page.state for page in portal.pages(person__username="bob")] == ["cancelled"]
+
+
+@pytest.mark.usefixtures("eve")
+@pytest.mark.parametrize("severity", ["P2", "P3"])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("mute", "empty"), ("empty", "mute"), ("mute", "mute"), ("mute", "refuse"), ("refuse", "mute")],
+)  # fmt: skip
+def test_an_address_that_nobody_verified_does_not_count_as_heard(
+    portal: Portal, severity: str, first: str, second: str
+) -> None:
+    """Whatever the order of the levels, the fallback contact is called."""
+    for number, (name, how) in enumerate(zip(("alice", "bob"), (first, second), strict=True), 1):
+        if how == "empty":
+            portal.policy.levels.get(number=number).targets.all().delete()
+        elif how == "mute":
+            portal.people[name].contact_methods.update(verified_at=None)
+        else:
+            portal.post.refusing.add(f"{name}-email@example.com")
+    incident = portal.open_incident(severity=severity)
+    portal.fast_forward(hours=30)
+    assert "sent" in fallback_pages(portal)
+    incident.refresh_from_db()
+    assert incident.unreached == "Nobody could be called."
