@@ -7,6 +7,7 @@ from incidents.models.escalations import (
     EscalationRun,
     LadderSnapshot,
     Page,
+    RoundRobin,
 )
 from incidents.models.heartbeats import Heartbeat
 from incidents.models.incidents import (
@@ -41,6 +42,7 @@ __all__ = [
     "Maintenance",
     "Page",
     "ResponseTarget",
+    "RoundRobin",
     "Severity",
     "Silence",
     "TimelineEntry",

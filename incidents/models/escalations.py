@@ -23,6 +23,22 @@ class LadderSnapshot(models.Model):
         return self.digest[:12]
 
 
+class RoundRobin(models.Model):
+    """Whose turn it is at a level of a policy: it goes on with each call, in whatever incident."""
+
+    policy = models.CharField(max_length=64, help_text="As ladders name it.")
+    level = models.PositiveSmallIntegerField()
+    turns = models.PositiveBigIntegerField(help_text="How many were taken.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["policy", "level"], name="incidents_round_robin_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.policy} L{self.level}: {self.turns}"
+
+
 class EscalationRun(models.Model):
     """One walk up a ladder: whom to call next for an incident, and when.
 

@@ -18,6 +18,7 @@ from oncall.queries.targets import called_by
 __all__ = ["Call", "simulate"]
 
 _MOST = 200
+_TO_ACCOUNT = "No verified way; the account's email address is tried."
 _NOBODY = "Nobody could be called: the fallback contact is."
 
 
@@ -67,7 +68,7 @@ def simulate(
         if not reached and loop == this:
             # Where nobody is there, the next level is called at once.
             continue
-        if not reached and not any(call.channel for call in earlier if call.loop == loop):
+        if not reached and not any(_counts(call) for call in earlier if call.loop == loop):
             calls += _fall_back(due, loop, _NOBODY)
         due = _due(policy, ladder.steps[position], wait, due)
     return policy, calls
@@ -84,7 +85,7 @@ def _step(step: Step, loop: int, at: datetime) -> tuple[list[Call], bool]:
     called = called_by(step.targets, at)
     reached = bool(called.channels)
     turn = ""
-    if step.mode == "round_robin" and len(step.targets) > 1:
+    if step.is_in_turn:
         turn = f"One of {len(step.targets)} in turn."
     calls = []
     for person in called.people:
@@ -108,17 +109,21 @@ def _ways_to(
     if plan:
         return [(planned.at, planned.method.kind, "") for planned in plan], True
     if person.email:
-        note = "No verified way; the account's email address is tried."
         (when,) = goes_out_at(person, urgency, [timedelta()], at)
-        return [(when, Kind.EMAIL, note)], False
+        return [(when, Kind.EMAIL, _TO_ACCOUNT)], False
     return [(at, "", "No verified way, and no email address of the account.")], False
+
+
+def _counts(call: Call) -> bool:
+    """Return whether a call may be heard: an account's address may be nobody's."""
+    return bool(call.channel) and call.note != _TO_ACCOUNT
 
 
 def _at_the_end(
     severity: str, earlier: Sequence[Call], at: datetime, loop: int, reached: bool
 ) -> list[Call]:
     """Return the calls after the last step: nobody reached, or nobody answered, is not the end."""
-    if not reached and not any(call.channel for call in earlier if call.level):
+    if not reached and not any(_counts(call) for call in earlier if call.level):
         return list(_fall_back(at, loop, _NOBODY))
     if severity in AT_LEAST_ONCE:
         return list(_fall_back(at, loop, "Everybody was called: the fallback contact is, too."))

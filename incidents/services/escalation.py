@@ -147,6 +147,8 @@ def plan_of(
     )
     if policy is not None:
         snapshot["hours"] = _hours_to_json(policy, day)
+    if policy is not None and ladder and any(step.is_in_turn for step in ladder.steps):
+        snapshot["policy"] = str(policy.pk)
     first = ladder.steps[0] if ladder else None
     return Plan(policy.name if policy else "", phase, snapshot, first)
 

@@ -6,7 +6,7 @@ decides is of the moment it holds them; an acknowledgement waits for the lock, a
 that it takes back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -24,6 +24,7 @@ from incidents.services.claims import Queue
 from incidents.services.escalation import REASONS, WAITING_FOR, due_at
 from incidents.services.pages import FALLBACK, Calls, Place, Way, Ways
 from incidents.services.step_calls import Call, StepCalls
+from incidents.services.turns import take_turns
 from incidents.services.undelivered import NOBODY, unheard
 from oncall.domain.escalations import Ladder, Phase, Step, ladder_from, next_position
 
@@ -139,6 +140,7 @@ def fire_due(steps: Queue, *, now: datetime, limit: int) -> int:
             {at.snapshot for at in places},
             [each for _, _, incidents in taken for each in incidents],
         )
+        batch.take_turns([(at, len(runs)) for at, (_, runs, _) in zip(places, taken, strict=True)])
         for at, (_, runs, incidents) in zip(places, taken, strict=True):
             batch.decide(at, list(zip(incidents, runs, strict=True)))
         batch.write()
@@ -161,8 +163,9 @@ def fire(claims: Sequence[Claimed], *, now: datetime, wait: bool = True) -> list
         mine = [claim for claim in claims if claim.incident in held]
         batch = _Batch(now)
         batch.look_up_answers({claim.snapshot for claim in mine}, list(held))
-        for claim in mine:
-            at = _Standing(*claim[3:8], *held[claim.incident])
+        places = [_Standing(*claim[3:8], *held[claim.incident]) for claim in mine]
+        batch.take_turns([(at, 1) for at in places])
+        for at, claim in zip(places, mine, strict=True):
             batch.decide(at, [(claim.incident, claim.run)])
         if mine:
             batch.write(mine[0].look_at)
@@ -176,10 +179,18 @@ def _locked(incidents: Sequence[int], *, wait: bool) -> Mapping[int, tuple[int, 
 
 
 @lru_cache(maxsize=1024)
-def _ladder(digest: str) -> tuple[Ladder, Mapping[str, Any]]:
-    """Return steps and working hours; what a digest stands for never changes."""
+def _ladder(digest: str) -> tuple[Ladder, Mapping[str, Any], str]:
+    """Return steps, working hours and whose they are; what a digest stands for never changes."""
     stored = LadderSnapshot.objects.get(pk=digest).content
-    return ladder_from(stored), stored.get("hours") or {}
+    # Ladders of before have no policy: those share their turns with themselves only.
+    return ladder_from(stored), stored.get("hours") or {}, stored.get("policy", digest)
+
+
+def _in_turn(at: _Standing) -> tuple[str, int] | None:
+    """Return policy and level of the round robin that a walk stands at, if it is one."""
+    ladder, _, policy = _ladder(at.snapshot)
+    step = ladder.steps[at.position] if at.position < len(ladder.steps) else None
+    return (policy, step.level) if step is not None and step.is_in_turn else None
 
 
 class _Batch:
@@ -191,11 +202,27 @@ class _Batch:
         self._ways = Ways(now)
         self._steps = StepCalls(self._ways)
         self._outcomes: list[_Outcome] = []
+        self._taken: dict[tuple[str, int], Iterator[int]] = {}
 
     def look_up_answers(self, snapshots: set[str], incidents: Sequence[int]) -> None:
         """Learn who has answered already, where one answer is not enough."""
         if any(step.acknowledgements > 1 for each in snapshots for step in _ladder(each)[0].steps):
             self._answered = people_who_answered(incidents)
+
+    def take_turns(self, places: Iterable[tuple[_Standing, int]]) -> None:
+        """Take the turns of all round robins that walks stand at, once.
+
+        Args:
+            places: Where walks stand, and how many there.
+        """
+        wanted: dict[tuple[str, int], int] = {}
+        for at, count in places:
+            if (name := _in_turn(at)) is not None:
+                wanted[name] = wanted.get(name, 0) + count
+        # In one order: others take them as well.
+        self._taken = {
+            name: iter(take_turns(*name, count)) for name, count in sorted(wanted.items())
+        }
 
     def decide(self, at: _Standing, of: list[tuple[int, int]]) -> None:
         """Decide what the steps of walks do that stand in one place.
@@ -205,14 +232,13 @@ class _Batch:
             of: Incident and run of each.
         """
         cases: dict[_Case, list[tuple[int, int]]] = {}
-        turns = self._turns(at)
+        name, turns = _in_turn(at), self._turns(at)
         nobody = self._unheard(at, of, turns)
         if turns == 1 and not self._answered and not nobody:
             cases[_Case(at, 0, frozenset())] = of
         else:
             for incident, run in of:
-                # Of a round robin the next one, by the incident's number; in each loop another one.
-                turn = (incident + at.incident_cycle + at.loop) % turns
+                turn = next(self._taken[name]) % turns if name else 0
                 answered = frozenset(self._answered.get((incident, at.incident_cycle), ()))
                 case = _Case(at, turn, answered, run in nobody)
                 cases.setdefault(case, []).append((incident, run))
@@ -279,10 +305,7 @@ class _Batch:
 
     def _turns(self, at: _Standing) -> int:
         """Return how many take turns at a step; 1 where all are called."""
-        steps = _ladder(at.snapshot)[0].steps
-        step = steps[at.position] if at.position < len(steps) else None
-        is_in_turn = step is not None and step.mode == "round_robin"
-        return len(step.targets) or 1 if step and is_in_turn else 1
+        return len(_ladder(at.snapshot)[0].steps[at.position].targets) if _in_turn(at) else 1
 
     def _unheard(self, at: _Standing, of: list[tuple[int, int]], turns: int) -> set[int]:
         """Return the walks of which no message got out, or still may, where the step depends on it."""
@@ -304,7 +327,7 @@ class _Batch:
         if at.cycle != at.incident_cycle or not _is_wanted(phase, at.status):
             self._ends(found, at, State.STOPPED)
             return found
-        ladder, hours = _ladder(at.snapshot)
+        ladder, hours, _ = _ladder(at.snapshot)
         if not ladder.steps:
             self._ends(found, at, State.EXHAUSTED)
             self._fall_back(found, at, "No escalation policy calls anybody for it.")

@@ -41,6 +41,7 @@ def merge(incident_id: int, *, into: int, now: datetime, actor: Who) -> Incident
     for incident in (source, target):
         _note_origins(incident)
     source.merged_into, source.snoozed_until, source.held_until = target, None, None
+    source.calling_ended_at = source.calling_ended_at or now
     source.save()
     quiet(source, now=now)
     deadlines.clear(source, Deadline.Kind)

@@ -55,7 +55,7 @@ class StepCalls:
         return self._known[key]
 
     def _looked_up(self, step: Step, turn: int) -> Call:
-        if step.mode != "round_robin" or not step.targets:
+        if not step.is_in_turn:
             return self._of_targets(step, step.targets)
         in_turn = (*step.targets[turn:], *step.targets[:turn])
         call = first = self._of_targets(step, in_turn[:1])

@@ -11,6 +11,7 @@ from incidents.queries.simulation import simulate
 from incidents.queries.verification import check_invariants
 from incidents.services import lifecycle, undelivered
 from incidents.services.auditor import audit_paging
+from incidents.services.lifecycle import Opening
 from incidents.tests.oncall_portal import MONDAY, Portal, portal
 from notifications.models import NotificationRule
 from oncall.models import FallbackContact, LevelTarget, PolicyLevel
@@ -162,6 +163,34 @@ def test_the_turn_of_a_round_robin_goes_on_with_each_loop_and_passes_who_cannot_
     assert {who for _, who in called} == {"alice", "carol"}
     said = Incident.objects.get().timeline.filter(act="call").values_list("text", flat=True)
     assert any("bob" in text for text in said)
+
+
+def test_a_round_robin_goes_on_with_each_incident_of_its_policy(portal: Portal) -> None:
+    """Whatever numbers the incidents have: those between are of another service."""
+    level = PolicyLevel.objects.get(number=1)
+    level.mode = PolicyLevel.Mode.ROUND_ROBIN
+    level.save()
+    for name in ("bob", "carol"):
+        LevelTarget.objects.create(level=level, person=portal.people[name])
+    for number in range(6):
+        for service in (portal.service.pk, None):
+            opening = Opening("P2", f"incident {number}", service_id=service)
+            lifecycle.declare(opening, now=portal.now, actor="test")
+        portal.settle()
+    assert [name for _, name in portal.paged()] == ["alice", "bob", "carol"] * 2
+
+
+def test_a_round_robin_of_many_incidents_at_once_calls_all_alike(portal: Portal) -> None:
+    level = PolicyLevel.objects.get(number=1)
+    level.mode = PolicyLevel.Mode.ROUND_ROBIN
+    level.save()
+    LevelTarget.objects.create(level=level, person=portal.people["bob"])
+    for number in range(7):
+        opening = Opening("P1", f"incident {number}", service_id=portal.service.pk)
+        lifecycle.declare(opening, now=portal.now, actor="test")
+    portal.settle()
+    called = sorted(name for _, name in portal.paged())
+    assert called == ["alice"] * 4 + ["bob"] * 3
 
 
 def test_what_is_claimed_is_sent_whatever_becomes_of_what_is_given_up(

@@ -122,6 +122,11 @@ class Step:
     mode: str = "all"
     acknowledgements: int = 1
 
+    @property
+    def is_in_turn(self) -> bool:
+        """Whether each time another one of several is called."""
+        return self.mode == "round_robin" and len(self.targets) > 1
+
 
 @dataclass(frozen=True)
 class Ladder:
