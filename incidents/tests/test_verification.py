@@ -27,7 +27,7 @@ def forged(page: Page, **changes: object) -> None:
     for name, value in changes.items():
         setattr(page, name, value)
     page.save()
-    at = page.sent_at
+    at = page.sent_at or page.created_at
     Attempt.objects.create(
         page=page, number=1, owner="x", started_at=at, ended_at=at, outcome="sent"
     )
