@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Prefetch, prefetch_related_objects
+from django.db.models import Count, Prefetch, Q, Window, prefetch_related_objects
 
 from core import bulk
 from incidents.domain.lifecycle import Status
@@ -112,7 +112,16 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
 def _read_alerts(pages: Iterable[Page]) -> None:
     """Read what messages name of alerts, so that senders need no database."""
     told = ("incident", "dedup_key", "title", "severity", "state", "runbook_url")
-    named = Alert.objects.order_by("pk").only(*told)
+    fires = Q(state=Alert.State.FIRING)
+    named = (
+        Alert.objects.only(*told)
+        .annotate(
+            count_of_all=Window(Count("pk"), partition_by="incident"),
+            count_firing=Window(Count("pk", filter=fires), partition_by="incident"),
+        )
+        # "firing" is before "resolved": what still fires is named first, the worst before the others.
+        .order_by("state", "severity", "pk")
+    )
     incidents = [page.incident for page in pages]
     prefetch_related_objects(incidents, Prefetch("alerts", named[:NAMED_ALERTS], "named_alerts"))
 

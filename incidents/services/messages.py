@@ -11,6 +11,7 @@ from core import encryption
 from core.errors import Forbidden
 from incidents.models import Alert, Incident, Page
 from incidents.services.pages import DELAYED_AFTER, FALLBACK, SET_ASIDE, STILL_ON_IT, TAKEN
+from notifications.domain.digests import Entry, in_full
 from notifications.domain.messages import Message
 from notifications.transports import Recipient
 
@@ -21,6 +22,8 @@ _SALT = "incidents.acknowledge"
 _VALID = timedelta(hours=24)
 # Characters of a subject, and of an alert's title for programs: receivers take only so much of both.
 _ONE_LINE = 300
+# Characters of a title in a line that says more, and alerts whose titles people are told.
+_TITLE, _ALERTS = 200, 5
 
 
 def message_for(pages: Sequence[Page], key: str, *, now: datetime) -> Message:
@@ -47,22 +50,35 @@ def message_for(pages: Sequence[Page], key: str, *, now: datetime) -> Message:
             is_repeat=first.is_repeat,
             facts={**facts[0], "pages": facts},
         )
-    lines = [f"{_line(page, now)[:200]}\n{_answer(page)}" for page in told.values()]
+    entries = tuple(
+        Entry(page.incident_id, _line(page, now), _answer(page)) for page in told.values()
+    )
     return Message(
         key=key,
         subject=f"{len(told)} incidents: {_line(first, now)}"[:_ONE_LINE],
-        text="\n\n".join(lines),
+        text=in_full(entries),
         url=f"{settings.PORTAL_URL}/incidents/",
         is_repeat=first.is_repeat,
+        entries=entries,
         facts={**facts[0], "pages": facts},
     )
 
 
 def _line(page: Page, now: datetime) -> str:
+    """Return severity, number, service and title: whoever is woken by it knows what is wrong."""
     incident = page.incident
     delayed = "Delayed:" if _is_delayed(page, now) else ""
-    parts = (incident.severity, f"#{incident.pk}", delayed, _asks(page), incident.title)
-    # In a digest a title of several lines could pass for other incidents.
+    service = f"{str(incident.service)[:60]}:" if incident.service else ""
+    count = _counts(incident)[0]
+    parts = (
+        incident.severity,
+        f"#{incident.pk}",
+        delayed,
+        _asks(page),
+        service,
+        incident.title[:_TITLE],
+        f"({count} alerts)" if count > 1 else "",
+    )
     return " ".join(" ".join(parts).split())
 
 
@@ -98,6 +114,7 @@ def _facts(page: Page, *, now: datetime) -> dict[str, Any]:
         "sent_at": now.isoformat(),
         "is_delayed": _is_delayed(page, now),
         "alerts": _alerts(incident),
+        "alert_count": _counts(incident)[0],
     }
 
 
@@ -118,10 +135,22 @@ def _text(page: Page, now: datetime) -> str:
         f"Delayed: this was due at {_moment(page.due_at)}." if _is_delayed(page, now) else "",
         f"Service: {incident.service}" if incident.service else "",
         f"Opened: {_moment(incident.opened_at)}",
-        incident.summary[:2000],
         f"Runbook: {runbook}" if runbook else "",
+        _alert_titles(incident),
+        # Last: it is what is cut where there is room for less.
+        incident.summary[:2000],
     )
     return "\n".join(line for line in lines if line)
+
+
+def _alert_titles(incident: Incident) -> str:
+    """Return what an incident of several alerts consists of, the first of them by their titles."""
+    count, firing = _counts(incident)
+    if count < 2:
+        return ""
+    titles = [" ".join(alert.title[:_TITLE].split()) for alert in _named(incident)[:_ALERTS]]
+    more = f"\nand {count - len(titles)} more" if count > len(titles) else ""
+    return "\n- ".join([f"{count} alerts, {firing} firing:", *titles]) + more
 
 
 def _moment(at: datetime) -> str:
@@ -141,6 +170,13 @@ def _alerts(incident: Incident) -> list[dict[str, Any]]:
         {**{name: getattr(alert, name) for name in names}, "title": alert.title[:_ONE_LINE]}
         for alert in _named(incident)
     ]
+
+
+def _counts(incident: Incident) -> tuple[int, int]:
+    """Return how many alerts an incident has, and how many of them fire."""
+    # Counted as they were read: each says how many it was read of.
+    first = next(iter(_named(incident)), None)
+    return (getattr(first, "count_of_all", 0), getattr(first, "count_firing", 0))
 
 
 def _named(incident: Incident) -> list[Alert]:

@@ -24,9 +24,14 @@ def declare(portal: Portal, title: str = "5xx spike", severity: str = "P0") -> N
     lifecycle.declare(opening, now=portal.now, actor="test")
 
 
+def said(line: str) -> str:
+    """Return a line without severity, number and service."""
+    return line.split(" ", 2)[2].replace("Checkout: ", "")
+
+
 def subjects(portal: Portal) -> list[str]:
     """Return what was sent, without severity and number."""
-    return [sent.message.subject.split(" ", 2)[2] for sent in portal.post.sent]
+    return [said(sent.message.subject) for sent in portal.post.sent]
 
 
 def test_a_first_page_that_comes_hours_late_says_so(portal: Portal) -> None:
@@ -121,5 +126,5 @@ def test_a_digest_says_which_of_them_are_delayed(portal: Portal, settings: Any) 
     declare(portal, "second")
     portal.settle()
     (message,) = [sent.message for sent in portal.post.sent]
-    lines = [line.split(" ", 2)[2] for line in message.text.splitlines() if line.startswith("P0")]
+    lines = [said(line) for line in message.text.splitlines() if line.startswith("P0")]
     assert sorted(lines) == ["Delayed: first", "second"]

@@ -318,7 +318,7 @@ def test_those_who_were_called_hear_that_somebody_answered(portal: Portal) -> No
     portal.settle()
     assert portal.told() == [(15, "alice"), (15, "carol")]
     said = portal.post.sent[-1].message
-    assert f"P0 #{incident.pk} Taken by bob: 5xx spike" in said.subject
+    assert f"P0 #{incident.pk} Taken by bob: Checkout: 5xx spike" in said.subject
     assert said.act_url == ""
     lifecycle.acknowledge(incident.pk, now=portal.now, actor=bob, person=bob)
     portal.settle()

@@ -1,15 +1,17 @@
 """What is sent, before any transport gives it its form."""
 
-import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Message"]
+from notifications.domain.digests import Entry, told, without_controls
+
+__all__ = ["Message", "utf16_length"]
 
 REPEAT = "Repeat, first send uncertain"
-# What XML cannot hold, providers refuse, or a terminal obeys; senders put it into titles all the same.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+# What stands before each of several text messages: "(1/12) ".
+_PLACE = 10
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Message:
         url: The page it is about.
         act_url: Where the receiver acknowledges, bound to them; "" where nothing is asked.
         is_repeat: A crash cut an earlier send, which may have arrived.
+        entries: The incidents of a digest, the worst first; a transport that cannot carry the text
+            names them as `digests.told` does.
         facts: The same for programs, as JSON.
     """
 
@@ -32,21 +36,54 @@ class Message:
     url: str = ""
     act_url: str = ""
     is_repeat: bool = False
+    entries: tuple[Entry, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        subject = _CONTROLS.sub("", " ".join(self.subject.split()))
-        text = _CONTROLS.sub("", "\n".join(self.text.splitlines()))
+        subject = without_controls(" ".join(self.subject.split()))
+        text = without_controls("\n".join(self.text.splitlines()))
         object.__setattr__(self, "subject", subject)
         object.__setattr__(self, "text", text)
 
     @property
     def heading(self) -> str:
         """The subject, which says when it may be the second time."""
-        return f"[{REPEAT}] {self.subject}" if self.is_repeat else self.subject
+        return self._marked(self.subject)
 
-    @property
-    def short(self) -> str:
-        """All of it in what fits into a few text messages."""
-        parts = [self.heading[:200], self.act_url or self.url]
-        return "\n".join(part for part in parts if part)
+    def texts(self, most: int) -> list[str]:
+        """Return it as text messages: one, or as many as the numbers of a digest need.
+
+        Args:
+            most: Characters that one may have, as UTF-16 counts them.
+        """
+        link = self.act_url or self.url
+        if not self.entries:
+            return [_lines(self.heading[:200], link)]
+        heading = self._marked(f"{len(self.entries)} incidents:")
+
+        def whole(body: str) -> str:
+            return _lines(heading, body, link)
+
+        text = whole(told(self.entries, lambda body: utf16_length(whole(body)) <= most))
+        if utf16_length(text) <= most:
+            return [text]
+        parts = textwrap.wrap(
+            text,
+            most - _PLACE,
+            replace_whitespace=False,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        return [f"({number}/{len(parts)}) {part}" for number, part in enumerate(parts, 1)]
+
+    def _marked(self, line: str) -> str:
+        return f"[{REPEAT}] {line}" if self.is_repeat else line
+
+
+def utf16_length(text: str) -> int:
+    """Return how long providers take a text to be: an emoji counts as two."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _lines(*parts: str) -> str:
+    return "\n".join(part for part in parts if part)

@@ -257,6 +257,7 @@ class PushService:
     """Stands where a service of Apprise is made, one with an address of its own."""
 
     mode = "cloud"
+    body_maxlen = 4096
 
     def __init__(self, takes: bool) -> None:
         self.takes, self.said = takes, {}  # type: ignore[var-annotated]

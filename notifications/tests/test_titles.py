@@ -63,13 +63,13 @@ def test_a_message_is_one_line_and_words_without_controls() -> None:
 
 @pytest.mark.parametrize("title", TITLES)
 def test_a_call_says_what_xml_can_hold(title: str) -> None:
-    said = ET.fromstring(VoiceCall().content(message(title))["Twiml"])
+    said = ET.fromstring(VoiceCall().contents(message(title))[0]["Twiml"])
     assert said[0].tag == "Say"
     assert (said[0].text or "").endswith("Open the portal to acknowledge.")
 
 
 def test_a_call_keeps_the_words() -> None:
-    said = ET.fromstring(VoiceCall().content(message(TITLES[2]))["Twiml"])
+    said = ET.fromstring(VoiceCall().contents(message(TITLES[2]))[0]["Twiml"])
     assert (said[0].text or "").startswith(TITLES[2])
 
 

@@ -4,10 +4,12 @@ Apprise says yes or no and nothing more, so a no may have arrived all the same.
 """
 
 from datetime import timedelta
+from html import escape
 from typing import Any
 
 from core import http_client
 from core.http_client import Deadline, OutboundError
+from notifications.domain.digests import told
 from notifications.domain.kinds import PUSH_SERVICES, Kind
 from notifications.domain.messages import Message
 from notifications.transports.base import Recipient, Transport, TransportFailed
@@ -25,6 +27,9 @@ _OWN_HOST = frozenset(
 # Of these, the ways in which the address names no host all the same.
 _HOSTED = frozenset({"cloud", "t2bot"})
 _CONNECT_S, _READ_S = 4.0, 6.0
+# Characters of a title and of the text of one incident, and bytes of a digest: what is longer ntfy
+# shows as a file.
+_TITLE, _TEXT, _DIGEST = 200, 1500, 4000
 
 
 class Push(Transport):
@@ -50,13 +55,25 @@ class Push(Transport):
         # A host that may be asked must not send on to one that may not.
         service.redirects = False
         service.socket_connect_timeout, service.socket_read_timeout = _CONNECT_S, _READ_S
-        parts = (message.text[:1500], message.act_url or message.url)
-        body = "\n\n".join(part for part in parts if part)
+        # What is too long all the same, for what an escape adds, is sent in several.
+        service.overflow_mode = "split"
         if not service.notify(
-            title=message.heading[:200], body=body or message.heading, notify_type="failure"
+            title=message.heading[:_TITLE],
+            body=_body(message, service.body_maxlen),
+            notify_type="failure",
         ):
             raise TransportFailed("The service did not take it.", is_uncertain=True)
         return ""
+
+
+def _body(message: Message, most: int) -> str:
+    """Return what is said below the title where a service takes `most` characters of both."""
+    link = message.act_url or message.url
+    room = min(most, _DIGEST) - _TITLE - len(link) - 10
+    text = message.text[: min(_TEXT, room)]
+    if message.entries:
+        text = told(message.entries, lambda body: len(escape(body).encode()) <= room)
+    return "\n\n".join(part for part in (text, link) if part) or message.heading
 
 
 def _judge(host: str, port: int | None, *, secure: bool) -> None:

@@ -6,6 +6,7 @@ so a message in a channel can be answered by everybody and only by those who may
 
 import json
 import re
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,8 +14,9 @@ from django.conf import settings
 
 from core import http_client
 from core.http_client import Deadline, OutboundError
+from notifications.domain.digests import told
 from notifications.domain.kinds import Kind
-from notifications.domain.messages import Message
+from notifications.domain.messages import Message, utf16_length
 from notifications.transports.base import Recipient, Transport, TransportFailed
 
 __all__ = ["FEATURE", "Slack", "SlackRefused", "blocks_of", "call", "plain"]
@@ -23,7 +25,11 @@ FEATURE = "slack"
 # These pass; every other error stays until somebody mends what is wrong.
 _PASSING = {"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable",
             "request_timeout", "team_added_to_org"}  # fmt: skip
-MOST_BUTTONS = 10
+# Elements of one row are 25 at most; one is the link.
+MOST_BUTTONS = 24
+# Characters of one section's text, and of all that a digest says: Slack refuses a message as too long
+# from about 12,000 on, of which the buttons take a part.
+_SECTION, _DIGEST = 3000, 6000
 _HALF_ENTITY = re.compile(r"&[a-z]*\Z")
 
 
@@ -103,10 +109,9 @@ def call(method: str, arguments: Mapping[str, Any], *, seconds: float = 10) -> d
 
 def blocks_of(message: Message) -> list[dict[str, Any]]:
     """Return a message as Slack's blocks: what it says, and a button for each of its incidents."""
-    text = f"*{plain(message.heading, 500)}*"
-    if message.text:
-        text += f"\n{plain(message.text, 2000)}"
-    blocks: list[dict[str, Any]] = [{"type": "section", "text": {"type": "mrkdwn", "text": text}}]
+    blocks: list[dict[str, Any]] = [
+        {"type": "section", "text": {"type": "mrkdwn", "text": text}} for text in _sections(message)
+    ]
     # One for each incident, however many pages it has: Slack refuses equal action ids.
     asked = {
         page["incident"]: page
@@ -120,6 +125,29 @@ def blocks_of(message: Message) -> list[dict[str, Any]]:
     if buttons:
         blocks.append({"type": "actions", "elements": buttons})
     return blocks
+
+
+def _sections(message: Message) -> list[str]:
+    """Return what a message says, in texts that Slack takes."""
+    heading = f"*{plain(message.heading, 500)}*"
+    if not message.entries:
+        return ["\n".join(filter(None, [heading, plain(message.text, 2000)]))]
+    # Its buttons answer; links would leave no room for names.
+    body = told(
+        message.entries,
+        lambda text: utf16_length(plain(text, 2 * _DIGEST)) < _DIGEST,
+        with_answers=False,
+    )
+    found = [heading]
+    for line in body.split("\n"):
+        # An escaped letter is at most five, and one beyond the basic plane two.
+        for part in textwrap.wrap(line, _SECTION // 6, break_on_hyphens=False):
+            piece = plain(part, _SECTION)
+            if utf16_length(found[-1]) + utf16_length(piece) < _SECTION:
+                found[-1] += f"\n{piece}"
+            else:
+                found.append(piece)
+    return found
 
 
 def _button(page: Mapping[str, Any], *, many: bool) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from py_vapid import Vapid02
 
 from core import http_client
 from core.http_client import Deadline, OutboundError
+from notifications.domain.digests import as_many, told
 from notifications.domain.kinds import Kind
 from notifications.domain.messages import Message
 from notifications.domain.web_push import Subscription, read_subscription
@@ -76,7 +77,19 @@ def payload_of(message: Message) -> bytes:
         "key": message.key,
     }
     left = _MOST - len(_encoded(shown))
-    return _encoded({**shown, "body": _cut(message.text, min(left, _MOST_TEXT))})
+    return _encoded({**shown, "body": _body(message, left)})
+
+
+def _body(message: Message, left: int) -> str:
+    """Return what is told below the title in `left` bytes; a digest names every incident."""
+    if not message.entries:
+        return _cut(message.text, min(left, _MOST_TEXT))
+
+    def fits(text: str) -> bool:
+        return len(_encoded(text)) - 2 <= left
+
+    body = told(message.entries, fits)
+    return body if fits(body) else as_many(message.entries, fits)
 
 
 def _encoded(value: object) -> bytes:
