@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.roles import Role
 from accounts.tests.cast import send, signed_in
 from core import encryption, http_client
-from incidents.models import Incident, IncidentChannel
+from incidents.models import Incident, IncidentChannel, Page
 from incidents.services import channels
 from incidents.services.messages import message_for
 from incidents.tests.oncall_portal import Portal, portal
@@ -91,6 +91,12 @@ def press(value: str, member: str = "U0ALICE11", **values: Any) -> Any:
     )
 
 
+def answered(slack: FakeSlack) -> tuple[str, str]:
+    """Return to whom and what was said last to what was pressed."""
+    said = slack.asked[-1][1]
+    return said["response_type"], said["text"]
+
+
 def test_a_message_has_a_button_for_its_incident(portal: Portal, slack: FakeSlack) -> None:
     """What an alert says can neither mention everybody nor hide a link."""
     incident = portal.open_incident("<!channel> disk & more")
@@ -142,6 +148,7 @@ def test_pressing_acknowledges_for_whoever_pressed(
         ("{pk}.7", "U0ALICE11", "this message is old"),
         ("99999999.1", "U0ALICE11", "no such incident"),
         ("rubbish", "U0ALICE11", "none of ours"),
+        ("1." + "9" * 5000, "U0ALICE11", "none of ours"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_slack(
@@ -151,15 +158,76 @@ def test_what_cannot_be_done_is_said_in_slack(
     assert press(value.format(pk=incident.pk), member).status_code == 200
     incident.refresh_from_db()
     assert incident.status == "triggered"
-    assert answer in slack.asked[-1][1]["text"]
+    assert answered(slack)[0] == "ephemeral"
+    assert answer in answered(slack)[1]
 
 
-def test_viewers_look_only(portal: Portal, slack: FakeSlack, alice: User) -> None:
+def test_whoever_was_called_may_answer_and_other_viewers_look_only(
+    portal: Portal, slack: FakeSlack, alice: User
+) -> None:
+    """As the link in the same message does."""
+    User.objects.update(role=Role.VIEWER)
+    bob = portal.people["bob"]
+    portal.add_method(bob, Kind.SLACK, sealed_address=encryption.encrypt("U0BOBBB11"))
     incident = portal.open_incident()
-    User.objects.filter(pk=alice.pk).update(role=Role.VIEWER)
+    press(f"{incident.pk}.1", "U0BOBBB11")
+    incident.refresh_from_db()
+    assert incident.status == "triggered"
+    assert answered(slack) == ("ephemeral", "bob may look at incidents, not answer them.")
+    press(f"{incident.pk}.1")
+    incident.refresh_from_db()
+    assert (incident.status, incident.acknowledged_by) == ("acknowledged", "alice")
+
+
+def test_who_hears_that_somebody_else_answered_was_not_called_by_that(
+    portal: Portal, slack: FakeSlack, alice: User
+) -> None:
+    incident = portal.open_incident()
+    Page.objects.update(reason="taken")
+    User.objects.update(role=Role.VIEWER)
     press(f"{incident.pk}.1")
     incident.refresh_from_db()
     assert incident.status == "triggered"
+
+
+def test_who_presses_second_is_told_whose_it_is(
+    portal: Portal, slack: FakeSlack, alice: User
+) -> None:
+    bob = portal.people["bob"]
+    portal.add_method(bob, Kind.SLACK, sealed_address=encryption.encrypt("U0BOBBB11"))
+    incident = portal.open_incident()
+    press(f"{incident.pk}.1")
+    assert answered(slack) == ("in_channel", f"#{incident.pk} acknowledged by alice.")
+    press(f"{incident.pk}.1", "U0BOBBB11")
+    assert answered(slack) == ("ephemeral", f"#{incident.pk} is alice's already.")
+    incident.refresh_from_db()
+    assert incident.acknowledged_by == "alice"
+
+
+@pytest.mark.parametrize(
+    ("stamp", "signature", "body"),
+    [
+        ("abc", "v0=1", b"payload={}"),
+        ("", "v0=1", b"payload={}"),
+        ("9" * 4000, "v0=1", b"payload={}"),
+        ("\u0661\u0662".encode().decode("latin-1"), "v0=1", b"payload={}"),
+        (None, "v0=\u00e9", b"payload={}"),
+        (None, "v0=1", b"payload=\xff\xfe"),
+        (None, "", b""),
+    ],
+    ids=["word", "empty", "far", "letters", "signature", "bytes", "nothing"],
+)
+def test_what_is_signed_wrongly_is_never_an_error_of_ours(
+    slack: FakeSlack, stamp: str | None, signature: str, body: bytes
+) -> None:
+    headers = {
+        "x-slack-request-timestamp": str(int(time.time())) if stamp is None else stamp,
+        "x-slack-signature": signature,
+    }
+    answer = Client().post(
+        ADDRESS, body, content_type="application/x-www-form-urlencoded", headers=headers
+    )
+    assert answer.status_code == 401
 
 
 def test_only_slack_is_listened_to(

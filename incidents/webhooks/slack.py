@@ -4,7 +4,7 @@ Signed by Slack over the raw body; whoever pressed is known by their own verifie
 """
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import structlog
@@ -17,9 +17,12 @@ from accounts.roles import Role
 from core import clock, http_client
 from core.errors import DomainError, InvalidInput
 from core.http_client import Deadline, OutboundError
-from incidents.models import Incident
+from incidents.models import Incident, Page
 from incidents.queries.quorum import answers_of
 from incidents.services import lifecycle
+from incidents.services.acts import name_of
+from incidents.services.pages import TAKEN
+from incidents.services.receiving import RawRequest
 from incidents.webhooks.requests import webhook, whole_request
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
@@ -30,6 +33,18 @@ __all__ = ["act"]
 log = structlog.get_logger(__name__)
 # Slack waits three seconds for the answer to what was pressed.
 _ANSWER_WITHIN_S = 2.0
+
+
+class Said(NamedTuple):
+    """What is answered to who pressed.
+
+    Args:
+        text: In words; "" where nothing was asked.
+        to_all: Whether all in the channel read it: who answers an incident concerns them.
+    """
+
+    text: str
+    to_all: bool = False
 
 
 def _large() -> HttpResponse:
@@ -47,16 +62,27 @@ def act(request: HttpRequest) -> HttpResponse:
         raw = whole_request(request)
     except InvalidInput as error:
         return JsonResponse({"error": error.message}, status=400)
-    secret = settings.SLACK_SIGNING_SECRET
-    if not secret or not SignatureVerifier(secret).is_valid_request(raw.body, dict(raw.headers)):
+    if not _is_signed(raw):
         return JsonResponse({"error": "signature: missing, too old, or not ours"}, status=401)
     payload = _payload(raw.body)
     if payload is None:
         return JsonResponse({"error": "payload: no JSON object"}, status=400)
     said = _done(payload)
-    if said:
+    if said.text:
         _say(payload, said)
     return HttpResponse(status=200)
+
+
+def _is_signed(raw: RawRequest) -> bool:
+    """Return whether Slack sent it, just now; whatever else stands where a signature should is not."""
+    secret = settings.SLACK_SIGNING_SECRET
+    try:
+        return bool(secret) and SignatureVerifier(secret).is_valid_request(
+            raw.body, dict(raw.headers)
+        )
+    except (ValueError, TypeError, OverflowError):
+        # A time that is no number or no time, a signature of other letters, a body of other bytes.
+        return False
 
 
 def _payload(body: bytes) -> dict[str, Any] | None:
@@ -67,41 +93,53 @@ def _payload(body: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _done(payload: dict[str, Any]) -> str:
-    """Acknowledge what was pressed; returns what to say, "" where nothing was asked."""
+def _done(payload: dict[str, Any]) -> Said:
+    """Acknowledge what was pressed; returns what to say."""
     actions, user = payload.get("actions"), payload.get("user")
     if not isinstance(actions, list) or not isinstance(user, dict):
-        return ""
+        return Said("")
     wanted = [action for action in actions if isinstance(action, dict)]
     pressed = next(
         (a for a in wanted if str(a.get("action_id", "")).startswith("acknowledge-")), None
     )
     if pressed is None:
-        return ""
+        return Said("")
     person = _person(str(user.get("id", "")))
     if person is None:
-        return "Who are you? Add your Slack member ID to “How I am reached” in the portal first."
-    if not person.has_role(Role.RESPONDER):
-        return f"{person} may look at incidents, not answer them."
+        return Said(
+            "Who are you? Add your Slack member ID to “How I am reached” in the portal first."
+        )
     number, _, cycle = str(pressed.get("value", "")).partition(".")
-    if not (number.isdecimal() and cycle.isdecimal()) or len(number) > 18:
-        return "That button is none of ours."
-    return _acknowledged(int(number), int(cycle), person)
+    if not (number.isdecimal() and cycle.isdecimal()) or len(number) > 18 or len(cycle) > 9:
+        return Said("That button is none of ours.")
+    return _answered(int(number), int(cycle), person)
 
 
-def _acknowledged(number: int, cycle: int, person: User) -> str:
-    incident = Incident.objects.visible_to(person).filter(pk=number).first()
-    if incident is None:
-        return "There is no such incident."
-    if incident.cycle != cycle:
-        return f"#{number}: this message is old, people were called anew since."
+def _answered(number: int, cycle: int, person: User) -> Said:
+    """Acknowledge for somebody who was called, or who may answer whatever they see."""
+    if not _was_called(number, cycle, person):
+        if not Incident.objects.visible_to(person).filter(pk=number).exists():
+            return Said("There is no such incident.")
+        if not person.has_role(Role.RESPONDER):
+            return Said(f"{person} may look at incidents, not answer them.")
+    if not Incident.objects.filter(pk=number, cycle=cycle).exists():
+        return Said(f"#{number}: this message is old, people were called anew since.")
     try:
-        found = lifecycle.acknowledge(incident.pk, now=clock.now(), actor=person, person=person)
+        found = lifecycle.acknowledge(number, now=clock.now(), actor=person, person=person)
     except DomainError as error:
-        return f"#{number}: {error}"
+        return Said(f"#{number}: {error}")
     if answers := answers_of(found):
-        return f"#{number}: {person} has answered, {answers.quorum}; calling goes on."
-    return f"#{number} acknowledged by {person}."
+        text = f"#{number}: {person} has answered, {answers.quorum}; calling goes on."
+        return Said(text, to_all=True)
+    if found.acknowledged_by != name_of(person):
+        return Said(f"#{number} is {found.acknowledged_by}'s already.")
+    return Said(f"#{number} acknowledged by {person}.", to_all=True)
+
+
+def _was_called(number: int, cycle: int, person: User) -> bool:
+    """Return whether somebody was asked to answer an incident, as its link would ask them."""
+    asked = Page.objects.filter(incident=number, cycle=cycle, person=person)
+    return asked.exclude(reason=TAKEN).exists()
 
 
 def _person(member: str) -> User | None:
@@ -115,7 +153,7 @@ def _person(member: str) -> User | None:
     return None
 
 
-def _say(payload: dict[str, Any], text: str) -> None:
+def _say(payload: dict[str, Any], said: Said) -> None:
     """Tell whoever pressed, where Slack says; only Slack itself is answered."""
     url = str(payload.get("response_url") or "")
     ours = urlsplit(settings.SLACK_API_URL)
@@ -125,7 +163,11 @@ def _say(payload: dict[str, Any], text: str) -> None:
         return
     if parts.netloc not in {"hooks.slack.com", ours.netloc} or parts.scheme != ours.scheme:
         return
-    body = {"response_type": "in_channel", "replace_original": False, "text": text}
+    body = {
+        "response_type": "in_channel" if said.to_all else "ephemeral",
+        "replace_original": False,
+        "text": said.text,
+    }
     try:
         http_client.request(
             url,

@@ -77,7 +77,7 @@ def _fitted(entries: Sequence[Entry], fits: Fits, numbers: Numbers) -> str:
 
 
 def as_many(entries: Sequence[Entry], fits: Fits) -> str:
-    """Return what fits of the numbers, the worst first, and how many more there are."""
+    """Return the numbers; where they do not fit, the worst of them and how many more there are."""
     if fits(whole := joined(entries)):
         return whole
 

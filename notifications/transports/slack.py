@@ -14,7 +14,7 @@ from django.conf import settings
 
 from core import http_client
 from core.http_client import Deadline, OutboundError
-from notifications.domain.digests import told
+from notifications.domain.digests import as_many, told
 from notifications.domain.kinds import Kind
 from notifications.domain.messages import Message, utf16_length
 from notifications.transports.base import Recipient, Transport, TransportFailed
@@ -132,12 +132,14 @@ def _sections(message: Message) -> list[str]:
     heading = f"*{plain(message.heading, 500)}*"
     if not message.entries:
         return ["\n".join(filter(None, [heading, plain(message.text, 2000)]))]
+
+    def fits(text: str) -> bool:
+        return utf16_length(plain(text, 2 * _DIGEST)) < _DIGEST
+
     # Its buttons answer; links would leave no room for names.
-    body = told(
-        message.entries,
-        lambda text: utf16_length(plain(text, 2 * _DIGEST)) < _DIGEST,
-        with_answers=False,
-    )
+    body = told(message.entries, fits, with_answers=False)
+    if not fits(body):
+        body = as_many(message.entries, fits)
     found = [heading]
     for line in body.split("\n"):
         # An escaped letter is at most five, and one beyond the basic plane two.
