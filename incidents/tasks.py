@@ -14,7 +14,8 @@ def check_heartbeats() -> None:
 
 @shared_task(name="incidents.open_channels", ignore_result=True, expires=15)
 def open_channels() -> None:
-    """Beat tick: open the Slack channels that serious incidents still lack."""
+    """Beat tick: open the Slack channels that serious incidents still lack, and invite who was called."""
+    channels.invite_due(now=now())
     channels.open_due(now=now())
 
 

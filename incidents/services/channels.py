@@ -4,28 +4,31 @@ The row says that somebody is at it; the channel is made outside of any transact
 not be made is tried again.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from core.audit import Who
 from core.errors import Conflict, Unavailable
-from incidents.models import Incident, IncidentChannel, TimelineEntry
+from incidents.models import Incident, IncidentChannel, Page, TimelineEntry
 from incidents.services import timeline
+from incidents.services.pages import TAKEN
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
 from notifications.transports import TransportFailed
 from notifications.transports.slack import SlackRefused, call, plain
 
-__all__ = ["open_channel", "open_due"]
+__all__ = ["invite_due", "open_channel", "open_due"]
 
 log = structlog.get_logger(__name__)
 SERIOUS = ("P0", "P1")
 YOUNG = timedelta(hours=1)
 AGAIN_AFTER = timedelta(minutes=1)
+JUST_BEFORE = timedelta(seconds=5)
 MOST_TRIES, MOST_NAMES, MOST_AT_A_TIME = 5, 9, 10
 
 
@@ -51,7 +54,7 @@ def open_due(*, now: datetime) -> int:
 
 
 def open_channel(incident: Incident, *, actor: Who, now: datetime) -> IncidentChannel:
-    """Open the channel of an incident, invite who was called, and pin what is known.
+    """Open the channel of an incident, pin what is known, and invite who was called.
 
     Raises:
         Conflict: It has one, somebody is opening it just now, or the portal has no bot in Slack.
@@ -73,7 +76,7 @@ def open_channel(incident: Incident, *, actor: Who, now: datetime) -> IncidentCh
         timeline.write(
             incident, TimelineEntry.Kind.ACTION, "channel", now=now, actor=actor, text=text
         )
-    _furnish(incident, channel_id)
+    _furnish(channel, now=now)
     return channel
 
 
@@ -106,20 +109,67 @@ def _created(wanted: str) -> tuple[str, str]:
     raise TransportFailed("Every name for it is taken.")
 
 
-def _furnish(incident: Incident, channel_id: str) -> None:
-    """Invite people and pin a summary; a channel without them is still a channel."""
-    people = incident.pages.exclude(person=None).values("person")
-    methods = ContactMethod.objects.usable().filter(kind=Kind.SLACK, person__in=people)
-    members = sorted({method.address for method in methods if method.address[:1] in "UW"})
+def _furnish(channel: IncidentChannel, *, now: datetime) -> None:
+    """Pin a summary and invite people; a channel without them is still a channel."""
+    incident = channel.incident
     service = f" · {incident.service}" if incident.service else ""
     summary = (
         f"*{incident.severity} #{incident.pk}* {plain(f'{incident.title}{service}', 2000)}\n"
         f"{settings.PORTAL_URL}{incident.get_absolute_url()}"
     )
     try:
-        if members:
-            call("conversations.invite", {"channel": channel_id, "users": ",".join(members)})
-        posted = call("chat.postMessage", {"channel": channel_id, "text": summary})
-        call("pins.add", {"channel": channel_id, "timestamp": posted.get("ts", "")})
+        posted = call("chat.postMessage", {"channel": channel.channel_id, "text": summary})
+        call("pins.add", {"channel": channel.channel_id, "timestamp": posted.get("ts", "")})
     except TransportFailed as error:
-        log.warning("channel_not_furnished", incident=incident.pk, reason=str(error))
+        log.warning("summary_not_pinned", incident=incident.pk, reason=str(error))
+    _invite(channel, incident.opened_at, now=now)
+
+
+def invite_due(*, now: datetime) -> int:
+    """Invite who was called since a channel last invited people; returns how many channels did."""
+    if not settings.SLACK_BOT_TOKEN:
+        return 0
+    called = _called(OuterRef("incident"), OuterRef("tried_at"))
+    rows = IncidentChannel.objects.filter(~Q(channel_id=""), Exists(called))
+    rows = rows.filter(incident__in=Incident.objects.open()).order_by("incident__severity", "pk")
+    return sum(_invite(channel, channel.tried_at, now=now) for channel in rows[:MOST_AT_A_TIME])
+
+
+def _called(incident: int | OuterRef, since: datetime | OuterRef) -> QuerySet[Page]:
+    """Return pages to people since then; news that somebody has answered call nobody."""
+    pages = Page.objects.filter(incident=incident, created_at__gte=since)
+    return pages.exclude(person=None).exclude(reason=TAKEN)
+
+
+def _invite(channel: IncidentChannel, since: datetime, *, now: datetime) -> bool:
+    """Invite who was called since then; what passes, as Slack being away, is tried again."""
+    seen = IncidentChannel.objects.filter(pk=channel.pk, tried_at=channel.tried_at)
+    # A page that is stored just now may have been made a little earlier.
+    if not seen.update(tried_at=now - JUST_BEFORE):
+        return False
+    people = _called(channel.pk, since).values("person")
+    methods = ContactMethod.objects.usable().filter(kind=Kind.SLACK, person__in=people)
+    members = sorted({method.address for method in methods if method.address[:1] in "UW"})
+    try:
+        _invite_members(channel, members)
+    except TransportFailed as error:
+        log.warning("not_invited", incident=channel.pk, reason=str(error))
+        IncidentChannel.objects.filter(pk=channel.pk).update(tried_at=since)
+        return False
+    return bool(members)
+
+
+def _invite_members(channel: IncidentChannel, members: Sequence[str]) -> None:
+    """Invite one by one: one whom Slack does not take would keep out the others.
+
+    Raises:
+        TransportFailed: Slack is away, or has enough for now.
+    """
+    for member in members:
+        try:
+            call("conversations.invite", {"channel": channel.channel_id, "users": member})
+        except SlackRefused as error:
+            if not error.is_final:
+                raise
+            if error.error != "already_in_channel":
+                log.warning("not_invited", incident=channel.pk, reason=str(error))

@@ -12,10 +12,8 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.roles import Role
-from accounts.tests.cast import send, signed_in
 from core import encryption, http_client
-from incidents.models import Incident, IncidentChannel, Page
-from incidents.services import channels
+from incidents.models import Page
 from incidents.services.messages import message_for
 from incidents.tests.oncall_portal import Portal, portal
 from notifications.domain.kinds import Kind
@@ -258,64 +256,3 @@ def test_rubbish_with_a_good_signature_is_no_error_of_ours(
         headers={"x-slack-request-timestamp": stamp, "x-slack-signature": f"v0={digest}"},
     )
     assert answer.status_code in {200, 400}
-
-
-def test_a_serious_incident_gets_a_channel_of_its_own(
-    portal: Portal, slack: FakeSlack, alice: User
-) -> None:
-    """Named by the moment; the next name where it is taken; whoever was called is invited.
-
-    What an alert says mentions nobody there, either.
-    """
-    incident = portal.open_incident("<!channel> 5xx")
-    portal.open_incident("nothing much", severity="P2")
-    slack.refusals["conversations.create"] = ["name_taken"]
-    assert channels.open_due(now=portal.now) == 1
-    channel = IncidentChannel.objects.get()
-    assert (channel.incident, channel.name) == (incident, "incident-20260302-030000-2")
-    assert slack.methods() == [
-        "conversations.create", "conversations.create", "conversations.invite",
-        "chat.postMessage", "pins.add",
-    ]  # fmt: skip
-    assert slack.asked[2][1] == {"channel": "C024BE91L", "users": "U0ALICE11"}
-    assert "*P0 #" in slack.asked[3][1]["text"]
-    assert "&lt;!channel&gt; 5xx" in slack.asked[3][1]["text"]
-    assert channels.open_due(now=portal.now) == 0
-    assert incident.timeline.filter(act="channel").count() == 1
-
-
-def test_a_channel_that_could_not_be_opened_is_tried_again(
-    portal: Portal, slack: FakeSlack
-) -> None:
-    """Five times at most, a minute apart; paging has long gone on."""
-    portal.open_incident()
-    slack.refusals["conversations.create"] = ["internal_error"] * 9
-    for _ in range(8):
-        assert channels.open_due(now=portal.now) == 0
-        portal.fast_forward(minutes=1)
-    channel = IncidentChannel.objects.get()
-    assert (channel.tries, channel.channel_id) == (5, "")
-    assert "internal_error" in channel.problem
-
-
-def test_a_channel_by_hand(portal: Portal, slack: FakeSlack) -> None:
-    incident = portal.open_incident(severity="P2")
-    api = signed_in(Role.RESPONDER)
-    where = f"incidents/{incident.pk}/"
-    assert send(api, "get", where, status=200)["channel"] is None
-    send(api, "post", where + "channel/", status=200)
-    assert send(api, "get", where, status=200)["channel"] == "incident-20260302-030000"
-    assert "already" in send(api, "post", where + "channel/", status=409)["detail"]
-    assert "#incident-20260302-030000" in api.get(f"/i/{incident.pk}").content.decode()
-
-
-def test_without_a_bot_nothing_is_asked(portal: Portal, slack: FakeSlack, settings: Any) -> None:
-    settings.SLACK_BOT_TOKEN = ""
-    incident = portal.open_incident()
-    assert channels.open_due(now=portal.now) == 0
-    assert slack.asked == []
-    answer = signed_in(Role.RESPONDER).post(f"/api/v1/incidents/{incident.pk}/channel/")
-    assert answer.status_code == 409
-    assert "SLACK_BOT_TOKEN" in answer.json()["detail"]
-    assert not IncidentChannel.objects.exists()
-    assert Incident.objects.get(pk=incident.pk).status == "triggered"
