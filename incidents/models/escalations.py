@@ -129,8 +129,8 @@ class Acknowledgement(models.Model):
 class Page(models.Model):
     """One message that must reach one person, or one channel, by one method.
 
-    Its key is made of incident, cycle, loop, step, target, method and reason, so no process can
-    make the same page twice. What it refers to is looked at once a batch (ADR 0019).
+    Its key is made of incident, cycle, loop, step, target, method, reason, and which of a person's
+    rules for the method it follows, so no process can make the same page twice. What it refers to is looked at once a batch (ADR 0019).
     """
 
     class State(models.TextChoices):

@@ -266,6 +266,8 @@ def tell_others(incident: Incident, *, actor: User | None, now: datetime) -> int
         way
         for person in others.order_by("pk").distinct()
         for way in ways.of_person(person, Urgency.LOW)[0]
+        # News are told once by each method, however often their rules would call.
+        if not way.time
     ]
     return _insert(incident, place, found, now)
 

@@ -1,6 +1,7 @@
 """Making pages: by which ways people are reached, and where in the calling a page stands."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -74,6 +75,7 @@ class Way(NamedTuple):
         at: When, unless somebody has answered by then.
         person: Whom; None is a channel of a team.
         method: By which of their methods; None is the account's email address.
+        time: Which of the times that their rules have for that method; 0 is the first.
     """
 
     target: str
@@ -81,6 +83,7 @@ class Way(NamedTuple):
     at: datetime
     person: int | None = None
     method: int | None = None
+    time: int = 0
 
 
 class Ways:
@@ -104,9 +107,14 @@ class Ways:
         if known not in self._people:
             plan = plan_for(person, urgency, self.now)
             target = f"user:{person.username}"
-            ways = [
-                Way(target, each.method.kind, each.at, person.pk, each.method.pk) for each in plan
-            ]
+            times: Counter[int] = Counter()
+            ways = []
+            for each in plan:
+                method = each.method
+                ways.append(
+                    Way(target, method.kind, each.at, person.pk, method.pk, times[method.pk])
+                )
+                times[method.pk] += 1
             if not ways and person.email:
                 (at,) = goes_out_at(person, urgency, [timedelta()], self.now)
                 ways = [Way(target, Kind.EMAIL, at, person.pk)]
@@ -184,7 +192,7 @@ def insert(calls: Sequence[Calls], *, now: datetime) -> int:
     _hold([each.way for each in calls])
     numbers, incidents, runs, keys = [], [], [], []
     for number, each in enumerate(calls):
-        tail = _tail(each.place, each.way.target, each.way.method)
+        tail = _tail(each.place, each.way.target, each.way.method, each.way.time)
         for incident, run in each.of:
             numbers.append(number)
             incidents.append(incident)
@@ -205,9 +213,10 @@ def key_of(incident: int, tail: bytes) -> str:
     return hashlib.sha256(b"%d/%b" % (incident, tail)).hexdigest()
 
 
-def _tail(place: Place | Page, target: str, method: int | None) -> bytes:
+def _tail(place: Place | Page, target: str, method: int | None, time: int = 0) -> bytes:
     parts = place.cycle, place.loop, place.step, target, method or 0, place.reason
-    return "/".join(map(str, parts)).encode()
+    # The first has none: keys of pages that are stored stay as they are.
+    return "/".join(map(str, (*parts, time) if time else parts)).encode()
 
 
 def closed_because(page: Page) -> str:

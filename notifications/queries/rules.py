@@ -29,14 +29,16 @@ def plan_for(person: User, urgency: str, now: datetime) -> list[Planned]:
     """Return how a person is called from now on, soonest first; empty when they cannot be reached.
 
     Without rules that lead to a usable method, all usable methods are used at once: a rule may
-    name a method that was switched off, and then silence is the worst answer.
+    name a method that was switched off, and then silence is the worst answer. Rules that put one
+    method off to the same end of quiet hours use it once.
     """
     methods = {method.pk: method for method in ContactMethod.objects.usable().filter(person=person)}
     rules = NotificationRule.objects.filter(person=person, urgency=urgency).order_by("delay", "pk")
     found = [(methods[rule.method_id], rule.delay) for rule in rules if rule.method_id in methods]
     found = found or [(method, timedelta()) for method in methods.values()]
     times = goes_out_at(person, urgency, [delay for _, delay in found], now)
-    return [Planned(method, at) for (method, _), at in zip(found, times, strict=True)]
+    planned = [Planned(method, at) for (method, _), at in zip(found, times, strict=True)]
+    return list({(each.method.pk, each.at): each for each in planned}.values())
 
 
 def goes_out_at(
