@@ -12,5 +12,5 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Have addresses and signing secrets rotated with the other secrets."""
-        for field in ("sealed_address", "sealed_secret"):
+        for field in ("sealed_address", "sealed_secret", "sealed_old_secret"):
             sealed.register(sealed.SealedColumn("notifications.ContactMethod", field))

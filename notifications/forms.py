@@ -1,17 +1,20 @@
-"""Forms of contact methods and rules; `notifications.services` writes."""
+"""Forms of contact methods, rules and quiet hours; `notifications.services` writes."""
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import ClassVar, Self
 
 from django import forms
 
 from accounts.models import User
+from core.forms import RefusalMixin
 from notifications.domain.kinds import Kind
-from notifications.models import ContactMethod, NotificationRule
+from notifications.models import ContactMethod, NotificationRule, QuietHours
 
-__all__ = ["BrowserForm", "CodeForm", "MethodForm", "RuleForm"]
+__all__ = ["BrowserForm", "CodeForm", "MethodForm", "QuietHoursForm", "RuleForm"]
 
 
-class MethodForm(forms.Form):
+class MethodForm(RefusalMixin, forms.Form):
     """A new way to reach somebody."""
 
     # A browser is added by the browser itself.
@@ -42,8 +45,10 @@ class CodeForm(forms.Form):
     )
 
 
-class RuleForm(forms.Form):
+class RuleForm(RefusalMixin, forms.Form):
     """By which method a person is called, and how long after they were called first."""
+
+    shown_at: ClassVar[Mapping[str, str]] = {"delay": "minutes"}
 
     urgency = forms.ChoiceField(choices=NotificationRule.Urgency.choices)
     method = forms.ModelChoiceField(ContactMethod.objects.none())
@@ -59,3 +64,19 @@ class RuleForm(forms.Form):
     def delay(self) -> timedelta:
         """How long after."""
         return timedelta(minutes=self.cleaned_data["minutes"])
+
+
+class QuietHoursForm(RefusalMixin, forms.Form):
+    """When a person is not called for what can wait."""
+
+    begins = forms.TimeField(widget=forms.TimeInput({"type": "time"}, format="%H:%M"))
+    ends = forms.TimeField(
+        widget=forms.TimeInput({"type": "time"}, format="%H:%M"),
+        help_text="On the next day when it is not after.",
+    )
+
+    @classmethod
+    def of(cls, quiet: QuietHours | None) -> Self:
+        """Return the form with what holds now, or what most people want."""
+        quiet = quiet or QuietHours()
+        return cls(initial={"begins": quiet.begins, "ends": quiet.ends})

@@ -1,4 +1,4 @@
-"""Addresses of how a person is reached."""
+"""Addresses of how people and teams are reached."""
 
 from django.urls import path
 
@@ -11,5 +11,8 @@ urlpatterns = [
     path("worker.js", views.push_worker, name="push-worker"),
     path("rules/", views.add_rule, name="rule"),
     path("rules/<int:pk>/remove/", views.remove_rule, name="rule-remove"),
+    path("quiet/", views.set_quiet_hours, name="quiet"),
+    path("quiet/remove/", views.remove_quiet_hours, name="quiet-remove"),
+    path("teams/<slug:slug>/", views.team_channels, name="channels"),
     path("<int:pk>/<slug:action>/", views.act, name="act"),
 ]

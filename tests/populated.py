@@ -250,6 +250,7 @@ def _parameters() -> Iterator[tuple[str, str]]:
         yield f"api/v1/{prefix}/", str(getattr(row, view.lookup_field))
     yield "services/teams/", "team-0"
     yield "services/", "users-api"
+    yield "contact/teams/", "team-0"
     yield "slo/panels/service/", "users-api"
     yield "incidents/panels/service/", "users-api"
     yield "slo/", "users-api-availability"

@@ -7,7 +7,6 @@ from typing import Any
 from django.conf import settings
 from django.core import signing
 
-from core import encryption
 from core.errors import Forbidden
 from incidents.models import Alert, Incident, Page
 from incidents.services.pages import DELAYED_AFTER, FALLBACK, SET_ASIDE, STILL_ON_IT, TAKEN
@@ -185,14 +184,13 @@ def _named(incident: Incident) -> list[Alert]:
     return alerts
 
 
-def recipient_of(page: Page) -> Recipient:
+def recipient_of(page: Page, *, now: datetime) -> Recipient:
     """Return where a page goes: its method's address, else the email address of the account.
 
     Only of what `closed_because` finds open: a page has no method either once it was removed.
     """
     if page.method is not None:
-        secret = page.method.sealed_secret
-        return Recipient(page.method.address, encryption.decrypt(secret) if secret else "")
+        return Recipient(page.method.address, page.method.secrets_at(now))
     return Recipient(page.person.email if page.person else "")
 
 

@@ -92,9 +92,10 @@ class Done:
 def send(bundle: Bundle, *, clock: Clock) -> Done:
     """Send one claimed message; whatever happens, there is an outcome to be recorded."""
     try:
-        message = message_for(bundle.pages, bundle.key, now=clock())
-        kind = Kind(bundle.first.channel)
-        outcome = Outcome(transport_for(kind).send(message, recipient_of(bundle.first)))
+        now = clock()
+        message = message_for(bundle.pages, bundle.key, now=now)
+        recipient = recipient_of(bundle.first, now=now)
+        outcome = Outcome(transport_for(Kind(bundle.first.channel)).send(message, recipient))
     except TransportFailed as error:
         outcome = Outcome("", str(error) or "failed", error.is_final, error.is_uncertain)
     except Exception as error:

@@ -1,7 +1,6 @@
-"""Contact methods: added, verified by a code that was sent to them, tried, switched off."""
+"""Contact methods: added, switched on and off, removed; and the secrets that sign for webhooks."""
 
 import base64
-import hmac
 import secrets
 from datetime import datetime, timedelta
 
@@ -12,27 +11,23 @@ from accounts.models import User
 from catalog.models import Team
 from core import audit, encryption, http_client
 from core.audit import Who
-from core.errors import Conflict, InvalidInput, Unavailable
+from core.errors import Conflict, InvalidInput
 from notifications.domain.kinds import Kind, address_problem, normalized
-from notifications.domain.messages import Message
 from notifications.domain.web_push import private_key, public_text, read_subscription
 from notifications.models import ContactMethod, NotificationRule
-from notifications.transports import Recipient, TransportFailed, transport_for
+from notifications.services.trials import hold_owner
 
 __all__ = [
     "add_method",
     "push_key",
     "remove_method",
-    "send_code",
+    "renew_secret",
     "set_enabled",
-    "try_method",
-    "verify",
 ]
 
 MOST_METHODS = 20
-CODE_LASTS = timedelta(minutes=15)
-MOST_TRIES = 5
-WAIT_BETWEEN_CODES = timedelta(seconds=30)
+# Long enough for whoever runs the receiver to put the new one in.
+OLD_SECRET_LASTS = timedelta(days=1)
 
 
 @transaction.atomic
@@ -53,7 +48,7 @@ def add_method(
 
     Raises:
         InvalidInput: The address is none of its kind, or may not be asked.
-        Conflict: There are too many already.
+        Conflict: It is there already, or there are too many.
     """
     address = normalized(kind, address)
     problem = address_problem(kind, address)
@@ -62,9 +57,15 @@ def add_method(
         problem = http_client.check_address(asked, feature="notifications")
     if problem:
         raise InvalidInput(problem, field="address")
-    owned = ContactMethod.objects.filter(person=person, team=team)
-    if owned.count() >= MOST_METHODS:
+    hold_owner(person, team)
+    owned = list(ContactMethod.objects.filter(person=person, team=team))
+    if len(owned) >= MOST_METHODS:
         raise Conflict(f"There are {MOST_METHODS} already; remove one first.")
+    if any(each.kind == kind and _is_known(each, kind, address) for each in owned):
+        raise Conflict(
+            "It is in the list already: have a code sent there if it is not verified.",
+            field="address",
+        )
     secret = _secret_for(kind)
     method = ContactMethod.objects.create(
         person=person,
@@ -95,57 +96,26 @@ def _secret_for(kind: Kind) -> str:
     return private_key(settings.TOKEN_PEPPER) if kind is Kind.WEB_PUSH else ""
 
 
-def send_code(method: ContactMethod, *, now: datetime) -> None:
-    """Send a code to a method, by which its owner shows that it reaches them.
-
-    Raises:
-        Conflict: It is verified already, or the last code was sent just now.
-        Unavailable: The provider did not take the message.
-    """
-    if method.verified_at is not None:
-        raise Conflict("It is verified already.")
-    expires = method.code_expires_at
-    if expires and expires - CODE_LASTS + WAIT_BETWEEN_CODES > now:
-        raise Conflict("A code was sent just now; wait half a minute.")
-    code = f"{secrets.randbelow(1_000_000):06}"
-    method.code_digest, method.code_expires_at = _digest(method, code), now + CODE_LASTS
-    method.code_tries = 0
-    method.save(update_fields=["code_digest", "code_expires_at", "code_tries", "updated_at"])
-    text = f"Your code is {code}. It is good for 15 minutes."
-    _send(method, f"Code {code} for the SRE portal", text, now=now)
-
-
 @transaction.atomic
-def verify(method: ContactMethod, code: str, *, actor: Who, now: datetime) -> bool:
-    """Take a code; returns whether the method counts from now on.
+def renew_secret(method: ContactMethod, *, actor: Who, now: datetime) -> str:
+    """Give a webhook another secret and return it; the one before signs beside it for a day.
 
     Raises:
-        Conflict: No code is awaited, it is too old, or too many were wrong.
+        Conflict: It is no webhook: nothing that its owner could check is signed.
     """
     method = ContactMethod.objects.select_for_update(of=("self",)).get(pk=method.pk)
-    if method.verified_at is not None:
-        return True
-    if not method.code_digest or method.code_expires_at is None or method.code_expires_at <= now:
-        raise Conflict("The code is too old; have another one sent.")
-    if method.code_tries >= MOST_TRIES:
-        raise Conflict("Too many wrong codes; have another one sent.")
-    if not hmac.compare_digest(method.code_digest, _digest(method, code.strip())):
-        method.code_tries += 1
-        method.save(update_fields=["code_tries", "updated_at"])
-        return False
-    method.verified_at, method.code_digest, method.code_expires_at = now, "", None
-    method.save(update_fields=["verified_at", "code_digest", "code_expires_at", "updated_at"])
-    audit.record(act="contact_method.verified", subject=method, actor=actor, now=now)
-    return True
-
-
-def try_method(method: ContactMethod, *, now: datetime) -> str:
-    """Send a test to a method; returns the provider's id for it.
-
-    Raises:
-        Unavailable: The provider did not take the message; the reason is in it.
-    """
-    return _send(method, "Test from the SRE portal", "If you can read this, it works.", now=now)
+    if method.kind != Kind.WEBHOOK:
+        raise Conflict("Only what goes to webhooks is signed.")
+    secret = _secret_for(Kind.WEBHOOK)
+    if method.sealed_secret:
+        method.sealed_old_secret = method.sealed_secret
+        method.old_secret_until = now + OLD_SECRET_LASTS
+    method.sealed_secret = encryption.encrypt(secret)
+    method.save(
+        update_fields=["sealed_secret", "sealed_old_secret", "old_secret_until", "updated_at"]
+    )
+    audit.record(act="contact_method.secret_renewed", subject=method, actor=actor, now=now)
+    return secret
 
 
 @transaction.atomic
@@ -161,29 +131,31 @@ def set_enabled(method: ContactMethod, *, enabled: bool, actor: Who, now: dateti
 
 @transaction.atomic
 def remove_method(method: ContactMethod, *, actor: Who, now: datetime) -> None:
-    """Remove a method and the rules that use it; pages that were sent by it stay."""
+    """Remove a method and the rules that use it; pages that were sent by it stay.
+
+    Raises:
+        Conflict: A policy or the fallback contact calls it, which would then call nobody.
+    """
     # Waits for pages that are being made by it, which are then parted from it, too.
     ContactMethod.objects.select_for_update(of=("self",)).get(pk=method.pk)
+    if used_by := _is_used_by(method):
+        raise Conflict(f"It is called by {used_by}: take it out there first.")
     audit.record(act="contact_method.removed", subject=method, actor=actor, now=now)
     NotificationRule.objects.filter(method=method).delete()
     method.delete()
 
 
-def _send(method: ContactMethod, subject: str, text: str, *, now: datetime) -> str:
-    kind = Kind(method.kind)
-    secret = encryption.decrypt(method.sealed_secret) if method.sealed_secret else ""
-    message = Message(
-        key=secrets.token_hex(32), subject=subject, text=text, url=settings.PORTAL_URL
-    )
-    try:
-        found = transport_for(kind).send(message, Recipient(method.address, secret))
-    except TransportFailed as error:
-        ContactMethod.objects.filter(pk=method.pk).update(failed_at=now, problem=str(error)[:500])
-        raise Unavailable(f"It was not sent: {error}") from error
-    ContactMethod.objects.filter(pk=method.pk).update(delivered_at=now, problem="")
-    return found
+def _is_used_by(method: ContactMethod) -> str:
+    """Return what calls a team's channel, in words; "" where nothing does."""
+    own = ContactMethod.objects.filter(pk=method.pk)
+    policies = own.exclude(targets=None).values_list("targets__level__policy__name", flat=True)
+    names = sorted(set(policies.order_by()))
+    if own.exclude(fallbacks=None).exists():
+        names.append("the fallback contact")
+    return ", ".join(names)
 
 
-def _digest(method: ContactMethod, code: str) -> str:
-    key = settings.TOKEN_PEPPER.encode()
-    return hmac.new(key, f"{method.pk}:{code}".encode(), "sha256").hexdigest()
+def _is_known(method: ContactMethod, kind: Kind, address: str) -> bool:
+    if kind is Kind.EMAIL:
+        return method.address.casefold() == address.casefold()
+    return method.address == address

@@ -19,7 +19,7 @@ from notifications.domain.kinds import Kind, address_problem, masked, normalized
 from notifications.domain.messages import Message
 from notifications.models import ContactMethod, NotificationRule, QuietHours
 from notifications.queries.rules import plan_for
-from notifications.services import contacts
+from notifications.services import trials
 from notifications.transports import Recipient, TransportFailed, transport_for
 
 NIGHT = datetime(2026, 3, 2, 3, tzinfo=UTC)
@@ -102,15 +102,15 @@ def test_others_methods_do_not_exist(alice: User, client: Client) -> None:
 def test_codes_run_out(alice: User) -> None:
     """Five wrong ones, or a quarter of an hour."""
     method = method_of(alice, verified_at=None)
-    contacts.send_code(method, now=NIGHT)
+    trials.send_code(method, now=NIGHT)
     with pytest.raises(Conflict, match="just now"):
-        contacts.send_code(method, now=NIGHT)
+        trials.send_code(method, now=NIGHT)
     for _ in range(5):
-        assert contacts.verify(method, "x", actor=alice, now=NIGHT) is False
+        assert trials.verify(method, "x", actor=alice, now=NIGHT) is False
     with pytest.raises(Conflict, match="Too many"):
-        contacts.verify(method, "x", actor=alice, now=NIGHT)
+        trials.verify(method, "x", actor=alice, now=NIGHT)
     with pytest.raises(Conflict, match="too old"):
-        contacts.verify(method, "x", actor=alice, now=NIGHT + timedelta(minutes=15))
+        trials.verify(method, "x", actor=alice, now=NIGHT + timedelta(minutes=15))
 
 
 def test_a_plan_follows_rules_and_falls_back_to_all_that_works(alice: User) -> None:
@@ -241,7 +241,7 @@ def test_twilio_is_asked_as_documented(provider: Provider, settings: Any) -> Non
 def test_a_provider_that_is_not_configured_says_so(alice: User) -> None:
     method = method_of(alice, Kind.SMS)
     with pytest.raises(Unavailable, match="No Twilio account is configured"):
-        contacts.try_method(method, now=NIGHT)
+        trials.try_method(method, now=NIGHT)
     method.refresh_from_db()
     assert method.problem == "No Twilio account is configured."
 

@@ -38,7 +38,7 @@ class Recipient:
 
     Args:
         address: Of the transport's kind.
-        secret: With which it is signed, where it is.
+        secret: With which it is signed, where it is; two, apart by a blank, while one replaces another.
     """
 
     address: str

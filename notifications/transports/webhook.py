@@ -28,7 +28,7 @@ class Webhook(Transport):
         body = json.dumps(
             {
                 "id": message.key,
-                "type": "page",
+                "type": message.facts.get("type", "page"),
                 "subject": message.heading,
                 "text": message.text,
                 "url": message.url,
@@ -66,6 +66,10 @@ def _headers(key: str, body: bytes, secret: str) -> dict[str, str]:
     }
     if secret:
         signed = f"{key}.{stamp}.".encode() + body
-        digest = hmac.digest(base64.b64decode(secret.removeprefix("whsec_")), signed, "sha256")
-        headers["webhook-signature"] = f"v1,{base64.b64encode(digest).decode()}"
+        headers["webhook-signature"] = " ".join(_signature(one, signed) for one in secret.split())
     return headers
+
+
+def _signature(secret: str, signed: bytes) -> str:
+    digest = hmac.digest(base64.b64decode(secret.removeprefix("whsec_")), signed, "sha256")
+    return f"v1,{base64.b64encode(digest).decode()}"

@@ -25,9 +25,10 @@ TEMPLATE: Mapping[str, str] = {
     "hostname": "$HOSTNAME",
     "last_updated": "$LAST_UPDATED",
 }
+# Possessive: what follows takes the same letters, and would be tried with each number of them.
 _STATE = re.compile(
     r"^(?:\[(?P<priority>P[1-5])\]\s*)?"
-    r"\[(?P<state>[A-Za-z -]+)(?:\{(?P<scope>[^}]*)\})?[^\]]*\]\s*(?P<rest>.*)$",
+    r"\[(?P<state>[A-Za-z -]++)(?:\{(?P<scope>[^}]*)\})?[^\]]*\]\s*(?P<rest>.*)$",
     re.DOTALL,
 )
 _MONITOR = re.compile(r"/monitors[/#](\d+)")
