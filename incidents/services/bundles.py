@@ -2,13 +2,14 @@
 
 In a storm a telephone that rings a thousand times is of no use to anybody: a method gets a message a
 minute at most, naming every incident; a P0 waits ten seconds at most. The first page after a quiet
-minute goes out at once.
+minute goes out at once. So it is with the email address of an account, where somebody has no method,
+and with news that others have answered, which wait for each other and for no page.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -22,12 +23,14 @@ from incidents.queries.quorum import people_who_answered
 from incidents.services.claims import is_any_due
 from incidents.services.pages import ANY_OPEN, HAS_ANSWERED, TAKEN, WANTED, closed_because
 from notifications.domain.kinds import Kind
-from notifications.models import ContactMethod
+from notifications.models import AccountThrottle, ContactMethod
 from notifications.transports import transport_for
 
-__all__ = ["Bundle", "claim_bundles", "is_wanted", "lease_of"]
+__all__ = ["Bundle", "claim_bundles", "is_wanted", "lease_of", "open_gates"]
 
 State = Page.State
+# Says when the next message may go out one way.
+Gate = ContactMethod | AccountThrottle
 # P0 is not held back for longer than this after the last message.
 URGENT_AFTER = timedelta(seconds=10)
 # Pages read in one claim: a storm's backlog goes out as a few long messages.
@@ -36,6 +39,8 @@ MOST_PAGES = 2000
 NAMED_ALERTS = 20
 # As the index of due pages has it.
 _OPEN = "state IN ('waiting', 'sending')"
+_SIDES = ("next_at", "news_next_at")
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _CHANGED = ["state", "attempts", "look_at", "owner", "is_repeat", "problem"]
 
 
@@ -167,38 +172,122 @@ def _bundled(
     groups: dict[tuple[object, ...], list[Page]] = {}
     for page in pages:
         groups.setdefault(_recipient(page), []).append(page)
-    gates = _gates(pages)
+    gates = _Gates(pages)
     bundles: list[list[Page]] = []
     changed: list[Page] = []
-    used = set()
     for group in groups.values():
-        # News hold up no page: they neither wait for the gate nor shut it.
-        is_news = group[0].reason == TAKEN
-        method = group[0].method_id if settings.PAGE_EVERY_S and not is_news else None
-        gate = gates.get(method) if method else None
-        # Locked by another pager, which sends by it now.
-        if len(bundles) >= limit or (method and gate is None):
+        # Locked by another pager, which sends that way now.
+        if len(bundles) >= limit or not gates.is_held(group[0]):
             continue
-        if gate is not None and (opens_at := _opens_at(gate, group)) > now:
+        if (opens_at := gates.opens_at(group)) > now:
             for page in group:
                 page.look_at = opens_at
         else:
             _claim(group, owner=owner, now=now)
             bundles.append(group)
-            if gate is not None:
-                gate.next_at = now + timedelta(seconds=settings.PAGE_EVERY_S)
-                used.add(gate)
+            gates.shut(group[0], now=now)
         changed += group
-    ContactMethod.objects.bulk_update(sorted(used, key=lambda gate: gate.pk), ["next_at"])
+    gates.keep()
     return bundles, changed
 
 
-def _gates(pages: Iterable[Page]) -> dict[int, ContactMethod]:
-    """Return the methods that pages go by, locked: they say when the next message may go out."""
-    if not settings.PAGE_EVERY_S:
-        return {}
-    methods = ContactMethod.objects.select_for_update(skip_locked=True, of=("self",))
-    return methods.in_bulk(sorted({page.method_id for page in pages if page.method_id}))
+class _Gates:
+    """When the next messages may go out, by the ways that pages go; locked until that is stored.
+
+    News have a gate of their own beside that of pages: they hold up none, and none holds them up.
+    """
+
+    def __init__(self, pages: Iterable[Page]) -> None:
+        self._methods: dict[int, ContactMethod] = {}
+        self._accounts: dict[int, AccountThrottle] = {}
+        self._used: dict[Gate, set[str]] = {}
+        if not settings.PAGE_EVERY_S:
+            return
+        methods, accounts = set(), set()
+        for page in pages:
+            if page.method_id is not None:
+                methods.add(page.method_id)
+            elif page.person_id is not None:
+                accounts.add(page.person_id)
+        held = ContactMethod.objects.select_for_update(skip_locked=True, of=("self",))
+        self._methods = held.in_bulk(sorted(methods))
+        if accounts:
+            self._accounts = _throttles(accounts)
+
+    def is_held(self, page: Page) -> bool:
+        """Return whether this process may say when the next message goes a page's way."""
+        return not settings.PAGE_EVERY_S or self._gate(page) is not None
+
+    def opens_at(self, pages: Sequence[Page]) -> datetime:
+        """Return when the next message may go the way of pages."""
+        gate = self._gate(pages[0])
+        next_at: datetime | None = getattr(gate, _side(pages[0]), None)
+        if next_at is None:
+            return _LONG_AGO
+        held = timedelta(seconds=settings.PAGE_EVERY_S)
+        if any(page.severity == "P0" and page.reason != TAKEN for page in pages):
+            return next_at - held + min(held, URGENT_AFTER)
+        return next_at
+
+    def shut(self, page: Page, *, now: datetime) -> None:
+        """Have the next message wait that goes a page's way."""
+        gate = self._gate(page)
+        if gate is not None:
+            setattr(gate, _side(page), now + timedelta(seconds=settings.PAGE_EVERY_S))
+            self._used.setdefault(gate, set()).add(_side(page))
+
+    def keep(self) -> None:
+        """Store what was shut."""
+        for side in _SIDES:
+            used = sorted(
+                (gate for gate, sides in self._used.items() if side in sides), key=_number
+            )
+            methods = [gate for gate in used if isinstance(gate, ContactMethod)]
+            accounts = [gate for gate in used if isinstance(gate, AccountThrottle)]
+            ContactMethod.objects.bulk_update(methods, [side])
+            AccountThrottle.objects.bulk_update(accounts, [side])
+
+    def _gate(self, page: Page) -> Gate | None:
+        if page.method_id is not None:
+            return self._methods.get(page.method_id)
+        return self._accounts.get(page.person_id or 0)
+
+
+def _number(gate: Gate) -> int:
+    return gate.pk
+
+
+def _side(page: Page) -> str:
+    """Return where a gate has when the next one of a page's sort may go out."""
+    return "news_next_at" if page.reason == TAKEN else "next_at"
+
+
+def _throttles(people: Collection[int]) -> dict[int, AccountThrottle]:
+    """Return what holds back messages to the email addresses of accounts, locked."""
+    rows = AccountThrottle.objects.select_for_update(skip_locked=True)
+    found = rows.in_bulk(sorted(people))
+    missing = sorted(set(people) - set(found))
+    if missing:
+        AccountThrottle.objects.bulk_create(
+            [AccountThrottle(person_id=each) for each in missing], ignore_conflicts=True
+        )
+        found |= rows.in_bulk(missing)
+    return found
+
+
+def open_gates(bundles: Iterable[Bundle]) -> None:
+    """Have messages that did not get out hold up nothing.
+
+    Those of pages that go by a method are opened where it is noted that the method failed.
+    """
+    first = [bundle.first for bundle in bundles]
+    news = [page.method_id for page in first if page.method_id and page.reason == TAKEN]
+    if news:
+        ContactMethod.objects.filter(pk__in=news).update(news_next_at=None)
+    for side in _SIDES:
+        people = [p.person_id for p in first if p.method_id is None and _side(p) == side]
+        if people:
+            AccountThrottle.objects.filter(person__in=people).update(**{side: None})
 
 
 def _recipient(page: Page) -> tuple[object, ...]:
@@ -207,16 +296,6 @@ def _recipient(page: Page) -> tuple[object, ...]:
     cut = page.is_repeat or page.state == State.SENDING
     is_news = page.reason == TAKEN
     return page.method_id, page.person_id, page.channel, cut, is_news, alone
-
-
-def _opens_at(gate: ContactMethod, pages: Iterable[Page]) -> datetime:
-    """Return when the next message may go out by a method."""
-    if gate.next_at is None:
-        return gate.created_at
-    held = timedelta(seconds=settings.PAGE_EVERY_S)
-    if any(page.severity == "P0" for page in pages):
-        return gate.next_at - held + min(held, URGENT_AFTER)
-    return gate.next_at
 
 
 def _claim(pages: Iterable[Page], *, owner: str, now: datetime) -> None:

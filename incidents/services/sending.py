@@ -17,7 +17,7 @@ from django.db.models import Q
 from core import bulk
 from incidents.models import Attempt, Page, TimelineEntry
 from incidents.services import undelivered
-from incidents.services.bundles import Bundle, claim_bundles
+from incidents.services.bundles import Bundle, claim_bundles, open_gates
 from incidents.services.messages import message_for, recipient_of
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
@@ -111,6 +111,7 @@ def record(done: Sequence[Done], *, owner: str) -> None:
     """
     for lost, at in _recorded(done, owner=owner):
         undelivered.fall_back(lost, now=at)
+    open_gates([each.bundle for each in done if each.outcome.problem])
 
 
 @transaction.atomic

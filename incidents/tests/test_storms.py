@@ -7,7 +7,8 @@ from django.conf import settings
 
 from incidents.models import Attempt, Page
 from incidents.services import escalation, lifecycle
-from incidents.tests.oncall_portal import Portal, forged_attempts, portal
+from incidents.tests.oncall_portal import MONDAY, Portal, forged_attempts, portal
+from notifications.models import ContactMethod
 from oncall.models import FallbackContact
 
 __all__ = ["portal"]
@@ -56,6 +57,93 @@ def test_a_p0_waits_ten_seconds_at_most(portal: Portal) -> None:
     portal.fast_forward(seconds=8)
     assert [at for at, _ in to_alice(portal)] == [0, 10]
     assert "worst" in to_alice(portal)[-1][1]
+
+
+def without_ways(portal: Portal) -> None:
+    """Leave alice nothing but the email address of her account."""
+    portal.people["alice"].contact_methods.all().delete()
+
+
+def test_the_email_of_an_account_gets_no_more(portal: Portal) -> None:
+    """Six within eight seconds are one message, and one that names the others."""
+    without_ways(portal)
+    for number in range(6):
+        portal.open_incident(f"incident {number}", severity="P1")
+        portal.fast_forward(seconds=1.5)
+    portal.fast_forward(seconds=60)
+    (at, first), (later, digest) = to_alice(portal)
+    assert (at, later) == (0, 60)
+    assert first.endswith("incident 0")
+    assert digest.startswith("5 incidents: P1 #")
+
+
+def test_a_p0_waits_ten_seconds_there_too(portal: Portal) -> None:
+    without_ways(portal)
+    portal.open_incident("first", severity="P2")
+    portal.now += timedelta(seconds=2)
+    portal.open_incident("worst", severity="P0")
+    portal.fast_forward(seconds=8)
+    assert [at for at, _ in to_alice(portal)] == [0, 10]
+
+
+@pytest.mark.parametrize("forget", [False, True])
+def test_what_fails_is_tried_again_before_the_minute_is_over(portal: Portal, forget: bool) -> None:
+    """By the email address of an account as by a method."""
+    if forget:
+        without_ways(portal)
+    to = "alice@example.com" if forget else "alice-email@example.com"
+    portal.post.refusing, portal.post.is_final = {to}, False
+    portal.open_incident("first", severity="P1")
+    portal.post.refusing = set()
+    portal.fast_forward(seconds=5)
+    sent = [each.at for each in portal.post.sent if each.to == to]
+    assert sent == [MONDAY + timedelta(seconds=5)]
+
+
+@pytest.mark.parametrize("forget", [False, True])
+def test_news_of_many_answers_are_few_messages(portal: Portal, forget: bool) -> None:
+    """Thirty are taken within a minute: the first is told at once, the others together."""
+    portal.add_low_rule("alice")
+    incidents = [portal.open_incident(f"incident {n}", severity="P1") for n in range(30)]
+    portal.fast_forward(seconds=60)
+    if forget:
+        # The rule stays, and leads nowhere.
+        ContactMethod.objects.filter(person=portal.people["alice"]).update(is_enabled=False)
+    portal.post.sent.clear()
+    bob, began = portal.people["bob"], portal.now
+    for incident in incidents:
+        lifecycle.acknowledge(incident.pk, now=portal.now, actor=bob, person=bob)
+        portal.settle()
+        portal.fast_forward(seconds=1)
+    portal.fast_forward(seconds=60)
+    told = [(sent.at - began).total_seconds() for sent in portal.post.sent]
+    assert told == [0, 60]
+    assert portal.post.sent[-1].message.subject.startswith("29 incidents:")
+
+
+def test_news_hold_up_no_page_and_no_page_holds_up_news(portal: Portal) -> None:
+    portal.add_low_rule("alice")
+    incident = portal.open_incident("first", severity="P1")
+    bob = portal.people["bob"]
+    portal.fast_forward(seconds=30)
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=bob, person=bob)
+    portal.settle()
+    portal.fast_forward(seconds=30)
+    portal.open_incident("second", severity="P1")
+    assert [at for at, _ in to_alice(portal)] == [0, 30, 60]
+
+
+def test_news_that_fail_are_told_again_before_the_minute_is_over(portal: Portal) -> None:
+    portal.add_low_rule("alice")
+    incident = portal.open_incident("first", severity="P1")
+    portal.post.sent.clear()
+    portal.post.refusing, portal.post.is_final = {"alice-email@example.com"}, False
+    bob = portal.people["bob"]
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=bob, person=bob)
+    portal.settle()
+    portal.post.refusing = set()
+    portal.fast_forward(seconds=5)
+    assert portal.told() == [(0, "alice")]
 
 
 def test_answered_meanwhile_is_left_out(portal: Portal) -> None:
