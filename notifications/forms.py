@@ -23,8 +23,8 @@ class MethodForm(RefusalMixin, forms.Form):
     )
     address = forms.CharField(
         max_length=1000,
-        help_text="Email address, number with country code, https address, Slack member ID, or the "
-        "address of a push service, e.g. ntfy://topic.",
+        help_text="Email address, number with country code, https address, Slack member or channel "
+        "ID, or the address of a push service, e.g. ntfy://topic.",
     )
     label = forms.CharField(max_length=100, required=False, help_text="e.g. my phone.")
 
