@@ -46,7 +46,7 @@ from oncall.models import EscalationPolicy
 from oncall.queries.policies import ladder_of, policy_for
 
 __all__ = [
-    "REASONS", "WAITING_FOR", "Plan", "begin", "due_at", "first_plan", "follow", "next_at_once", "page_fallback", "page_person",
+    "REASONS", "WAITING_FOR", "Plan", "ask_no_more", "begin", "due_at", "first_plan", "follow", "next_at_once", "page_fallback", "page_person",
     "plan_of", "stop", "tell_others",
 ]  # fmt: skip
 
@@ -176,6 +176,14 @@ def stop(incident: Incident, *, now: datetime) -> None:
         calls = Q(reason__in=WANTED) | Q(reason__startswith=STILL_ON_IT)
         waiting = waiting.filter(calls | ~Q(cycle=incident.cycle))
     waiting.update(state=Page.State.CANCELLED, problem=NOT_NEEDED)
+
+
+def ask_no_more(incident: Incident) -> None:
+    """Take back what asks whether somebody is still on it: they have just shown that they are."""
+    asked = Page.objects.filter(incident=incident, state=Page.State.WAITING)
+    asked.filter(reason__startswith=STILL_ON_IT).update(
+        state=Page.State.CANCELLED, problem=NOT_NEEDED
+    )
 
 
 def _go_on(

@@ -84,6 +84,7 @@ def watch(incident: Incident, *, now: datetime) -> None:
         return
     policy = policy_for(incident.service)
     deadlines.clear(incident, [Deadline.Kind.ACK_LAPSE])
+    escalation.ask_no_more(incident)
     if policy is not None and policy.ack_timeout:
         deadlines.put(incident, {Deadline.Kind.ACK_TIMEOUT: now + policy.ack_timeout})
 

@@ -11,6 +11,7 @@ from incidents.models import Deadline, Incident
 from incidents.services import lifecycle
 from incidents.services.claims import Queue
 from incidents.tests.oncall_portal import Portal, portal
+from notifications.models import NotificationRule
 
 __all__ = ["portal"]
 
@@ -120,3 +121,19 @@ def test_mitigated_it_is_no_longer_snoozed(portal: Portal, client: Client) -> No
     portal.fast_forward(hours=2)
     incident.refresh_from_db()
     assert incident.status == "mitigated"
+
+
+def test_who_says_that_they_are_on_it_is_not_asked_by_other_ways_later(portal: Portal) -> None:
+    alice = portal.people["alice"]
+    portal.policy.ack_timeout = timedelta(minutes=10)
+    portal.policy.save()
+    method = alice.contact_methods.get()
+    for minutes in (0, 3):
+        delay = timedelta(minutes=minutes)
+        NotificationRule.objects.create(person=alice, urgency="high", method=method, delay=delay)
+    incident = portal.open_incident(severity="P1")
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=alice, person=alice)
+    portal.fast_forward(minutes=11)
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=alice, person=alice)
+    portal.fast_forward(minutes=5)
+    assert portal.paged() == [(0, "alice"), (10, "alice")]
