@@ -18,9 +18,10 @@ import errno
 import os
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from functools import lru_cache
@@ -58,6 +59,9 @@ _NO_WAY_OUT = {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EMF
 
 Resolved = list[str]
 Resolver = Callable[[str, int], Resolved]
+_MOST_LOOK_UPS = 32
+_LOOK_UPS: dict[tuple[str, int], Future[Resolved]] = {}
+_LOOK_UPS_LOCK = threading.Lock()
 
 
 class OutboundError(Exception):
@@ -66,11 +70,12 @@ class OutboundError(Exception):
     Args:
         message: What went wrong.
         ours: Whether the reason lies with the portal, not with whom it asked.
+        sent: Whether any of the request left, so that it may have been understood.
     """
 
-    def __init__(self, message: str, *, ours: bool = False) -> None:
+    def __init__(self, message: str, *, ours: bool = False, sent: bool = False) -> None:
         super().__init__(message)
-        self.ours = ours
+        self.ours, self.sent = ours, sent
 
 
 class Refused(OutboundError):
@@ -148,6 +153,7 @@ def request(
     content: bytes | None = None,
     body_cap: int = BODY_CAP,
     truncate: bool = False,
+    verify: bool = True,
 ) -> Response:
     """Send one request and return its answer, whatever its status.
 
@@ -160,15 +166,16 @@ def request(
         content: Body.
         body_cap: Most bytes read.
         truncate: Stop reading at the cap instead of refusing the answer.
+        verify: Whether the certificate must hold.
 
     Raises:
         OutboundError: One of its kinds; see the module.
     """
     target = _target(url)
-    addresses = _judged(target.host, target.port, feature, deadline)
+    line = _GuardedBackend(_judged(target.host, target.port, feature, deadline), deadline)
     try:
         with (
-            _client(addresses, deadline) as client,
+            _client(line, deadline, verify=verify) as client,
             client.stream(
                 method, url, headers=_headers(headers), content=content, follow_redirects=False
             ) as answer,
@@ -176,12 +183,18 @@ def request(
             body = _read(answer, body_cap, truncate, deadline)
             found = {name.lower(): value for name, value in answer.headers.items()}
             return Response(answer.status_code, found, body, deadline.elapsed_ms)
+    except OutboundError as error:
+        error.sent = line.is_used
+        raise
     except httpx.TimeoutException as error:
-        raise TimedOut("The time limit passed.") from error
+        raise TimedOut("The time limit passed.", sent=line.is_used) from error
     except (httpx.ConnectError, httpx.NetworkError) as error:
-        raise _unreachable(error) from error
+        found_out = _unreachable(error)
+        found_out.sent = line.is_used
+        raise found_out from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:
-        raise BadAnswer(f"The answer is no valid HTTP ({type(error).__name__}).") from error
+        said = f"The answer is no valid HTTP ({type(error).__name__})."
+        raise BadAnswer(said, sent=line.is_used) from error
 
 
 def check_address(url: str, *, feature: str) -> str:
@@ -252,7 +265,22 @@ def resolve(host: str, port: int) -> Resolved:
 @lru_cache(maxsize=1)
 def _resolvers() -> ThreadPoolExecutor:
     # The system's resolver takes no time limit, so it is waited for from outside.
-    return ThreadPoolExecutor(max_workers=16, thread_name_prefix="resolve")
+    return ThreadPoolExecutor(max_workers=_MOST_LOOK_UPS, thread_name_prefix="resolve")
+
+
+def _look_up(host: str, port: int) -> Future[Resolved]:
+    """Return the look-up of a host that runs, or begin one.
+
+    Whoever asks for the same host joins: a name server that does not answer for it keeps one thread
+    from others, however often it is asked.
+    """
+    with _LOOK_UPS_LOCK:
+        for ended in [of for of, look_up in _LOOK_UPS.items() if look_up.done()]:
+            del _LOOK_UPS[ended]
+        found = _LOOK_UPS.get((host, port))
+        if found is None:
+            found = _LOOK_UPS[host, port] = _resolvers().submit(resolve, host, port)
+        return found
 
 
 def resolve_within(host: str, port: int, deadline: Deadline) -> Resolved:
@@ -262,7 +290,7 @@ def resolve_within(host: str, port: int, deadline: Deadline) -> Resolved:
         NotResolved: The name leads nowhere, or nobody said so in time.
     """
     try:
-        return _resolvers().submit(resolve, host, port).result(timeout=deadline.left())
+        return _look_up(host, port).result(timeout=deadline.left())
     except FutureTimeout as error:
         raise NotResolved(f"No answer where {host} is.", ours=True) from error
     except socket.gaierror as error:
@@ -275,8 +303,8 @@ def resolve_within(host: str, port: int, deadline: Deadline) -> Resolved:
 class _GuardedStream(httpcore.NetworkStream):
     """A connection on which no wait outlasts the deadline, however slowly bytes drip."""
 
-    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
-        self._stream, self._deadline = stream, deadline
+    def __init__(self, stream: httpcore.NetworkStream, line: "_GuardedBackend") -> None:
+        self._stream, self._line, self._deadline = stream, line, line.deadline
 
     def _left(self, timeout: float | None) -> float:
         try:
@@ -289,7 +317,9 @@ class _GuardedStream(httpcore.NetworkStream):
         return self._stream.read(max_bytes, self._left(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._left(timeout))
+        left = self._left(timeout)
+        self._line.is_used = True
+        self._stream.write(buffer, left)
 
     def close(self) -> None:
         self._stream.close()
@@ -301,17 +331,21 @@ class _GuardedStream(httpcore.NetworkStream):
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         inner = self._stream.start_tls(ssl_context, server_hostname, self._left(timeout))
-        return _GuardedStream(inner, self._deadline)
+        return _GuardedStream(inner, self._line)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
 class _GuardedBackend(httpcore.SyncBackend):
-    """Connects to the judged addresses, whatever name the request has."""
+    """Connects to the judged addresses, whatever name the request has.
+
+    `is_used` says whether anything was written, the handshake of TLS aside.
+    """
 
     def __init__(self, addresses: Resolved, deadline: Deadline) -> None:
-        self._addresses, self._deadline = addresses, deadline
+        self._addresses, self.deadline = addresses, deadline
+        self.is_used = False
 
     def connect_tcp(
         self,
@@ -324,36 +358,34 @@ class _GuardedBackend(httpcore.SyncBackend):
         failed: Exception | None = None
         for address in self._addresses:
             try:
-                stream = super().connect_tcp(address, port, self._deadline.left())
+                stream = super().connect_tcp(address, port, self.deadline.left())
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failed = error
             except TimedOut as error:
                 raise httpcore.ConnectTimeout from (failed or error)
             else:
-                return _GuardedStream(stream, self._deadline)
+                return _GuardedStream(stream, self)
         raise failed or httpcore.ConnectError("no address")
 
 
-@lru_cache(maxsize=1)
-def _tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)
+@lru_cache(maxsize=2)
+def _tls(*, verify: bool) -> ssl.SSLContext:
+    return httpx.create_ssl_context(verify=verify, trust_env=False)
 
 
 class _GuardedTransport(httpx.HTTPTransport):
     """httpx's transport on guarded connections, each used for one request."""
 
-    def __init__(self, addresses: Resolved, deadline: Deadline) -> None:
-        super().__init__(verify=_tls(), trust_env=False)
+    def __init__(self, line: _GuardedBackend, *, verify: bool) -> None:
+        super().__init__(verify=_tls(verify=verify), trust_env=False)
         self._pool = httpcore.ConnectionPool(
-            ssl_context=_tls(),
-            max_keepalive_connections=0,
-            network_backend=_GuardedBackend(addresses, deadline),
+            ssl_context=_tls(verify=verify), max_keepalive_connections=0, network_backend=line
         )
 
 
-def _client(addresses: Resolved, deadline: Deadline) -> httpx.Client:
+def _client(line: _GuardedBackend, deadline: Deadline, *, verify: bool) -> httpx.Client:
     return httpx.Client(
-        transport=_GuardedTransport(addresses, deadline),
+        transport=_GuardedTransport(line, verify=verify),
         trust_env=False,
         timeout=deadline.left(),
     )

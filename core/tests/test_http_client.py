@@ -13,6 +13,7 @@ from core.http_client import (
     BadAnswer,
     Deadline,
     NotResolved,
+    OutboundError,
     Refused,
     Response,
     TimedOut,
@@ -279,3 +280,55 @@ def test_tls_asks_for_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
     thread.join(5)
     listener.close()
     assert seen == ["service.example"]
+
+
+def test_what_never_left_is_told_from_what_may_have_been_understood() -> None:
+    """A port that nobody listens on was told nothing."""
+    with outside(plain()) as server:
+        closed = server.url
+    with pytest.raises(Unreachable) as refused:
+        ask(closed)
+    assert not refused.value.sent
+
+
+def test_a_handshake_without_an_end_told_nothing() -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    with pytest.raises(TimedOut) as silent:
+        ask(f"https://127.0.0.1:{listener.getsockname()[1]}/", seconds=0.3)
+    listener.close()
+    assert not silent.value.sent
+
+
+@pytest.mark.parametrize("how", ["gone", "drips", "no HTTP", "too large"])
+def test_what_was_asked_and_not_answered_may_have_been_understood(how: str) -> None:
+    answers = {
+        "gone": lambda connection, _request: connection.close(),
+        "drips": drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", b"x"),
+        "no HTTP": lambda connection, _request: connection.sendall(b"SSH-2.0\r\n\r\n"),
+        "too large": plain(b"x" * (http_client.BODY_CAP + 1)),
+    }
+    with outside(answers[how]) as server, pytest.raises(OutboundError) as failed:
+        ask(server.url, seconds=0.4)
+    assert failed.value.sent
+
+
+def test_a_name_without_an_answer_is_looked_up_once_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However many ask for it, others are still looked up: threads are few."""
+    done = threading.Event()
+    asked: list[str] = []
+
+    def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        if host == "sick.example":
+            done.wait(5)
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr(http_client, "resolve", resolve)
+    for _ in range(50):
+        with pytest.raises(NotResolved):
+            http_client.resolve_within("sick.example", 80, Deadline(0.01))
+    assert http_client.resolve_within("well.example", 80, Deadline(2)) == ["127.0.0.1"]
+    done.set()
+    assert asked == ["sick.example", "well.example"]
