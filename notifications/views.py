@@ -20,7 +20,7 @@ from notifications.domain.kinds import Kind
 from notifications.forms import BrowserForm, CodeForm, MethodForm, QuietHoursForm, RuleForm
 from notifications.models import ContactMethod, NotificationRule, QuietHours, teams_managed_by
 from notifications.queries.readiness import readiness_of_people
-from notifications.services import contacts, quiet_hours, rules, trials
+from notifications.services import contacts, quiet_hours, rules, switching, trials
 
 SHOWN_ONCE = "notifications.secret"
 
@@ -192,7 +192,7 @@ def _test(request: HttpRequest, method: ContactMethod) -> None:
 
 def _switch(request: HttpRequest, method: ContactMethod) -> None:
     actor, enabled = signed_in(request), not method.is_enabled
-    contacts.set_enabled(method, enabled=enabled, actor=actor, now=clock.now())
+    switching.set_enabled(method, enabled=enabled, actor=actor, now=clock.now())
 
 
 def _remove(request: HttpRequest, method: ContactMethod) -> None:

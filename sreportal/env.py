@@ -81,7 +81,12 @@ SETTINGS: tuple[Setting, ...] = (
         True,
         "Open a channel of its own for each P0 and P1 incident, where there is a bot.",
     ),
-    Setting("PAGER_SENDERS", int, 8, "Pages that one pager sends at the same time."),
+    Setting(
+        "PAGER_SENDERS",
+        int,
+        8,
+        "Pages that one pager sends at the same time, beside those whose provider is slow.",
+    ),
     Setting(
         "PAGE_EVERY_S",
         int,

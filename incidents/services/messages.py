@@ -106,6 +106,7 @@ def _facts(page: Page, *, now: datetime) -> dict[str, Any]:
         "service": service.slug if service else None,
         "target": page.target,
         "reason": page.reason,
+        "urgency": page.urgency,
         "attempt": page.attempts,
         "acknowledge_url": ack_url(page) if page.person_id else "",
         "opened_at": incident.opened_at.isoformat(),

@@ -5,6 +5,7 @@ of their own, so that a slow provider holds up nothing but its own page.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ BEAT_EVERY = timedelta(seconds=2)
 # Few, so that senders are not kept waiting, and a pager that dies takes few claims with it.
 AT_A_TIME = 10
 STEPS_AT_A_TIME = 2000
+# Seconds after which a message that is still being sent keeps no place from others: its provider is
+# slow. So many times the senders there are threads at most.
+SLOW_AFTER_S = 1.0
+ROOM_FOR_SLOW = 8
 # So many outcomes may wait to be written before nothing more is sent.
 UNRECORDED = 100
 AUDIT_EVERY = timedelta(seconds=60)
@@ -80,8 +85,9 @@ class Pager:
         self._owner = owner or ticks.instance_name()
         self._most = senders or settings.PAGER_SENDERS
         self._recorder = Recorder(self._owner)
-        self._pool = ThreadPoolExecutor(self._most, thread_name_prefix="sender")
-        self._sending: set[Future[None]] = set()
+        self._threads = self._most * ROOM_FOR_SLOW
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="sender")
+        self._sending: dict[Future[None], float] = {}
         self._next: dict[str, datetime] = {}
 
     def run(self, stop: threading.Event, *, pause_s: float = 0.25, resumed: bool = False) -> None:
@@ -100,7 +106,7 @@ class Pager:
 
     def _rest(self, stop: threading.Event, pause_s: float, *, busy: bool) -> None:
         """Wait for a free sender, or for a moment; woken at once when asked to stop."""
-        if len(self._sending) >= self._most:
+        if self._free() < 1:
             wait(self._sending, timeout=pause_s, return_when=FIRST_COMPLETED)
         # While there is much to do, a moment's wait lets the next claim take more at once.
         stop.wait(0.005 if busy else pause_s)
@@ -132,13 +138,20 @@ class Pager:
         return True
 
     def _send(self) -> int:
-        self._sending = {future for future in self._sending if not future.done()}
-        free = self._most - len(self._sending)
+        self._sending = {each: at for each, at in self._sending.items() if not each.done()}
+        free = self._free()
         if self._recorder.waiting > UNRECORDED:
             return 0
         bundles = sending.claim(owner=self._owner, now=self._clock(), limit=free)
-        self._sending |= {self._pool.submit(self._send_one, bundle) for bundle in bundles}
+        began = time.monotonic()
+        self._sending |= {self._pool.submit(self._send_one, each): began for each in bundles}
         return len(bundles)
+
+    def _free(self) -> int:
+        """Return how many more messages may be sent now: slow ones count against the threads alone."""
+        slow_since = time.monotonic() - SLOW_AFTER_S
+        quick = sum(not each.done() and at > slow_since for each, at in self._sending.items())
+        return min(self._most - quick, self._threads - len(self._sending))
 
     def _send_one(self, bundle: Bundle) -> None:
         self._recorder.put(sending.send(bundle, clock=self._clock))

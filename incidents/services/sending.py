@@ -8,7 +8,7 @@ not failed: for P0 and P1 it is sent again under the same key and says so, for o
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 import structlog
 from django.db import DatabaseError, transaction
@@ -21,6 +21,7 @@ from incidents.services.bundles import Bundle, claim_bundles, open_gates
 from incidents.services.messages import message_for, recipient_of
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
+from notifications.services import switching
 from notifications.transports import TransportFailed, transport_for
 
 __all__ = ["BACKOFF", "MOST_ATTEMPTS", "Done", "Outcome", "claim", "record", "send", "send_due"]
@@ -29,6 +30,8 @@ log = structlog.get_logger(__name__)
 State = Page.State
 MOST_ATTEMPTS = 5
 BACKOFF = (timedelta(seconds=5), timedelta(seconds=15), timedelta(seconds=30), timedelta(minutes=1))
+# As long as a provider may ask to be left alone: whoever must be called cannot wait for it longer.
+LONGEST_WAIT = timedelta(minutes=1)
 NOTED_EVERY = timedelta(seconds=1)
 Clock = Callable[[], datetime]
 
@@ -42,12 +45,27 @@ class Outcome:
         problem: Why it was not, "" when it was.
         is_final: Whether trying again cannot help.
         is_uncertain: Whether it may have arrived all the same.
+        is_gone: Whether the way has ended.
+        retry_after: How long the provider asks to be left alone.
     """
 
     provider_id: str = ""
     problem: str = ""
     is_final: bool = False
     is_uncertain: bool = False
+    is_gone: bool = False
+    retry_after: timedelta = timedelta()
+
+    @classmethod
+    def of(cls, error: TransportFailed) -> Self:
+        """Return what a message was not taken for."""
+        return cls(
+            problem=str(error) or "failed",
+            is_final=error.is_final,
+            is_uncertain=error.is_uncertain,
+            is_gone=error.is_gone,
+            retry_after=error.retry_after,
+        )
 
     @property
     def word(self) -> Attempt.Outcome:
@@ -97,7 +115,7 @@ def send(bundle: Bundle, *, clock: Clock) -> Done:
         recipient = recipient_of(bundle.first, now=now)
         outcome = Outcome(transport_for(Kind(bundle.first.channel)).send(message, recipient))
     except TransportFailed as error:
-        outcome = Outcome("", str(error) or "failed", error.is_final, error.is_uncertain)
+        outcome = Outcome.of(error)
     except Exception as error:
         log.exception("transport_broke", page=bundle.first.pk, channel=bundle.first.channel)
         outcome = Outcome(problem=f"The transport broke ({type(error).__name__}).")
@@ -146,7 +164,8 @@ def _standing(page: Page, each: Done) -> dict[str, Any]:
     state, look_at = State.SENT, page.look_at
     if outcome.problem and _may_go_again(page, outcome):
         state = State.WAITING
-        look_at = each.at + BACKOFF[min(page.attempts, len(BACKOFF)) - 1]
+        pause = BACKOFF[min(page.attempts, len(BACKOFF)) - 1]
+        look_at = each.at + max(pause, min(outcome.retry_after, LONGEST_WAIT))
     elif outcome.problem:
         state = State.UNCERTAIN if outcome.is_uncertain else State.FAILED
     return {
@@ -192,6 +211,8 @@ def _tell_methods(done: Sequence[Done]) -> None:
     for pk in sorted(told.keys() - set(worked)):
         problem = told[pk].outcome.problem[:500]
         methods.filter(pk=pk).update(failed_at=told[pk].at, problem=problem, next_at=None)
+        if told[pk].outcome.is_gone:
+            switching.end_method(pk, now=told[pk].at)
 
 
 def _sent_entry(page: Page, at: datetime) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from incidents.models import Attempt, Page, TimelineEntry
 from incidents.tests.oncall_portal import Portal, forged_attempts, portal
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod, NotificationRule
-from notifications.services import contacts
+from notifications.services import contacts, switching
 from oncall.models import FallbackContact, PolicyLevel
 
 __all__ = ["portal"]
@@ -21,7 +21,7 @@ Closes = Callable[[Portal, ContactMethod], None]
 
 
 def switch_off(portal: Portal, method: ContactMethod) -> None:
-    contacts.set_enabled(method, enabled=False, actor=method.person, now=portal.now)
+    switching.set_enabled(method, enabled=False, actor=method.person, now=portal.now)
 
 
 def remove(portal: Portal, method: ContactMethod) -> None:

@@ -46,6 +46,12 @@ class Message:
         object.__setattr__(self, "text", text)
 
     @property
+    def is_urgent(self) -> bool:
+        """Whether any of what it is about cannot wait; so is what is no page, a test for one."""
+        pages = self.facts.get("pages", ())
+        return not pages or any(page.get("urgency") != "low" for page in pages)
+
+    @property
     def heading(self) -> str:
         """The subject, which says when it may be the second time."""
         return self._marked(self.subject)

@@ -22,7 +22,6 @@ __all__ = [
     "push_key",
     "remove_method",
     "renew_secret",
-    "set_enabled",
 ]
 
 MOST_METHODS = 20
@@ -116,17 +115,6 @@ def renew_secret(method: ContactMethod, *, actor: Who, now: datetime) -> str:
     )
     audit.record(act="contact_method.secret_renewed", subject=method, actor=actor, now=now)
     return secret
-
-
-@transaction.atomic
-def set_enabled(method: ContactMethod, *, enabled: bool, actor: Who, now: datetime) -> None:
-    """Switch a method on or off; one that is off is not used."""
-    if method.is_enabled == enabled:
-        return
-    method.is_enabled = enabled
-    method.save(update_fields=["is_enabled", "updated_at"])
-    act = f"contact_method.{'enabled' if enabled else 'disabled'}"
-    audit.record(act=act, subject=method, actor=actor, now=now)
 
 
 @transaction.atomic

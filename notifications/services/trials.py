@@ -20,6 +20,7 @@ from core.errors import Conflict, Unavailable
 from notifications.domain.kinds import Kind
 from notifications.domain.messages import Message
 from notifications.models import ContactMethod, TrialMessage
+from notifications.services.switching import end_method
 from notifications.transports import Recipient, TransportFailed, transport_for
 
 __all__ = ["hold_owner", "send_code", "try_method", "verify"]
@@ -171,6 +172,8 @@ def _send(method: ContactMethod, what: str, subject: str, text: str, *, now: dat
         found = transport_for(Kind(method.kind)).send(message, recipient)
     except TransportFailed as error:
         stored.update(failed_at=now, problem=str(error)[:500])
+        if error.is_gone:
+            end_method(method.pk, now=now)
         raise
     stored.update(delivered_at=now, problem="")
     return found

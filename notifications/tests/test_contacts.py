@@ -203,41 +203,6 @@ def test_a_webhook_is_signed_and_carries_the_key(provider: Provider) -> None:
     assert json.loads(body)["acknowledge_url"] == MESSAGE.act_url
 
 
-@pytest.mark.parametrize(
-    ("status", "is_final"), [(410, True), (404, True), (429, False), (500, False)]
-)
-def test_what_a_webhook_refuses_for_good_is_not_tried_again(
-    provider: Provider, status: int, is_final: bool
-) -> None:
-    provider.status = status
-    with pytest.raises(TransportFailed) as caught:
-        transport_for(Kind.WEBHOOK).send(MESSAGE, Recipient("https://hooks.example.com/x"))
-    assert caught.value.is_final is is_final
-
-
-def test_lost_answers_are_uncertain_and_refused_connections_are_not() -> None:
-    lost = TransportFailed.of(http_client.TimedOut("The time limit passed."))
-    refused = TransportFailed.of(http_client.Refused("Not asked.", ours=True))
-    assert (lost.is_uncertain, refused.is_uncertain) == (True, False)
-
-
-def test_twilio_is_asked_as_documented(provider: Provider, settings: Any) -> None:
-    settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN = "AC1", "secret"
-    settings.TWILIO_FROM, settings.TWILIO_URL = "+15005550006", "https://api.twilio.com"
-    provider.status, provider.body = 201, b'{"sid": "SM1"}'
-    assert transport_for(Kind.SMS).send(MESSAGE, Recipient("+442079460018")) == "SM1"
-    transport_for(Kind.VOICE).send(MESSAGE, Recipient("+442079460018"))
-    (text, said), (call, told) = provider.asked
-    assert text == "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json"
-    assert call == "https://api.twilio.com/2010-04-01/Accounts/AC1/Calls.json"
-    assert b"To=%2B442079460018&From=%2B15005550006&Body=P0" in said["content"]
-    assert b"Twiml=%3CResponse" in told["content"]
-    provider.status, provider.body = 400, b'{"message": "invalid number"}'
-    with pytest.raises(TransportFailed, match="invalid number") as caught:
-        transport_for(Kind.SMS).send(MESSAGE, Recipient("+442079460018"))
-    assert caught.value.is_final
-
-
 def test_a_provider_that_is_not_configured_says_so(alice: User) -> None:
     method = method_of(alice, Kind.SMS)
     with pytest.raises(Unavailable, match="No Twilio account is configured"):
@@ -252,35 +217,6 @@ def test_email_has_one_id_for_one_page() -> None:
     assert first == again
     assert mail.outbox[0].extra_headers["Message-ID"] == first
     assert "Acknowledge: https://p/i/1/ack/x/" in str(mail.outbox[0].body)
-
-
-class PushService:
-    """Stands where a service of Apprise is made, one with an address of its own."""
-
-    mode = "cloud"
-    body_maxlen = 4096
-
-    def __init__(self, takes: bool) -> None:
-        self.takes, self.said = takes, {}  # type: ignore[var-annotated]
-
-    def notify(self, **said: str) -> bool:
-        self.said = said
-        return self.takes
-
-
-@pytest.mark.parametrize("takes", [True, False])
-def test_a_push_service_says_yes_or_no(monkeypatch: pytest.MonkeyPatch, takes: bool) -> None:
-    """A no may have arrived all the same: Apprise does not say."""
-    service = PushService(takes)
-    monkeypatch.setattr("apprise.Apprise.instantiate", lambda *_args, **_options: service)
-    if takes:
-        assert transport_for(Kind.APPRISE).send(MESSAGE, Recipient("ntfy://topic")) == ""
-    else:
-        with pytest.raises(TransportFailed) as caught:
-            transport_for(Kind.APPRISE).send(MESSAGE, Recipient("ntfy://topic"))
-        assert caught.value.is_uncertain
-    assert service.said["title"] == MESSAGE.subject
-    assert MESSAGE.act_url in service.said["body"]
 
 
 @pytest.mark.parametrize(

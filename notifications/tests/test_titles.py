@@ -48,7 +48,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[dict[str, Any]
 
     def take(url: str, **said: Any) -> Response:
         found.append(said)
-        return Response(200, {}, b'{"ok": true}', 1.0)
+        return Response(200, {}, b'{"ok": true, "sid": "SM1"}', 1.0)
 
     monkeypatch.setattr(http_client, "request", take)
     settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKEN = "AC1", "secret"

@@ -1,15 +1,18 @@
 """What every transport is: one way of handing a message to a provider within a time limit."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import ClassVar
 
-from core.http_client import NotResolved, OutboundError, Refused
+from core.http_client import OutboundError, Response
 from notifications.domain.kinds import Kind
 from notifications.domain.messages import Message
 
-__all__ = ["Recipient", "Transport", "TransportFailed", "transport_for"]
+__all__ = ["Recipient", "Transport", "TransportFailed", "retry_after", "transport_for"]
+
+_UNAVAILABLE = 503
 
 
 class TransportFailed(Exception):
@@ -19,17 +22,51 @@ class TransportFailed(Exception):
         message: Why, without secrets.
         is_final: Whether trying again cannot help.
         is_uncertain: Whether it may have arrived all the same: the answer was lost.
+        is_gone: Whether the address has ended: nothing will ever arrive there.
+        retry_after: How long the provider asks to be left alone, zero where it does not.
     """
 
-    def __init__(self, message: str, *, is_final: bool = False, is_uncertain: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        is_final: bool = False,
+        is_uncertain: bool = False,
+        is_gone: bool = False,
+        retry_after: timedelta = timedelta(),
+    ) -> None:
         super().__init__(message)
-        self.is_final, self.is_uncertain = is_final, is_uncertain
+        self.is_final, self.is_uncertain, self.is_gone = is_final, is_uncertain, is_gone
+        self.retry_after = retry_after
 
     @classmethod
     def of(cls, error: OutboundError) -> "TransportFailed":
         """Return what a request that got no answer means for the message it carried."""
-        never_left = isinstance(error, Refused | NotResolved) or error.ours
-        return cls(str(error), is_uncertain=not never_left)
+        return cls(str(error), is_uncertain=error.sent)
+
+    @classmethod
+    def refused(
+        cls, message: str, answer: Response, *, is_final: bool = False
+    ) -> "TransportFailed":
+        """Return what an answer other than yes means for the message.
+
+        A server that broke, or a gateway that lost its answer, may have taken the message; one that is
+        unavailable (503) has not.
+        """
+        return cls(
+            message,
+            is_final=is_final,
+            is_uncertain=answer.status >= 500 and answer.status != _UNAVAILABLE,
+            retry_after=retry_after(answer.headers),
+        )
+
+
+def retry_after(headers: Mapping[str, str]) -> timedelta:
+    """Return how long an answer asks to be left alone, by lower-case names; zero without seconds."""
+    asked = headers.get("retry-after", "").strip().partition(".")[0]
+    # Digits of other scripts, and more of them than a day has seconds, are none.
+    is_count = asked.isascii() and asked.isdecimal() and len(asked) < 6
+    return timedelta(seconds=int(asked)) if is_count else timedelta()
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,17 @@ import json
 import re
 import textwrap
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 
 from core import http_client
-from core.http_client import Deadline, OutboundError
+from core.http_client import Deadline, OutboundError, Response
 from notifications.domain.digests import as_many, told
 from notifications.domain.kinds import Kind
 from notifications.domain.messages import Message, utf16_length
-from notifications.transports.base import Recipient, Transport, TransportFailed
+from notifications.transports.base import Recipient, Transport, TransportFailed, retry_after
 
 __all__ = ["FEATURE", "Slack", "SlackRefused", "blocks_of", "call", "plain"]
 
@@ -25,6 +26,9 @@ FEATURE = "slack"
 # These pass; every other error stays until somebody mends what is wrong.
 _PASSING = {"ratelimited", "rate_limited", "internal_error", "fatal_error", "service_unavailable",
             "request_timeout", "team_added_to_org"}  # fmt: skip
+# Slack's word for these is that some of it may have been done.
+_UNCERTAIN = {"fatal_error", "internal_error", "request_timeout"}
+_WORD = re.compile(r"\A[a-z_]{1,60}\Z")
 # Elements of one row are 25 at most; one is the link.
 MOST_BUTTONS = 24
 # Characters of one section's text, and of all that a digest says: Slack refuses a message as too long
@@ -37,12 +41,18 @@ class SlackRefused(TransportFailed):
     """Slack answered, and refused.
 
     Args:
-        error: Slack's word for it, e.g. channel_not_found.
+        error: Slack's word for it, e.g. channel_not_found; anything else is not repeated.
+        retry_after: How long it asks to be left alone.
     """
 
-    def __init__(self, error: str) -> None:
-        super().__init__(f"Slack refuses: {error}.", is_final=error not in _PASSING)
-        self.error = error
+    def __init__(self, error: str, *, retry_after: timedelta = timedelta()) -> None:
+        self.error = error if _WORD.match(error) else "unknown"
+        super().__init__(
+            f"Slack refuses: {self.error}.",
+            is_final=error not in _PASSING,
+            is_uncertain=error in _UNCERTAIN,
+            retry_after=retry_after,
+        )
 
 
 class Slack(Transport):
@@ -95,16 +105,26 @@ def call(method: str, arguments: Mapping[str, Any], *, seconds: float = 10) -> d
     except OutboundError as error:
         raise TransportFailed.of(error) from error
     if answer.status == 429:
-        raise SlackRefused("ratelimited")
+        raise SlackRefused("ratelimited", retry_after=retry_after(answer.headers))
     try:
         said = json.loads(answer.body)
     except ValueError:
         said = None
     if not isinstance(said, dict):
-        raise TransportFailed(f"Slack answered {answer.status}.")
+        raise _unread(answer)
     if not said.get("ok"):
-        raise SlackRefused(str(said.get("error") or answer.status))
+        raise SlackRefused(
+            str(said.get("error") or "unknown"), retry_after=retry_after(answer.headers)
+        )
     return said
+
+
+def _unread(answer: Response) -> TransportFailed:
+    """Return what an answer that is none of Slack's means; one that says yes may be of a proxy."""
+    said = f"Slack answered {answer.status}."
+    if 200 <= answer.status < 300:
+        return TransportFailed(said, is_uncertain=True)
+    return TransportFailed.refused(said, answer)
 
 
 def blocks_of(message: Message) -> list[dict[str, Any]]:

@@ -2,24 +2,54 @@
 
 import base64
 import json
-from typing import ClassVar
+import re
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 from xml.sax.saxutils import escape
 
 from django.conf import settings
 
 from core import http_client
-from core.http_client import Deadline, OutboundError
+from core.http_client import Deadline, OutboundError, Response
 from notifications.domain.digests import as_many
 from notifications.domain.kinds import Kind
 from notifications.domain.messages import Message, utf16_length
 from notifications.transports.base import Recipient, Transport, TransportFailed
 
-__all__ = ["TextMessage", "VoiceCall"]
+__all__ = ["ENDED_BADLY", "TextMessage", "VoiceCall"]
 
 FEATURE = "notifications"
 # Characters of one text message, and of what a call says, as Twilio takes them.
 _MOST_TEXT, _MOST_TWIML = 1600, 4000
+# Of a message and of a call: it did not reach anybody, and will not.
+ENDED_BADLY = frozenset({"failed", "undelivered", "canceled", "busy", "no-answer"})
+_SID = re.compile(r"\A[A-Z]{2}[0-9A-Za-z]{1,62}\Z")
+# https://www.twilio.com/docs/api/errors
+_REASONS = {
+    10001: "the account is not active",
+    13224: "that is no telephone number",
+    20003: "account or token is wrong",
+    20429: "too many requests",
+    21210: "TWILIO_FROM is not verified",
+    21211: "that is no telephone number",
+    21212: "TWILIO_FROM is no telephone number",
+    21214: "that number cannot be reached",
+    21215: "the account may not call that country",
+    21217: "that is no telephone number",
+    21219: "a trial account calls verified numbers only",
+    21408: "the account may not send to that country",
+    21606: "TWILIO_FROM sends no text messages",
+    21608: "a trial account sends to verified numbers only",
+    21610: "the receiver has unsubscribed",
+    21612: "that number cannot be reached from TWILIO_FROM",
+    21614: "that number takes no text messages",
+    30003: "the telephone is off or out of reach",
+    30004: "the receiver blocks messages",
+    30005: "that number is unknown or no longer in service",
+    30006: "that number takes no text messages",
+    30007: "the carrier filtered it",
+    30008: "the carrier does not say why",
+}
 
 
 class _Twilio(Transport):
@@ -74,17 +104,41 @@ class _Twilio(Transport):
         return _sid(answer)
 
 
-def _sid(answer: http_client.Response) -> str:
-    try:
-        said = json.loads(answer.body)
-    except ValueError:
-        said = {}
+def _sid(answer: Response) -> str:
+    """Return the id of what was taken.
+
+    Raises:
+        TransportFailed: It was not, or whoever answered is not Twilio.
+    """
+    said = _object(answer.body)
     if answer.status not in {200, 201}:
-        reason = said.get("message", "") if isinstance(said, dict) else ""
         # 429 and 5xx pass; everything else stays wrong.
-        final = 400 <= answer.status < 500 and answer.status != 429
-        raise TransportFailed(f"Twilio answered {answer.status}. {reason}"[:300], is_final=final)
-    return str(said.get("sid", ""))[:200] if isinstance(said, dict) else ""
+        is_final = 400 <= answer.status < 500 and answer.status != 429
+        reason = f"Twilio answered {answer.status}{_why(said.get('code'))}."
+        raise TransportFailed.refused(reason, answer, is_final=is_final)
+    sid = said.get("sid")
+    if not isinstance(sid, str) or not _SID.match(sid):
+        raise TransportFailed(
+            f"What answered {answer.status} in Twilio's place is not Twilio.", is_uncertain=True
+        )
+    if said.get("status") in ENDED_BADLY:
+        raise TransportFailed(f"Twilio says {said['status']}{_why(said.get('error_code'))}.")
+    return sid
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def _why(code: object) -> str:
+    """Return what one of Twilio's codes means; its own words have the telephone number in them."""
+    if not isinstance(code, int) or isinstance(code, bool):
+        return ""
+    return f" ({code}: {_REASONS[code]})" if code in _REASONS else f" ({code})"
 
 
 class TextMessage(_Twilio):

@@ -59,10 +59,14 @@ class WebPush(Transport):
         except OutboundError as error:
             raise TransportFailed.of(error) from error
         if answer.status in _GONE:
-            raise TransportFailed("The browser no longer listens; add it again.", is_final=True)
-        if not 200 <= answer.status < 300:
             raise TransportFailed(
-                f"The push service answered {answer.status}.", is_final=answer.status in _FINAL
+                "The browser no longer listens; add it again.", is_final=True, is_gone=True
+            )
+        if not 200 <= answer.status < 300:
+            raise TransportFailed.refused(
+                f"The push service answered {answer.status}.",
+                answer,
+                is_final=answer.status in _FINAL,
             )
         return answer.headers.get("location", "").rpartition("/")[2][:200]
 
@@ -116,7 +120,8 @@ def _headers(message: Message, subscription: Subscription, private: str) -> dict
         "Content-Type": "application/octet-stream",
         "Content-Encoding": "aes128gcm",
         "TTL": str(int(_KEPT_FOR.total_seconds())),
-        "Urgency": "high",
+        # High wakes a sleeping device (RFC 8030, 5.3); what can wait spares its battery.
+        "Urgency": "high" if message.is_urgent else "normal",
         # A repeat takes the place of a first send that was not fetched yet.
         "Topic": message.key[:32],
     }

@@ -50,8 +50,8 @@ class Webhook(Transport):
         except OutboundError as error:
             raise TransportFailed.of(error) from error
         if not 200 <= answer.status < 300:
-            raise TransportFailed(
-                f"The receiver answered {answer.status}.", is_final=answer.status in _FINAL
+            raise TransportFailed.refused(
+                f"The receiver answered {answer.status}.", answer, is_final=answer.status in _FINAL
             )
         return answer.headers.get("webhook-id", "")[:200]
 
