@@ -5,7 +5,15 @@ from collections.abc import Callable
 from django.http import HttpResponseBase
 from django.urls import URLPattern, path, re_path
 
-from incidents.webhooks import heartbeats, opsgenie, opsgenie_heartbeats, pagerduty, senders, slack
+from incidents.webhooks import (
+    heartbeats,
+    opsgenie,
+    opsgenie_heartbeats,
+    pagerduty,
+    senders,
+    slack,
+    twilio,
+)
 
 
 def _with_or_without_slash(
@@ -20,6 +28,17 @@ _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _NAME = r"[\s\S]+"
 urlpatterns = [
     re_path(r"^integrations/v1/slack/actions/?$", slack.act, name="slack-actions"),
+    re_path(
+        r"^integrations/v1/twilio/status/(?P<incident>[0-9]{1,18})/(?P<key>[0-9a-f]{64})"
+        r"/(?P<attempt>[0-9]{1,5})/?$",
+        twilio.status,
+        name="twilio-status",
+    ),
+    re_path(
+        r"^integrations/v1/twilio/answer/(?P<token>[0-9A-Za-z_:.-]{1,300})/?$",
+        twilio.answer,
+        name="twilio-answer",
+    ),
     re_path(
         r"^integrations/v1/(?P<kind>[a-z_0-9]{1,30})/(?P<key>[0-9A-Za-z-]{1,64})/heartbeat/?$",
         senders.heartbeat,

@@ -25,6 +25,7 @@ ACTS = {
     "call": "Called",
     "paged": "Message taken by its provider",
     "page_failed": "Message not sent",
+    "page_delivered": "Message delivered",
     "fallback": "Fallback contact",
     "acknowledge": "Acknowledged",
     "unacknowledge": "Given back",

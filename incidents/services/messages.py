@@ -40,12 +40,15 @@ def message_for(pages: Sequence[Page], key: str, *, now: datetime) -> Message:
     for page in pages:
         told.setdefault(page.incident_id, page)
     if len(told) == 1:
+        asks = first.person_id is not None and first.reason != TAKEN
         return Message(
             key=key,
             subject=_line(first, now)[:_ONE_LINE],
             text=_text(first, now),
             url=f"{settings.PORTAL_URL}{first.incident.get_absolute_url()}",
-            act_url=ack_url(first) if first.person_id and first.reason != TAKEN else "",
+            act_url=ack_url(first) if asks else "",
+            status_url=_status_url(first),
+            answer_url=_answer_url(first) if asks else "",
             is_repeat=first.is_repeat,
             facts={**facts[0], "pages": facts},
         )
@@ -57,6 +60,7 @@ def message_for(pages: Sequence[Page], key: str, *, now: datetime) -> Message:
         subject=f"{len(told)} incidents: {_line(first, now)}"[:_ONE_LINE],
         text=in_full(entries),
         url=f"{settings.PORTAL_URL}/incidents/",
+        status_url=_status_url(first),
         is_repeat=first.is_repeat,
         entries=entries,
         facts={**facts[0], "pages": facts},
@@ -193,6 +197,20 @@ def recipient_of(page: Page, *, now: datetime) -> Recipient:
     if page.method is not None:
         return Recipient(page.method.address, page.method.secrets_at(now))
     return Recipient(page.person.email if page.person else "")
+
+
+def _status_url(page: Page) -> str:
+    """Return where a provider tells what became of a message: by its first page, and which try."""
+    return f"{_twilio()}/status/{page.incident_id}/{page.key}/{page.attempts}"
+
+
+def _answer_url(page: Page) -> str:
+    """Return where a provider tells which key was pressed in a call, bound as `ack_url` is."""
+    return f"{_twilio()}/answer/{ack_token(page)}"
+
+
+def _twilio() -> str:
+    return f"{settings.PORTAL_URL}/integrations/v1/twilio"
 
 
 def ack_url(page: Page) -> str:

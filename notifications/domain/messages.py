@@ -24,6 +24,8 @@ class Message:
         text: The rest.
         url: The page it is about.
         act_url: Where the receiver acknowledges, bound to them; "" where nothing is asked.
+        status_url: Where a provider that can tells what became of it; "" where nobody listens.
+        answer_url: Where a provider of calls tells which key was pressed, as `act_url` is bound.
         is_repeat: A crash cut an earlier send, which may have arrived.
         entries: The incidents of a digest, the worst first; a transport that cannot carry the text
             names them as `digests.told` does.
@@ -35,6 +37,8 @@ class Message:
     text: str = ""
     url: str = ""
     act_url: str = ""
+    status_url: str = field(default="", kw_only=True)
+    answer_url: str = field(default="", kw_only=True)
     is_repeat: bool = False
     entries: tuple[Entry, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import http_ece
@@ -12,12 +13,14 @@ from django.test import Client
 from py_vapid import Vapid02
 
 from accounts.tests.cast import PASSWORD, person
-from core import http_client
+from core import encryption, http_client
+from core.errors import Unavailable
 from core.http_client import Response
 from notifications.domain.kinds import Kind, address_problem, masked
 from notifications.domain.messages import Message
 from notifications.domain.web_push import private_key, public_text, read_subscription
 from notifications.models import ContactMethod
+from notifications.services.trials import try_method
 from notifications.transports import Recipient, TransportFailed, transport_for
 
 ENDPOINT = "https://push.example.com/send/abc"
@@ -102,11 +105,26 @@ def test_only_the_browser_reads_it_and_it_is_signed_for_its_service(service: Ser
      (500, False, "500")],
 )  # fmt: skip
 def test_what_a_service_refuses(service: Service, status: int, is_final: bool, word: str) -> None:
+    """A browser that has gone is gone for good; a service that broke may have taken it."""
     service.status = status
     to = Recipient(Browser().subscription, private_key("pepper"))
     with pytest.raises(TransportFailed, match=word) as caught:
         transport_for(Kind.WEB_PUSH).send(MESSAGE, to)
     assert caught.value.is_final is is_final
+    assert caught.value.is_gone is (status in {404, 410})
+    assert caught.value.is_uncertain is (status == 500)
+
+
+@pytest.mark.parametrize(
+    ("urgencies", "said"),
+    [([], "high"), (["high"], "high"), (["low"], "normal"), (["low", "high"], "high")],
+)
+def test_what_can_wait_wakes_no_device(service: Service, urgencies: list[str], said: str) -> None:
+    """RFC 8030, 5.3: a device that saves its battery is woken for what is high alone."""
+    facts = {"pages": [{"urgency": urgency} for urgency in urgencies]}
+    to = Recipient(Browser().subscription, private_key("pepper"))
+    transport_for(Kind.WEB_PUSH).send(Message("k" * 64, "P3 #1 Disk", facts=facts), to)
+    assert service.asked[0]["headers"]["Urgency"] == said
 
 
 def test_long_texts_fit_into_what_services_take(service: Service) -> None:
@@ -130,6 +148,25 @@ def test_what_is_no_subscription_is_refused_in_words(given: str) -> None:
 def test_keys_are_the_same_for_the_same_secret_and_others_for_another() -> None:
     assert private_key("a") == private_key("a") != private_key("b")
     assert len(base64.urlsafe_b64decode(public_text(private_key("a")) + "=")) == 65
+
+
+@pytest.mark.django_db
+def test_a_browser_that_has_gone_is_switched_off_by_a_test_too(service: Service) -> None:
+    alice = person("alice")
+    method = ContactMethod.objects.create(
+        person=alice,
+        kind=Kind.WEB_PUSH,
+        label="Firefox",
+        sealed_address=encryption.encrypt(Browser().subscription),
+        sealed_secret=encryption.encrypt(private_key("pepper")),
+        verified_at=datetime(2026, 3, 2, tzinfo=UTC),
+    )
+    service.status = 410
+    with pytest.raises(Unavailable, match="add it again"):
+        try_method(method, now=datetime(2026, 3, 2, 3, tzinfo=UTC))
+    method.refresh_from_db()
+    assert not method.is_usable
+    assert "add it again" in method.problem
 
 
 @pytest.mark.django_db

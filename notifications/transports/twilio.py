@@ -5,7 +5,7 @@ import json
 import re
 from typing import Any, ClassVar
 from urllib.parse import urlencode
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from django.conf import settings
 
@@ -16,11 +16,13 @@ from notifications.domain.kinds import Kind
 from notifications.domain.messages import Message, utf16_length
 from notifications.transports.base import Recipient, Transport, TransportFailed
 
-__all__ = ["ENDED_BADLY", "TextMessage", "VoiceCall"]
+__all__ = ["ACKNOWLEDGES", "ENDED_BADLY", "TextMessage", "VoiceCall", "gather", "why"]
 
 FEATURE = "notifications"
 # Characters of one text message, and of what a call says, as Twilio takes them.
 _MOST_TEXT, _MOST_TWIML = 1600, 4000
+# The key of a telephone that acknowledges.
+ACKNOWLEDGES = "1"
 # Of a message and of a call: it did not reach anybody, and will not.
 ENDED_BADLY = frozenset({"failed", "undelivered", "canceled", "busy", "no-answer"})
 _SID = re.compile(r"\A[A-Z]{2}[0-9A-Za-z]{1,62}\Z")
@@ -67,22 +69,28 @@ class _Twilio(Transport):
         """Return what is said, a request each."""
         return [{"Body": text} for text in message.texts(_MOST_TEXT)]
 
+    def requests(self, message: Message, number: str) -> list[dict[str, str]]:
+        """Return what Twilio is asked for, and where it tells what became of it."""
+        told = {"StatusCallback": message.status_url} if _is_heard(message.status_url) else {}
+        asked = {"To": number, "From": settings.TWILIO_FROM, **told}
+        return [{**asked, **content} for content in self.contents(message)]
+
     def send(self, message: Message, to: Recipient) -> str:
         """Send it; the id is Twilio's `sid`, of several text messages the first one's."""
         if not self.is_configured:
             raise TransportFailed("No Twilio account is configured.", is_final=True)
         deadline = Deadline(self.deadline.total_seconds())
         ids: list[str] = []
-        for content in self.contents(message):
+        for fields in self.requests(message, to.address):
             try:
-                ids.append(self._post(content, to, deadline))
+                ids.append(self._post(fields, deadline))
             except TransportFailed as error:
                 # The first ones are on their way.
                 error.is_uncertain = error.is_uncertain or bool(ids)
                 raise
         return ids[0]
 
-    def _post(self, content: dict[str, str], to: Recipient, deadline: Deadline) -> str:
+    def _post(self, fields: dict[str, str], deadline: Deadline) -> str:
         account = settings.TWILIO_ACCOUNT_SID
         credentials = base64.b64encode(f"{account}:{settings.TWILIO_AUTH_TOKEN}".encode()).decode()
         try:
@@ -95,9 +103,7 @@ class _Twilio(Transport):
                     "Authorization": f"Basic {credentials}",
                     "Content-Type": "application/x-www-form-urlencoded",
                 },
-                content=urlencode(
-                    {"To": to.address, "From": settings.TWILIO_FROM, **content}
-                ).encode(),
+                content=urlencode(fields).encode(),
             )
         except OutboundError as error:
             raise TransportFailed.of(error) from error
@@ -114,7 +120,7 @@ def _sid(answer: Response) -> str:
     if answer.status not in {200, 201}:
         # 429 and 5xx pass; everything else stays wrong.
         is_final = 400 <= answer.status < 500 and answer.status != 429
-        reason = f"Twilio answered {answer.status}{_why(said.get('code'))}."
+        reason = f"Twilio answered {answer.status}{why(said.get('code'))}."
         raise TransportFailed.refused(reason, answer, is_final=is_final)
     sid = said.get("sid")
     if not isinstance(sid, str) or not _SID.match(sid):
@@ -122,7 +128,7 @@ def _sid(answer: Response) -> str:
             f"What answered {answer.status} in Twilio's place is not Twilio.", is_uncertain=True
         )
     if said.get("status") in ENDED_BADLY:
-        raise TransportFailed(f"Twilio says {said['status']}{_why(said.get('error_code'))}.")
+        raise TransportFailed(f"Twilio says {said['status']}{why(said.get('error_code'))}.")
     return sid
 
 
@@ -134,8 +140,8 @@ def _object(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _why(code: object) -> str:
-    """Return what one of Twilio's codes means; its own words have the telephone number in them."""
+def why(code: object) -> str:
+    """Return, in brackets, what one of Twilio's codes means; its own words have the telephone number in them."""
     if not isinstance(code, int) or isinstance(code, bool):
         return ""
     return f" ({code}: {_REASONS[code]})" if code in _REASONS else f" ({code})"
@@ -148,7 +154,10 @@ class TextMessage(_Twilio):
 
 
 class VoiceCall(_Twilio):
-    """A call that says the subject twice, and every incident of a digest by its number."""
+    """A call that says the subject twice, and every incident of a digest by its number.
+
+    A key acknowledges, where the portal can be reached.
+    """
 
     kind = Kind.VOICE
     resource = "Calls"
@@ -156,16 +165,36 @@ class VoiceCall(_Twilio):
     def contents(self, message: Message) -> list[dict[str, str]]:
         """Return what is said, as TwiML."""
         if not message.entries:
-            return [{"Twiml": _said(message.heading[:300])}]
+            return [{"Twiml": _said(f"{message.heading[:300]}.", message.answer_url)}]
         # Whoever listens hears the worst by its title, and then all of them.
         begins = f"{message.heading[:200]}. All of them:"
 
+        def twiml(numbers: str) -> str:
+            return _said(f"{begins} {numbers}.", message.answer_url)
+
         def fits(numbers: str) -> bool:
-            return utf16_length(_said(f"{begins} {numbers}")) <= _MOST_TWIML
+            return utf16_length(twiml(numbers)) <= _MOST_TWIML
 
-        return [{"Twiml": _said(f"{begins} {as_many(message.entries, fits)}")}]
+        return [{"Twiml": twiml(as_many(message.entries, fits))}]
 
 
-def _said(text: str) -> str:
-    said = f"{escape(text)}. Open the portal to acknowledge."
-    return f'<Response><Say loop="2">{said}</Say></Response>'
+def _said(text: str, answer_url: str) -> str:
+    """Return TwiML that says something twice, and how to acknowledge."""
+    if _is_heard(answer_url):
+        asks = f"{text} Press {ACKNOWLEDGES} to acknowledge."
+        return f"<Response>{gather(asks, answer_url, times=2)}</Response>"
+    asks = escape(f"{text} Open the portal to acknowledge.")
+    return f'<Response><Say loop="2">{asks}</Say></Response>'
+
+
+def gather(said: str, address: str, *, times: int = 1) -> str:
+    """Return TwiML that says something and sends the key that is pressed then to an address."""
+    return (
+        f'<Gather numDigits="1" timeout="10" method="POST" action={quoteattr(address)}>'
+        f'<Say loop="{times}">{escape(said)}</Say></Gather>'
+    )
+
+
+def _is_heard(address: str) -> bool:
+    """Return whether Twilio can be given an address: it refuses those of this machine."""
+    return address.startswith("https://")
