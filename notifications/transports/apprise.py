@@ -4,7 +4,6 @@ Apprise says yes or no and nothing more; why, its requests say (`apprise_request
 """
 
 import re
-from html import escape
 from typing import Any
 
 from core.http_client import Deadline
@@ -67,33 +66,46 @@ def _service(address: str) -> Any:
 def _notify(service: Any, message: Message) -> bool:
     import apprise  # noqa: PLC0415
 
-    title, body = _quiet(message.heading[:_TITLE]), _body(message, service.body_maxlen)
-    # Services that take nothing but Markdown get it as it is: escaping would break addresses in it.
-    is_markdown = service.notify_format == apprise.NotifyFormat.MARKDOWN
     sender = apprise.Apprise(asset=service.asset)
     sender.add(service)
     return bool(
         sender.notify(
-            title=title,
-            body=body or title,
+            title=_quiet(message.heading[:_TITLE]),
+            body=_body(message, service),
             notify_type=apprise.NotifyType.FAILURE,
-            body_format=None if is_markdown else apprise.NotifyFormat.TEXT,
+            body_format=None if _is_markdown(service) else apprise.NotifyFormat.TEXT,
         )
     )
 
 
-def _body(message: Message, most: int) -> str:
-    """Return what is said below the title where a service takes `most` characters of both."""
+def _is_markdown(service: Any) -> bool:
+    """Return whether a service takes nothing but Markdown: it gets texts as they are.
+
+    Escaping would break addresses in them.
+    """
+    import apprise  # noqa: PLC0415
+
+    return bool(service.notify_format == apprise.NotifyFormat.MARKDOWN)
+
+
+def _body(message: Message, service: Any) -> str:
+    """Return what is said below the title, as much as a service takes in one message."""
     link = message.act_url or message.url
-    room = min(most, _DIGEST) - _TITLE - len(link) - 10
+    room = min(service.body_maxlen, _DIGEST) - _TITLE - len(link) - 10
     text = _quiet(message.text[: min(_TEXT, room)])
     if message.entries:
-
-        def fits(body: str) -> bool:
-            return len(escape(_quiet(body)).encode()) <= room
-
-        text = _quiet(told(message.entries, fits))
+        text = _quiet(told(message.entries, lambda body: _size(_quiet(body), service) <= room))
     return "\n\n".join(part for part in (text, link) if part)
+
+
+def _size(text: str, service: Any) -> int:
+    """Return how many bytes a text has as a service gets it."""
+    import apprise  # noqa: PLC0415
+    from apprise.conversion import convert_between  # noqa: PLC0415
+
+    if not _is_markdown(service):
+        text = convert_between(apprise.NotifyFormat.TEXT, service.notify_format, text)
+    return len(text.encode())
 
 
 def _quiet(text: str) -> str:
