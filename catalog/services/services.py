@@ -11,6 +11,7 @@ from catalog.models import Service
 from catalog.services.dependencies import lock_graph, set_dependencies
 from catalog.services.records import Actor, record
 from catalog.services.saving import assign, check, insert, refuse_rename
+from core.locking import lock
 
 __all__ = ["FIELDS", "create_service", "delete_service", "hidden_from", "update_service"]
 
@@ -82,11 +83,12 @@ def update_service(
 
     Raises:
         InvalidInput: Names each wrong field.
+        NotFound: Somebody deleted it.
     """
     refuse_rename(service.slug, values)
     if dependencies is not None:
         lock_graph()
-    service = Service.objects.select_for_update(of=("self",)).get(pk=service.pk)
+    lock(service)
     changes = assign(service, values)
     check(service)
     if changes:

@@ -9,6 +9,7 @@ from django.db import transaction
 from catalog.models import Team
 from catalog.services.records import Actor, record
 from catalog.services.saving import assign, check, insert, refuse_rename
+from core.locking import lock
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -64,9 +65,10 @@ def update_team(
 
     Raises:
         InvalidInput: Names each wrong field.
+        NotFound: Somebody deleted it.
     """
     refuse_rename(team.slug, values)
-    team = Team.objects.select_for_update().get(pk=team.pk)
+    lock(team)
     changes = assign(team, values)
     check(team)
     if changes:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from core import audit
+from core.locking import lock
 from incidents.domain.heartbeats import DEFAULTS, Sign, key_of_sender
 from incidents.models import Heartbeat, InboundEvent, Integration, Severity
 from incidents.services.acts import Acts
@@ -110,8 +111,11 @@ def save_heartbeat(
 
     Raises:
         ValidationError: With the messages by field.
+        NotFound: The stored one was deleted.
     """
     is_new = heartbeat.pk is None
+    if not is_new:
+        lock(heartbeat)
     changes = {
         name: ["" if is_new else str(getattr(heartbeat, name)), str(value)]
         for name, value in fields.items()
@@ -125,10 +129,11 @@ def save_heartbeat(
     heartbeat.count_rhythm()
     if is_new or changes:
         heartbeat.save()
-        act = "heartbeat.created" if is_new else "heartbeat.changed"
-        audit.record(act=act, subject=heartbeat, actor=actor, now=now, changes=changes)
     if heartbeat.is_paused:
         receive(_signal(heartbeat, ""), now=now)
+    if is_new or changes:
+        act = "heartbeat.created" if is_new else "heartbeat.changed"
+        audit.record(act=act, subject=heartbeat, actor=actor, now=now, changes=changes)
     return heartbeat
 
 
@@ -143,7 +148,13 @@ def _is_made_for_all(heartbeat: Heartbeat) -> bool:
 def delete_heartbeat(
     heartbeat: Heartbeat, *, actor: audit.Actor | str | None, now: datetime
 ) -> None:
-    """Expect no sign of it any more; what it alerted about ends."""
+    """Expect no sign of it any more; what it alerted about ends.
+
+    Raises:
+        NotFound: Somebody else deleted it.
+    """
+    # Before its alert, as signs take them.
+    lock(heartbeat)
     receive(_signal(heartbeat, ""), now=now)
     audit.record(act="heartbeat.deleted", subject=heartbeat, actor=actor, now=now)
     heartbeat.delete()

@@ -15,6 +15,7 @@ from django.db import transaction
 
 from core import audit
 from core.encryption import decrypt, encrypt
+from core.locking import lock
 from incidents.domain.formats.generic import check_mapping
 from incidents.domain.severities import SEVERITIES, SILENT
 from incidents.models import Integration
@@ -97,8 +98,11 @@ def save_integration(
 
     Raises:
         ValidationError: With the messages by field.
+        NotFound: The stored one was deleted.
     """
     is_new = integration.pk is None
+    if not is_new:
+        lock(integration)
     changes: dict[str, Any] = {
         name: [str(getattr(integration, name, None)) if not is_new else "", str(value)]
         for name, value in fields.items()

@@ -11,6 +11,7 @@ from core.audit import Who
 from core.bulk import update_rows
 from core.errors import Conflict, InvalidInput
 from core.inserts import Inserts
+from core.locking import lock
 from incidents.domain.silencing import matcher_problem
 from incidents.models import Alert, Silence
 from incidents.queries.configuration import current
@@ -35,21 +36,24 @@ def save_silence(
     Raises:
         InvalidInput: Names what is wrong.
         Conflict: It has ended.
+        NotFound: The stored one was deleted.
     """
     is_new = silence.pk is None
-    if not is_new and silence.ends_at <= now:
-        raise Conflict("It has ended; make another one.")
+    if not is_new:
+        lock(silence)
+        if silence.ends_at <= now:
+            raise Conflict("It has ended; make another one.")
     for name, value in fields.items():
         setattr(silence, name, value)
     check_silence(silence, now=now)
     if is_new:
         silence.created_by = audit.actor_name(actor)[:200]
     silence.save()
-    act = "silence.created" if is_new else "silence.changed"
-    audit.record(act=act, subject=silence, actor=actor, now=now, changes=_plain(fields))
+    _hold_back(silence, now=now)
     if not is_new:
         release(silence, now=now)
-    _hold_back(silence, now=now)
+    act = "silence.created" if is_new else "silence.changed"
+    audit.record(act=act, subject=silence, actor=actor, now=now, changes=_plain(fields))
     return silence
 
 

@@ -9,6 +9,7 @@ from django.db import transaction
 from core import audit
 from core.audit import Who
 from core.errors import Conflict, InvalidInput
+from core.locking import lock
 from oncall.models import Holiday, HolidayCalendar
 from oncall.services.cleaning import clean
 
@@ -37,8 +38,11 @@ def save_calendar(
 
     Raises:
         InvalidInput: Names what is wrong.
+        NotFound: The stored one was deleted.
     """
     is_new = calendar.pk is None
+    if not is_new:
+        lock(calendar)
     for name, value in fields.items():
         setattr(calendar, name, value)
     clean(calendar)
@@ -59,7 +63,9 @@ def delete_calendar(calendar: HolidayCalendar, *, actor: Who, now: datetime) -> 
 
     Raises:
         Conflict: A schedule or policy does.
+        NotFound: Somebody else deleted it.
     """
+    lock(calendar)
     if calendar.schedules.exists() or calendar.policies.exists():
         raise Conflict("A schedule or policy follows it; give that another calendar first.")
     audit.record(act="holidays.deleted", subject=calendar, actor=actor, now=now)

@@ -11,6 +11,8 @@ from accounts.models import User
 from accounts.roles import Role
 from accounts.tests.cast import signed_in
 from catalog.models import Service
+from core.clock import now
+from core.errors import NotFound
 from core.models import AuditEntry
 from incidents.models import EscalationRun
 from incidents.services.intake import AlertSignal, receive
@@ -20,6 +22,7 @@ from oncall.domain.rotations import HolidayRule, Layer, Unit, turns
 from oncall.domain.schedules import fairness, final, gaps
 from oncall.domain.spans import Span
 from oncall.models import EscalationPolicy, HolidayCalendar, Schedule
+from oncall.services.holidays import delete_calendar, save_calendar
 
 BERLIN = ZoneInfo("Europe/Berlin")
 XMAS = date(2026, 12, 25)  # A Friday.
@@ -234,3 +237,19 @@ def test_an_escalation_of_working_hours_waits_over_holidays() -> None:
         AlertSignal("test", "y", firing=True, severity="P3", title="y", service=service), now=now
     )
     assert "2027-01-04" in EscalationRun.objects.latest("pk").snapshot.content["hours"]["holidays"]
+
+
+@pytest.mark.django_db
+@pytest.mark.both_databases
+def test_a_calendar_keeps_what_others_change_while_somebody_edits_it() -> None:
+    fields = {"slug": "berlin", "name": "Berlin", "country": "DE"}
+    save: dict[str, Any] = {"days": None, "actor": "test", "now": now()}
+    calendar = save_calendar(HolidayCalendar(), fields=fields, **save)
+    as_read, too_late = HolidayCalendar.objects.get(), HolidayCalendar.objects.get()
+    save_calendar(calendar, fields={"subdivision": "BE"}, **save)
+    saved = save_calendar(as_read, fields={"name": "Germany, Berlin"}, **save)
+    assert (saved.name, saved.subdivision) == ("Germany, Berlin", "BE")
+    delete_calendar(calendar, actor="test", now=now())
+    with pytest.raises(NotFound):
+        save_calendar(too_late, fields={"name": "Again"}, **save)
+    assert not HolidayCalendar.objects.exists()

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from core import audit
 from core.errors import Conflict, InvalidInput
+from core.locking import lock
 from slo.domain.counts import allowed_ratio
 from slo.models import BEGINNING, CompositeMember, Sli, Slo, SloVersion
 from slo.services.saving import assign
@@ -119,7 +120,9 @@ def change_sli(
 
     Raises:
         ValidationError: With the messages by field.
+        NotFound: It was deleted.
     """
+    lock(sli)
     changes = assign(sli, fields)
     sli.full_clean()
     if changes:
@@ -137,7 +140,9 @@ def change_slo(
     Raises:
         InvalidInput: If the objective is none.
         ValidationError: With the messages by field.
+        NotFound: It was deleted.
     """
+    lock(slo)
     objective, reason = fields.pop("objective", None), fields.pop("reason", "")
     changes = assign(slo, fields)
     slo.full_clean()

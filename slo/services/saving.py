@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.db.models import Model
 
 from core import audit
+from core.locking import lock
 
 if TYPE_CHECKING:
     from accounts.models import User
@@ -30,7 +31,7 @@ def save(
     """Create `row` or change it; nothing changed is nothing written. For a caller's transaction.
 
     Args:
-        row: As it is stored, or a new one.
+        row: A stored one, or a new one.
         act: What the audit calls it, without `_created` or `_changed`.
         actor: Who.
         now: When.
@@ -38,8 +39,11 @@ def save(
 
     Raises:
         ValidationError: With the messages by field.
+        NotFound: The stored one was deleted.
     """
     is_new = row.pk is None
+    if not is_new:
+        lock(row)
     changes = assign(row, fields)
     row.full_clean()
     if is_new or changes:

@@ -9,6 +9,7 @@ from django.db.models import ProtectedError
 
 from core import audit, http_client
 from core.errors import Conflict
+from core.locking import lock
 from slo.models import Source
 from slo.services.source_health import seal_credentials
 from slo.sources.prometheus_api import FEATURE
@@ -40,8 +41,11 @@ def save_source(
 
     Raises:
         ValidationError: With the messages by field.
+        NotFound: The stored one was deleted.
     """
     is_new = source.pk is None
+    if not is_new:
+        lock(source)
     changes = {
         name: [str(getattr(source, name)), str(value)]
         for name, value in fields.items()
