@@ -21,7 +21,7 @@ from django.core.exceptions import (
     TooManyFilesSent,
 )
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import DatabaseError, IntegrityError, InterfaceError
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError
 from django.db.models import Model, ProtectedError
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.request import UnreadablePostError
@@ -29,7 +29,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from core.errors import Conflict, DomainError, InvalidInput, TooLarge
+from core.errors import Conflict, DomainError, InvalidInput, TooLarge, Unavailable
 from core.middleware import current_request_id
 from core.parsers import body_limit
 
@@ -39,6 +39,15 @@ INTERNAL = "Something broke on our side. The id finds it in the log."
 CUT_SHORT = "Ended before it was complete."
 CONFLICTS = "It contradicts what is stored, or what somebody else stored in this moment."
 DATABASE_DOWN = "The database does not answer. Nothing was stored; try again shortly."
+CROSSED = "Somebody else changed this in the same moment. Nothing was stored; try again."
+HELD = "Somebody else is still changing this. Nothing was stored; try again shortly."
+TOO_SLOW = "It took the database too long. Nothing was stored; ask for less, or try again later."
+UNKEPT = "One of the values is longer, larger or of other letters than any that is kept."
+# What PostgreSQL says (SQLSTATE, its manual's appendix A) while it is well.
+_CROSSED = frozenset({"40001", "40P01"})
+_HELD = frozenset({"55P03"})
+_TOO_SLOW = frozenset({"57014"})
+_UNKEPT = frozenset({"22001", "22003", "22007", "22008", "22021", "22P02", "22P05"})
 
 
 def problem(
@@ -87,7 +96,8 @@ def problem_response(error: DomainError) -> JsonResponse:
 def refusal_of(error: Exception, *, limit: int | None = None) -> DomainError | None:
     """Return how the caller is refused whose doing an error of the framework is, if it is.
 
-    Bodies that it could not read, numbers beyond what columns hold, rows that others still need.
+    Bodies that it could not read, numbers beyond what columns hold, rows that others still need or
+    are changing.
 
     `limit` is how many bytes are read at all, where that is less than the framework's own limit.
     """
@@ -104,7 +114,26 @@ def refusal_of(error: Exception, *, limit: int | None = None) -> DomainError | N
     if isinstance(error, ProtectedError):
         used = _in_words(error.protected_objects)
         return Conflict(f"It is still used by {used}: delete or move those first.")
-    return None
+    return _refusal_of_database(error) if isinstance(error, DatabaseError) else None
+
+
+def _refusal_of_database(error: DatabaseError) -> DomainError | None:
+    """Return what a database means that answers, but not with what was asked for."""
+    state = getattr(error.__cause__, "pgcode", None)
+    # SQLite has one lock for all, and waits for it as long as the settings say.
+    is_busy = getattr(error.__cause__, "sqlite_errorname", "").startswith("SQLITE_BUSY")
+    if state in _CROSSED:
+        refusal: DomainError = Conflict(CROSSED)
+    elif state in _HELD or is_busy:
+        refusal = Unavailable(HELD)
+    elif state in _TOO_SLOW:
+        refusal = Unavailable(TOO_SLOW)
+    elif state in _UNKEPT:
+        refusal = InvalidInput(UNKEPT)
+    else:
+        return None
+    log.warning("database_refused", code=refusal.code, exc_info=error)
+    return refusal
 
 
 def _in_words(rows: Iterable[Model]) -> str:
@@ -169,7 +198,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         log.error("integrity_error", view=str(context.get("view")), exc_info=exc)
         body = problem(409, CONFLICTS, code="conflict")
         return Response(body, 409, content_type=CONTENT_TYPE)
-    if isinstance(exc, DatabaseError | InterfaceError):
+    if isinstance(exc, OperationalError | InterfaceError):
         log.error("database_error", view=str(context.get("view")), exc_info=exc)
         body = problem(503, DATABASE_DOWN, code="unavailable")
         return Response(body, 503, headers={"Retry-After": "5"}, content_type=CONTENT_TYPE)
