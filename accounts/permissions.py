@@ -34,15 +34,26 @@ class RoleAndScope(BasePermission):
             return False
         reads = request.method in SAFE_METHODS
         if isinstance(request.auth, ApiToken):
-            scope = Scope.READ if reads else getattr(view, "write_scope", Scope.WRITE)
-            require_scope(request.auth, scope)
+            require_scope(request.auth, Scope.READ if reads else _write_scope(view))
         role = required_role(view, reads=reads)
         if not user.has_role(role):
             raise Forbidden(f"This needs the role {role.label.lower()} or more.")
         return True
 
 
+def may_write(request: Request, view: "APIView") -> bool:
+    """Return whether the caller may change what a view shows: keys are shown to nobody else."""
+    user, token = request.user, request.auth
+    if isinstance(token, ApiToken) and not token.has_scope(_write_scope(view)):
+        return False
+    return isinstance(user, User) and user.has_role(required_role(view, reads=False))
+
+
 def required_role(view: "APIView | type[APIView]", *, reads: bool) -> Role:
     """Return the least role that a view lets in, for reading or for changing."""
     name, default = ("read_role", Role.VIEWER) if reads else ("write_role", Role.RESPONDER)
     return Role(getattr(view, name, default))
+
+
+def _write_scope(view: "APIView") -> Scope:
+    return Scope(getattr(view, "write_scope", Scope.WRITE))

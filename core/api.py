@@ -12,13 +12,24 @@ from typing import Any
 
 from django.db import models
 from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers
+from rest_framework import relations, serializers
 from rest_framework.fields import empty
 
-__all__ = ["StrictFieldsMixin", "WallTimesMixin"]
+__all__ = ["KeyRelatedField", "StrictFieldsMixin", "WallTimesMixin"]
 
 UNKNOWN = "There is no such field."
 _OFFSET = re.compile(r"[Zz]$|[+-]\d\d:?\d*$")
+
+
+class KeyRelatedField(relations.PrimaryKeyRelatedField[models.Model]):
+    """Another row by its key; a number with a fraction is none, REST framework would cut it."""
+
+    def to_internal_value(self, data: Any) -> models.Model:
+        """Return the row."""
+        if isinstance(data, float):
+            self.fail("incorrect_type", data_type=type(data).__name__)
+        row: models.Model = super().to_internal_value(data)
+        return row
 
 
 class StrictFieldsMixin:
@@ -27,6 +38,8 @@ class StrictFieldsMixin:
     PATCH may leave out fields of what it changes, not of the parts that stand in it: a list
     replaces the one before, so each part is whole.
     """
+
+    serializer_related_field: Any = KeyRelatedField
 
     def run_validation(self, data: Any = empty) -> Any:
         """REST framework's hook; a part is checked apart from the whole that asks for less."""

@@ -8,6 +8,7 @@ from rest_framework import mixins, serializers, viewsets
 
 from accounts.access import signed_in
 from accounts.models import User
+from accounts.permissions import may_write
 from accounts.roles import Role
 from core.api import StrictFieldsMixin
 from core.clock import now
@@ -18,8 +19,16 @@ from incidents.services.heartbeats import save_heartbeat
 class HeartbeatSerializer(StrictFieldsMixin, serializers.ModelSerializer[Heartbeat]):
     """What must give a sign of life. Its ping address is `/ping/<uid>`."""
 
+    uid = serializers.UUIDField(
+        read_only=True,
+        allow_null=True,
+        help_text="Key of its ping address; null for who may not change heartbeats.",
+    )
+
     class Meta:
         model = Heartbeat
+        # The service checks that, and says it at its field.
+        validators: list[Any] = []
         fields = [
             "id",
             "uid",
@@ -37,7 +46,14 @@ class HeartbeatSerializer(StrictFieldsMixin, serializers.ModelSerializer[Heartbe
             "last_sign_at",
             "due_at",
         ]
-        read_only_fields = ["uid", "state", "last_sign", "last_sign_at", "due_at"]
+        read_only_fields = ["state", "last_sign", "last_sign_at", "due_at"]
+
+    def to_representation(self, instance: Heartbeat) -> dict[str, Any]:
+        """Keep the key from readers: whoever has it can call people, and call them off."""
+        shown = super().to_representation(instance)
+        if not may_write(self.context["request"], self.context["view"]):
+            shown["uid"] = None
+        return shown
 
     def validate_integration(self, integration: Integration) -> Integration:
         """An integration that the caller may not know of does not exist for them."""

@@ -1,6 +1,7 @@
 """Heartbeats: what must report regularly, and alerts by its silence."""
 
 import uuid
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -128,3 +129,12 @@ class Heartbeat(TimestampedModel):
                 next_after(self.schedule, datetime(2024, 1, 1, tzinfo=UTC), UTC)
             except ValueError as error:
                 raise ValidationError({"schedule": f"{error}.".capitalize()}) from error
+
+    def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
+        """Say a key that is taken at what gave it: the key itself, or the name."""
+        try:
+            super().validate_constraints(exclude=exclude)
+        except ValidationError as error:
+            is_named = self.sender_key == key_of_sender(self.name)
+            field = "name" if is_named else "sender_key"
+            raise ValidationError({field: error.messages}) from error

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from accounts.models import User
 from accounts.roles import Role
-from accounts.tests.cast import send, signed_in
+from accounts.scopes import Scope
+from accounts.tests.cast import send, signed_in, token_of
 from catalog.models import Service, Team
 from core.models import AuditEntry
 from incidents.models import Alert, Heartbeat, Integration
@@ -110,8 +112,44 @@ def test_heartbeats_are_made_changed_and_paused(api: Client) -> None:
     for wrong, field in (({"period": "00:00:01"}, "period"), ({"state": "up"}, "")):
         problem = api.patch(f"/api/v1/{path}", wrong, content_type="application/json")
         assert problem.status_code == (400 if field else 200)
-    assert "name" in str(send(api, "post", "heartbeats/", body, status=400)["errors"])
-    assert Heartbeat.objects.get().state == "down"
+    taken = ["There is a heartbeat of this name already."]
+    assert send(api, "post", "heartbeats/", body, status=400)["errors"] == {"name": taken}
+    body |= {"name": "Other", "sender_key": "nightly"}
+    assert send(api, "post", "heartbeats/", body, status=400)["errors"] == {"sender_key": taken}
+    other = send(api, "post", "heartbeats/", body | {"sender_key": "other"}, status=201)
+    said = send(api, "patch", f"heartbeats/{other['id']}/", {"sender_key": "nightly"}, status=400)
+    assert said["errors"] == {"sender_key": taken}
+    assert Heartbeat.objects.get(name="nightly").state == "down"
+
+
+@pytest.mark.parametrize("wrong", [1.9, 1.0, True, "1.9", [1], {"pk": 1}])
+def test_a_key_of_another_row_is_a_whole_number(api: Client, wrong: Any) -> None:
+    integration_of("healthchecks")
+    body = {"integration": wrong, "name": "nightly"}
+    said = send(api, "post", "heartbeats/", body, status=400)
+    assert list(said["errors"]) == ["integration"]
+
+
+def uid_shown(api: Client, heartbeat: Heartbeat, **headers: str) -> list[str | None]:
+    """Return the key of a heartbeat's address as the list and the heartbeat itself show it."""
+    listed = api.get("/api/v1/heartbeats/", headers=headers).json()["results"][0]
+    shown = api.get(f"/api/v1/heartbeats/{heartbeat.pk}/", headers=headers).json()
+    return [listed["uid"], shown["uid"]]
+
+
+def test_the_address_that_gives_signs_is_shown_to_who_may_change_it(api: Client) -> None:
+    """Whoever knows it calls people and calls them off: more than reading."""
+    integration, _key = integration_of("healthchecks")
+    heartbeat = Heartbeat.objects.create(integration=integration, name="nightly")
+    uid = str(heartbeat.uid)
+    assert uid_shown(api, heartbeat) == [uid, uid]
+    for role in (Role.VIEWER, Role.RESPONDER):
+        assert uid_shown(signed_in(role), heartbeat) == [None, None]
+    manager = User.objects.get(role=Role.MANAGER)
+    for scopes, shown in (([Scope.READ], None), ([Scope.READ, Scope.WRITE], uid)):
+        _, secret = token_of(manager, *scopes)
+        headers = {"Authorization": f"Bearer {secret}"}
+        assert uid_shown(Client(), heartbeat, **headers) == [shown, shown]
 
 
 def test_the_log_of_an_alert_is_read(api: Client) -> None:

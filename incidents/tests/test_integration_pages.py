@@ -9,7 +9,7 @@ from accounts.roles import Role
 from accounts.tests.cast import person
 from catalog.models import Service, Team
 from core.models import AuditEntry
-from incidents.models import InboundEvent, Integration
+from incidents.models import Heartbeat, InboundEvent, Integration
 from incidents.tests import bodies
 from incidents.tests.senders import integration_of, post
 
@@ -134,3 +134,12 @@ def test_private_services_keep_theirs_to_themselves() -> None:
         assert client.get(page).status_code == 404
     assert integration.name not in client.get("/integrations/").content.decode()
     assert "Everything was understood" in client.get("/integrations/inbox/").content.decode()
+
+
+def test_the_address_that_gives_signs_is_shown_to_who_may_change_it() -> None:
+    integration, _key = integration_of("healthchecks")
+    heartbeat = Heartbeat.objects.create(integration=integration, name="nightly")
+    for role, is_shown in ((Role.RESPONDER, False), (Role.MANAGER, True)):
+        page = as_(role).get(f"/integrations/{integration.pk}/").content.decode()
+        assert "nightly" in page
+        assert (str(heartbeat.uid) in page) == is_shown

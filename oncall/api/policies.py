@@ -9,7 +9,7 @@ from accounts.access import signed_in
 from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Service, Team
-from core.api import StrictFieldsMixin, WallTimesMixin
+from core.api import KeyRelatedField, StrictFieldsMixin, WallTimesMixin
 from core.clock import now
 from notifications.models import ContactMethod
 from oncall.models import (
@@ -36,7 +36,7 @@ class TargetSerializer(StrictFieldsMixin, serializers.ModelSerializer[LevelTarge
     team = serializers.SlugRelatedField(
         slug_field="slug", queryset=Team.objects.all(), required=False, allow_null=True
     )
-    channel = serializers.PrimaryKeyRelatedField(
+    channel = KeyRelatedField(
         queryset=ContactMethod.objects.filter(person=None), required=False, allow_null=True
     )
 
