@@ -5,12 +5,13 @@
 - `?FIELD__gte=instant` and `?FIELD__lt=instant` for each time.
 - `?ordering=tier,-name` over columns that are never empty, or over the view's `ordering_fields`.
 - `?search=` where the view has `search_fields`.
-- Whatever else is asked for is refused by its name: a filter with a slip in it would show every row.
+- Whatever else is asked for is refused by its name, and so is a filter without a value: a filter
+  with a slip in it would show every row.
 
 A view adds what goes beyond (ranges, other names) by its `filterset_class`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -123,6 +124,7 @@ class ListFilter(DjangoFilterBackend):
         chosen = _filters(*_view_and_model(view, queryset))
         refuse_unknown_parameters(request, {*chosen.base_filters, *_other_names(view)})
         _refuse_repeated(request, chosen)
+        _refuse_blank(request, {*chosen.base_filters, "search"})
         kept: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         return kept
 
@@ -153,7 +155,7 @@ class ListOrdering(filters.OrderingFilter):
                 f"{', '.join(wrong)}: order by one of {', '.join(allowed)}; - for descending.",
                 field=self.ordering_param,
             )
-        return tuple(asked)
+        return _once(asked)
 
     def get_valid_fields(
         self, queryset: QuerySet[Any], view: Any, context: Any = None
@@ -177,6 +179,14 @@ class ListOrdering(filters.OrderingFilter):
         return (own,) if isinstance(own, str) else tuple(own) if own else None
 
 
+def _once(terms: Iterable[str]) -> tuple[str, ...]:
+    """Return the terms without those whose column stands before: it decides nothing again."""
+    columns: dict[str, str] = {}
+    for term in terms:
+        columns.setdefault(term.removeprefix("-"), term)
+    return tuple(columns.values())
+
+
 def _refuse_repeated(request: Request, chosen: type[FilterSet]) -> None:
     several = {
         name for name, one in chosen.base_filters.items() if isinstance(one, MultipleChoiceFilter)
@@ -189,6 +199,18 @@ def _refuse_repeated(request: Request, chosen: type[FilterSet]) -> None:
     if twice:
         message = "Give it once: only one value is read."
         raise InvalidInput(message, fields={name: [message] for name in twice})
+
+
+def _refuse_blank(request: Request, names: set[str]) -> None:
+    """Refuse filters without a value, as a script asks whose variable is not set."""
+    blank = [
+        name
+        for name, given in request.query_params.lists()
+        if name in names and not all(value.strip() for value in given)
+    ]
+    if blank:
+        message = "Give a value, or leave it out: without one it would keep every row."
+        raise InvalidInput(message, fields={name: [message] for name in blank})
 
 
 def _other_names(view: APIView) -> Iterator[str]:

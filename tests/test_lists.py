@@ -1,6 +1,6 @@
 """Every list of the API: filters by its fields, order, search, and nothing that nobody reads."""
 
-from itertools import cycle
+from itertools import cycle, product
 from typing import Any
 
 import pytest
@@ -119,6 +119,34 @@ def test_a_value_that_is_given_twice_is_kept_either_way_or_refused(reader: Clien
     assert len(both.json()["results"]) == len(rows(reader, "/api/v1/incidents/"))
     refused = reader.get("/api/v1/incidents/?service=a&service=b")
     assert refused.json()["errors"] == {"service": ["Give it once: only one value is read."]}
+
+
+def test_a_filter_without_a_value_is_refused(reader: Client) -> None:
+    """What a script asks whose variable is not set, before it ends whatever is listed."""
+    tried = 0
+    for path, parameters in lists().items():
+        if not path.startswith("/api/v1/"):
+            continue
+        filters = sorted(parameters - {"format", "cursor", "page_size", "ordering"})
+        for name, blank in product(filters, ("", " ")):
+            answer = reader.get(path, {name: blank})
+            assert answer.status_code == 400, (path, name)
+            assert list(answer.json()["errors"]) == [name]
+            tried += 1
+    assert tried > 240
+
+
+def test_a_column_that_orders_twice_orders_once(reader: Client) -> None:
+    """All pages follow; the first one of a column decides."""
+    path = "/api/v1/services/"
+    whole = [row["slug"] for row in rows(reader, path, ordering="-slug", page_size=500)]
+    page = reader.get(f"{path}?ordering=-slug,slug,-slug&page_size=2").json()
+    found = [row["slug"] for row in page["results"]]
+    while page["next"]:
+        page = reader.get(page["next"]).json()
+        found += [row["slug"] for row in page["results"]]
+    assert found == whole
+    assert len(found) > 2
 
 
 def test_rubbish_in_filters_is_refused_or_finds_nothing(reader: Client) -> None:
