@@ -31,6 +31,35 @@ class UserSerializer(serializers.ModelSerializer[User]):
         fields = read_only_fields = ("id", "username", "name", "role")
 
 
+class UserDetailsSerializer(UserSerializer):
+    """A person with what only admins may know of them, and set; it is null for everybody else."""
+
+    email = serializers.CharField(read_only=True, allow_null=True)
+    first_name = serializers.CharField(read_only=True, allow_null=True)
+    last_name = serializers.CharField(read_only=True, allow_null=True)
+    timezone = serializers.CharField(read_only=True, allow_null=True)
+
+    OF_ADMINS = ("email", "first_name", "last_name", "timezone")
+
+    class Meta:
+        model = User
+        fields = read_only_fields = (
+            *UserSerializer.Meta.fields,
+            "is_active",
+            "email",
+            "first_name",
+            "last_name",
+            "timezone",
+        )
+
+    def to_representation(self, instance: User) -> dict[str, Any]:
+        """Show as much as the caller may know."""
+        shown = super().to_representation(instance)
+        if not _caller(self.context["request"]).has_role(Role.ADMIN):
+            shown |= dict.fromkeys(self.OF_ADMINS)
+        return shown
+
+
 class MeSerializer(UserSerializer):
     """What people see of themselves."""
 
@@ -85,12 +114,14 @@ class UserFilter(FilterSet):
     list=extend_schema(summary="List people"),
     retrieve=extend_schema(summary="Read a person"),
     create=extend_schema(
-        summary="Create a person", request=UserWriteSerializer, responses={201: UserSerializer}
+        summary="Create a person",
+        request=UserWriteSerializer,
+        responses={201: UserDetailsSerializer},
     ),
     partial_update=extend_schema(
         summary="Change some fields of a person; `is_active: false` lets them go",
         request=UserWriteSerializer,
-        responses=UserSerializer,
+        responses=UserDetailsSerializer,
     ),
 )
 class UserViewSet(
@@ -101,6 +132,7 @@ class UserViewSet(
     """People. Nobody is deleted: whoever leaves is deactivated, and the audit keeps its sense."""
 
     queryset = User.objects.all()
+    # Lists are filtered by its fields, so by none of those that only admins see.
     serializer_class = UserSerializer
     filterset_class = UserFilter
     search_fields = ("username", "first_name", "last_name")
@@ -113,14 +145,14 @@ class UserViewSet(
     def get_serializer_class(self) -> type[BaseSerializer[User]]:
         """Write with one shape, answer with the other."""
         writes = self.action in {"create", "partial_update"}
-        return UserWriteSerializer if writes else UserSerializer
+        return UserWriteSerializer if writes else UserDetailsSerializer
 
     def create(self, request: Request, *_args: Any, **_kwargs: Any) -> Response:
         """Create through the service layer."""
         body = self.get_serializer(data=request.data)
         body.is_valid(raise_exception=True)
         user = create_user(**body.validated_data, now=clock.now(), actor=_caller(request))
-        return Response(UserSerializer(user).data, 201)
+        return Response(self._shown(user), 201)
 
     def partial_update(self, request: Request, *_args: Any, **_kwargs: Any) -> Response:
         """Change through the service layer."""
@@ -130,13 +162,16 @@ class UserViewSet(
         changed = change_user(
             user=user, fields=body.validated_data, now=clock.now(), actor=_caller(request)
         )
-        return Response(UserSerializer(changed).data)
+        return Response(self._shown(changed))
 
     @extend_schema(summary="Read yourself", responses=MeSerializer)
     @action(detail=False, pagination_class=None, filter_backends=[])
     def me(self, request: Request) -> Response:
         """Answer who the caller is."""
         return Response(MeSerializer(_caller(request), context={"request": request}).data)
+
+    def _shown(self, user: User) -> dict[str, Any]:
+        return UserDetailsSerializer(user, context=self.get_serializer_context()).data
 
 
 def _caller(request: Request) -> User:

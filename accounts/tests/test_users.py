@@ -164,7 +164,9 @@ def test_everyone_signed_in_knows_people_by_name_and_role(client: Client) -> Non
     """Addresses are not for everyone."""
     client.force_login(person("alice", Role.VIEWER))
     rows = client.get(USERS).json()["results"]
-    assert [sorted(row) for row in rows] == [["id", "name", "role", "username"]]
+    known = {"id", "name", "role", "username", "is_active"}
+    assert [{name for name in row if row[name] is not None} for row in rows] == [known]
+    assert client.get(USERS, {"email": "alice@example.com"}).status_code == 400
 
 
 def test_token_tells_who_it_is(client: Client) -> None:
@@ -193,6 +195,11 @@ def test_only_admins_make_and_change_people(client: Client) -> None:
     assert client.patch(address, {"rule": "x"}, content_type=kind).json()["errors"] == {
         "rule": ["There is no such field."]
     }
+    body |= {"email": "bob@example.com", "last_name": "Bobson", "timezone": "Europe/Berlin"}
+    changes = {name: body[name] for name in ("email", "last_name", "timezone")}
+    changed = client.patch(address, changes | {"is_active": False}, content_type=kind).json()
+    assert changed == client.get(address).json()
+    assert changed | changes | {"is_active": False} == changed
     assert client.delete(address).status_code == 405
     assert client.post(USERS, body, content_type=kind).status_code == 409
-    assert acts() == ["user.created", "user.changed"]
+    assert acts() == ["user.created", "user.changed", "user.changed"]
