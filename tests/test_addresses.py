@@ -8,8 +8,9 @@ from django.test import Client
 from accounts.roles import Role
 from accounts.scopes import Scope
 from accounts.tests.cast import bearer, person, token_of
+from catalog.models import Service
 from core.clock import now
-from slo.models import Slo
+from slo.models import Annotation, Slo
 from slo.services.defaults import ensure_defaults
 from tests.test_access import ADDRESSES
 
@@ -88,3 +89,13 @@ def test_reports_arrive_by_either_form(api: Client) -> None:
     for address in ("/api/v1/telemetry/requests", "/api/v1/telemetry/requests/"):
         answer = api.post(address, [event], content_type="application/json")
         assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
+
+
+@pytest.mark.parametrize("odd", ["1_0", "+1", "%201", "1%20", "٣", "01", "-1", "1.0", "9" * 30])
+def test_a_row_has_one_address(api: Client, odd: str) -> None:
+    """What Python takes for the same number is another address, where nothing is."""
+    service = Service.objects.create(slug="web", name="Web")
+    for number in (1, 3, 10):
+        Annotation.objects.create(pk=number, service=service, title="Deploy", starts_at=now())
+    assert api.get("/api/v1/annotations/10/").status_code == 200
+    assert api.get(f"/api/v1/annotations/{odd}/").status_code == 404

@@ -86,7 +86,6 @@ class BackfillViewSet(
     queryset = BackfillJob.objects.none()
     serializer_class = BackfillSerializer
     lookup_field = "pk"
-    lookup_value_regex = r"\d{1,18}"
     read_role = Role.VIEWER
     write_role = Role.MANAGER
     search_fields = ["sli__slug"]
