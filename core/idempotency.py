@@ -125,7 +125,8 @@ def _again(kept: KeptAnswer, fingerprint: str) -> HttpResponse:
         encryption.decrypt(kept.sealed_body),
         status=kept.status,
         content_type=kept.content_type or None,
-        headers={"Idempotency-Replayed": "true"},
+        # Some were shown once: a new key is in no other answer.
+        headers={"Idempotency-Replayed": "true", "Cache-Control": "no-store"},
     )
 
 

@@ -40,6 +40,7 @@ def test_a_request_sent_again_is_answered_the_same_and_done_once(api: Client) ->
     assert first.headers["Content-Type"] == again.headers["Content-Type"]
     assert "Idempotency-Replayed" not in first.headers
     assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.headers["Cache-Control"] == "no-store"
     assert Team.objects.count() == 1
     assert AuditEntry.objects.filter(act="team.created").count() == 1
     assert "payments" not in KeptAnswer.objects.get().sealed_body
