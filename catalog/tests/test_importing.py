@@ -389,7 +389,7 @@ def test_command_imports_and_tells(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_command_creates_a_service() -> None:
-    """`service create` prints the service; a second time it exits 1, for no team 2."""
+    """`service create` prints the service; a second time it exits 1, on bad usage 2."""
     team("payments")
     out = io.StringIO()
     call_command("service", "create", "web", "--tier", "1", "--team", "payments", stdout=out)
@@ -397,7 +397,8 @@ def test_command_creates_a_service() -> None:
     assert (body["slug"], body["tier"], body["owner"]) == ("web", 1, "payments")
     for slug, options, status in (
         ("web", [], 1),
-        ("Not Good", [], 1),
+        ("Not Good", [], 2),
+        ("import", [], 2),
         ("other", ["--team", "nobody"], 2),
     ):
         with pytest.raises(CommandError) as stopped:

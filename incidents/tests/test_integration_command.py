@@ -31,3 +31,11 @@ def test_an_unknown_service_is_refused() -> None:
     with pytest.raises(CommandError, match="no service none") as stopped:
         call_command("integration", "create", "generic", "--service", "none")
     assert stopped.value.returncode == 2
+
+
+def test_a_value_that_cannot_be_is_bad_usage_and_named() -> None:
+    Service.objects.create(slug="shop", name="Shop")
+    with pytest.raises(CommandError, match="name: Ensure this value has at most") as stopped:
+        call_command("integration", "create", "generic", "--service", "shop", "--name", "x" * 300)
+    assert stopped.value.returncode == 2
+    assert not Integration.objects.exists()

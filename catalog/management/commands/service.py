@@ -10,7 +10,7 @@ from catalog.models import Service, Team
 from catalog.serializers import ServiceSerializer
 from catalog.services.services import create_service
 from core import clock
-from core.errors import DomainError
+from core.errors import DomainError, InvalidInput
 
 
 class Command(BaseCommand):
@@ -37,6 +37,8 @@ class Command(BaseCommand):
                 raise CommandError(f"There is no team {options['team']}.", returncode=2)
         try:
             service = create_service(values=values, now=clock.now(), actor="manage.py")
+        except InvalidInput as error:
+            raise CommandError(error.message, returncode=2) from error
         except DomainError as error:
             raise CommandError(error.message, returncode=1) from error
         body = ServiceSerializer(service, context={"request": None}).data

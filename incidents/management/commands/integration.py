@@ -17,7 +17,7 @@ from incidents.services.integrations import save_integration
 class Command(BaseCommand):
     """Create integrations from scripts."""
 
-    help = "Create an integration and print its key, once. Exits 1 when refused, 2 on bad usage."
+    help = "Create an integration and print its key, once. Exits 2 on bad usage."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the command line."""
@@ -38,6 +38,9 @@ class Command(BaseCommand):
         try:
             key = save_integration(integration, fields=fields, actor="manage.py", now=clock.now())
         except ValidationError as error:
-            raise CommandError("; ".join(error.messages), returncode=1) from error
+            said = (
+                f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items()
+            )
+            raise CommandError("; ".join(said), returncode=2) from error
         made = {"kind": kind, "key": key, "url": address_of(kind, key), "service": slug}
         self.stdout.write(json.dumps(made, ensure_ascii=False))
