@@ -7,6 +7,7 @@ from django.db import transaction
 
 from catalog.models import Service
 from core import audit
+from core.locking import lock
 from slo.domain.ledger import Cause
 from slo.models import Annotation
 
@@ -32,7 +33,10 @@ def annotate(
 
     Raises:
         ValidationError: With the messages by field.
+        NotFound: `known` was deleted.
     """
+    if known is not None:
+        lock(known)
     same = Annotation.objects.select_for_update().filter(service=service, key=key).exclude(key="")
     row = known or same.first() or Annotation()
     is_new = row.pk is None

@@ -8,8 +8,8 @@ import pytest
 
 from core.clock import now
 from core.errors import NotFound
-from slo.models import BudgetPolicy, Sli, Slo, Source, ThresholdRule
-from slo.services import objectives, policies, rules, sources
+from slo.models import Annotation, BudgetPolicy, Sli, Slo, Source, ThresholdRule
+from slo.services import annotations, objectives, policies, rules, sources
 from slo.tests.world import World
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -87,3 +87,14 @@ def test_an_objective_is_set_of_what_is_stored() -> None:
     save(as_read, objective=Decimal("0.42"))
     slo = Slo.objects.get(pk=slo.pk)
     assert (slo.name, slo.objective) == ("Renamed", Decimal("0.42"))
+
+
+def test_an_annotation_that_was_removed_meanwhile_is_not_there_again() -> None:
+    fields: dict[str, Any] = {"service": World().service, "title": "Deploy", "starts_at": now()}
+    said: dict[str, Any] = {"actor": "test", "now": now()}
+    row = annotations.annotate(**fields, **said)
+    as_read = Annotation.objects.get()
+    annotations.remove(row, **said)
+    with pytest.raises(NotFound):
+        annotations.annotate(**fields, **said, known=as_read)
+    assert not Annotation.objects.exists()
