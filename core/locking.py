@@ -7,20 +7,21 @@ from core.errors import NotFound
 __all__ = ["lock"]
 
 
-def lock(row: models.Model) -> None:
+def lock(row: models.Model, *, to_delete: bool = False) -> None:
     """Read a stored row anew and hold it until the caller's transaction ends.
 
     What a caller read before may be over by now: saved as it was then, it would take back what
-    others changed since, and bring back what they deleted. Rows that refer to it may be written
-    meanwhile.
+    others changed since, and bring back what they deleted. Call it first, before the audit: who
+    holds that and waits for a row stops everybody, and for ever who holds the row and waits for it.
 
     Args:
         row: Read by anybody at any time; holds what is stored now afterwards.
+        to_delete: Waits for those who write rows that refer to it, too.
 
     Raises:
         NotFound: Somebody deleted it.
     """
-    stored = type(row)._base_manager.select_for_update(of=("self",), no_key=True)
+    stored = type(row)._base_manager.select_for_update(of=("self",), no_key=not to_delete)
     try:
         row.refresh_from_db(from_queryset=stored)
     except type(row).DoesNotExist as error:  # type: ignore[attr-defined]

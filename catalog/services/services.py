@@ -102,7 +102,12 @@ def update_service(
 
 @transaction.atomic
 def delete_service(service: Service, *, now: datetime, actor: Actor = None) -> None:
-    """Delete `service` and the dependencies from and to it."""
+    """Delete `service` and the dependencies from and to it.
+
+    Raises:
+        NotFound: Somebody else deleted it.
+    """
+    lock(service, to_delete=True)
     record("service.deleted", service, actor=actor, now=now)
     service.delete()
 

@@ -88,7 +88,12 @@ def update_team(
 
 @transaction.atomic
 def delete_team(team: Team, *, now: datetime, actor: Actor = None) -> None:
-    """Delete `team`; its services stay, without an owner."""
+    """Delete `team`; its services stay, without an owner.
+
+    Raises:
+        NotFound: Somebody else deleted it.
+    """
+    lock(team, to_delete=True)
     orphans = sorted(team.services.values_list("slug", flat=True))
     record("team.deleted", team, actor=actor, now=now, changes={"services": [orphans, []]})
     team.delete()

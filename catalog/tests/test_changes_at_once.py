@@ -1,5 +1,7 @@
 """Two people change one thing in the same moment: what both did stands."""
 
+from typing import Any
+
 import pytest
 
 from catalog.models import Service, Team
@@ -7,6 +9,7 @@ from catalog.services.services import delete_service, update_service
 from catalog.services.teams import delete_team, update_team
 from core.clock import now
 from core.errors import NotFound
+from core.models import AuditEntry
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -33,3 +36,15 @@ def test_a_team_keeps_what_others_change_while_somebody_edits_it() -> None:
     with pytest.raises(NotFound):
         update_team(too_late, values={"name": "Again"}, now=now())
     assert not Team.objects.exists()
+
+
+def test_what_is_deleted_twice_is_told_once() -> None:
+    """Whoever comes second learns that it is gone already."""
+    kinds: tuple[tuple[Any, Any], ...] = ((Service, delete_service), (Team, delete_team))
+    for kind, delete in kinds:
+        row = kind.objects.create(slug="web", name="Web")
+        as_read = kind.objects.get()
+        delete(row, now=now())
+        with pytest.raises(NotFound):
+            delete(as_read, now=now())
+    assert AuditEntry.objects.filter(act__endswith=".deleted").count() == 2

@@ -154,7 +154,7 @@ def delete_heartbeat(
         NotFound: Somebody else deleted it.
     """
     # Before its alert, as signs take them.
-    lock(heartbeat)
+    lock(heartbeat, to_delete=True)
     receive(_signal(heartbeat, ""), now=now)
     audit.record(act="heartbeat.deleted", subject=heartbeat, actor=actor, now=now)
     heartbeat.delete()

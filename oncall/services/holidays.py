@@ -65,7 +65,7 @@ def delete_calendar(calendar: HolidayCalendar, *, actor: Who, now: datetime) -> 
         Conflict: A schedule or policy does.
         NotFound: Somebody else deleted it.
     """
-    lock(calendar)
+    lock(calendar, to_delete=True)
     if calendar.schedules.exists() or calendar.policies.exists():
         raise Conflict("A schedule or policy follows it; give that another calendar first.")
     audit.record(act="holidays.deleted", subject=calendar, actor=actor, now=now)

@@ -51,7 +51,12 @@ def annotate(
 
 @transaction.atomic
 def remove(row: Annotation, *, actor: "User | str | None", now: datetime) -> None:
-    """Remove an annotation; the audit keeps that it was there."""
+    """Remove an annotation; the audit keeps that it was there.
+
+    Raises:
+        NotFound: Somebody else deleted it.
+    """
+    lock(row, to_delete=True)
     audit.record(
         act="slo.annotation_removed",
         subject=row,

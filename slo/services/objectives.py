@@ -159,8 +159,10 @@ def delete_slo(*, slo: Slo, actor: "User | str | None", now: datetime) -> None:
     """Delete an SLO with its versions; the audit keeps that it was there.
 
     Raises:
+        NotFound: Somebody else deleted it.
         Conflict: A composite is made of it.
     """
+    lock(slo, to_delete=True)
     objective = str(slo.objective)
     composites = CompositeMember.objects.filter(slo=slo).values_list("sli__slug", flat=True)
     if composite := composites.first():
@@ -176,7 +178,9 @@ def delete_sli(*, sli: Sli, actor: "User | str | None", now: datetime) -> None:
     """Delete an SLI no SLO uses.
 
     Raises:
+        NotFound: Somebody else deleted it.
         ProtectedError: If an SLO uses it.
     """
+    lock(sli, to_delete=True)
     audit.record(act="sli.deleted", subject=sli, actor=actor, now=now)
     sli.delete()

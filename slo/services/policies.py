@@ -9,6 +9,7 @@ from django.db import transaction
 from catalog.models import Service
 from core import audit
 from core.errors import Conflict
+from core.locking import lock
 from slo.models import BudgetPolicy, FreezeOverride
 from slo.services.saving import save
 
@@ -30,7 +31,12 @@ def save_policy(
 
 @transaction.atomic
 def delete_policy(policy: BudgetPolicy, *, actor: "User | str | None", now: datetime) -> None:
-    """Delete a policy; its SLOs follow the standard one."""
+    """Delete a policy; its SLOs follow the standard one.
+
+    Raises:
+        NotFound: Somebody else deleted it.
+    """
+    lock(policy, to_delete=True)
     audit.record(act="slo.policy_deleted", subject=policy, actor=actor, now=now)
     policy.delete()
 

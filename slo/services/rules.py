@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from catalog.models import Service
 from core import audit
+from core.locking import lock
 from incidents.models import Alert, Severity
 from incidents.services import intake
 from incidents.services.intake import AlertSignal
@@ -151,6 +152,11 @@ def save_rule(
 
 @transaction.atomic
 def delete_rule(rule: ThresholdRule, *, actor: "User | str | None", now: datetime) -> None:
-    """Delete a rule; its alerts end at the next tick."""
+    """Delete a rule; its alerts end at the next tick.
+
+    Raises:
+        NotFound: Somebody else deleted it.
+    """
+    lock(rule, to_delete=True)
     audit.record(act="slo.rule_deleted", subject=rule, actor=actor, now=now)
     rule.delete()

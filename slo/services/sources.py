@@ -84,8 +84,10 @@ def delete_source(source: Source, *, actor: "User | str | None", now: datetime) 
     """Delete a source that no SLI uses.
 
     Raises:
+        NotFound: Somebody else deleted it.
         Conflict: An SLI uses it.
     """
+    lock(source, to_delete=True)
     try:
         with transaction.atomic():
             audit.record(act="source.deleted", subject=source, actor=actor, now=now)
