@@ -19,6 +19,7 @@ _CALLS_MANY = re.compile(
     r"(?<!\w)@(?=(?:everyone|here|all|channel|room)\b|\*\*|[!&]?\d)|<(?=users/)", re.IGNORECASE
 )
 _NOTHING_WIDE = "\u200b"
+_MARKDOWN = "markdown"
 # Characters of a title and of the text of one incident, and bytes of a digest: what is longer ntfy
 # shows as a file.
 _TITLE, _TEXT, _DIGEST = 200, 1500, 4000
@@ -73,19 +74,19 @@ def _notify(service: Any, message: Message) -> bool:
             title=_quiet(message.heading[:_TITLE]),
             body=_body(message, service),
             notify_type=apprise.NotifyType.FAILURE,
-            body_format=None if _is_markdown(service) else apprise.NotifyFormat.TEXT,
+            body_format=None if _format(service) == _MARKDOWN else apprise.NotifyFormat.TEXT,
         )
     )
 
 
-def _is_markdown(service: Any) -> bool:
-    """Return whether a service takes nothing but Markdown: it gets texts as they are.
+def _format(service: Any) -> str:
+    """Return what a service is sent for a plain text.
 
-    Escaping would break addresses in them.
+    Those that take nothing but Markdown get texts as they are: escaping would break addresses in them.
     """
     import apprise  # noqa: PLC0415
 
-    return bool(service.notify_format == apprise.NotifyFormat.MARKDOWN)
+    return str(service.resolve_format(apprise.NotifyFormat.TEXT).value)
 
 
 def _body(message: Message, service: Any) -> str:
@@ -100,11 +101,12 @@ def _body(message: Message, service: Any) -> str:
 
 def _size(text: str, service: Any) -> int:
     """Return how many bytes a text has as a service gets it."""
-    import apprise  # noqa: PLC0415
+    from apprise import NotifyFormat  # noqa: PLC0415
     from apprise.conversion import convert_between  # noqa: PLC0415
 
-    if not _is_markdown(service):
-        text = convert_between(apprise.NotifyFormat.TEXT, service.notify_format, text)
+    into = _format(service)
+    if into != _MARKDOWN:
+        text = convert_between(NotifyFormat.TEXT, NotifyFormat(into), text)
     return len(text.encode())
 
 
