@@ -1,8 +1,9 @@
 """Repetitions by RFC 5545 rules on the wall clock of a zone: pure, for every app."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import dropwhile, islice
 from zoneinfo import ZoneInfo
 
 from dateutil.rrule import rrule, rrulestr
@@ -85,8 +86,21 @@ def _nearer(rule: str, start: datetime, first: datetime) -> datetime:
     return start + max(0, (first - start) // period - 1) * period
 
 
+def _watched(times: Iterable[datetime], go_on: Callable[[], None] | None) -> Iterator[datetime]:
+    for at in times:
+        if go_on is not None:
+            go_on()
+        yield at
+
+
 def starts(
-    rule: str, start: datetime, zone: str, after: datetime, before: datetime
+    rule: str,
+    start: datetime,
+    zone: str,
+    after: datetime,
+    before: datetime,
+    *,
+    go_on: Callable[[], None] | None = None,
 ) -> Iterator[datetime]:
     """Yield the beginnings of occurrences within [after, before), oldest first.
 
@@ -96,6 +110,8 @@ def starts(
         zone: IANA zone whose wall clock the rule follows.
         after: First instant that counts.
         before: First instant that no longer counts.
+        go_on: Called for each occurrence that is gone through, those before `after` too; what it
+            raises ends the search.
     """
     if not rule:
         if after <= start < before:
@@ -110,7 +126,8 @@ def starts(
     if parsed is None:
         return
     near = parsed.replace(dtstart=_nearer(rule, local_start, first))
-    for local in near.xafter(first, count=MAX_OCCURRENCES, inc=True):
+    later = dropwhile(lambda local: local < first, _watched(near, go_on))
+    for local in islice(later, MAX_OCCURRENCES):
         if local > last:
             break
         found = local.replace(tzinfo=local_zone).astimezone(UTC)

@@ -116,8 +116,12 @@ def override_remove(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     override = Override.objects.filter(schedule__slug=slug, pk=pk).first()
     if override is None:
         raise NotFound("There is no such override.")
-    delete_override(override, actor=signed_in(request), now=clock.now())
-    messages.success(request, "The override was taken back.")
+    try:
+        delete_override(override, actor=signed_in(request), now=clock.now())
+    except DomainError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "The override was taken back.")
     return redirect("oncall:schedule", slug)
 
 

@@ -1,6 +1,6 @@
 """When an event of a calendar takes place: its recurrence set, by RFC 5545."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from heapq import merge
@@ -75,7 +75,12 @@ class Clock:
 
 
 def occurrences(
-    event: Event, zone: ZoneInfo, after: datetime, before: datetime
+    event: Event,
+    zone: ZoneInfo,
+    after: datetime,
+    before: datetime,
+    *,
+    go_on: Callable[[], None] | None = None,
 ) -> Iterator[Occurrence]:
     """Yield when an event takes place, oldest first, each time once.
 
@@ -84,6 +89,7 @@ def occurrences(
         zone: Of the schedule.
         after: What ends before is left out.
         before: What begins later is left out.
+        go_on: Called for each time that a rule comes to; what it raises ends the search.
 
     Raises:
         ValueError: A rule is none, or the event does not end after it begins.
@@ -94,7 +100,8 @@ def occurrences(
     def by_rule(rule: str) -> Iterator[Occurrence]:
         # Days of slack, as the rule is followed on the wall: an offset is no longer than a day.
         since = after - days * _DAY - rest - 2 * _DAY
-        for at in starts(rule, clock.first.replace(tzinfo=UTC), "UTC", since, before + 2 * _DAY):
+        first, until = clock.first.replace(tzinfo=UTC), before + 2 * _DAY
+        for at in starts(rule, first, "UTC", since, until, go_on=go_on):
             yield on(at.replace(tzinfo=None))
 
     def on(wall: datetime) -> Occurrence:
@@ -124,7 +131,8 @@ def _length(event: Event, clock: Clock) -> tuple[int, timedelta]:
     end, duration = event.get("dtend"), event.get("duration")
     days, rest = int(clock.has_days), timedelta()
     if end is not None and clock.has_days:
-        days = (clock.wall(end.dt) - clock.first).days
+        # Where it ends on the day on which it begins, as some programs write, it lasts that day.
+        days = (clock.wall(end.dt) - clock.first).days or 1
     elif end is not None:
         rest = clock.at(end.dt) - clock.instant(clock.first)
     elif duration is not None:

@@ -1,18 +1,22 @@
 """Overrides that are kept in a calendar elsewhere: read, and followed."""
 
+from collections import defaultdict
 from datetime import datetime, timedelta
+from time import monotonic
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q, QuerySet
 
 from accounts.models import User
+from accounts.roles import Role
 from core import audit, encryption, http_client
 from core.audit import Who
 from core.errors import DomainError, InvalidInput
-from core.http_client import QUERY_BODY_CAP, Deadline, OutboundError
-from oncall.domain.events import FoundOverride, Unreadable, overrides_in
+from core.http_client import Deadline, OutboundError
+from oncall.domain.events import FoundOverride, Known, Unreadable, overrides_in
 from oncall.models import Override, OverrideFeed, Schedule
+from oncall.services.locking import lock_in_order, locked
 from oncall.services.schedules import delete_override, save_override
 
 __all__ = ["follow_due", "read_feed", "remove_feed", "set_feed"]
@@ -21,7 +25,10 @@ log = structlog.get_logger(__name__)
 FEATURE = "calendar"
 EVERY, AHEAD = timedelta(minutes=15), timedelta(days=180)
 ACTOR = "calendar"
-_TIMEOUT_S = 20
+# A worker's thread reads one calendar after the other; together they end before the next tick.
+_BEGIN_WITHIN_S, _FETCH_WITHIN_S, _READ_WITHIN_S = 20, 10, 5
+_BODY_CAP = 4 * 1024 * 1024
+_OURS = "It could not be read because of a fault of the portal, whose log says more."
 
 
 @transaction.atomic
@@ -30,7 +37,9 @@ def set_feed(schedule: Schedule, url: str, *, actor: Who, now: datetime) -> Over
 
     Raises:
         InvalidInput: The address may not be asked.
+        NotFound: The schedule was deleted meanwhile.
     """
+    schedule = locked(schedule)
     url = url.strip().replace("webcal://", "https://", 1)
     if problem := http_client.check_address(url, feature=FEATURE):
         raise InvalidInput(problem, field="url")
@@ -50,15 +59,45 @@ def set_feed(schedule: Schedule, url: str, *, actor: Who, now: datetime) -> Over
 @transaction.atomic
 def remove_feed(schedule: Schedule, *, actor: Who, now: datetime) -> None:
     """Follow a calendar no more; overrides that came from it and lie ahead go with it."""
+    schedule = locked(schedule)
     OverrideFeed.objects.filter(schedule=schedule).delete()
     _follow(schedule, [], now=now)
     audit.record(act="override_feed.removed", subject=schedule, actor=actor, now=now)
 
 
 def follow_due(*, now: datetime) -> int:
-    """Read every calendar that is due; returns how many were read."""
-    due = OverrideFeed.objects.filter(Q(read_at=None) | Q(read_at__lte=now - EVERY))
-    return sum(read_feed(feed, now=now) for feed in due.select_related("schedule")[:50])
+    """Read the calendars that are due, the one that was tried longest ago first.
+
+    Each is claimed before it is read, so that no other tick reads it as well. What is left after a
+    while is for the next tick.
+
+    Returns:
+        How many were read.
+    """
+    begun, read = monotonic(), 0
+    rows = OverrideFeed.objects.filter(_is_due(now)).select_related("schedule")
+    for feed in rows.order_by(F("read_at").asc(nulls_first=True), "pk"):
+        if monotonic() - begun > _BEGIN_WITHIN_S:
+            log.warning("calendars_left_for_later")
+            break
+        claim = OverrideFeed.objects.filter(_is_due(now), pk=feed.pk, sealed_url=feed.sealed_url)
+        if claim.update(read_at=now):
+            read += _read_whatever(feed, now=now)
+    return read
+
+
+def _is_due(now: datetime) -> Q:
+    return Q(read_at=None) | Q(read_at__lte=now - EVERY)
+
+
+def _read_whatever(feed: OverrideFeed, *, now: datetime) -> bool:
+    """Read one calendar; whatever is wrong with it, the next one is read."""
+    try:
+        return read_feed(feed, now=now)
+    except Exception:
+        log.exception("calendar_reading_failed", schedule=feed.schedule.slug)
+        _same(feed).update(read_at=now, problem=_OURS)
+        return False
 
 
 def read_feed(feed: OverrideFeed, *, now: datetime) -> bool:
@@ -68,27 +107,38 @@ def read_feed(feed: OverrideFeed, *, now: datetime) -> bool:
     """
     schedule = feed.schedule
     try:
+        body = _fetched(feed)
+        ends = monotonic() + _READ_WITHIN_S
         found, remarks = overrides_in(
-            _fetched(feed), _people(), zone=schedule.timezone, after=now, before=now + AHEAD
+            body,
+            _known(),
+            zone=schedule.timezone,
+            after=now,
+            before=now + AHEAD,
+            has_time=lambda: monotonic() < ends,
         )
     except (OutboundError, Unreadable) as error:
-        OverrideFeed.objects.filter(pk=feed.pk).update(read_at=now, problem=str(error)[:2000])
+        _same(feed).update(read_at=now, problem=str(error)[:2000])
         log.warning("calendar_not_read", schedule=schedule.slug, reason=str(error))
         return False
     with transaction.atomic():
-        # Another process may read it too, or it was removed meanwhile.
-        if not OverrideFeed.objects.select_for_update().filter(pk=feed.pk).exists():
+        # It may have been removed meanwhile, or replaced by another.
+        lock_in_order(Schedule.objects.filter(pk=schedule.pk))
+        if not lock_in_order(_same(feed)):
             return False
         _follow(schedule, found, now=now)
-        OverrideFeed.objects.filter(pk=feed.pk).update(
-            read_at=now, good_at=now, problem="\n".join(remarks)[:2000]
-        )
+        _same(feed).update(read_at=now, good_at=now, problem="\n".join(remarks)[:2000])
     return True
+
+
+def _same(feed: OverrideFeed) -> QuerySet[OverrideFeed]:
+    """Return the row of a calendar, as long as it is that calendar."""
+    return OverrideFeed.objects.filter(pk=feed.pk, sealed_url=feed.sealed_url)
 
 
 def _fetched(feed: OverrideFeed) -> bytes:
     answer = http_client.request(
-        feed.url, feature=FEATURE, deadline=Deadline(_TIMEOUT_S), body_cap=QUERY_BODY_CAP
+        feed.url, feature=FEATURE, deadline=Deadline(_FETCH_WITHIN_S), body_cap=_BODY_CAP
     )
     if answer.status != 200:
         raise Unreadable(f"Its server answers {answer.status}.")
@@ -137,11 +187,23 @@ def _take_over(
         log.warning("override_not_taken_over", schedule=schedule.slug, reason=str(error))
 
 
-def _people() -> dict[str, int]:
-    """Return by what names active people are known, in lower case."""
-    known: dict[str, int] = {}
-    for person in User.objects.filter(is_active=True):
-        for name in (person.get_full_name(), person.username, person.email):
-            if name:
-                known[name.lower()] = person.pk
-    return known
+def _known() -> Known:
+    """Return by what active people are known.
+
+    Addresses and user names are given by admins. A full name is what somebody says of themself: it
+    counts of responders, who may take over anyway, where one person alone is called so, and nobody
+    goes by it as a user name or an address.
+    """
+    everybody = list(User.objects.all())
+    active = [person for person in everybody if person.is_active]
+    users = {person.username.lower(): person.pk for person in active}
+    addresses = {person.email.lower(): person.pk for person in active if person.email}
+    named: dict[str, set[int]] = defaultdict(set)
+    for person in active:
+        if person.has_role(Role.RESPONDER) and person.get_full_name():
+            named[person.get_full_name().lower()].add(person.pk)
+    given = {word.lower() for person in everybody for word in (person.username, person.email)}
+    own = {name: people for name, people in named.items() if name not in given}
+    alone = {name: pk for name, people in own.items() if len(people) == 1 for pk in people}
+    shared = frozenset(name for name, people in own.items() if len(people) > 1)
+    return Known(addresses, {**alone, **users, **addresses}, shared)

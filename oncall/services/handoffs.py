@@ -10,6 +10,7 @@ from core import audit
 from core.errors import Conflict, Forbidden, InvalidInput
 from oncall.models import Handoff, Schedule
 from oncall.queries.handoffs import Change
+from oncall.services.locking import locked
 
 __all__ = ["give", "take"]
 
@@ -33,7 +34,7 @@ def give(schedule: Schedule, change: Change, *, notes: str, actor: User, now: da
         raise Conflict("Whoever came has signed; add a note to the incident instead.")
     row.notes = notes.strip()
     row.given_at, row.given_by = now, actor.audit_name.removeprefix("user:")
-    row.save()
+    row.save(update_fields=["notes", "given_at", "given_by"])
     audit.record(act="handoff.given", subject=row, actor=actor, now=now)
     return row
 
@@ -49,7 +50,7 @@ def take(schedule: Schedule, change: Change, *, actor: User, now: datetime) -> H
     row = _locked(schedule, change)
     if row.taken_at is None:
         row.taken_at, row.taken_by = now, actor.audit_name.removeprefix("user:")
-        row.save()
+        row.save(update_fields=["taken_at", "taken_by"])
         audit.record(act="handoff.taken", subject=row, actor=actor, now=now)
     return row
 
@@ -63,4 +64,4 @@ def _locked(schedule: Schedule, change: Change) -> Handoff:
     """Return the row of a change, locked; whose it is, is as planned when the first one signs."""
     whose = {"outgoing_id": change.outgoing, "incoming_id": change.incoming}
     row, _ = Handoff.objects.get_or_create(schedule=schedule, at=change.at, defaults=whose)
-    return Handoff.objects.select_for_update(of=("self",)).get(pk=row.pk)
+    return locked(row)

@@ -9,9 +9,9 @@ from django.db import transaction
 from core import audit
 from core.audit import Who
 from core.errors import Conflict, InvalidInput
-from core.locking import lock
 from oncall.models import Holiday, HolidayCalendar
 from oncall.services.cleaning import clean
+from oncall.services.locking import as_stored, locked, store
 
 __all__ = ["delete_calendar", "save_calendar"]
 
@@ -38,15 +38,14 @@ def save_calendar(
 
     Raises:
         InvalidInput: Names what is wrong.
-        NotFound: The stored one was deleted.
+        NotFound: It was deleted meanwhile.
     """
     is_new = calendar.pk is None
-    if not is_new:
-        lock(calendar)
+    calendar = as_stored(calendar)
     for name, value in fields.items():
         setattr(calendar, name, value)
     clean(calendar)
-    calendar.save()
+    store(calendar, fields)
     if days is not None:
         _replace_days(calendar, days)
     act = "holidays.created" if is_new else "holidays.changed"
@@ -63,9 +62,9 @@ def delete_calendar(calendar: HolidayCalendar, *, actor: Who, now: datetime) -> 
 
     Raises:
         Conflict: A schedule or policy does.
-        NotFound: Somebody else deleted it.
+        NotFound: It was deleted already.
     """
-    lock(calendar, to_delete=True)
+    calendar = locked(calendar, to_delete=True)
     if calendar.schedules.exists() or calendar.policies.exists():
         raise Conflict("A schedule or policy follows it; give that another calendar first.")
     audit.record(act="holidays.deleted", subject=calendar, actor=actor, now=now)

@@ -28,6 +28,7 @@ from oncall.models import EscalationPolicy, Override, Schedule
 from oncall.models.schedules import PAGES
 from oncall.services.importing_outcome import Item, Missing, Outcome, why
 from oncall.services.importing_people import People
+from oncall.services.locking import lock_in_order
 from oncall.services.policies import save_policy
 from oncall.services.schedules import save_override, save_schedule
 
@@ -79,6 +80,9 @@ class _Import:
 
     def run(self) -> None:
         """Do all of it."""
+        # Whatever it may change, before anything is changed, so that no two imports wait for each other.
+        lock_in_order(Schedule.objects.filter(slug__in=self._schedule_slugs.values()))
+        lock_in_order(EscalationPolicy.objects.filter(slug__in=self._policy_slugs.values()))
         for person in self._export.people:
             self._people.take(person)
         self._each("schedule", self._export.schedules, self._take_schedule)

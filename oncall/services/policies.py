@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from catalog.models import Service
 from core import audit
@@ -12,6 +13,7 @@ from core.audit import Who
 from core.errors import Conflict, InvalidInput
 from oncall.models import EscalationPolicy, LevelTarget, PolicyLevel, ServicePolicy, Timing
 from oncall.services.cleaning import clean
+from oncall.services.locking import as_stored, lock_in_order, locked, store
 
 __all__ = ["delete_policy", "save_policy"]
 
@@ -46,19 +48,18 @@ def save_policy(
 
     Raises:
         InvalidInput: Names what is wrong.
+        NotFound: It was deleted meanwhile.
     """
     is_new = policy.pk is None
-    held = EscalationPolicy.objects.filter(is_default=True, pk=policy.pk)
-    if fields.get("is_default") is False and held.exists():
-        raise InvalidInput("Make another policy the default one instead.", field="is_default")
+    if fields.get("is_default"):
+        # Two that become the default at once take turns.
+        lock_in_order(EscalationPolicy.objects.all())
+    policy = as_stored(policy)
+    _pass_default_on(policy, fields)
     for name, value in fields.items():
         setattr(policy, name, value)
-    if policy.is_default:
-        EscalationPolicy.objects.filter(is_default=True).exclude(pk=policy.pk).update(
-            is_default=False
-        )
     clean(policy)
-    policy.save()
+    store(policy, fields)
     if levels is not None:
         _replace_levels(policy, levels)
     if timings is not None:
@@ -93,11 +94,23 @@ def delete_policy(policy: EscalationPolicy, *, actor: Who, now: datetime) -> Non
 
     Raises:
         Conflict: Some are, or it is the default.
+        NotFound: It was deleted already.
     """
+    policy = locked(policy, to_delete=True)
     if policy.is_default or policy.services.exists():
         raise Conflict("Services are called by it; give them another policy first.")
     audit.record(act="policy.deleted", subject=policy, actor=actor, now=now)
     policy.delete()
+
+
+def _pass_default_on(policy: EscalationPolicy, fields: Mapping[str, Any]) -> None:
+    """Have the policy that was the default no longer be it, where another becomes it."""
+    is_wanted = fields.get("is_default", policy.is_default)
+    if policy.pk is not None and policy.is_default and not is_wanted:
+        raise InvalidInput("Make another policy the default one instead.", field="is_default")
+    if is_wanted:
+        others = EscalationPolicy.objects.filter(is_default=True).exclude(pk=policy.pk)
+        others.update(is_default=False)
 
 
 def _replace_levels(policy: EscalationPolicy, levels: Sequence[Mapping[str, Any]]) -> None:
@@ -144,6 +157,8 @@ def _refuse_calls_of_nobody(policy: EscalationPolicy) -> None:
 
 
 def _assign(policy: EscalationPolicy, services: Sequence[Service]) -> None:
+    # All of them first, and in order: policies that take services from each other wait their turn.
+    lock_in_order(ServicePolicy.objects.filter(Q(policy=policy) | Q(service__in=services)))
     policy.services.exclude(service__in=services).delete()
-    for service in services:
+    for service in sorted(services, key=lambda service: service.pk):
         ServicePolicy.objects.update_or_create(service=service, defaults={"policy": policy})

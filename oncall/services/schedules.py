@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 
@@ -10,7 +10,7 @@ from accounts.models import User
 from accounts.roles import Role
 from core import audit
 from core.audit import Who
-from core.errors import Conflict, Forbidden, InvalidInput
+from core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from oncall.domain.spans import Span, merged
 from oncall.models import (
     Layer,
@@ -23,6 +23,7 @@ from oncall.models import (
 )
 from oncall.queries.rotas import shifts
 from oncall.services.cleaning import clean
+from oncall.services.locking import as_stored, lock_in_order, locked, store
 
 __all__ = [
     "accept_swap",
@@ -36,6 +37,7 @@ __all__ = [
 
 MOST_LAYERS, MOST_PEOPLE = 20, 100
 LONGEST_OVERRIDE = timedelta(days=366)
+OfSchedule = TypeVar("OfSchedule", Override, ShiftSwap)
 _LAYER = ("name", "first_on", "handover_at", "unit", "every", "until", "on_holidays")
 
 
@@ -61,12 +63,14 @@ def save_schedule(
 
     Raises:
         InvalidInput: Names what is wrong.
+        NotFound: It was deleted meanwhile.
     """
     is_new = schedule.pk is None
+    schedule = as_stored(schedule)
     for name, value in fields.items():
         setattr(schedule, name, value)
     clean(schedule)
-    schedule.save()
+    store(schedule, fields)
     if layers is not None:
         _replace_layers(schedule, layers)
     act = "schedule.created" if is_new else "schedule.changed"
@@ -83,7 +87,9 @@ def delete_schedule(schedule: Schedule, *, actor: Who, now: datetime) -> None:
 
     Raises:
         Conflict: Some do; they are named.
+        NotFound: It was deleted already.
     """
+    schedule = locked(schedule, to_delete=True)
     levels = PolicyLevel.objects.filter(targets__schedule=schedule)
     names = levels.values_list("policy__name", flat=True).distinct().order_by("policy__name")
     if policies := list(names[:4]):
@@ -144,28 +150,36 @@ def save_override(
     Raises:
         InvalidInput: It ends before it starts, lies in the past, or is longer than a year; or it has
             begun, and more than its end would change.
+        NotFound: It was deleted meanwhile.
     """
     is_new = override.pk is None
+    if not is_new:
+        override = _locked(override, moves_to=fields.get("schedule"))
     has_begun = not is_new and override.starts_at < now
     if has_begun:
         _check_past(override, fields, now=now)
     for name, value in fields.items():
         setattr(override, name, value)
+    _check_override(override, now=now)
+    if not (has_begun or is_history):
+        override.starts_at = max(override.starts_at, now)
+    if is_new:
+        override.created_by = audit.actor_name(actor)[:200]
+    store(override, {*fields, "starts_at"})
+    act = "override.created" if is_new else "override.changed"
+    changes = {name: str(getattr(override, name)) for name in fields}
+    audit.record(act=act, subject=override, actor=actor, now=now, changes=changes)
+    return override
+
+
+def _check_override(override: Override, *, now: datetime) -> None:
+    """Refuse what no override can be."""
     if not override.starts_at < override.ends_at <= override.starts_at + LONGEST_OVERRIDE:
         raise InvalidInput("An override ends after it starts, within a year.", field="ends_at")
     if override.ends_at <= now:
         raise InvalidInput("An override ends later than now.", field="ends_at")
     if override.person is not None and not override.person.is_active:
         raise InvalidInput(f"{override.person} is no longer active.", field="person")
-    if not (has_begun or is_history):
-        override.starts_at = max(override.starts_at, now)
-    if is_new:
-        override.created_by = audit.actor_name(actor)[:200]
-    override.save()
-    act = "override.created" if is_new else "override.changed"
-    changes = {name: str(getattr(override, name)) for name in fields}
-    audit.record(act=act, subject=override, actor=actor, now=now, changes=changes)
-    return override
 
 
 def _check_past(override: Override, fields: Mapping[str, Any], *, now: datetime) -> None:
@@ -179,13 +193,33 @@ def _check_past(override: Override, fields: Mapping[str, Any], *, now: datetime)
 
 @transaction.atomic
 def delete_override(override: Override, *, actor: Who, now: datetime) -> None:
-    """Take an override back; one that has begun ends now, so that the past stays what it was."""
+    """Take an override back; one that has begun ends now, so that the past stays what it was.
+
+    Raises:
+        Conflict: It is over.
+        NotFound: It was deleted already.
+    """
+    override = _locked(override)
+    if override.ends_at <= now:
+        raise Conflict("It is over: who was on call stays so.")
     audit.record(act="override.deleted", subject=override, actor=actor, now=now)
     if override.starts_at < now:
-        override.ends_at = max(now, override.starts_at + timedelta(microseconds=1))
+        override.ends_at = now
         override.save(update_fields=["ends_at", "updated_at"])
     else:
         override.delete()
+
+
+def _locked(row: OfSchedule, *, moves_to: Schedule | None = None) -> OfSchedule:
+    """Return an override or a swap as it is now, locked after its schedule, and after another one.
+
+    Raises:
+        NotFound: It was deleted meanwhile.
+    """
+    schedules = {row.schedule_id, moves_to.pk if moves_to else row.schedule_id}
+    if lock_in_order(Schedule.objects.filter(pk__in=schedules)) < schedules:
+        raise NotFound("That schedule is not there any more.")
+    return locked(row)
 
 
 @transaction.atomic
@@ -193,13 +227,21 @@ def ask_for_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
     """Ask to be replaced.
 
     Raises:
-        InvalidInput: It lies in the past, ends before it starts, is longer than a year, or whoever
-            asks is not on call in that time.
+        InvalidInput: It lies in the past, ends before it starts, is longer than a year, whoever asks
+            is not on call in that time, or whom they ask could not accept.
+        NotFound: The schedule was deleted meanwhile.
     """
+    swap.schedule = locked(swap.schedule)
     if not now < swap.ends_at or swap.ends_at <= swap.starts_at:
         raise InvalidInput("A swap ends after it starts, later than now.", field="ends_at")
     if swap.ends_at > swap.starts_at + LONGEST_OVERRIDE:
         raise InvalidInput("A swap ends within a year.", field="ends_at")
+    other = swap.offered_to
+    if other is not None and other.pk == actor.pk:
+        raise InvalidInput("Ask somebody else, or anybody.", field="offered_to")
+    if other is not None and not other.has_role(Role.RESPONDER):
+        message = f"{other} cannot accept: ask somebody who responds, or anybody."
+        raise InvalidInput(message, field="offered_to")
     swap.asked_by, swap.state = actor, ShiftSwap.State.ASKED
     if not _places(swap, now=now):
         raise InvalidInput("You are not on call in that time.", field="starts_at")
@@ -215,8 +257,9 @@ def accept_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
     Raises:
         Conflict: It was accepted or withdrawn already, is over, or they are no longer on call then.
         Forbidden: It was offered to somebody else.
+        NotFound: It was deleted meanwhile.
     """
-    swap = ShiftSwap.objects.select_for_update(of=("self",)).get(pk=swap.pk)
+    swap = _locked(swap)
     if swap.state != ShiftSwap.State.ASKED or swap.ends_at <= now:
         raise Conflict("It can no longer be accepted.")
     if swap.offered_to_id not in {None, actor.pk} or swap.asked_by_id == actor.pk:
@@ -257,8 +300,9 @@ def withdraw_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
     Raises:
         Conflict: It was accepted or withdrawn already.
         Forbidden: Somebody else asked.
+        NotFound: It was deleted meanwhile.
     """
-    swap = ShiftSwap.objects.select_for_update(of=("self",)).get(pk=swap.pk)
+    swap = _locked(swap)
     if swap.asked_by_id != actor.pk and not actor.has_role(Role.MANAGER):
         raise Forbidden("Somebody else asked for it.")
     if swap.state != ShiftSwap.State.ASKED:

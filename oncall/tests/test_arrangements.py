@@ -16,7 +16,7 @@ from accounts.roles import Role
 from accounts.tests.cast import PASSWORD, person, send, signed_in
 from core import http_client
 from core.errors import InvalidInput
-from oncall.domain.events import Unreadable, overrides_in
+from oncall.domain.events import Known, Unreadable, overrides_in
 from oncall.models import CalendarFeed, Override, Schedule, ShiftSwap
 from oncall.queries.targets import called_by
 from oncall.services import feeds
@@ -331,4 +331,10 @@ def test_rubbish_in_a_calendar_is_no_error_of_ours(line: str, rubbish: str) -> N
     """One line replaced by whatever: overrides, remarks, or a sentence."""
     body = FEED.decode().replace(line, f"{line.split(':', maxsplit=1)[0]}:{rubbish}").encode()
     with contextlib.suppress(Unreadable):
-        overrides_in(body, {"bob": 1}, zone="UTC", after=MONDAY, before=MONDAY + timedelta(days=90))
+        overrides_in(
+            body,
+            Known({}, {"bob": 1}),
+            zone="UTC",
+            after=MONDAY,
+            before=MONDAY + timedelta(days=90),
+        )

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oncall.domain.events import MOST_OVERRIDES, Unreadable, overrides_in
+from oncall.domain.events import MOST_OVERRIDES, Known, Unreadable, overrides_in
 from oncall.domain.walltime import instant
 
 BERLIN = "Europe/Berlin"
-PEOPLE = {"bob": 1, "alice": 2, "bob@example.com": 1, "alice@example.com": 2}
+ADDRESSES = {"bob@example.com": 1, "alice@example.com": 2}
+PEOPLE = Known(ADDRESSES, {"bob": 1, "alice": 2, **ADDRESSES})
 YEAR = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, tzinfo=UTC))
 
 
@@ -232,6 +233,38 @@ def test_the_soonest_of_all_events_are_kept() -> None:
     assert said.startswith(
         "Only the 500 soonest overrides are taken over, which begin until 2026-0"
     )
+
+
+def test_the_latest_version_of_an_event_counts() -> None:
+    """In any order; called off, there is none, nor are its moved occurrences."""
+    later = "UID:1 SEQUENCE:2 DTSTART:20260105T190000Z DURATION:PT1H SUMMARY:alice"
+    gone = "UID:1 SEQUENCE:3 DTSTART:20260105T090000Z STATUS:CANCELLED"
+    moved = (
+        "UID:1 RECURRENCE-ID:20260106T090000Z DTSTART:20260106T190000Z DURATION:PT2H SUMMARY:bob"
+    )
+    for events in ((DAILY, later), (later, DAILY)):
+        assert found(*events) == [("alice", "01-05 20:00", "01-05 21:00")]
+    assert found(moved, DAILY, gone, later) == []
+
+
+def test_several_calendars_after_each_other_are_one() -> None:
+    """One that calls off what another holds does so."""
+    alice = calendar("UID:2 DTSTART:20260105T190000Z DURATION:PT1H SUMMARY:alice")
+    both = calendar(DAILY) + alice
+    off = calendar(DAILY.replace("RRULE:FREQ=DAILY;COUNT=3 ", ""))
+    off = off.replace(b"VERSION:2.0", b"VERSION:2.0\r\nMETHOD:CANCEL")
+
+    def who(body: bytes) -> list[int]:
+        found, _ = overrides_in(body, PEOPLE, zone=BERLIN, after=YEAR[0], before=YEAR[1])
+        return [each.person for each in found]
+
+    assert who(both) == [1, 2, 1, 1]
+    assert who(both + off) == [2]
+
+
+def test_a_whole_day_may_end_on_the_day_on_which_it_begins() -> None:
+    event = "UID:1 DTSTART;VALUE=DATE:20260105 DTEND;VALUE=DATE:20260105 SUMMARY:bob"
+    assert found(event) == [("bob", "01-05 00:00", "01-06 00:00")]
 
 
 LINES = [
