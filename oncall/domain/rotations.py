@@ -49,7 +49,8 @@ class Restriction:
     def spans(self, window: Span, zone: ZoneInfo) -> Iterator[Span]:
         """Yield when it holds within `window`."""
         day = local_date(window.start, zone) - DAY
-        last = local_date(window.end, zone)
+        # A clock that goes back over midnight shows the day before once more.
+        last = local_date(window.end, zone) + DAY
         while day <= last:
             if day.weekday() in self.weekdays:
                 until = day if self.ends > self.begins else day + DAY

@@ -11,6 +11,7 @@ from accounts.roles import Role
 from accounts.services.users import create_user
 from core.audit import Who
 from core.errors import DomainError
+from core.zones import zone_names
 from notifications.domain.kinds import Kind, normalized
 from notifications.models import ContactMethod, NotificationRule
 from notifications.services.contacts import add_method
@@ -59,9 +60,10 @@ class People:
             self.outcome.unmatched.append(person.email or person.username or person.name)
             return
         self._people[person.key] = found
-        self.outcome.items.append(
-            Item("user", person.name, action, found.username, lost=person.lost)
-        )
+        lost = person.lost
+        if action == "create" and person.zone and person.zone not in zone_names():
+            lost = (*lost, f"Their time zone {person.zone} is unknown: theirs is UTC here.")
+        self.outcome.items.append(Item("user", person.name, action, found.username, lost=lost))
         for way in person.ways:
             self._take_way(found, Kind(way.kind), way.address, way.label)
         for urgency in ("high", "low"):
@@ -84,7 +86,7 @@ class People:
             number += 1
             name = f"{wanted}{number}"
         first, _, last = person.name.partition(" ")
-        fields = {"timezone": person.zone} if person.zone else {}
+        fields = {"timezone": person.zone} if person.zone in zone_names() else {}
         try:
             with transaction.atomic():
                 return create_user(

@@ -42,24 +42,25 @@ def pagerduty(start: str, virtual: str, seconds: int = 604800) -> ImportedSchedu
 
 
 @pytest.mark.parametrize(
-    ("start", "first"),
+    ("start", "firsts"),
     [
-        ("2026-07-07T15:35:22-05:00", "2026-07-06"),
-        ("2026-07-06T09:00:00-05:00", "2026-07-06"),
-        ("2026-07-06T08:59:59-05:00", "2026-06-29"),
-        ("2026-01-05T09:00:00-06:00", "2026-01-05"),
-        ("2025-12-25T09:00:00-06:00", "2026-01-05"),
+        ("2026-07-07T15:35:22-05:00", ["2026-07-07 15:35:22", "2026-07-13 09:00:00"]),
+        ("2026-07-06T09:00:00-05:00", ["2026-07-06 09:00:00"]),
+        ("2026-07-06T08:59:59-05:00", ["2026-07-06 08:59:59", "2026-07-06 09:00:00"]),
+        ("2026-01-05T09:00:00-06:00", ["2026-01-05 09:00:00"]),
+        ("2025-12-25T09:00:00-06:00", ["2026-01-05 09:00:00"]),
     ],
 )
-def test_handovers_stay_when_the_clocks_change(start: str, first: str) -> None:
+def test_handovers_stay_when_the_clocks_change(start: str, firsts: list[str]) -> None:
     """Counted from January, by the clock on the wall: 09:00 is 09:00 in July."""
     found = pagerduty(start, "2026-01-05T09:00:00-06:00")
-    (layer,) = found.layers
-    assert (f"{layer.first}", f"{layer.handover}") == (first, "09:00:00")
+    assert [f"{layer.first} {layer.handover}" for layer in found.layers] == firsts
+    begins_at = datetime.fromisoformat(start)
+    assert called(found, begins_at - timedelta(seconds=1)) is None
     # 6 July begins the 26th week after 5 January.
     for week, key in ((0, "C"), (1, "A"), (2, "B")):
         begins = datetime(2026, 7, 6, 9, tzinfo=CHICAGO) + timedelta(days=7 * week)
-        assert called(found, begins) == key
+        assert called(found, max(begins, begins_at)) == key
         assert called(found, begins + timedelta(days=7, seconds=-1)) == key
 
 

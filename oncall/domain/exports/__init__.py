@@ -5,7 +5,7 @@ from typing import Any
 
 from core.storable import storable
 from oncall.domain.exports import grafana, opsgenie, pagerduty
-from oncall.domain.exports.documents import MISSHAPEN, Export, Unreadable
+from oncall.domain.exports.documents import MISSHAPEN, Export, Unreadable, rows
 
 __all__ = ["READERS", "Export", "Unreadable", "read"]
 
@@ -14,6 +14,21 @@ READERS: Mapping[str, Callable[[Mapping[str, Any]], Export]] = {
     "pagerduty": pagerduty.read,
     "grafana-oncall": grafana.read,
 }
+
+# What only one of them has.
+_OWN_LISTS = {
+    "opsgenie": ("escalations",),
+    "pagerduty": ("services",),
+    "grafana-oncall": ("on_call_shifts", "escalation_chains", "personal_notification_rules"),
+}
+
+
+def _looks_like(document: Mapping[str, Any]) -> set[str]:
+    """Return whose export it may be: which of the lists that only one tool has are in it."""
+    found = {of for of, names in _OWN_LISTS.items() if any(document.get(name) for name in names)}
+    for name, of in (("rotations", "opsgenie"), ("schedule_layers", "pagerduty")):
+        found |= {of} if any(name in row for row in rows(document, "schedules")) else set()
+    return found
 
 
 def read(source: str, document: object) -> Export:
@@ -28,6 +43,10 @@ def read(source: str, document: object) -> Export:
     """
     if not isinstance(document, Mapping):
         raise Unreadable("The file is no JSON object with users, schedules and policies in it.")
+    seen = _looks_like(document)
+    if seen and source not in seen:
+        told = " or ".join(sorted(seen))
+        raise Unreadable(f"This looks like an export of {told}, not of {source}.")
     try:
         found = READERS[source](storable(dict(document)))
     except MISSHAPEN as error:

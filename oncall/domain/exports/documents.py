@@ -227,13 +227,20 @@ def instant_of(text: object) -> datetime | None:
     return instant_from(text) if isinstance(text, str) else None
 
 
-def zone_of(name: object, lost: Lost) -> str:
-    """Return a time zone that exists; UTC, said, where there is none."""
+def zone_of(name: object) -> str:
+    """Return the time zone of that name; UTC where none is given.
+
+    Raises:
+        Unreadable: There is none of that name: whoever is on call would be so at other hours.
+    """
+    if not name:
+        return "UTC"
     if isinstance(name, str) and name in zone_names():
         return name
-    if name:
-        lost.add(f"Time zone {name} is unknown: UTC is used.")
-    return "UTC"
+    raise Unreadable(
+        f"Its time zone {name} is unknown, and its hours would be wrong: give it an IANA zone there,"
+        " e.g. Europe/London."
+    )
 
 
 def at_wall(at: datetime, zone: str) -> tuple[date, time]:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -45,6 +46,8 @@ __all__ = ["read"]
 Row = Mapping[str, Any]
 DAY = timedelta(days=1)
 MOST_AT_ONCE = 50
+# Clocks that show the same on each of these days are one.
+_SAME_SINCE, _SAME_DAYS = datetime(2020, 1, 1, 12, tzinfo=UTC), 20 * 366
 _DAYS = {"MO": 0, "TU": 1, "WE": 2, "TH": 3, "FR": 4, "SA": 5, "SU": 6}
 _UNITS = {"hourly": Unit.HOURS, "daily": Unit.DAYS, "weekly": Unit.WEEKS}
 _OFFSET = re.compile(r"[T ].*(Z|[+-]\d\d(:?\d\d)?)$")
@@ -125,19 +128,19 @@ def _rules(row: Row, personal: Sequence[Row], lost: Lost) -> list[ImportedRule]:
 def _schedules(row: Row, shifts: Mapping[str, Row]) -> list[ImportedSchedule]:
     """Return a schedule, or one for each person who is on call at once."""
     lost = Lost()
-    zone = zone_of(row.get("time_zone"), lost)
     key, name = str(row["id"]), str(row.get("name") or row["id"])
     if row.get("type") == "ical":
         why = "It is read from a calendar elsewhere: import that calendar's overrides instead."
-        return [ImportedSchedule(key, name, zone, refused=why)]
+        return [ImportedSchedule(key, name, refused=why)]
     if row.get("ical_url_overrides"):
         lost.add("Its overrides come from a calendar: subscribe to that calendar here.")
     try:
         own = _shifts(row, shifts)
         rotas = [shift for shift in own if shift.get("type") not in _ONCE]
-        rotations = [piece for shift in rotas for piece in _rotations(shift, zone, lost)]
+        zone = _zone(row, rotas, lost)
+        rotations = [piece for shift in rotas for piece in _rotations(shift, zone)]
     except Unreadable as error:
-        return [ImportedSchedule(key, name, zone, refused=str(error))]
+        return [ImportedSchedule(key, name, refused=str(error))]
     found = places(rotations, zone)
     most = max(len(found), *(len(_at_once(s)) for s in own if s.get("type") in _ONCE), 1)
     # Where only an override calls more people, its places are otherwise like the first.
@@ -170,14 +173,41 @@ def _shifts(row: Row, shifts: Mapping[str, Row]) -> list[Row]:
     return [shifts[str(key)] for key in keys]
 
 
-def _rotations(row: Row, zone: str, lost: Lost) -> list[Rotation]:
+def _zone(row: Row, shifts: Sequence[Row], lost: Lost) -> str:
+    """Return by whose clock the shifts of a schedule go: their own, without one the schedule's.
+
+    A schedule here has one clock; in another one hours would be off for half of the year, and days
+    of the week others.
+    """
+    schedules = zone_of(row.get("time_zone"))
+    zones = sorted({zone_of(shift.get("time_zone") or schedules) for shift in shifts})
+    clocks = {_offsets(zone) for zone in zones}
+    if len(clocks) > 1:
+        raise Unreadable(
+            f"Its shifts go by several clocks ({', '.join(zones)}), and a schedule here by one:"
+            " have them go by one, or make a schedule for each."
+        )
+    if not clocks or _offsets(schedules) in clocks:
+        return schedules
+    lost.add(f"Its shifts go by the clock of {zones[0]}: so does all of it here.")
+    return zones[0]
+
+
+@lru_cache(maxsize=64)
+def _offsets(zone: str) -> tuple[timedelta | None, ...]:
+    """Return how far a clock is from UTC on each day of some years."""
+    clock = ZoneInfo(zone)
+    days = (_SAME_SINCE + DAY * n for n in range(_SAME_DAYS))
+    return tuple(day.astimezone(clock).utcoffset() for day in days)
+
+
+def _rotations(row: Row, zone: str) -> list[Rotation]:
     """Return a shift: two rotations after each other where it begins amid a turn."""
     name = str(row.get("name") or row.get("id"))
     if row.get("by_month") or row.get("by_monthday"):
         raise Unreadable(f"Shift {name} holds on some days of a month, which cannot be carried.")
-    own = zone_of(row.get("time_zone"), lost) if row.get("time_zone") else zone
-    begins = _local(row.get("start"), own)
-    since = _local(row.get("rotation_start"), own) or begins
+    begins = _local(row.get("start"), zone)
+    since = _local(row.get("rotation_start"), zone) or begins
     if begins is None or since is None:
         raise Unreadable(f"Shift {name} does not say when it begins.")
     length = timedelta(seconds=float(row.get("duration") or 0))
@@ -194,7 +224,7 @@ def _rotations(row: Row, zone: str, lost: Lost) -> list[Rotation]:
         unit,
         every,
         _hours(name, handover, length, every * LENGTHS[unit], days),
-        _local(row.get("until"), own),
+        _local(row.get("until"), zone),
     )
     since = max(begins, since)
     pieces = [_pieces(replace(layer, people=each), days, row, since, zone) for each in people]
@@ -308,7 +338,7 @@ def _overrides(
 
 
 def _override(row: Row, parts: Mapping[str, Sequence[str]]) -> list[ImportedOverride]:
-    starts = _local(row.get("start"), zone_of(row.get("time_zone") or row.get("zone"), Lost()))
+    starts = _local(row.get("start"), zone_of(row.get("time_zone") or row.get("zone")))
     people = _at_once(row)
     if starts is None or not row.get("duration"):
         raise Unreadable("a single shift says neither when it begins nor how long it is")

@@ -135,16 +135,16 @@ def _number(kind: str, to: str) -> str:
 def _schedules(row: Mapping[str, Any], names: Mapping[str, str]) -> list[ImportedSchedule]:
     """Return a schedule, or one a rotation where several are on call at once."""
     lost = Lost()
-    zone = zone_of(row.get("timezone"), lost)
     key, name = str(row["id"]), str(row.get("name") or row["id"])
     if row.get("enabled") is False:
         lost.add("It was switched off.")
     try:
+        zone = zone_of(row.get("timezone"))
         rotations = listed(row, "rotations", _HOW)
         layers = [_layer(rotation, zone, names) for rotation in rotations]
         is_apart = do_overlap(layers, zone)
     except Unreadable as error:
-        return [ImportedSchedule(key, name, zone, refused=str(error))]
+        return [ImportedSchedule(key, name, refused=str(error))]
     whole = ImportedSchedule(
         key, name, zone, str(row.get("description") or ""), tuple(layers), tuple(lost)
     )
@@ -198,21 +198,27 @@ def _restrictions(row: Mapping[str, Any]) -> list[Restriction]:
     if row.get("type") == "time-of-day":
         given = row.get("restriction") or row.get("restrictions") or {}
         each = given if isinstance(given, list) else [given]
-        return [Restriction(_time(one, "start"), _time(one, "end"), EVERY_DAY) for one in each]
+        return [
+            Restriction(_time(one, "start")[1], _time(one, "end")[1], EVERY_DAY) for one in each
+        ]
     found: list[Restriction] = []
     for one in rows(row, "restrictions"):
         found += _from_day_to_day(one)
     return found
 
 
-def _time(row: Mapping[str, Any], which: str) -> time:
-    return time(int(row[f"{which}Hour"]) % 24, int(row.get(f"{which}Min") or 0))
+def _time(row: Mapping[str, Any], which: str) -> tuple[int, time]:
+    """Return a time of day, and how many days later: 24 o'clock is midnight of the next one."""
+    days, hour = divmod(int(row[f"{which}Hour"]), 24)
+    return days, time(hour, int(row.get(f"{which}Min") or 0))
 
 
 def _from_day_to_day(row: Mapping[str, Any]) -> list[Restriction]:
     """Return a span such as Friday 18:00 to Monday 08:00 as one restriction a day."""
-    first, last = DAYS.index(str(row["startDay"])), DAYS.index(str(row["endDay"]))
-    begins, ends = _time(row, "start"), _time(row, "end")
+    late, begins = _time(row, "start")
+    later, ends = _time(row, "end")
+    first = (DAYS.index(str(row["startDay"])) + late) % 7
+    last = (DAYS.index(str(row["endDay"])) + later) % 7
     days = (last - first) % 7
     if days == 0 and ends <= begins:
         days = 7

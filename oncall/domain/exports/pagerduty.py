@@ -31,7 +31,7 @@ from oncall.domain.exports.documents import (
     turn_of,
     zone_of,
 )
-from oncall.domain.exports.turning import from_turn, turn_at
+from oncall.domain.exports.turning import from_instant
 from oncall.domain.rotations import EVERY_DAY, Restriction
 
 __all__ = ["read"]
@@ -100,18 +100,18 @@ def _rule(row: Mapping[str, Any], ways: Mapping[str, Way], lost: Lost) -> list[I
 
 
 def _schedule(row: Mapping[str, Any]) -> ImportedSchedule:
-    lost = Lost()
-    zone = zone_of(row.get("time_zone"), lost)
     key, name = str(row["id"]), str(row.get("name") or row.get("summary") or row["id"])
     try:
-        highest_first = listed(row, "schedule_layers", _HOW)
-        layers = tuple(_layer(layer, zone) for layer in reversed(highest_first))
+        zone = zone_of(row.get("time_zone"))
+        lowest_first = reversed(listed(row, "schedule_layers", _HOW))
+        layers = tuple(piece for layer in lowest_first for piece in _layers(layer, zone))
     except Unreadable as error:
-        return ImportedSchedule(key, name, zone, refused=str(error))
-    return ImportedSchedule(key, name, zone, str(row.get("description") or ""), layers, tuple(lost))
+        return ImportedSchedule(key, name, refused=str(error))
+    return ImportedSchedule(key, name, zone, str(row.get("description") or ""), layers)
 
 
-def _layer(row: Mapping[str, Any], zone: str) -> ImportedLayer:
+def _layers(row: Mapping[str, Any], zone: str) -> list[ImportedLayer]:
+    """Return a layer: two after each other where it begins to hold amid a turn."""
     seconds = row.get("rotation_turn_length_seconds")
     virtual = instant_of(row.get("rotation_virtual_start")) or instant_of(row.get("start"))
     if virtual is None or not isinstance(seconds, int | float):
@@ -132,8 +132,7 @@ def _layer(row: Mapping[str, Any], zone: str) -> ImportedLayer:
         instant_of(row.get("end")),
     )
     # Its turns may be counted from an earlier day than the one on which it began to hold.
-    start = instant_of(row.get("start")) or virtual
-    return from_turn(layer, turn_at(layer, start, zone))
+    return from_instant(layer, instant_of(row.get("start")) or virtual, zone)
 
 
 def _restrictions(found: Sequence[Mapping[str, Any]]) -> tuple[Restriction, ...]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import timedelta
+from itertools import combinations
 
 from oncall.domain.exports.documents import ImportedLayer
 from oncall.domain.exports.turning import arithmetic
-from oncall.domain.rotations import turns
+from oncall.domain.rotations import Layer, turns
 from oncall.domain.spans import Span, intersect
 
 __all__ = ["Rotation", "do_overlap", "places"]
@@ -79,11 +80,17 @@ def _of_place(rotations: Sequence[Rotation], lane: Lane) -> list[ImportedLayer]:
 
 
 def do_overlap(layers: Sequence[ImportedLayer], zone: str) -> bool:
-    """Return whether two rotations are ever on call at once, in eight weeks from the last start."""
-    if len(layers) < 2:
-        return False
-    last = max(layer.first for layer in layers)
-    start = datetime.combine(last, time(0), tzinfo=UTC) + timedelta(days=1)
+    """Return whether two of some rotations are ever on call at once.
+
+    Of two it is looked at the eight weeks from when the later one begins: their hours are the same
+    each week.
+    """
+    pairs = combinations([arithmetic(layer, zone) for layer in layers], 2)
+    return any(_do_both_hold(one, other) for one, other in pairs)
+
+
+def _do_both_hold(one: Layer, other: Layer) -> bool:
+    start = max(one.boundary(0), other.boundary(0))
     window = Span(start, start + _LOOKS_AHEAD)
-    held = [[turn.span for turn in turns(arithmetic(layer, zone), window)] for layer in layers]
-    return any(intersect(one, other) for n, one in enumerate(held) for other in held[n + 1 :])
+    held = [[turn.span for turn in turns(layer, window)] for layer in (one, other)]
+    return bool(intersect(*held))

@@ -5,11 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from oncall.domain.exports.documents import ImportedLayer, Unreadable
+from oncall.domain.exports.documents import ImportedLayer, Unreadable, at_wall
 from oncall.domain.rotations import Layer, Unit, turns
 from oncall.domain.spans import Span, merged
 
-__all__ = ["LENGTHS", "arithmetic", "from_turn", "held_within", "turn_at"]
+__all__ = ["LENGTHS", "arithmetic", "from_instant", "from_turn", "held_within", "turn_at"]
 
 LENGTHS = {
     Unit.HOURS: timedelta(hours=1),
@@ -51,6 +51,25 @@ def from_turn(layer: ImportedLayer, number: int) -> ImportedLayer:
     whose = number % max(1, len(layer.people))
     people = (*layer.people[whose:], *layer.people[:whose])
     return replace(layer, first=wall.date(), handover=wall.time(), people=people)
+
+
+def from_instant(layer: ImportedLayer, at: datetime, zone: str) -> list[ImportedLayer]:
+    """Return the rotation as it goes on from an instant: nobody is on call of it before.
+
+    Amid a turn it becomes two: who comes first has only what is left of that turn.
+    """
+    rota, number = arithmetic(layer, zone), turn_at(layer, at, zone)
+    turn = from_turn(layer, number)
+    if rota.boundary(number) >= at:
+        return [turn]
+    first, handover = at_wall(at, zone)
+    turn = replace(turn, first=first, handover=handover)
+    if len(set(layer.people)) < 2:
+        return [turn]
+    change = rota.boundary(number + 1)
+    if layer.until is not None and layer.until <= change:
+        return [replace(turn, people=turn.people[:1])]
+    return [replace(turn, people=turn.people[:1], until=change), from_turn(layer, number + 1)]
 
 
 def held_within(layers: Sequence[ImportedLayer], window: Span, zone: str) -> list[Span]:
