@@ -1,11 +1,16 @@
 """Forms of on-call; `oncall.services` writes."""
 
+from typing import Self
+
 from django import forms
 
 from accounts.models import User
+from accounts.roles import Role
 from core.forms import InstantField
 
 __all__ = ["OverrideForm", "SwapForm"]
+
+RESPONDING = [role for role in Role if role.includes(Role.RESPONDER)]
 
 
 class OverrideForm(forms.Form):
@@ -25,10 +30,19 @@ class SwapForm(forms.Form):
     starts_at = InstantField(label="From")
     ends_at = InstantField(label="Until")
     offered_to = forms.ModelChoiceField(
-        User.objects.filter(is_active=True).order_by("username"),
+        User.objects.filter(is_active=True, role__in=RESPONDING).order_by("username"),
         label="By",
         to_field_name="username",
         required=False,
         empty_label="anybody who accepts",
     )
     reason = forms.CharField(max_length=200, required=False)
+
+    def asked_by(self, person: User) -> Self:
+        """Leave out whoever asks: nobody takes their own place."""
+        field = self.fields["offered_to"]
+        assert isinstance(field, forms.ModelChoiceField)
+        field.queryset = User.objects.filter(is_active=True, role__in=RESPONDING).exclude(
+            pk=person.pk
+        )
+        return self

@@ -1,6 +1,6 @@
 """Who is on call, the schedules, and the policies by which services are called."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.contrib import messages
 from django.db.models import Q, QuerySet
@@ -16,22 +16,16 @@ from core import clock
 from core.errors import DomainError, NotFound
 from core.htmx import render_page
 from core.reach import day_asked_for
-from notifications.queries.readiness import readiness_of_people
 from oncall.domain.escalations import Phase
-from oncall.domain.schedules import gaps
-from oncall.domain.spans import Span
 from oncall.forms import OverrideForm, SwapForm
 from oncall.models import EscalationPolicy, Override, OverrideFeed, Schedule, ShiftSwap
 from oncall.models.policies import PHASE_TITLES
 from oncall.queries.four_weeks import four_weeks_of
 from oncall.queries.policies import ladder_of
-from oncall.queries.reachability import holes
-from oncall.queries.rotas import shifts_of
+from oncall.queries.reachability import holes, notes
+from oncall.queries.standings import standings
 from oncall.services.schedules import delete_override, save_override
 
-SHOWN = timedelta(days=28)
-# So long before a shift its person must be reachable.
-RED_BEFORE = timedelta(hours=24)
 SEVERITIES = ("P0", "P1", "P2", "P3")
 
 
@@ -40,37 +34,13 @@ SEVERITIES = ("P0", "P1", "P2", "P3")
 def overview(request: HttpRequest) -> HttpResponse:
     """Say whether I am on call, and who is on call of each schedule now and next."""
     user, now = signed_in(request), clock.now()
-    schedules = list(Schedule.objects.with_rota().select_related("team"))
-    found = shifts_of(schedules, Span(now, now + SHOWN))
-    people = User.objects.in_bulk({shift.person for held in found.values() for shift in held})
-    ready = readiness_of_people(people.keys(), now=now)
-    rows, mine = [], []
-    for schedule in schedules:
-        held = found[schedule.pk]
-        current = held[0] if held and held[0].span.start <= now else None
-        following = next((shift for shift in held if shift.span.start > now), None)
-        soon = {s.person for s in held if s.span.start < now + RED_BEFORE}
-        rows.append(
-            {
-                "schedule": schedule,
-                "unready": [
-                    people[pk] for pk in sorted(soon) if pk in people and not ready[pk].is_reachable
-                ],
-                "person": people.get(current.person) if current else None,
-                "ready": ready.get(current.person) if current else None,
-                "until": current.span.end if current else None,
-                "next": people.get(following.person) if following else None,
-                "next_ready": ready.get(following.person) if following else None,
-                "next_at": following.span.start if following else None,
-                "gaps": len(gaps(held, Span(now, now + SHOWN))),
-            }
-        )
-        mine += [(shift.span, schedule) for shift in held if shift.person == user.pk]
-    mine.sort(key=lambda pair: pair[0])
+    found = standings(user, now=now)
     context = {
-        "rows": rows,
-        "mine": mine[:5],
-        "is_on_call": bool(mine) and mine[0][0].start <= now,
+        "rows": found.rows,
+        "mine": found.mine[:5],
+        "is_on_call": found.is_on_call,
+        "until": found.until,
+        "ends": found.ends,
         "policies": EscalationPolicy.objects.select_related("team"),
         "can_edit": user.has_role(Role.MANAGER),
         "calendars": user.calendar_feeds.filter(revoked_at=None).select_related("schedule"),
@@ -84,17 +54,18 @@ def overview(request: HttpRequest) -> HttpResponse:
 @requires(Role.VIEWER)
 def check(request: HttpRequest) -> HttpResponse:
     """List what might leave somebody uncalled within 90 days."""
-    user = signed_in(request)
+    user, now = signed_in(request), clock.now()
     known = {
         f"service:{slug}"
         for slug in Service.objects.visible_to(user).values_list("slug", flat=True)
     }
     found = [
         hole
-        for hole in holes(now=clock.now())
+        for hole in holes(now=now)
         if not hole.subject.startswith("service:") or hole.subject in known
     ]
-    return render_page(request, "oncall/check.html", {"holes": found})
+    context = {"holes": found, "notes": notes(now=now)}
+    return render_page(request, "oncall/check.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -210,7 +181,7 @@ def _schedule_page(
         "swaps": schedule.swaps.filter(state=ShiftSwap.State.ASKED, ends_at__gt=now).select_related(
             "asked_by", "offered_to"
         ),
-        "swap_form": SwapForm(auto_id="swap-%s"),
+        "swap_form": SwapForm(auto_id="swap-%s").asked_by(signed_in(request)),
         "can_override": signed_in(request).has_role(Role.RESPONDER),
         "can_edit": signed_in(request).has_role(Role.MANAGER),
         "now": now,

@@ -15,10 +15,11 @@ def readiness_of_people(people: Collection[int], *, now: datetime) -> dict[int, 
     """Return the readiness of each person, by primary key, in two queries.
 
     As when they are called: the rules for high urgency say which methods count; without rules that
-    lead to one, all of them do.
+    lead to one, all of them do. Whoever is no longer active is not called.
     """
     methods: dict[int, dict[int, ContactMethod]] = defaultdict(dict)
-    for method in ContactMethod.objects.usable().filter(person__in=people):
+    usable = ContactMethod.objects.usable().filter(person__in=people, person__is_active=True)
+    for method in usable:
         methods[method.person_id or 0][method.pk] = method
     delays: dict[int, list[tuple[int, timedelta]]] = defaultdict(list)
     rules = NotificationRule.objects.filter(

@@ -32,6 +32,7 @@ from oncall.models import (
     OverrideFeed,
     Schedule,
 )
+from oncall.queries.overlaps import overlaps_of
 from oncall.queries.rotas import on_call_at, shifts
 from oncall.services.feeds import remove_feed, set_feed
 from oncall.services.schedules import delete_override, delete_schedule, save_override, save_schedule
@@ -135,7 +136,7 @@ class ScheduleSerializer(StrictFieldsMixin, serializers.ModelSerializer[Schedule
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_on_call_now(self, schedule: Schedule) -> str | None:
-        """Return the username of whoever is on call; null where nobody is."""
+        """Return the username of whoever is on call; null where nobody is who is active."""
         known: dict[int, str | None] = getattr(self.context["view"], "on_call", {})
         if schedule.pk not in known:
             known = names_on_call([schedule])
@@ -157,9 +158,13 @@ class ScheduleSerializer(StrictFieldsMixin, serializers.ModelSerializer[Schedule
 
 
 def names_on_call(schedules: Iterable[Schedule]) -> dict[int, str | None]:
-    """Return the username of whoever is on call of each schedule now, None where nobody is."""
+    """Return the username of whoever is on call of each schedule now.
+
+    None where nobody is, or where whoever it would be is no longer active: they are not called.
+    """
     on_call = on_call_at(schedules, now())
-    people = User.objects.in_bulk({person for person in on_call.values() if person is not None})
+    active = User.objects.filter(is_active=True)
+    people = active.in_bulk({person for person in on_call.values() if person is not None})
     return {
         pk: people[person].username if person in people else None for pk, person in on_call.items()
     }
@@ -181,11 +186,21 @@ class GapSerializer(serializers.Serializer[Any]):
     ends_at = serializers.DateTimeField()
 
 
+class OverlapSerializer(serializers.Serializer[Any]):
+    """Time in which somebody is on call of another schedule too."""
+
+    person = serializers.CharField()
+    schedule = serializers.CharField(help_text="Slug of the other one.")
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+
+
 class RotaSerializer(serializers.Serializer[Any]):
     """The final schedule of a window."""
 
     shifts = ShiftSerializer(many=True)
     gaps = GapSerializer(many=True)
+    overlaps = OverlapSerializer(many=True)
 
 
 class CheckSerializer(serializers.Serializer[Any]):
@@ -262,7 +277,7 @@ class ScheduleViewSet(viewsets.ModelViewSet[Schedule]):
     )
     @action(detail=True, pagination_class=None)
     def shifts(self, request: Request, slug: str | None = None) -> Response:
-        """Read who is on call when, and when nobody is."""
+        """Read who is on call when, when nobody is, and who is on call of another schedule too."""
         schedule = self.get_object()
         window = _window(request)
         found = shifts(schedule, window)
@@ -271,6 +286,15 @@ class ScheduleViewSet(viewsets.ModelViewSet[Schedule]):
             "shifts": [_shown(shift, names) for shift in found],
             "gaps": [
                 {"starts_at": span.start, "ends_at": span.end} for span in gaps(found, window)
+            ],
+            "overlaps": [
+                {
+                    "person": names.get(twice.person, ""),
+                    "schedule": twice.schedule.slug,
+                    "starts_at": twice.span.start,
+                    "ends_at": twice.span.end,
+                }
+                for twice in overlaps_of(schedule, found, window)
             ],
         }
         return Response(RotaSerializer(body).data)

@@ -9,7 +9,17 @@ from zoneinfo import ZoneInfo
 from oncall.domain.rotations import Layer, Restriction, days, turns
 from oncall.domain.spans import Span, intersect, merged, subtract
 
-__all__ = ["Load", "Override", "Shift", "fairness", "final", "gaps", "on_call", "overlaps"]
+__all__ = [
+    "Load",
+    "Override",
+    "Shift",
+    "fairness",
+    "final",
+    "gaps",
+    "on_call",
+    "overlaps",
+    "stints",
+]
 
 INSTANT = timedelta(microseconds=1)
 NIGHT = Restriction(time(22), time(7))
@@ -93,6 +103,22 @@ def _joined(shifts: Iterable[Shift]) -> list[Shift]:
     for shift in sorted(shifts, key=lambda shift: shift.span):
         last = found[-1] if found else None
         if last and last.span.end == shift.span.start and _is_same(last, shift):
+            found[-1] = Shift(Span(last.span.start, shift.span.end), last.person, last.layer)
+        else:
+            found.append(shift)
+    return found
+
+
+def stints(shifts: Iterable[Shift]) -> list[Shift]:
+    """Return the shifts with those of one person that follow each other as one, whatever they come from.
+
+    Args:
+        shifts: No two at once, oldest first.
+    """
+    found: list[Shift] = []
+    for shift in shifts:
+        last = found[-1] if found else None
+        if last and last.span.end == shift.span.start and last.person == shift.person:
             found[-1] = Shift(Span(last.span.start, shift.span.end), last.person, last.layer)
         else:
             found.append(shift)

@@ -10,6 +10,7 @@ from oncall.domain.schedules import Load, Shift, fairness, gaps
 from oncall.domain.spans import Span
 from oncall.domain.walltime import local_date
 from oncall.models import Schedule
+from oncall.queries.overlaps import Overlap, overlaps_of
 from oncall.queries.rotas import shifts
 
 __all__ = ["FourWeeks", "Shown", "four_weeks_of"]
@@ -50,6 +51,8 @@ class FourWeeks:
         gaps: When nobody is on call, from now or the Monday on.
         loads: What each person carries in these weeks.
         holidays: Days and their names.
+        inactive: Who is on call in them from now on and is no longer active: nobody is called then.
+        overlaps: Who is on call of another schedule at the same time, from now or the Monday on.
     """
 
     schedule: Schedule
@@ -60,6 +63,8 @@ class FourWeeks:
     gaps: tuple[Span, ...]
     loads: tuple[tuple[User, Load], ...]
     holidays: Mapping[date, str]
+    inactive: tuple[User, ...]
+    overlaps: tuple[tuple[User, Overlap], ...]
 
     @property
     def before(self) -> date:
@@ -91,6 +96,8 @@ def four_weeks_of(schedule: Schedule, *, now: datetime, on: date | None = None) 
     order = list(dict.fromkeys(shift.person for shift in held))
     tones = {person: number % TONES + 1 for number, person in enumerate(order)}
     ahead = window.cut(Span(now, max(window.end, now + timedelta(days=1))))
+    due = [shift for shift in held if shift.span.end > now]
+    twice = overlaps_of(schedule, due, ahead) if ahead else []
     return FourWeeks(
         schedule=schedule,
         first=first,
@@ -107,6 +114,12 @@ def four_weeks_of(schedule: Schedule, *, now: datetime, on: date | None = None) 
             if person in people
         ),
         holidays=dict(days_off.between(first, first + timedelta(days=count))),
+        inactive=tuple(
+            people[pk]
+            for pk in dict.fromkeys(shift.person for shift in due)
+            if pk in people and not people[pk].is_active
+        ),
+        overlaps=tuple((people[each.person], each) for each in twice if each.person in people),
     )
 
 

@@ -1,20 +1,22 @@
 """Holes in reachability, found before they matter: who would not be called, when, and why."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import combinations
 
 from django.db.models import QuerySet
 
 from accounts.models import User
 from catalog.models import Service
 from notifications.models import ContactMethod
-from oncall.domain.schedules import gaps
+from oncall.domain.schedules import gaps, overlaps
 from oncall.domain.spans import Span
 from oncall.models import EscalationPolicy, FallbackContact, LevelTarget, Schedule
 from oncall.queries.rotas import shifts_of
 
-__all__ = ["Hole", "holes"]
+__all__ = ["Hole", "holes", "notes"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Hole:
     """Something because of which somebody might not be called.
 
     Args:
-        kind: no_policy, empty_policy, empty_level, gap, unreachable, inactive, no_fallback.
+        kind: no_policy, empty_policy, empty_level, gap, unreachable, inactive, no_fallback; overlap
+            of a note.
         subject: What it is about, e.g. `schedule:payments`.
         message: What is wrong, in words.
         starts_at: From when, where it has a time.
@@ -48,6 +51,30 @@ def holes(*, now: datetime, days: int = 90) -> list[Hole]:
         *_of_schedules(window, reachable),
         *_of_fallback(reachable),
     ]
+
+
+def notes(*, now: datetime, days: int = 90) -> list[Hole]:
+    """Return what is worth a look within so many days, and leaves nobody uncalled.
+
+    That is who is on call of two schedules at once, of those by which somebody is called: each pair
+    of schedules and each person once.
+    """
+    window = Span(now, now + timedelta(days=days))
+    schedules = list(Schedule.objects.with_rota().filter(targets__isnull=False).distinct())
+    found = shifts_of(schedules, window)
+    people = User.objects.in_bulk({shift.person for held in found.values() for shift in held})
+    made = []
+    for one, other in combinations(schedules, 2):
+        spans: dict[int, list[Span]] = defaultdict(list)
+        for person, span in overlaps([*found[one.pk], *found[other.pk]]):
+            spans[person].append(span)
+        for pk, twice in spans.items():
+            more = len(twice) - 1
+            often = f", and {more} more time{'s' * (more > 1)}" if more else ""
+            message = f"{people.get(pk, 'Somebody')} is on call of {other} at the same time{often}."
+            name, first = f"schedule:{one.slug}", twice[0]
+            made.append(Hole("overlap", name, message, first.start, first.end))
+    return made
 
 
 def _of_services() -> Iterator[Hole]:

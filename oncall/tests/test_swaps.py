@@ -5,9 +5,11 @@ from datetime import UTC, date, datetime, time, timedelta
 import pytest
 
 from accounts.models import User
+from accounts.roles import Role
 from accounts.tests.cast import person
 from core.errors import Conflict, InvalidInput
 from oncall.domain.spans import Span
+from oncall.forms import SwapForm
 from oncall.models import Override, Schedule, ShiftSwap
 from oncall.queries.rotas import shifts
 from oncall.services.schedules import accept_swap, ask_for_swap, save_override, save_schedule
@@ -78,6 +80,19 @@ def test_who_is_not_on_call_cannot_ask(schedule: Schedule, people: dict[str, Use
     with pytest.raises(InvalidInput, match="within a year"):
         asked(schedule, people["alice"], march(3), march(3) + timedelta(days=367))
     assert not ShiftSwap.objects.exists()
+
+
+def test_only_who_could_accept_is_asked(schedule: Schedule, people: dict[str, User]) -> None:
+    """Not oneself, and nobody who may not respond; the page does not offer them."""
+    viewer, alice = person("vic", Role.VIEWER), people["alice"]
+    for other, why in ((alice, "Ask somebody else"), (viewer, "vic cannot accept")):
+        swap = ShiftSwap(schedule=schedule, offered_to=other, starts_at=march(3), ends_at=march(4))
+        with pytest.raises(InvalidInput, match=why) as error:
+            ask_for_swap(swap, actor=alice, now=NOW)
+        assert list(error.value.fields) == ["offered_to"]
+    assert not ShiftSwap.objects.exists()
+    offered = SwapForm().asked_by(alice).fields["offered_to"].queryset  # type: ignore[attr-defined]
+    assert {user.username for user in offered} == {"bob", "carol", "dave"}
 
 
 def test_who_was_replaced_meanwhile_is_not_again(

@@ -9,11 +9,11 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from core.clock import now
-from oncall.queries.reachability import holes
+from oncall.queries.reachability import Hole, holes, notes
 
 
 class Command(BaseCommand):
-    """Exits 0 when there is no hole, 1 when there is one; for CI."""
+    """Exits 0 when there is no hole, 1 when there is one; for CI. Notes fail nothing."""
 
     help = "List when nobody would be called, and why: gaps, unverified ways, empty levels."
 
@@ -28,19 +28,29 @@ class Command(BaseCommand):
         if not 1 <= days <= 366:
             self.stderr.write("--days is 1 to 366.")
             sys.exit(2)
-        found = holes(now=now(), days=days)
+        present = now()
+        found, said = holes(now=present, days=days), notes(now=present, days=days)
         if options["json"]:
-            rows = [
-                {name: value.isoformat() if hasattr(value, "isoformat") else value
-                 for name, value in asdict(hole).items()}
-                for hole in found
-            ]  # fmt: skip
-            self.stdout.write(json.dumps({"days": days, "holes": rows}))
+            rows = {"holes": [*map(_as_dict, found)], "notes": [*map(_as_dict, said)]}
+            self.stdout.write(json.dumps({"days": days, **rows}))
         else:
             for hole in found:
-                span = f" ({hole.starts_at} – {hole.ends_at})" if hole.starts_at else ""
-                self.stdout.write(f"{hole.subject}: {hole.message}{span}")
+                self.stdout.write(_in_words(hole))
+            for note in said:
+                self.stdout.write(f"note: {_in_words(note)}")
             if not found:
                 self.stdout.write(f"Somebody is reachable at every hour of {days} days.")
         if found:
             sys.exit(1)
+
+
+def _in_words(hole: Hole) -> str:
+    span = f" ({hole.starts_at} – {hole.ends_at})" if hole.starts_at else ""
+    return f"{hole.subject}: {hole.message}{span}"
+
+
+def _as_dict(hole: Hole) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if hasattr(value, "isoformat") else value
+        for name, value in asdict(hole).items()
+    }
