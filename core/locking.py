@@ -1,18 +1,25 @@
-"""Holding a stored row while it is changed, so that nothing else that happens to it is undone."""
+"""Holding stored rows while they are changed, so that nothing else that happens to them is undone.
 
-from django.db import models
+What a caller read before may be over by now: saved as it was then, it would take back what others
+changed since, and bring back what they deleted. Lock first, before the audit: who holds that and waits
+for a row stops everybody, and for ever who holds the row and waits for it. What belongs to a row is
+locked after it, several rows in the order of their keys.
+"""
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from django.db.models import Model, QuerySet
 
 from core.errors import NotFound
 
-__all__ = ["lock"]
+__all__ = ["as_stored", "lock", "lock_in_order", "locked", "store"]
+
+Row = TypeVar("Row", bound=Model)
 
 
-def lock(row: models.Model, *, to_delete: bool = False) -> None:
+def lock(row: Model, *, to_delete: bool = False) -> None:
     """Read a stored row anew and hold it until the caller's transaction ends.
-
-    What a caller read before may be over by now: saved as it was then, it would take back what
-    others changed since, and bring back what they deleted. Call it first, before the audit: who
-    holds that and waits for a row stops everybody, and for ever who holds the row and waits for it.
 
     Args:
         row: Read by anybody at any time; holds what is stored now afterwards.
@@ -21,8 +28,50 @@ def lock(row: models.Model, *, to_delete: bool = False) -> None:
     Raises:
         NotFound: Somebody deleted it.
     """
-    stored = type(row)._base_manager.select_for_update(of=("self",), no_key=not to_delete)
     try:
-        row.refresh_from_db(from_queryset=stored)
+        row.refresh_from_db(from_queryset=_held(row, to_delete=to_delete))
     except type(row).DoesNotExist as error:  # type: ignore[attr-defined]
         raise NotFound("Somebody deleted it a moment ago.") from error
+
+
+def locked(row: Row, *, to_delete: bool = False) -> Row:
+    """Return a stored row as it is now, locked until the transaction ends.
+
+    Args:
+        row: As it was read before.
+        to_delete: Keep others from referring to it, too.
+
+    Raises:
+        NotFound: It was deleted meanwhile.
+    """
+    found: Row | None = _held(row, to_delete=to_delete).filter(pk=row.pk).first()
+    if found is None:
+        raise NotFound(f"That {row._meta.verbose_name} is not there any more.")
+    return found
+
+
+def as_stored(row: Row) -> Row:
+    """Return a stored row as `locked` does, and a new one as it is.
+
+    Raises:
+        NotFound: It was deleted meanwhile.
+    """
+    return row if row.pk is None else locked(row)
+
+
+def store(row: Model, changed: Iterable[str]) -> None:
+    """Insert a new row; of a stored one write the changed fields and when that was."""
+    if row.pk is None:
+        row.save(force_insert=True)
+    else:
+        row.save(update_fields={*changed, "updated_at"})
+
+
+def lock_in_order(rows: QuerySet[Any]) -> set[int]:
+    """Lock several rows in the order of their keys; returns the keys of those that are there."""
+    held = rows.order_by("pk").select_for_update(of=("self",), no_key=True)
+    return {row.pk for row in held}
+
+
+def _held(row: Model, *, to_delete: bool) -> QuerySet[Any]:
+    return type(row)._base_manager.select_for_update(of=("self",), no_key=not to_delete)

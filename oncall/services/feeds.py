@@ -14,9 +14,9 @@ from core import audit, encryption, http_client
 from core.audit import Who
 from core.errors import DomainError, InvalidInput
 from core.http_client import Deadline, OutboundError
+from core.locking import lock_in_order, locked
 from oncall.domain.events import FoundOverride, Known, Unreadable, overrides_in
 from oncall.models import Override, OverrideFeed, Schedule
-from oncall.services.locking import lock_in_order, locked
 from oncall.services.schedules import delete_override, save_override
 
 __all__ = ["follow_due", "read_feed", "remove_feed", "set_feed"]

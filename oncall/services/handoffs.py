@@ -8,9 +8,9 @@ from accounts.models import User
 from accounts.roles import Role
 from core import audit
 from core.errors import Conflict, Forbidden, InvalidInput
+from core.locking import locked
 from oncall.models import Handoff, Schedule
 from oncall.queries.handoffs import Change
-from oncall.services.locking import locked
 
 __all__ = ["give", "take"]
 

@@ -9,9 +9,9 @@ from django.db import transaction
 from core import audit
 from core.audit import Who
 from core.errors import Conflict, InvalidInput
+from core.locking import as_stored, locked, store
 from oncall.models import Holiday, HolidayCalendar
 from oncall.services.cleaning import clean
-from oncall.services.locking import as_stored, locked, store
 
 __all__ = ["delete_calendar", "save_calendar"]
 

@@ -14,6 +14,7 @@ from django.utils.text import slugify
 from accounts.models import User
 from core.audit import Who
 from core.errors import DomainError
+from core.locking import lock_in_order
 from oncall.domain.escalations import Phase
 from oncall.domain.exports.documents import (
     Export,
@@ -28,7 +29,6 @@ from oncall.models import EscalationPolicy, Override, Schedule
 from oncall.models.schedules import PAGES
 from oncall.services.importing_outcome import Item, Missing, Outcome, why
 from oncall.services.importing_people import People
-from oncall.services.locking import lock_in_order
 from oncall.services.policies import save_policy
 from oncall.services.schedules import save_override, save_schedule
 

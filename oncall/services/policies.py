@@ -11,9 +11,9 @@ from catalog.models import Service
 from core import audit
 from core.audit import Who
 from core.errors import Conflict, InvalidInput
+from core.locking import as_stored, lock_in_order, locked, store
 from oncall.models import EscalationPolicy, LevelTarget, PolicyLevel, ServicePolicy, Timing
 from oncall.services.cleaning import clean
-from oncall.services.locking import as_stored, lock_in_order, locked, store
 
 __all__ = ["delete_policy", "save_policy"]
 

@@ -11,6 +11,7 @@ from accounts.roles import Role
 from core import audit
 from core.audit import Who
 from core.errors import Conflict, Forbidden, InvalidInput, NotFound
+from core.locking import as_stored, lock_in_order, locked, store
 from oncall.domain.spans import Span, merged
 from oncall.models import (
     Layer,
@@ -23,7 +24,6 @@ from oncall.models import (
 )
 from oncall.queries.rotas import shifts
 from oncall.services.cleaning import clean
-from oncall.services.locking import as_stored, lock_in_order, locked, store
 
 __all__ = [
     "accept_swap",
