@@ -1,6 +1,6 @@
 """Repetitions by RFC 5545 rules on the wall clock of a zone: pure, for every app."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import dropwhile, islice
@@ -10,24 +10,34 @@ from dateutil.rrule import rrule, rrulestr
 
 __all__ = ["MAX_OCCURRENCES", "parse_rule", "starts"]
 
+# Also the most that COUNT may ask for: all of them are gone through.
 MAX_OCCURRENCES = 20_000
+_LONGEST_INTERVAL = 10_000
 _DAY = timedelta(days=1)
-# Those that are counted in hours; months and years are few.
+# How long a repetition's step is, in time or in months.
 _PERIODS = {"HOURLY": timedelta(hours=1), "DAILY": _DAY, "WEEKLY": 7 * _DAY}
+_MONTHS = {"MONTHLY": 1, "YEARLY": 12}
+# Every month has it, so that a step of months leads from it to a day that there is.
+_SAFE_DAY = 28
 # The calendar is the same again after 400 years. Of its last ones that Python knows at least 40 are
 # left, in which whatever happens does; what never happens is soon known, as there is no more time.
 _CALENDAR_YEARS = 400
 _LATE = 9959
+_TOO_FAR = "Begins outside of the years that a calendar knows."
 
 
 def parse_rule(text: str, *, start: datetime, zone: str) -> rrule:
     """Return the rule as local wall clock times from `start` on.
 
     Raises:
-        ValueError: In words for people, when it is no RRULE, repeats more often than hourly, or never
-            comes.
+        ValueError: In words for people, when it is no RRULE, repeats more often than hourly or too
+            rarely, never comes, or begins outside of what a calendar knows.
     """
-    parsed = _parsed(text, start.astimezone(ZoneInfo(zone)).replace(tzinfo=None), zone)
+    try:
+        local = start.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    except OverflowError as error:
+        raise ValueError(_TOO_FAR) from error
+    parsed = _parsed(text, local, zone)
     if parsed is None:
         raise ValueError("This never happens, such as a 30th of February.")
     return parsed
@@ -47,16 +57,24 @@ def _parsed(text: str, local: datetime, zone: str) -> rrule | None:
     often = "," in parts.get("BYMINUTE", "") + parts.get("BYSECOND", "")
     if often or parts.get("FREQ") in {"SECONDLY", "MINUTELY"}:
         raise ValueError("Repeat hourly at most.")
-    if parts.get("INTERVAL", "1").strip("0 ") == "":
-        raise ValueError("An INTERVAL is 1 at least.")
+    _check_number(parts, "INTERVAL", _LONGEST_INTERVAL)
+    _check_number(parts, "COUNT", MAX_OCCURRENCES)
     try:
         parsed = rrulestr(_local_until(text, zone), dtstart=local)
-    except (ValueError, TypeError, KeyError, IndexError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
         raise ValueError(f"Is no RRULE: {error}.") from error
     assert isinstance(parsed, rrule)
     late = local.year + (_LATE - local.year) // _CALENDAR_YEARS * _CALENDAR_YEARS
     once = parsed.replace(dtstart=local.replace(year=late), until=None, count=1)
     return parsed if next(iter(once), None) is not None else None
+
+
+def _check_number(parts: Mapping[str, str], name: str, most: int) -> None:
+    given = parts.get(name, "1")
+    # Long digits are not even read: Python refuses thousands of them, and takes its time for less.
+    is_number = given.isascii() and given.isdigit() and len(given) <= 9
+    if not (is_number and 1 <= int(given) <= most):
+        raise ValueError(f"{name} is a whole number from 1 to {most}.")
 
 
 def _parts(upper: str) -> dict[str, str]:
@@ -79,11 +97,18 @@ def _local_until(text: str, zone: str) -> str:
 def _nearer(rule: str, start: datetime, first: datetime) -> datetime:
     """Return a later start that the same occurrences follow, so that not all of them are gone through."""
     parts = _parts(rule.upper())
-    period = _PERIODS.get(parts.get("FREQ", ""))
-    if period is None or "COUNT" in parts or first <= start:
+    if "COUNT" in parts or first <= start:
         return start
-    period *= int(parts.get("INTERVAL", "1"))
-    return start + max(0, (first - start) // period - 1) * period
+    interval, often = int(parts.get("INTERVAL", "1")), parts.get("FREQ", "")
+    if often in _PERIODS:
+        period = _PERIODS[often] * interval
+        return start + max(0, (first - start) // period - 1) * period
+    if often in _MONTHS and start.day <= _SAFE_DAY:
+        step = _MONTHS[often] * interval
+        passed = (first.year - start.year) * 12 + first.month - start.month
+        month = start.year * 12 + start.month - 1 + max(0, passed // step - 1) * step
+        return start.replace(year=month // 12, month=month % 12 + 1)
+    return start
 
 
 def _watched(times: Iterable[datetime], go_on: Callable[[], None] | None) -> Iterator[datetime]:
@@ -112,11 +137,28 @@ def starts(
         before: First instant that no longer counts.
         go_on: Called for each occurrence that is gone through, those before `after` too; what it
             raises ends the search.
+
+    Raises:
+        ValueError: It is no rule that `parse_rule` takes, or leads outside of what a calendar knows.
     """
     if not rule:
         if after <= start < before:
             yield start
         return
+    try:
+        yield from _repeated(rule, start, zone, (after, before), go_on)
+    except OverflowError as error:
+        raise ValueError(_TOO_FAR) from error
+
+
+def _repeated(
+    rule: str,
+    start: datetime,
+    zone: str,
+    within: tuple[datetime, datetime],
+    go_on: Callable[[], None] | None,
+) -> Iterator[datetime]:
+    after, before = within
     local_zone = ZoneInfo(zone)
     # A day of slack on both sides: local and absolute order differ around changes of the clock.
     first = (after - _DAY).astimezone(local_zone).replace(tzinfo=None)

@@ -62,6 +62,27 @@ def pending_slots(job: str, *, until: datetime, limit: int) -> list[datetime]:
     return [newest + MINUTE * step for step in range(1, min(missed, limit) + 1)]
 
 
+def note_failure(job: str, error: str, *, now: datetime) -> None:
+    """Note that a job that runs again and again failed: a row for each hour in which it does."""
+    slot = now.replace(minute=0, second=0, microsecond=0)
+    seen = {"finished_at": now, "detail": {"error": error}}
+    JobSlot.objects.update_or_create(
+        job=job, slot=slot, defaults=seen, create_defaults={**seen, "started_at": now}
+    )
+
+
+def failures(prefix: str, *, since: datetime) -> dict[str, str]:
+    """Return the errors of jobs that `note_failure` was told of since then, by job.
+
+    Args:
+        prefix: How their names begin.
+        since: What failed last before this is over.
+    """
+    hour = since.replace(minute=0, second=0, microsecond=0)
+    rows = JobSlot.objects.filter(job__startswith=prefix, slot__gte=hour, finished_at__gte=since)
+    return {row.job: row.detail.get("error", "") for row in rows.order_by("slot", "job")}
+
+
 def beat(process: str, *, now: datetime) -> None:
     """Leave this process's sign of life."""
     own = {"process": process, "instance": instance_name()}

@@ -29,6 +29,8 @@ TICK_LATE_AFTER = timedelta(minutes=3)
 WATCHED_PROCESSES = ("worker",)
 # Without a pager nobody is called; it leaves its mark every two seconds.
 PAGER_LATE_AFTER = timedelta(seconds=10)
+# A chore that fails each time notes it once a minute.
+PAGER_FAILS_WITHIN = timedelta(minutes=2)
 # What just started has not ticked yet; until then it is not known to be late. A pager that ran before
 # is back within seconds.
 START_GRACE_S = 180.0
@@ -128,11 +130,22 @@ def check_pager(now: datetime) -> CheckResult:
     """See that a pager looks for whom to call."""
     last = ProcessHeartbeat.objects.latest_at("pager", until=now + PAGER_LATE_AFTER)
     if last is not None and now - last <= PAGER_LATE_AFTER:
-        return CheckResult(Status.HEALTHY, "looks for whom to call")
+        return _chores_of_pager(now)
     said = f"pager ran last {int((now - last).total_seconds())} s ago" if last else "no pager yet"
     if time.monotonic() - _STARTED < (PAGER_GRACE_S if last else START_GRACE_S):
         return CheckResult(Status.HEALTHY, f"starting; {said}")
     return CheckResult(Status.CRITICAL, f"{said}: nobody is called")
+
+
+def _chores_of_pager(now: datetime) -> CheckResult:
+    """Tell of chores that fail again and again: the others are done, and pages go out."""
+    failing = ticks.failures("pager.", since=now - PAGER_FAILS_WITHIN)
+    if not failing:
+        return CheckResult(Status.HEALTHY, "looks for whom to call")
+    named = ", ".join(f"{job.partition('.')[2]} ({error})" for job, error in failing.items())
+    return CheckResult(
+        Status.DEGRADED, f"looks for whom to call, but fails at: {named}; see its log"
+    )
 
 
 def _lateness(name: str, last: datetime | None, now: datetime) -> str:

@@ -31,6 +31,14 @@ A_MONTH = timedelta(days=30)
         "FREQ=HOURLY;BYMONTH=4;BYMONTHDAY=31",
         "FREQ=DAILY;BYYEARDAY=366;BYMONTH=1",
         "FREQ=DAILY;INTERVAL=7;BYDAY=MO",
+        "FREQ=DAILY;INTERVAL=-1",
+        "FREQ=HOURLY;INTERVAL=-5",
+        "FREQ=DAILY;INTERVAL=1000000000",
+        "FREQ=WEEKLY;INTERVAL=99999999999999999999",
+        "FREQ=YEARLY;INTERVAL=10001",
+        "FREQ=DAILY;INTERVAL=²",
+        "FREQ=HOURLY;COUNT=99999999",
+        "FREQ=DAILY;COUNT=0",
         "FREQ=FORTNIGHTLY",
         "FREQ=DAILY;COUNT=many",
         "rubbish",
@@ -50,6 +58,31 @@ def test_a_rule_that_was_stored_before_holds_nobody_up() -> None:
     assert (
         list(starts("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", LONG_AGO, ZONE, NOW, NOW + A_MONTH)) == []
     )
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    ("start", "zone"),
+    [
+        (datetime(9999, 12, 31, 23, tzinfo=UTC), "Pacific/Kiritimati"),
+        (datetime(1, 1, 1, tzinfo=UTC), "America/Chicago"),
+    ],
+)
+def test_what_begins_outside_of_every_calendar_is_refused_in_words(
+    start: datetime, zone: str
+) -> None:
+    with pytest.raises(ValueError, match="years that a calendar knows"):
+        parse_rule("FREQ=DAILY", start=start, zone=zone)
+    with pytest.raises(ValueError, match="years that a calendar knows"):
+        list(starts("FREQ=DAILY", start, zone, NOW, NOW + A_MONTH))
+
+
+@pytest.mark.parametrize("often", ["HOURLY", "YEARLY;BYHOUR=0,1,2,3,4,5,6,7,8,9,10,11,12,13,14"])
+def test_a_rule_of_long_ago_costs_no_more_than_a_young_one(often: str) -> None:
+    began = time.process_time()
+    rule = f"FREQ={often};BYDAY=MO,TU,WE,TH,FR,SA,SU"
+    for _ in range(20):
+        next(starts(rule, LONG_AGO.replace(day=28), ZONE, NOW, NOW + A_MONTH))
     assert time.process_time() - began < 2
 
 

@@ -3,13 +3,25 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from core.patterns import matches_whole, pattern_problem
 
-__all__ = ["OPERATORS", "Matcher", "are_met", "matcher_problem", "read_matcher", "written"]
+__all__ = [
+    "OPERATORS",
+    "YEARS",
+    "Matcher",
+    "are_met",
+    "can_begin",
+    "matcher_problem",
+    "read_matcher",
+    "written",
+]
 
 OPERATORS = ("=", "!=", "=~", "!~")
+# Nobody plans outside of them, and what is added to a time in them is one that Python knows.
+YEARS = range(2000, 2101)
 _LONGEST = 500
 _LINE = re.compile(r"(?P<name>[^\s=!~\"]+)\s*(?P<op>=~|!~|!=|=)\s*(?P<value>.*)")
 
@@ -35,6 +47,11 @@ class Matcher:
             return (found == self.value) is (self.op == "=")
         # What is no pattern holds nothing back, whichever way it was meant.
         return matches_whole(self.value, found) is (self.op == "=~")
+
+
+def can_begin(at: datetime) -> bool:
+    """Return whether a silence, or maintenance, may begin at a time."""
+    return at.year in YEARS
 
 
 def are_met(matchers: Sequence[Matcher], labels: Mapping[str, str]) -> bool:

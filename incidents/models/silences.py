@@ -71,7 +71,11 @@ class Maintenance(TimestampedModel):
     def spans(
         self, after: "datetime", before: "datetime"
     ) -> Iterator[tuple["datetime", "datetime"]]:
-        """Yield begin and end of the occurrences that touch [after, before), oldest first."""
+        """Yield begin and end of the occurrences that touch [after, before), oldest first.
+
+        Raises:
+            ValueError: Nothing can be worked out of its rule.
+        """
         length = self.ends_at - self.starts_at
         for at in starts(self.rule, self.starts_at, self.timezone, after - length, before):
             # One that ends when the span begins does not touch it.

@@ -27,10 +27,16 @@ def first_match(alert: Alert, silences: Iterable[Silence]) -> Silence | None:
 
 
 def next_span(row: Maintenance, *, now: datetime) -> tuple[datetime, datetime] | None:
-    """Return the occurrence that goes on or comes next within a year; None when none does."""
+    """Return the occurrence that goes on or comes next within a year; None when none does.
+
+    None as well of a rule that nothing can be worked out of: the others are shown beside it.
+    """
     if row.cancelled_at is not None:
         return None
-    return next(row.spans(now, now + timedelta(days=366)), None)
+    try:
+        return next(row.spans(now, now + timedelta(days=366)), None)
+    except ValueError:
+        return None
 
 
 def labels_of(alert: Alert) -> dict[str, str]:

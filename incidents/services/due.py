@@ -68,7 +68,7 @@ class Queues:
         together = [claim for claim in claims if claim.claims == 1]
         for claim in (*suspects, *self._fired_together(together, now=now)):
             if claim.claims > MOST_CLAIMS:
-                _set_run_aside(claim, now=now)
+                _alone(partial(_set_run_aside, claim, now=now), claim.run, "step")
             else:
                 _alone(partial(firing.fire, [claim], now=now), claim.run, "step")
         return taken + len(claims)
@@ -101,7 +101,8 @@ class Queues:
         rows = self.deadlines.claim(now=now, limit=limit)
         for pk, incident, kind, claims in rows:
             if claims > MOST_CLAIMS:
-                _set_deadline_aside(pk, incident, Kind(kind), now=now)
+                aside = partial(_set_deadline_aside, pk, incident, Kind(kind), now=now)
+                _alone(aside, pk, "deadline")
             else:
                 _alone(partial(_meet, pk, incident, now=now), pk, "deadline")
         return len(rows)

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+import structlog
+from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from core import audit
 from core.locking import lock
@@ -15,6 +17,7 @@ from incidents.services.intake import AlertSignal, receive, take
 
 __all__ = ["check", "delete_heartbeat", "find", "named", "ping", "save_heartbeat"]
 
+log = structlog.get_logger(__name__)
 SOURCE = "heartbeat"
 _BATCH = 100
 _CHANGED_BY_A_SIGN = (
@@ -161,17 +164,37 @@ def delete_heartbeat(
 
 
 def check(*, now: datetime) -> int:
-    """Alert about every heartbeat that is overdue; several may check at once, each alerts once."""
+    """Alert about every heartbeat that is overdue; several may check at once, each alerts once.
+
+    Returns:
+        How many alerted.
+
+    Raises:
+        ExceptionGroup: At the end, where some could not alert; the log says which, all others did.
+    """
     overdue = Heartbeat.objects.filter(state=Heartbeat.State.UP, is_paused=False, due_at__lte=now)
-    found = 0
+    found, failures = 0, []
     for pk in list(overdue.order_by("due_at").values_list("pk", flat=True)[:_BATCH]):
-        with transaction.atomic():
-            # Whoever changes the row first alerts; a ping in between makes it no longer due.
-            if overdue.filter(pk=pk).update(state=Heartbeat.State.DOWN):
-                heartbeat = Heartbeat.objects.select_related("integration__service").get(pk=pk)
-                receive(_signal(heartbeat, _silence(heartbeat)), now=now)
-                found += 1
+        try:
+            found += _alert(pk, overdue, now=now)
+        except Exception as error:
+            if not connection.is_usable():
+                raise
+            log.exception("heartbeat_not_alerted", heartbeat=pk)
+            failures.append(error)
+    if failures:
+        raise ExceptionGroup("heartbeats that could not alert", failures)
     return found
+
+
+@transaction.atomic
+def _alert(pk: int, overdue: QuerySet[Heartbeat], *, now: datetime) -> bool:
+    # Whoever changes the row first alerts; a ping in between makes it no longer due.
+    if not overdue.filter(pk=pk).update(state=Heartbeat.State.DOWN):
+        return False
+    heartbeat = Heartbeat.objects.select_related("integration__service").get(pk=pk)
+    receive(_signal(heartbeat, _silence(heartbeat)), now=now)
+    return True
 
 
 def _silence(heartbeat: Heartbeat) -> str:

@@ -8,18 +8,21 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from django.db import IntegrityError, transaction
+import structlog
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
 from core import audit
 from core.audit import Who
 from core.errors import Conflict, InvalidInput
 from core.recurrence import parse_rule
+from incidents.domain.silencing import YEARS, can_begin
 from incidents.models import Maintenance, Silence
 from incidents.services.silences import end_silence, save_silence
 
 __all__ = ["cancel_maintenance", "check_maintenance", "on_change", "plan", "silence_due"]
 
+log = structlog.get_logger(__name__)
 LONGEST = timedelta(days=31)
 # So long before an occurrence begins its silence stands.
 AHEAD = timedelta(minutes=10)
@@ -83,6 +86,9 @@ def check_maintenance(row: Maintenance, *, now: datetime) -> None:
     Raises:
         InvalidInput: Names the field.
     """
+    if not can_begin(row.starts_at):
+        message = f"It begins in the years {YEARS[0]} to {YEARS[-1]}."
+        raise InvalidInput(message, field="starts_at")
     if not row.starts_at < row.ends_at <= row.starts_at + LONGEST:
         raise InvalidInput("It ends after it starts, within a month.", field="ends_at")
     if not row.rule and row.ends_at <= now:
@@ -97,10 +103,25 @@ def check_maintenance(row: Maintenance, *, now: datetime) -> None:
 
 
 def silence_due(*, now: datetime) -> int:
-    """Make silences of occurrences that begin soon or go on; returns how many were made."""
+    """Make silences of occurrences that begin soon or go on; returns how many were made.
+
+    Raises:
+        ExceptionGroup: At the end, where some could not be; the log says which, all others are.
+    """
     going_on = Q(rule="", ends_at__gt=now, starts_at__lte=now + AHEAD) | ~Q(rule="")
     rows = Maintenance.objects.filter(going_on, cancelled_at=None)
-    return sum(_silence(row, None, now=now) for row in rows.select_related("service"))
+    made, failures = 0, []
+    for row in rows.select_related("service"):
+        try:
+            made += _silence(row, None, now=now)
+        except Exception as error:
+            if not connection.is_usable():
+                raise
+            log.exception("maintenance_not_silenced", maintenance=row.pk)
+            failures.append(error)
+    if failures:
+        raise ExceptionGroup("maintenance that could not be made silent", failures)
+    return made
 
 
 def _silence(row: Maintenance, actor: Who, *, now: datetime) -> int:

@@ -1,7 +1,8 @@
 """The pager: looks at what is due, again and again. Several may run; none needs a broker.
 
 A tick claims rows, does what they are about, and hands pages to senders: threads with a connection
-of their own, so that a slow provider holds up nothing but its own page.
+of their own, so that a slow provider holds up nothing but its own page. Each of its chores fails
+alone: whatever cannot be worked out, the others are done and pages go out.
 """
 
 import threading
@@ -10,10 +11,12 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
 
 import structlog
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
 
 from core import http_client, ticks
 from core.http_client import Deadline, OutboundError
@@ -23,10 +26,12 @@ from incidents.services.auditor import PATIENCE, audit_paging, overdue_pages
 from incidents.services.bundles import Bundle
 from incidents.services.recording import DOWN, Recorder
 
-__all__ = ["PROCESS", "Pager", "Work", "settle"]
+__all__ = ["CHORES", "PROCESS", "Pager", "Work", "settle"]
 
 log = structlog.get_logger(__name__)
 PROCESS = "pager"
+# How `core.ticks.failures` names what failed of a pager's chores.
+CHORES = f"{PROCESS}."
 BEAT_EVERY = timedelta(seconds=2)
 # Few, so that senders are not kept waiting, and a pager that dies takes few claims with it.
 AT_A_TIME = 10
@@ -40,10 +45,13 @@ UNRECORDED = 100
 AUDIT_EVERY = timedelta(seconds=60)
 HEARTBEATS_EVERY = timedelta(seconds=5)
 MAINTENANCE_EVERY = timedelta(minutes=1)
+# A chore that fails each time says so as often.
+FAILED_EVERY = timedelta(minutes=1)
 # A pager that was away for longer waits, so that a restored backup does not call everybody.
 RESTORED_AFTER = timedelta(hours=1)
 GUARD = timedelta(minutes=10)
 Clock = Callable[[], datetime]
+T = TypeVar("T")
 
 
 @dataclass
@@ -114,21 +122,45 @@ class Pager:
     def tick(self) -> Work:
         """Do what is due now."""
         now = self._clock()
-        if self._is_time("beat", BEAT_EVERY, now):
-            ticks.beat(PROCESS, now=now)
+        self._do("beat", partial(ticks.beat, PROCESS, now=now), now, every=BEAT_EVERY)
+        queues = self._queues
+        steps = partial(queues.fire_steps, now=now, limit=STEPS_AT_A_TIME)
+        deadlines = partial(queues.fire_deadlines, now=now, limit=AT_A_TIME)
         work = Work(
-            steps=self._queues.fire_steps(now=now, limit=STEPS_AT_A_TIME),
-            deadlines=self._queues.fire_deadlines(now=now, limit=AT_A_TIME),
-            silences=due.end_silences(now=now),
+            steps=self._do("steps", steps, now) or 0,
+            deadlines=self._do("deadlines", deadlines, now) or 0,
+            silences=self._do("silences", partial(due.end_silences, now=now), now) or 0,
+            pages=self._do("pages", self._send, now) or 0,
         )
-        if self._is_time("heartbeats", HEARTBEATS_EVERY, now):
-            heartbeats.check(now=now)
-        if self._is_time("maintenance", MAINTENANCE_EVERY, now):
-            maintenance.silence_due(now=now)
-        work.pages = self._send()
-        if self._is_time("audit", self._audit_every, now):
-            self._audit(now)
+        # Whoever these alert is called by the next tick; they hold up no page that is due.
+        check, silence = (
+            partial(heartbeats.check, now=now),
+            partial(maintenance.silence_due, now=now),
+        )
+        self._do("heartbeats", check, now, every=HEARTBEATS_EVERY)
+        self._do("maintenance", silence, now, every=MAINTENANCE_EVERY)
+        self._do("audit", partial(self._audit, now), now, every=self._audit_every)
         return work
+
+    def _do(
+        self, chore: str, work: Callable[[], T], now: datetime, *, every: timedelta = timedelta()
+    ) -> T | None:
+        """Do one chore when it is its time; its failure is noted, and left for the next time.
+
+        Raises:
+            django.db.DatabaseError, django.db.InterfaceError: The database is away, for all of them.
+        """
+        if not self._is_time(chore, every, now):
+            return None
+        try:
+            return work()
+        except Exception as error:
+            if not connection.is_usable():
+                raise
+            if self._is_time(f"{chore} failed", FAILED_EVERY, now):
+                log.exception("chore_failed", chore=chore)
+                _note_failure(chore, error, now=now)
+        return None
 
     def _is_time(self, what: str, every: timedelta, now: datetime) -> bool:
         # A clock that was set back is no reason to wait until it is that late again.
@@ -174,6 +206,14 @@ class Pager:
             return
         log.warning("pager_waits_after_a_long_absence", since=last.isoformat())
         stop.wait(GUARD.total_seconds())
+
+
+def _note_failure(chore: str, error: Exception, *, now: datetime) -> None:
+    first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+    try:
+        ticks.note_failure(f"{CHORES}{chore}", type(first).__name__, now=now)
+    except DOWN:
+        log.exception("chore_failure_not_noted", chore=chore)
 
 
 def _tell_the_watcher() -> None:

@@ -12,7 +12,7 @@ from core.bulk import update_rows
 from core.errors import Conflict, InvalidInput
 from core.inserts import Inserts
 from core.locking import lock
-from incidents.domain.silencing import matcher_problem
+from incidents.domain.silencing import YEARS, can_begin, matcher_problem
 from incidents.models import Alert, Silence
 from incidents.queries.configuration import current
 from incidents.queries.silences import silence_for
@@ -101,6 +101,19 @@ def check_silence(silence: Silence, *, now: datetime) -> None:
     Raises:
         InvalidInput: Names the field.
     """
+    _check_matchers(silence)
+    if not can_begin(silence.starts_at):
+        message = f"A silence begins in the years {YEARS[0]} to {YEARS[-1]}."
+        raise InvalidInput(message, field="starts_at")
+    if not silence.starts_at < silence.ends_at <= silence.starts_at + LONGEST:
+        raise InvalidInput("A silence ends after it starts, within a year.", field="ends_at")
+    if silence.ends_at <= now:
+        raise InvalidInput("A silence ends later than now.", field="ends_at")
+    if not silence.comment.strip():
+        raise InvalidInput("Say why, for whoever wonders at 3 a.m.", field="comment")
+
+
+def _check_matchers(silence: Silence) -> None:
     matchers = silence.matchers
     if not isinstance(matchers, list) or len(matchers) > _MOST_MATCHERS:
         raise InvalidInput(
@@ -112,12 +125,6 @@ def check_silence(silence: Silence, *, now: datetime) -> None:
     if silence.service_id is None and not matchers:
         message = "It would silence everything: name a service or a matcher."
         raise InvalidInput(message, field="matchers")
-    if not silence.starts_at < silence.ends_at <= silence.starts_at + LONGEST:
-        raise InvalidInput("A silence ends after it starts, within a year.", field="ends_at")
-    if silence.ends_at <= now:
-        raise InvalidInput("A silence ends later than now.", field="ends_at")
-    if not silence.comment.strip():
-        raise InvalidInput("Say why, for whoever wonders at 3 a.m.", field="comment")
 
 
 def _hold_back(silence: Silence, *, now: datetime) -> None:

@@ -139,6 +139,10 @@ def test_an_occurrence_whose_silence_is_moved_is_not_silenced_twice(
         ({"ends_at": "2026-05-02T03:30:00Z"}, "ends_at"),
         ({"rule": "every sunday"}, "rule"),
         ({"rule": "FREQ=SECONDLY"}, "rule"),
+        ({"rule": "FREQ=DAILY;INTERVAL=1000000000"}, "rule"),
+        ({"rule": "FREQ=DAILY;INTERVAL=-1"}, "rule"),
+        ({"starts_at": "9999-12-31T00:00:00Z", "ends_at": "9999-12-31T23:59:59Z"}, "starts_at"),
+        ({"starts_at": "0001-01-01T00:00:00Z", "rule": "FREQ=DAILY"}, "starts_at"),
         ({"timezone": "Mars/Olympus"}, "timezone"),
         ({"comment": " "}, "comment"),
         ({"service": "nowhere"}, "service"),
@@ -184,3 +188,25 @@ def test_of_services_that_are_hidden_nothing_is_seen(portal: Portal, api: Client
     assert send(api, "get", "maintenance/", status=200)["results"] == []
     send(api, "get", f"maintenance/{row.pk}/", status=404)
     send(api, "post", "maintenance/", planned(portal, service="secret"), status=400)
+
+
+def test_a_rule_that_nothing_can_be_worked_out_of_hides_no_other(
+    portal: Portal, api: Client
+) -> None:
+    """It was stored before such rules were refused; it is listed without a next time, and called off."""
+    send(api, "post", "maintenance/", planned(portal), status=201)
+    Maintenance.objects.create(
+        service=portal.service,
+        starts_at=portal.now - timedelta(days=5),
+        ends_at=portal.now - timedelta(days=5, hours=-1),
+        rule="FREQ=DAILY;INTERVAL=1000000000",
+        comment="Odd",
+    )
+    found = send(api, "get", "maintenance/", status=200)["results"]
+    assert {each["comment"]: each["next_starts_at"] is None for each in found} == {
+        "Odd": True,
+        "Database upgrade": False,
+    }
+    odd = next(each["id"] for each in found if each["comment"] == "Odd")
+    send(api, "post", f"maintenance/{odd}/cancel/", status=200)
+    assert api.get("/alerts/quiet/").status_code == 200

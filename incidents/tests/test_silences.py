@@ -8,6 +8,7 @@ import pytest
 from accounts.roles import Role
 from accounts.tests.cast import send, signed_in
 from catalog.models import Service
+from core.errors import InvalidInput
 from incidents.models import Alert, Incident, Silence
 from incidents.services.silences import save_silence
 from incidents.tests.oncall_portal import Portal, portal
@@ -95,3 +96,10 @@ def test_what_ended_meanwhile_calls_nobody(portal: Portal) -> None:
     portal.alert("disk", firing=False)
     change(portal, silence, matchers=OTHERS)
     assert not Incident.objects.exists()
+
+
+def test_one_that_begins_in_no_year_of_ours_is_refused(portal: Portal) -> None:
+    for year in (1, 1999, 2101, 9999):
+        with pytest.raises(InvalidInput) as refused:
+            silenced(portal, starts_at=portal.now.replace(year=year, month=12))
+        assert list(refused.value.fields) == ["starts_at"]

@@ -106,7 +106,7 @@ def occurrences(correction: Correction, window: Window) -> list[Window]:
     length = correction.end - correction.start
     found = []
     first = window.start - length
-    for start in starts(correction.rule, correction.start, correction.zone, first, window.end):
+    for start in _starts(correction, first, window.end):
         if correction.cancelled_at is not None and start >= correction.cancelled_at:
             continue
         end = start + length
@@ -116,6 +116,14 @@ def occurrences(correction: Correction, window: Window) -> list[Window]:
         if clipped.end > clipped.start:
             found.append(clipped)
     return found
+
+
+def _starts(correction: Correction, after: datetime, before: datetime) -> list[datetime]:
+    """Return when occurrences begin; of a rule that nothing can be worked out of there are none."""
+    try:
+        return list(starts(correction.rule, correction.start, correction.zone, after, before))
+    except ValueError:
+        return []
 
 
 def _floor(at: datetime) -> datetime:

@@ -37,6 +37,12 @@ def test_a_minute_that_is_touched_is_corrected_whole() -> None:
     assert occurrences(half, window) == [Window(START, START + 2 * MINUTE)]
 
 
+def test_a_rule_that_nothing_can_be_worked_out_of_corrects_nothing() -> None:
+    """It was stored before such rules were refused; objectives are counted all the same."""
+    odd = once(rule="FREQ=DAILY;INTERVAL=1000000000")
+    assert occurrences(odd, Window(START + DAY, START + 2 * DAY)) == []
+
+
 def test_a_weekly_rule_follows_the_wall_clock_through_summer_time() -> None:
     """02:00 in Berlin is 01:00 UTC in winter and 00:00 UTC in summer."""
     berlin = ZoneInfo("Europe/Berlin")
