@@ -19,8 +19,8 @@ _BOUNDARY = re.compile(
 )
 _EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
 _NAME = re.compile(
-    rb'content-disposition:[^\r\n]*?[;\s]name=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s;"]+))',
-    re.IGNORECASE,
+    rb'^content-disposition:[^\r\n]*?[;\s]name=(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<plain>[^\s;"]+))',
+    re.IGNORECASE | re.MULTILINE,
 )
 _ESCAPED = re.compile(rb'\\(["\\])')
 # Senders that say "not yet" with an instant: Go's zero time.

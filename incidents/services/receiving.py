@@ -11,12 +11,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    transaction,
+)
 from msgspec import structs
 
 from core import audit
 from core.combining import Combiner
-from core.errors import TooLarge
+from core.errors import DomainError, TooLarge
 from core.inserts import Inserts, made
 from core.shared_connection import SharedConnection
 from incidents.domain import flapping
@@ -139,15 +146,24 @@ def take(
         TooLarge: Only its beginning was read, and is stored for people to see.
         django.db.OperationalError: The database does not answer; nothing was stored.
     """
-    error, reading = Unreadable(raw.cut) if raw.cut else None, Reading()
-    try:
-        reading = reading if error else read()
-    except Unreadable as unreadable:
-        error = unreadable
+    error, reading = (Unreadable(raw.cut), Reading()) if raw.cut else _read(read)
     taken = _together.do(_Request(integration, raw, reading, error, now, revision))
     if raw.cut:
         raise TooLarge(raw.cut, field="body")
     return taken
+
+
+def _read(read: Callable[[], Reading]) -> tuple[Unreadable | None, Reading]:
+    """Return what a body says, or why nothing: no fault of a reader may lose a body."""
+    try:
+        return None, read()
+    except Unreadable as unreadable:
+        return unreadable, Reading()
+    except (DatabaseError, InterfaceError, DomainError):
+        raise
+    except Exception as error:
+        log.exception("reader_broke")
+        return Unreadable(f"body: could not be read ({type(error).__name__})"), Reading()
 
 
 def take_on_one_connection() -> None:

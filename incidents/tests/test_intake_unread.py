@@ -137,3 +137,16 @@ def test_what_says_nothing_of_alerts_is_only_refused() -> None:
     assert post("/v2/heartbeats", MANY, Authorization=f"GenieKey {key}").status_code == 413
     assert post("/integrations/v1/slack/actions", MANY).status_code == 413
     assert not InboundEvent.objects.exists()
+
+
+def test_a_reader_that_breaks_loses_no_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is kept and refused, as what cannot be read; the log has the fault."""
+    _integration, key = integration_of("generic")
+
+    def breaks(*_args: object) -> None:
+        raise IndexError("string index out of range")
+
+    monkeypatch.setattr("incidents.webhooks.senders.decode", breaks)
+    answer = post(f"/integrations/v1/generic/{key}/", {"title": "Disk full"})
+    assert answer.status_code == 400
+    assert kept().problem == "body: could not be read (IndexError)"
