@@ -6,17 +6,35 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
-from msgspec import Struct, field
 
-from catalog.models import Service
-from core.bulk import reserve_ids, select_rows, update_rows
+from core.bulk import reserve_ids, update_rows
 from core.inserts import Inserts, made
-from incidents.models import Alert, AlertLogEntry, InboundEvent, Integration, Severity
+from incidents.models import Alert, AlertLogEntry
 from incidents.queries.configuration import Configuration, current
 from incidents.queries.outlook import UNKNOWN, Outlook
 from incidents.services import grouping
 from incidents.services.acts import Acts
+from incidents.services.conditions import (
+    AlertSignal,
+    Identity,
+    identity_of,
+    is_late,
+    is_over,
+    last_ends,
+    open_alert,
+    open_alerts,
+    waves_of,
+)
+
+__all__ = [
+    "AlertSignal",
+    "open_alert",
+    "receive",
+    "receive_all",
+    "take",
+    "take_all",
+    "take_many",
+]
 
 Kind = AlertLogEntry.Kind
 # Columns that a report of the same condition changes, and those that its end does.
@@ -27,54 +45,8 @@ _RENEWED = (
 _ENDED = ("id", "state", "resolved_at", "last_seen_at", "sender_at")
 _TITLE = 1024
 _TRIES = 3
-Identity = tuple[int | None, str, str]
-
-
-class AlertSignal(Struct, frozen=True):
-    """A condition that holds (`firing`) or no longer holds.
-
-    Args:
-        source: Who says so, e.g. "slo".
-        dedup_key: Identity of the condition within its source.
-        firing: True while it holds, False once it has ended.
-        severity: How bad it is.
-        title: One sentence for a phone's lock screen.
-        service: What it concerns, if anything.
-        detail: The rest, in words.
-        url: Page that explains it.
-        facts: The figures that decided, JSON.
-        integration: Through which it came; None for the portal's own.
-        runbook_url: What to do about it.
-        labels: Names and values it is matched by.
-        group_key: What belongs together.
-        pages: False when it only informs.
-        at: The sender's clock; None where it does not tell which of two events came later.
-        actor: Who ended it, where a person did.
-        note: What somebody wrote with it.
-        fired_before: Of an end: whether the sender says that it had fired until then. Where that was
-            never heard, it is on its way and late, and must not open an alert that nothing ends.
-        event: The request it came with.
-    """
-
-    source: str
-    dedup_key: str
-    firing: bool
-    severity: Severity | str = Severity.P2
-    title: str = ""
-    service: Service | None = None
-    detail: str = ""
-    url: str = ""
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    integration: Integration | None = None
-    runbook_url: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    group_key: str = ""
-    pages: bool = True
-    at: datetime | None = None
-    actor: str = ""
-    fired_before: bool = False
-    event: InboundEvent | None = None
-    note: str = ""
+# So often is it logged that an alert is reported again in the same moment; it is counted always.
+MOST_LOGGED = 100
 
 
 def receive(signal: AlertSignal, *, now: datetime) -> Alert | None:
@@ -91,18 +63,19 @@ def receive(signal: AlertSignal, *, now: datetime) -> Alert | None:
 def receive_all(signals: Sequence[AlertSignal], *, now: datetime) -> list[Alert | None]:
     """Receive many signals; see `take_all`."""
     acts = Acts()
-    alerts = _retried(signals, acts, now=now)
+    alerts = take_many(signals, acts, now=now)
     acts.record(now=now)
     return alerts
 
 
 def take(signal: AlertSignal, acts: Acts, *, now: datetime) -> Alert | None:
     """Do what `receive` does within the caller's transaction, who records `acts` at its end."""
-    (alert,) = _retried([signal], acts, now=now)
+    (alert,) = take_many([signal], acts, now=now)
     return alert
 
 
-def _retried(signals: Sequence[AlertSignal], acts: Acts, *, now: datetime) -> list[Alert | None]:
+def take_many(signals: Sequence[AlertSignal], acts: Acts, *, now: datetime) -> list[Alert | None]:
+    """Do what `take_all` does, again where somebody else opened the same in the same moment."""
     for again in range(_TRIES - 1, -1, -1):
         own = Acts()
         try:
@@ -151,7 +124,7 @@ def take_all(
     """
     alerts: list[Alert | None] = [None] * len(signals)
     rows = Inserts() if inserts is None else inserts
-    for wave, numbers in enumerate(_waves(signals)):
+    for wave, numbers in enumerate(waves_of(signals)):
         if wave:
             # It may be about what was just opened.
             rows.write()
@@ -169,27 +142,6 @@ def take_all(
     return alerts
 
 
-def _waves(signals: Sequence[AlertSignal]) -> list[list[int]]:
-    """Return which signals can be done together: of a condition one at a time, all of one kind."""
-    seen: Counter[Identity] = Counter()
-    waves: dict[tuple[int, bool], list[int]] = {}
-    for number, signal in enumerate(signals):
-        identity = _identity(signal)
-        waves.setdefault((seen[identity], not signal.firing), []).append(number)
-        seen[identity] += 1
-    return [waves[key] for key in sorted(waves)]
-
-
-def open_alert(signal: AlertSignal) -> Alert | None:
-    """Return the firing alert that `signal` is about, locked, if there is one."""
-    return _open_alerts([signal]).get(_identity(signal))
-
-
-def is_late(alert: Alert, signal: AlertSignal) -> bool:
-    """Return whether the sender's clock says that something newer was applied already."""
-    return bool(signal.at and alert.sender_at and signal.at < alert.sender_at)
-
-
 def _fire_all(
     signals: Sequence[AlertSignal],
     acts: Acts,
@@ -200,33 +152,40 @@ def _fire_all(
     outlook: Outlook,
 ) -> list[Alert | None]:
     """Open alerts, or keep the worst severity seen and the newest words of those that are open."""
-    known = _open_alerts(signals) if outlook.has_open else {}
-    identities = [_identity(signal) for signal in signals]
+    known = open_alerts(signals) if outlook.has_open else {}
+    identities = [identity_of(signal) for signal in signals]
     unknown = [
         signal
         for identity, signal in zip(identities, signals, strict=True)
         if identity not in known
     ]
-    ended = _last_ends(unknown) if outlook.has_ended else {}
-    fresh = [signal for signal in unknown if not _is_over(signal, ended)]
+    ended = last_ends(unknown) if outlook.has_ended else {}
+    fresh: dict[Identity, AlertSignal] = {}
+    again: list[AlertSignal] = []
+    late: set[int] = set()
+    for number, (identity, signal) in enumerate(zip(identities, signals, strict=True)):
+        if identity in known or identity in fresh:
+            again.append(signal)
+        elif is_over(signal, ended):
+            late.add(number)
+        else:
+            fresh[identity] = signal
     opened = [
         _new(pk, signal, now=now)
-        for pk, signal in zip(outlook.reserve(Alert, len(fresh)), fresh, strict=True)
+        for pk, signal in zip(outlook.reserve(Alert, len(fresh)), fresh.values(), strict=True)
     ]
-    for alert, signal in zip(opened, fresh, strict=True):
+    for alert, signal in zip(opened, fresh.values(), strict=True):
         acts.add("alert.opened", alert, signal.source)
         _log(inserts, alert, Kind.OPENED, signal, now=now)
-    repeated = []
-    for identity, signal in zip(identities, signals, strict=True):
-        if (stored := known.get(identity)) is not None:
-            _renew(stored, signal, now=now)
-            if signal.integration is not None:
-                _log(inserts, stored, Kind.REPEATED, signal, now=now)
-            repeated.append(stored)
-    known |= zip(map(_identity, fresh), opened, strict=True)
-    alerts = [known.get(identity) for identity in identities]
-    found = [alert for alert in alerts if alert is not None]
-    grouping.place(found, acts, inserts, configuration, now=now, outlook=outlook)
+    stored = set(known)
+    known |= zip(fresh, opened, strict=True)
+    _repeat(again, known, inserts, now=now)
+    repeated = [
+        known[identity] for identity in dict.fromkeys(map(identity_of, again)) if identity in stored
+    ]
+    alerts = [None if n in late else known[identity] for n, identity in enumerate(identities)]
+    found = {alert.pk: alert for alert in alerts if alert is not None}
+    grouping.place(found.values(), acts, inserts, configuration, now=now, outlook=outlook)
     inserts.add(*opened)
     if repeated:
         inserts.write()
@@ -235,108 +194,101 @@ def _fire_all(
     return alerts
 
 
+def _repeat(
+    signals: Iterable[AlertSignal],
+    known: Mapping[Identity, Alert],
+    inserts: Inserts,
+    *,
+    now: datetime,
+) -> None:
+    """Renew alerts by all that repeats them; of very many repeats of one the log has the first."""
+    times: Counter[Identity] = Counter()
+    unlogged: dict[Identity, AlertSignal] = {}
+    for signal in signals:
+        identity = identity_of(signal)
+        _renew(known[identity], signal, now=now)
+        times[identity] += 1
+        if signal.integration is None:
+            continue
+        if times[identity] <= MOST_LOGGED:
+            _log(inserts, known[identity], Kind.REPEATED, signal, now=now)
+        else:
+            unlogged[identity] = signal
+    for identity, signal in unlogged.items():
+        text = f"Reported {times[identity] - MOST_LOGGED} times more in the same moment."
+        _log(inserts, known[identity], Kind.REPEATED, signal, now=now, text=text)
+
+
 def _resolve_all(
     signals: Sequence[AlertSignal], acts: Acts, inserts: Inserts, *, now: datetime
 ) -> list[Alert | None]:
-    known = _open_alerts(signals)
-    unheard = _unheard([s for s in signals if _identity(s) not in known], inserts, now=now)
+    known = open_alerts(signals)
+    closed: dict[Identity, Alert] = {}
     alerts: list[Alert | None] = []
-    for signal in signals:
-        alert = known.get(_identity(signal))
-        if alert is None or is_late(alert, signal):
-            alerts.append(None)
-            continue
-        alert.state = Alert.State.RESOLVED
-        alert.resolved_at = alert.last_seen_at = max(now, alert.opened_at)
-        alert.sender_at = signal.at or alert.sender_at
-        _log(inserts, alert, Kind.RESOLVED, signal, now=now)
-        acts.add("alert.resolved", alert, signal.actor or signal.source)
+    unmet: dict[int, AlertSignal] = {}
+    for number, signal in enumerate(signals):
+        identity = identity_of(signal)
+        alert = None if identity in closed else known.get(identity)
+        if alert is None:
+            unmet[number] = signal
+        elif is_late(alert, signal):
+            alert = None
+        else:
+            closed[identity] = alert
+            _close(alert, signal, acts, inserts, now=now)
         alerts.append(alert)
-    found = [alert for alert in alerts if alert is not None]
+    for number, alert in _unheard(unmet, closed, inserts, now=now).items():
+        alerts[number] = alert
     inserts.write()
+    found = list(closed.values())
     update_rows(Alert, [_columns(alert, _ENDED) for alert in found])
     grouping.detach(found, acts, now=now)
-    return [
-        alert or unheard.get(_identity(signal))
-        for alert, signal in zip(alerts, signals, strict=True)
-    ]
+    return alerts
+
+
+def _close(
+    alert: Alert, signal: AlertSignal, acts: Acts, inserts: Inserts, *, now: datetime
+) -> None:
+    alert.state = Alert.State.RESOLVED
+    alert.resolved_at = alert.last_seen_at = max(now, alert.opened_at)
+    alert.sender_at = signal.at or alert.sender_at
+    _log(inserts, alert, Kind.RESOLVED, signal, now=now)
+    acts.add("alert.resolved", alert, signal.actor or signal.source)
 
 
 def _unheard(
-    signals: Sequence[AlertSignal], inserts: Inserts, *, now: datetime
-) -> dict[Identity, Alert]:
-    """Keep the ends of alerts whose beginning is still on its way: it then comes too late."""
-    dated = [signal for signal in signals if signal.fired_before and signal.at is not None]
+    signals: Mapping[int, AlertSignal],
+    closed: Mapping[Identity, Alert],
+    inserts: Inserts,
+    *,
+    now: datetime,
+) -> dict[int, Alert]:
+    """Keep the ends of alerts whose beginning is still on its way: it then comes too late.
+
+    Args:
+        signals: Ends of what is not open, by their numbers.
+        closed: What was open until an end that came with them.
+        inserts: Gets the rows.
+        now: The present.
+    """
+    dated = {number: s for number, s in signals.items() if s.fired_before and s.at is not None}
     if not dated:
         return {}
-    ended = _last_ends(dated)
-    news = [s for s in dated if (end := ended.get(_identity(s))) is None or s.at > end]  # type: ignore[operator]
-    found: dict[Identity, Alert] = {}
-    for pk, signal in zip(reserve_ids(Alert, len(news)), news, strict=True):
-        alert = found[_identity(signal)] = _new(pk, signal, now=now)
+    ended = last_ends(list(dated.values()))
+    ended |= {identity: alert.sender_at for identity, alert in closed.items() if alert.sender_at}
+    news: dict[int, AlertSignal] = {}
+    for number, signal in dated.items():
+        identity = identity_of(signal)
+        if signal.at is not None and (identity not in ended or signal.at > ended[identity]):
+            news[number], ended[identity] = signal, signal.at
+    found: dict[int, Alert] = {}
+    for pk, (number, signal) in zip(reserve_ids(Alert, len(news)), news.items(), strict=True):
+        alert = found[number] = _new(pk, signal, now=now)
         alert.state, alert.resolved_at = Alert.State.RESOLVED, now
         inserts.add(alert)
         early = "It ended before its beginning was heard."
         _log(inserts, alert, Kind.RESOLVED, signal, now=now, text=early)
     return found
-
-
-def _identity(signal: AlertSignal) -> Identity:
-    # An integration's sender is one source, the silence of its heartbeats is another.
-    integration = signal.integration
-    return None if integration is None else integration.id, signal.source, signal.dedup_key
-
-
-def _perhaps(signals: Iterable[AlertSignal]) -> Q:
-    """Return a condition that alerts of these signals meet, and few others."""
-    wanted = Q()
-    own = {signal.source for signal in signals if signal.integration is None}
-    integrations = {signal.integration.pk for signal in signals if signal.integration is not None}
-    if integrations:
-        wanted |= Q(integration__in=integrations)
-    if own:
-        wanted |= Q(integration=None, source__in=own)
-    return wanted & Q(dedup_key__in={signal.dedup_key for signal in signals})
-
-
-def _open_alerts(signals: Sequence[AlertSignal]) -> dict[Identity, Alert]:
-    """Return the firing alerts that signals are about, locked."""
-    keys = {signal.dedup_key for signal in signals}
-    own = {signal.source for signal in signals if signal.integration is None}
-    rows: list[Alert] = []
-    if integrations := {s.integration.pk: s.integration for s in signals if s.integration}:
-        firing = {"state": [Alert.State.FIRING], "integration_id": integrations, "dedup_key": keys}
-        rows += select_rows(Alert, firing, lock=True)
-    if own:
-        firing = {"state": [Alert.State.FIRING], "source": own, "dedup_key": keys}
-        found_own = select_rows(Alert, firing, lock=True)
-        rows += [alert for alert in found_own if alert.integration_id is None]
-    found = {alert.condition: alert for alert in rows}
-    for alert in found.values():
-        if alert.integration_id is not None:
-            # Loaded already; everything below would ask for it one by one.
-            alert.integration = integrations[alert.integration_id]
-    return found
-
-
-def _last_ends(signals: Sequence[AlertSignal]) -> dict[Identity, datetime]:
-    """Return the sender's time at the end of the newest alert of each condition, where it counts."""
-    dated = [signal for signal in signals if signal.at is not None]
-    if not dated:
-        return {}
-    rows = Alert.objects.filter(_perhaps(dated), state=Alert.State.RESOLVED)
-    ends = rows.filter(sender_at__isnull=False).order_by("pk")
-    return {
-        alert.condition: alert.sender_at
-        for alert in ends.only("integration", "source", "dedup_key", "sender_at")
-        if alert.sender_at is not None
-    }
-
-
-def _is_over(signal: AlertSignal, ended: Mapping[Identity, datetime]) -> bool:
-    """Return whether the condition ended after what the signal tells of."""
-    end = ended.get(_identity(signal))
-    return end is not None and signal.at is not None and signal.at < end
 
 
 def _new(pk: int, signal: AlertSignal, *, now: datetime) -> Alert:

@@ -4,10 +4,7 @@ One transaction holds the raw request and everything it changed. An element that
 is undone by itself, named in the request's `problem`, and shown in the inbox; the rest goes on.
 """
 
-import hashlib
-import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 import structlog
@@ -24,11 +21,12 @@ from msgspec import structs
 from core import audit
 from core.combining import Combiner
 from core.errors import DomainError, TooLarge
-from core.inserts import Inserts, made
+from core.inserts import Inserts
 from core.shared_connection import SharedConnection
 from incidents.domain import flapping
 from incidents.domain.events import Act, AlertEvent, Reading
-from incidents.domain.payloads import Unreadable, clean
+from incidents.domain.payloads import Unreadable
+from incidents.domain.turns import bounded
 from incidents.models import (
     Alert,
     ChangeEvent,
@@ -41,16 +39,12 @@ from incidents.queries.outlook import UNKNOWN, Outlook, look_ahead
 from incidents.services import heartbeats, intake
 from incidents.services.acts import Acts
 from incidents.services.alert_actions import act_on, act_on_closed
+from incidents.services.inbound import RawRequest, Request, Taken, is_condition, noted, rows_of
 from incidents.services.intake import AlertSignal
 
 __all__ = ["IntegrationChanged", "RawRequest", "Taken", "settle", "take", "take_on_one_connection"]
 
 log = structlog.get_logger(__name__)
-_KEPT = ("content-type", "user-agent", "sentry-hook-resource", "sentry-hook-timestamp",
-         "x-amz-sns-message-type", "x-amz-sns-message-id", "webhook-id", "webhook-timestamp",
-         "x-grafana-alerting-timestamp")  # fmt: skip
-# What intake does for many at once, but for the end of one alert that was named.
-_CONDITIONS = frozenset({Act.TRIGGER, Act.RESOLVE})
 # What a database or our own code says of one element that cannot be kept.
 _REFUSALS = (DataError, IntegrityError, ValueError, TypeError)
 _MOST_AT_ONCE = 64
@@ -59,66 +53,6 @@ _connection = SharedConnection()
 
 class IntegrationChanged(Exception):
     """The integration was changed, or its key taken back, since it was found; nothing was stored."""
-
-
-@dataclass(frozen=True)
-class RawRequest:
-    """What was sent.
-
-    Args:
-        address: Path without the key.
-        body: Raw bytes.
-        content_type: With its parameters.
-        headers: Names in lower case; only those that say something are kept.
-        cut: That `body` is only the beginning of what was sent, in words; "" where it is all of it.
-    """
-
-    address: str
-    body: bytes
-    content_type: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    cut: str = ""
-
-
-@dataclass(frozen=True)
-class _Request:
-    """What was sent, and what it says: nothing where there is an error."""
-
-    integration: Integration
-    raw: RawRequest
-    reading: Reading
-    error: Unreadable | None
-    now: datetime
-    revision: str | None = None
-
-    @property
-    def elements(self) -> int:
-        """How many things it says."""
-        return len(self.reading.events) + len(self.reading.changes) + len(self.reading.pings)
-
-    @property
-    def has_others(self) -> bool:
-        """Whether it says anything that neither opens nor ends an alert."""
-        reading = self.reading
-        acts = any(not _is_condition(said) for said in reading.events)
-        return bool(acts or reading.changes or reading.pings)
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What became of a request.
-
-    Args:
-        event: Its stored row.
-        error: Why nothing of it could be read; None when something was.
-        applied: Elements that opened or changed something.
-        remarks: Elements that could not be read or applied, and what else its sender is told.
-    """
-
-    event: InboundEvent
-    error: Unreadable | None
-    applied: int
-    remarks: tuple[str, ...]
 
 
 def take(
@@ -147,7 +81,7 @@ def take(
         django.db.OperationalError: The database does not answer; nothing was stored.
     """
     error, reading = (Unreadable(raw.cut), Reading()) if raw.cut else _read(read)
-    taken = _together.do(_Request(integration, raw, reading, error, now, revision))
+    taken = _together.do(Request(integration, raw, reading, error, now, revision))
     if raw.cut:
         raise TooLarge(raw.cut, field="body")
     return taken
@@ -156,7 +90,7 @@ def take(
 def _read(read: Callable[[], Reading]) -> tuple[Unreadable | None, Reading]:
     """Return what a body says, or why nothing: no fault of a reader may lose a body."""
     try:
-        return None, read()
+        return None, bounded(read())
     except Unreadable as unreadable:
         return unreadable, Reading()
     except (DatabaseError, InterfaceError, DomainError):
@@ -172,7 +106,7 @@ def take_on_one_connection() -> None:
 
 
 @_connection.in_place()
-def _take_all(requests: Sequence[_Request]) -> Sequence[Taken | BaseException]:
+def _take_all(requests: Sequence[Request]) -> Sequence[Taken | BaseException]:
     try:
         return _take_at_once(requests)
     except InterfaceError:
@@ -187,7 +121,7 @@ def _take_all(requests: Sequence[_Request]) -> Sequence[Taken | BaseException]:
     ]
 
 
-def _holds(request: _Request, configuration: Configuration) -> bool:
+def _holds(request: Request, configuration: Configuration) -> bool:
     """Return whether a request's integration is what it was when it was found."""
     if request.revision in {None, configuration.token}:
         return True
@@ -195,7 +129,7 @@ def _holds(request: _Request, configuration: Configuration) -> bool:
 
 
 @transaction.atomic
-def _take_at_once(requests: Sequence[_Request]) -> Sequence[Taken | BaseException]:
+def _take_at_once(requests: Sequence[Request]) -> Sequence[Taken | BaseException]:
     """Store requests whose integrations hold and do what they say: all or none."""
     outlook = _look_ahead(requests)
     configuration = current(outlook.token)
@@ -205,7 +139,7 @@ def _take_at_once(requests: Sequence[_Request]) -> Sequence[Taken | BaseExceptio
     return [next(taken) if is_held else IntegrationChanged() for is_held in holds]
 
 
-def _look_ahead(requests: Sequence[_Request]) -> Outlook:
+def _look_ahead(requests: Sequence[Request]) -> Outlook:
     opens = [
         (request.integration, said)
         for request in requests
@@ -227,14 +161,14 @@ def _look_ahead(requests: Sequence[_Request]) -> Outlook:
 
 
 def _store(
-    requests: Sequence[_Request], configuration: Configuration, outlook: Outlook
+    requests: Sequence[Request], configuration: Configuration, outlook: Outlook
 ) -> list[Taken]:
     """Store requests and do what they say, within the caller's transaction."""
     if not requests:
         return []
     now = max(request.now for request in requests)
     acts, inserts = Acts(), Inserts()
-    events = _events(requests, outlook)
+    events = rows_of(requests, outlook)
     inserts.add(*events)
     if any(request.has_others for request in requests):
         inserts.write()
@@ -247,7 +181,7 @@ def _store(
         (number, _signal(request.integration, events[number], said))
         for number, request in enumerate(requests)
         for said in _in_one_order(request.reading.events)
-        if _is_condition(said)
+        if is_condition(said)
     ]
     alerts = intake.take_all(
         [signal for _, signal in signals],
@@ -260,7 +194,7 @@ def _store(
     for (number, _), alert in zip(signals, alerts, strict=True):
         done[number] += alert is not None
     taken = [
-        _taken(request, event, count, [], is_stored=not inserts.waits(event))
+        noted(request, event, count, [], is_stored=not inserts.waits(event))
         for request, event, count in zip(requests, events, done, strict=True)
     ]
     # Before the audit: its chain is locked until the end, and others wait for it.
@@ -269,55 +203,28 @@ def _store(
     return taken
 
 
-def _take_alone(request: _Request) -> Taken | BaseException:
+def _take_alone(request: Request) -> Taken | BaseException:
     """Store a request, and do what of it can be done."""
     now = request.now
     try:
         with transaction.atomic():
             acts, inserts = Acts(), Inserts()
-            (event,) = _events([request], UNKNOWN)
+            (event,) = rows_of([request], UNKNOWN)
             inserts.add(event)
             inserts.write()
             done = _apply_others(request, event, acts, now=now)
-            failed: list[str] = []
-            for said in _in_one_order(request.reading.events):
-                if not _is_condition(said):
-                    continue
-                own = Acts()
-                try:
-                    with transaction.atomic():
-                        alert = intake.take(_signal(request.integration, event, said), own, now=now)
-                except _REFUSALS as error:
-                    log.exception("alert_not_applied", integration=request.integration.pk)
-                    failed.append(f"{said.dedup_key}: could not be stored ({type(error).__name__})")
-                    continue
-                acts.extend(own)
-                done += alert is not None
-            taken = _taken(request, event, done, failed)
+            signals = [
+                _signal(request.integration, event, said)
+                for said in _in_one_order(request.reading.events)
+                if is_condition(said)
+            ]
+            applied, failed = _do_what_can_be(signals, acts, now=now)
+            done += applied
+            taken = noted(request, event, done, failed)
             acts.record(now=now)
     except Exception as error:  # noqa: BLE001 raised again by whoever sent it
         return error
     return taken
-
-
-def _taken(
-    request: _Request,
-    event: InboundEvent,
-    applied: int,
-    failed: Sequence[str],
-    *,
-    is_stored: bool = True,
-) -> Taken:
-    """Note at a request what became of it, where that is not what was thought."""
-    error, reading = request.error, request.reading
-    remarks = (*((str(error),) if error else ()), *reading.remarks, *failed)
-    if remarks or applied != event.alerts:
-        event.state = _state(error, failed=bool(failed or reading.remarks), applied=applied)
-        event.problem = "\n".join(remarks)[:10_000]
-        event.alerts = applied
-        if is_stored:
-            event.save(update_fields=["state", "problem", "alerts"])
-    return Taken(event, error, applied, (*remarks, *reading.notes))
 
 
 @transaction.atomic
@@ -328,42 +235,34 @@ def settle(event: InboundEvent, *, actor: audit.Actor | str | None, now: datetim
         audit.record(act="inbound_event.settled", subject=event, actor=actor, now=now)
 
 
-def _events(requests: Sequence[_Request], outlook: Outlook) -> list[InboundEvent]:
-    keys = outlook.reserve(InboundEvent, len(requests))
-    return [
-        made(
-            InboundEvent,
-            related={"integration": request.integration},
-            id=key,
-            uid=uuid.uuid4(),
-            received_at=request.now,
-            address=clean(request.raw.address)[:600],
-            content_type=clean(request.raw.content_type)[:200],
-            headers={
-                name: clean(request.raw.headers[name])[:500]
-                for name in _KEPT
-                if name in request.raw.headers
-            },
-            body=request.raw.body,
-            sha256=hashlib.sha256(request.raw.body).hexdigest(),
-            ext_id=request.reading.events[0].dedup_key if request.reading.events else "",
-            # As it will be when all of it can be applied; corrected where it cannot.
-            state=InboundEvent.State.PARSED,
-            alerts=request.elements,
-        )
-        for key, request in zip(keys, requests, strict=True)
-    ]
+def _do_what_can_be(
+    signals: Sequence[AlertSignal], acts: Acts, *, now: datetime
+) -> tuple[int, list[str]]:
+    """Do what signals say but for those that cannot be stored, which halving finds.
+
+    Returns:
+        How many opened or changed something, and what is told of those that could not.
+    """
+    if not signals:
+        return 0, []
+    own = Acts()
+    try:
+        with transaction.atomic():
+            alerts = intake.take_many(signals, own, now=now)
+    except _REFUSALS as error:
+        if len(signals) == 1:
+            log.exception("alert_not_applied", integration=signals[0].integration)
+            return 0, [f"{signals[0].dedup_key}: could not be stored ({type(error).__name__})"]
+    else:
+        acts.extend(own)
+        return sum(alert is not None for alert in alerts), []
+    half = len(signals) // 2
+    first, first_failed = _do_what_can_be(signals[:half], acts, now=now)
+    second, second_failed = _do_what_can_be(signals[half:], acts, now=now)
+    return first + second, first_failed + second_failed
 
 
-def _state(error: Unreadable | None, *, failed: bool, applied: int) -> InboundEvent.State:
-    if error is not None:
-        return InboundEvent.State.UNPARSED
-    if not failed:
-        return InboundEvent.State.PARSED
-    return InboundEvent.State.PARTLY if applied else InboundEvent.State.UNPARSED
-
-
-def _apply_others(request: _Request, event: InboundEvent, acts: Acts, *, now: datetime) -> int:
+def _apply_others(request: Request, event: InboundEvent, acts: Acts, *, now: datetime) -> int:
     """Do what a request says that neither opens nor ends an alert; returns how much that was."""
     integration, reading = request.integration, request.reading
     for change in reading.changes:
@@ -382,13 +281,9 @@ def _apply_others(request: _Request, event: InboundEvent, acts: Acts, *, now: da
         )
     done = len(reading.changes) + len(reading.pings)
     for said in reading.events:
-        if not _is_condition(said):
+        if not is_condition(said):
             done += _act(integration, event, said, acts, now=now)
     return done
-
-
-def _is_condition(said: AlertEvent) -> bool:
-    return said.act in _CONDITIONS and said.alert_id is None
 
 
 def _in_one_order(events: Iterable[AlertEvent]) -> list[AlertEvent]:

@@ -22,15 +22,15 @@ from incidents.models import (
     TimelineEntry,
 )
 from incidents.services import intake, integrations, receiving
-from incidents.services.receiving import RawRequest, Taken
+from incidents.services.inbound import RawRequest, Request, Taken
 from incidents.tests.senders import integration_of, post
 
 pytestmark = [pytest.mark.django_db]
 
 
-def request_of(integration: Any, *events: AlertEvent, now: Any = None) -> receiving._Request:
+def request_of(integration: Any, *events: AlertEvent, now: Any = None) -> Request:
     raw = RawRequest("/x", b"{}")
-    return receiving._Request(integration, raw, Reading(tuple(events)), None, now or clock.now())
+    return Request(integration, raw, Reading(tuple(events)), None, now or clock.now())
 
 
 def fires(key: str, group: str = "", severity: str = "P2", **more: Any) -> AlertEvent:
@@ -41,7 +41,7 @@ def ends(key: str, **more: Any) -> AlertEvent:
     return AlertEvent(Act.RESOLVE, key, **more)
 
 
-def together(*requests: receiving._Request) -> list[Taken]:
+def together(*requests: Request) -> list[Taken]:
     found = receiving._take_all(requests)
     assert all(isinstance(each, Taken) for each in found), found
     return [each for each in found if isinstance(each, Taken)]
@@ -240,7 +240,7 @@ def test_what_changes_elsewhere_costs_no_request_a_second_look() -> None:
     silence = Silence(starts_at=clock.now(), ends_at=clock.now() + timedelta(hours=1))
     Silence.objects.bulk_create([silence])
     raw, reading = RawRequest("/x", b"{}"), Reading((fires("a"),))
-    request = receiving._Request(found, raw, reading, None, clock.now(), revision)
+    request = Request(found, raw, reading, None, clock.now(), revision)
     (taken,) = together(request)
     assert taken.applied == 1
     Integration.objects.filter(pk=integration.pk).update(name="another")
