@@ -108,6 +108,8 @@ class Reading(Struct, frozen=True):
         pings: Signs of life.
         remarks: Elements that could not be read.
         notes: What is only to be answered, of what was understood.
+        delivery_id: What a sender that proved itself calls the message; a second one of that name is
+            the same again. "" where messages have no names.
     """
 
     events: tuple[AlertEvent, ...] = ()
@@ -115,6 +117,7 @@ class Reading(Struct, frozen=True):
     pings: tuple[HeartbeatPing, ...] = ()
     remarks: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    delivery_id: str = ""
 
 
 def key_of(*parts: str) -> str:

@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Mapping
 from datetime import datetime
 
-__all__ = ["is_signed"]
+__all__ = ["delivery_of", "is_signed"]
 
 TOLERANCE_S = 300
 
@@ -28,6 +28,14 @@ def is_signed(
     if kind == "grafana":
         return _grafana(secret, body, headers, now=now)
     return _standard(secret, body, headers, now=now)
+
+
+def delivery_of(kind: str, headers: Mapping[str, str]) -> str:
+    """Return what a signed message is called by its sender, "" where none of that kind has a name.
+
+    Only Standard Webhooks sign it, and send it again with the message.
+    """
+    return "" if kind in {"sentry", "grafana"} else headers.get("webhook-id", "")
 
 
 def _grafana(secret: str, body: bytes, headers: Mapping[str, str], *, now: datetime) -> bool:

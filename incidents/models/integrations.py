@@ -122,12 +122,26 @@ class InboundEvent(models.Model):
     ext_id = models.CharField(
         max_length=512, blank=True, help_text="The sender's key of the first alert in it."
     )
+    delivery_id = models.CharField(  # noqa: DJ001 most have none, and so no entry in its index
+        max_length=100,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="What a sender that signs calls its message: a second one is a redelivery.",
+    )
     state = models.CharField(max_length=10, choices=State.choices)
     problem = models.TextField(blank=True, help_text="What could not be read.")
     alerts = models.PositiveIntegerField(default=0, help_text="Alerts that it opened or changed.")
 
     class Meta:
         ordering = ["-received_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["integration", "delivery_id"],
+                condition=Q(delivery_id__isnull=False),
+                name="incidents_event_once_per_delivery",
+            )
+        ]
         indexes = [
             models.Index(fields=["integration", "-id"], name="incidents_event_newest"),
             models.Index(

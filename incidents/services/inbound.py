@@ -12,7 +12,19 @@ from incidents.domain.payloads import Unreadable, clean
 from incidents.models import InboundEvent, Integration
 from incidents.queries.outlook import Outlook
 
-__all__ = ["RawRequest", "Request", "Taken", "is_condition", "noted", "rows_of"]
+__all__ = [
+    "RawRequest",
+    "Request",
+    "Taken",
+    "earlier",
+    "is_condition",
+    "noted",
+    "rows_of",
+    "taken_before",
+]
+
+Delivery = tuple[int, str]
+_LONGEST_NAME = 100
 
 _KEPT = ("content-type", "user-agent", "sentry-hook-resource", "sentry-hook-timestamp",
          "x-amz-sns-message-type", "x-amz-sns-message-id", "webhook-id", "webhook-timestamp",
@@ -55,6 +67,15 @@ class Request:
     def elements(self) -> int:
         """How many things it says."""
         return len(self.reading.events) + len(self.reading.changes) + len(self.reading.pings)
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """Which message of which integration it is; None where messages have no names."""
+        name = self.reading.delivery_id
+        if not name:
+            return None
+        is_long = len(name) > _LONGEST_NAME
+        return self.integration.pk, hashlib.sha256(name.encode()).hexdigest() if is_long else name
 
     @property
     def has_others(self) -> bool:
@@ -105,6 +126,7 @@ def rows_of(requests: Sequence[Request], outlook: Outlook) -> list[InboundEvent]
             },
             body=request.raw.body,
             sha256=hashlib.sha256(request.raw.body).hexdigest(),
+            delivery_id=request.delivery[1] if request.delivery else None,
             ext_id=request.reading.events[0].dedup_key if request.reading.events else "",
             # As it will be when all of it can be applied; corrected where it cannot.
             state=InboundEvent.State.PARSED,
@@ -112,6 +134,24 @@ def rows_of(requests: Sequence[Request], outlook: Outlook) -> list[InboundEvent]
         )
         for key, request in zip(keys, requests, strict=True)
     ]
+
+
+def earlier(requests: Sequence[Request]) -> dict[Delivery, InboundEvent]:
+    """Return the rows of messages that came before; asks only where messages have names."""
+    named = {request.delivery for request in requests if request.delivery}
+    if not named:
+        return {}
+    rows = InboundEvent.objects.filter(
+        integration__in={integration for integration, _ in named},
+        delivery_id__in={name for _, name in named},
+    )
+    found = rows.only("uid", "integration", "delivery_id", "alerts", "problem")
+    return {(row.integration_id, row.delivery_id or ""): row for row in found}
+
+
+def taken_before(request: Request, event: InboundEvent) -> Taken:
+    """Return what is answered to a message that came again: what became of the first."""
+    return Taken(event, None, event.alerts, (*event.problem.splitlines(), *request.reading.notes))
 
 
 def noted(

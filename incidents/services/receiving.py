@@ -39,7 +39,16 @@ from incidents.queries.outlook import UNKNOWN, Outlook, look_ahead
 from incidents.services import heartbeats, intake
 from incidents.services.acts import Acts
 from incidents.services.alert_actions import act_on, act_on_closed
-from incidents.services.inbound import RawRequest, Request, Taken, is_condition, noted, rows_of
+from incidents.services.inbound import (
+    RawRequest,
+    Request,
+    Taken,
+    earlier,
+    is_condition,
+    noted,
+    rows_of,
+    taken_before,
+)
 from incidents.services.intake import AlertSignal
 
 __all__ = ["IntegrationChanged", "RawRequest", "Taken", "settle", "take", "take_on_one_connection"]
@@ -48,6 +57,7 @@ log = structlog.get_logger(__name__)
 # What a database or our own code says of one element that cannot be kept.
 _REFUSALS = (DataError, IntegrityError, ValueError, TypeError)
 _MOST_AT_ONCE = 64
+_NO_DELIVERY = (0, "")
 _connection = SharedConnection()
 
 
@@ -135,8 +145,31 @@ def _take_at_once(requests: Sequence[Request]) -> Sequence[Taken | BaseException
     configuration = current(outlook.token)
     holds = [_holds(request, configuration) for request in requests]
     held = [request for request, is_held in zip(requests, holds, strict=True) if is_held]
-    taken = iter(_store(held, configuration, outlook))
+    taken = iter(_store_once(held, configuration, outlook))
     return [next(taken) if is_held else IntegrationChanged() for is_held in holds]
+
+
+def _store_once(
+    requests: Sequence[Request], configuration: Configuration, outlook: Outlook
+) -> list[Taken]:
+    """Store requests but for messages that came before, or come twice."""
+    before = earlier(requests)
+    firsts = {request.delivery: request for request in reversed(requests) if request.delivery}
+    new = [
+        request
+        for request in requests
+        if request.delivery is None
+        or (request.delivery not in before and firsts[request.delivery] is request)
+    ]
+    stored = dict(zip(map(id, new), _store(new, configuration, outlook), strict=True))
+    taken: list[Taken] = []
+    for request in requests:
+        if (event := before.get(request.delivery or _NO_DELIVERY)) is not None:
+            taken.append(taken_before(request, event))
+        else:
+            first = firsts[request.delivery] if request.delivery else request
+            taken.append(stored[id(first)])
+    return taken
 
 
 def _look_ahead(requests: Sequence[Request]) -> Outlook:
@@ -205,25 +238,41 @@ def _store(
 
 def _take_alone(request: Request) -> Taken | BaseException:
     """Store a request, and do what of it can be done."""
-    now = request.now
     try:
-        with transaction.atomic():
-            acts, inserts = Acts(), Inserts()
-            (event,) = rows_of([request], UNKNOWN)
-            inserts.add(event)
-            inserts.write()
-            done = _apply_others(request, event, acts, now=now)
-            signals = [
-                _signal(request.integration, event, said)
-                for said in _in_one_order(request.reading.events)
-                if is_condition(said)
-            ]
-            applied, failed = _do_what_can_be(signals, acts, now=now)
-            done += applied
-            taken = noted(request, event, done, failed)
-            acts.record(now=now)
+        return _taken_once(request)
     except Exception as error:  # noqa: BLE001 raised again by whoever sent it
         return error
+
+
+def _taken_once(request: Request) -> Taken:
+    delivery = request.delivery or _NO_DELIVERY
+    if event := earlier([request]).get(delivery):
+        return taken_before(request, event)
+    try:
+        return _stored_alone(request)
+    except IntegrityError:
+        # Another process was faster with the same message.
+        if event := earlier([request]).get(delivery):
+            return taken_before(request, event)
+        raise
+
+
+@transaction.atomic
+def _stored_alone(request: Request) -> Taken:
+    now = request.now
+    acts, inserts = Acts(), Inserts()
+    (event,) = rows_of([request], UNKNOWN)
+    inserts.add(event)
+    inserts.write()
+    done = _apply_others(request, event, acts, now=now)
+    signals = [
+        _signal(request.integration, event, said)
+        for said in _in_one_order(request.reading.events)
+        if is_condition(said)
+    ]
+    applied, failed = _do_what_can_be(signals, acts, now=now)
+    taken = noted(request, event, done + applied, failed)
+    acts.record(now=now)
     return taken
 
 

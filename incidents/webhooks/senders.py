@@ -4,6 +4,7 @@ The key may stand in the header `Authorization` as well, where no log of address
 """
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from msgspec import structs
 
 from core import clock
 from core.errors import InvalidInput
@@ -14,7 +15,7 @@ from incidents.domain.formats import amazon_sns
 from incidents.domain.formats.context import Context
 from incidents.domain.formats.registry import WEBHOOKS
 from incidents.domain.payloads import Unreadable, decode
-from incidents.domain.signatures import is_signed
+from incidents.domain.signatures import delivery_of, is_signed
 from incidents.models import Integration
 from incidents.services import integrations
 from incidents.services.receiving import RawRequest, Taken, take
@@ -121,7 +122,10 @@ def _receive(integration: Integration, raw: RawRequest, revision: str | None) ->
             raise Unreadable(
                 "signature: missing, too old, or not by the secret of this integration"
             )
-        return WEBHOOKS[integration.kind](decode(raw.body, raw.content_type), context)
+        reading = WEBHOOKS[integration.kind](decode(raw.body, raw.content_type), context)
+        # Without a secret anybody may write the header, and a sender may mean another thing by it.
+        delivery = delivery_of(integration.kind, raw.headers) if secret else ""
+        return structs.replace(reading, delivery_id=delivery) if delivery else reading
 
     taken = take(integration, raw, read, now=now, revision=revision)
     return _answer(taken, 401 if forged else 400)
@@ -146,7 +150,7 @@ def _receive_sns(integration: Integration, raw: RawRequest, revision: str | None
             confirmed.update(message)
             return Reading()
         context = Context(integration.kind, severity_map=integration.severity_map)
-        return amazon_sns.read(message, context)
+        return structs.replace(amazon_sns.read(message, context), delivery_id=message["MessageId"])
 
     taken = take(integration, raw, read, now=clock.now(), revision=revision)
     if taken.error is None and confirmed.get("Type") == "SubscriptionConfirmation":
