@@ -72,17 +72,25 @@ class AssignForm(forms.Form):
 
 
 class MergeForm(forms.Form):
-    """Which incident goes on."""
+    """Which incident goes on: by its number, as a storm leaves thousands to choose from."""
 
-    into = forms.ModelChoiceField(Incident.objects.none(), label="Merge into")
+    into = forms.IntegerField(
+        min_value=1,
+        max_value=_LARGEST_ID,
+        label="Merge into",
+        help_text="The number of the open incident that goes on.",
+    )
 
     def __init__(self, *args: object, user: User, incident: Incident, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        others = self.fields["into"]
-        assert isinstance(others, forms.ModelChoiceField)
-        others.queryset = (
-            Incident.objects.visible_to(user).open().exclude(pk=incident.pk).order_by("-pk")
-        )
+        self._others = Incident.objects.visible_to(user).open().exclude(pk=incident.pk)
+
+    def clean_into(self) -> Incident:
+        """Return the incident of that number, if the person may see it and it is open."""
+        found = self._others.filter(pk=self.cleaned_data["into"]).first()
+        if found is None:
+            raise forms.ValidationError("There is no other open incident with this number.")
+        return found
 
 
 class RelateForm(forms.Form):

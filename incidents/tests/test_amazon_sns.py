@@ -1,6 +1,7 @@
 """CloudWatch by Amazon SNS: signatures verified, confirmations at its own address, any order."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -46,10 +47,11 @@ def test_cloudwatch_by_sns_opens_and_resolves(amazon: Amazon, version: str) -> N
         "NewStateValue": "OK",
         "StateChangeTime": "2026-03-02T12:05:00.000+0000",
     }
-    ok = amazon.signed({**message, "Message": json.dumps(said)})
+    ok = amazon.signed({**message, "MessageId": "ok", "Message": json.dumps(said)})
     assert post(path, ok, "text/plain").status_code == 200
     assert Alert.objects.get().state == "resolved"
-    assert post(path, amazon.signed(message), "text/plain").json()["accepted"] == 0
+    late = amazon.signed({**message, "MessageId": "late"})
+    assert post(path, late, "text/plain").json()["accepted"] == 0
     assert Alert.objects.count() == 1
 
 
@@ -65,12 +67,13 @@ def test_an_ok_that_overtakes_its_alarm_leaves_nothing_firing(amazon: Amazon) ->
             "OldStateValue": before,
             "StateChangeTime": f"2026-03-02T12:{minute:02}:00.000+0000",
         }
-        message = amazon.signed({**bodies.SNS, "Message": json.dumps(said)})
+        told = {"MessageId": str(uuid.uuid4()), "Message": json.dumps(said)}
+        message = amazon.signed({**bodies.SNS, **told})
         return int(post(path, message, "text/plain").json()["accepted"])
 
     assert send("OK", "INSUFFICIENT_DATA", 1) == 0, "it never fired: there is nothing to keep"
     assert send("OK", "ALARM", 5) == 1
-    assert send("OK", "ALARM", 5) == 0, "delivered twice"
+    assert send("OK", "ALARM", 5) == 0, "told twice"
     assert send("ALARM", "OK", 2) == 0
     alert = Alert.objects.get()
     assert (alert.state, alert.incident_id) == ("resolved", None)

@@ -273,3 +273,20 @@ def test_merged_and_taken_apart_again(portal: Portal) -> None:
     do(client, second, "unmerge")
     assert (second.status, second.cycle) == ("triggered", 2)
     assert [alert.dedup_key for alert in second.alerts.all()] == ["network"]
+
+
+def test_a_page_does_not_grow_with_what_else_is_open(portal: Portal) -> None:
+    """Which one it is merged into is said by its number; one that is not open is refused in words."""
+    first = portal.alert("disk")
+    assert first is not None
+    client = signed_in(Role.RESPONDER)
+    before = len(client.get(first.get_absolute_url()).content)
+    others = [
+        Incident(severity="P3", title=f"Storm {number}", group=str(number), opened_at=portal.now)
+        for number in range(200)
+    ]
+    Incident.objects.bulk_create(others)
+    assert len(client.get(first.get_absolute_url()).content) - before < 200
+    for wrong in (first.pk, 10**9):
+        page = do(client, first, "merge", status=422, into=str(wrong))
+        assert "There is no other open incident with this number." in page

@@ -5,13 +5,15 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from incidents.domain.formats import opsgenie
 from incidents.domain.formats.opsgenie_search import QueryError
+from incidents.domain.lifecycle import Status
+from incidents.domain.payloads import sequence, text
 from incidents.models import Alert, AlertLogEntry, Integration, Page
 
-__all__ = ["PARTS", "iso", "own_alerts", "page_of", "shown"]
+__all__ = ["ACKNOWLEDGED", "NOT_ACKNOWLEDGED", "PARTS", "iso", "own_alerts", "page_of", "shown"]
 
 _ORDERS = {
     "createdAt": "opened_at", "updatedAt": "last_seen_at", "lastOccurredAt": "last_seen_at",
@@ -19,6 +21,15 @@ _ORDERS = {
     "priority": "severity",
 }  # fmt: skip
 _MOST = 100
+WORKED_ON = [Status.ACKNOWLEDGED, Status.MITIGATED]
+_FOLLOWS_INCIDENT = Q(state=Alert.State.FIRING, incident__isnull=False)
+# While an alert has an incident that people work on, theirs is what counts; else what its sender said.
+ACKNOWLEDGED = Q(state=Alert.State.FIRING, incident__status__in=WORKED_ON) | (
+    Q(acknowledged_at__isnull=False) & ~_FOLLOWS_INCIDENT
+)
+NOT_ACKNOWLEDGED = (_FOLLOWS_INCIDENT & ~Q(incident__status__in=WORKED_ON)) | (
+    Q(acknowledged_at__isnull=True) & ~_FOLLOWS_INCIDENT
+)
 
 
 def own_alerts(integration: Integration) -> QuerySet[Alert]:
@@ -78,6 +89,7 @@ def shown(alert: Alert) -> dict[str, Any]:
     """Return an alert as Opsgenie shows one."""
     until = alert.incident.snoozed_until if alert.incident else None
     owner = alert.incident.assigned_to if alert.incident else None
+    is_worked_on = _is_acknowledged(alert)
     told = {
         "id": str(alert.pk),
         "tinyId": str(alert.pk),
@@ -85,10 +97,10 @@ def shown(alert: Alert) -> dict[str, Any]:
         "message": alert.title,
         "description": alert.detail,
         "status": "open" if alert.state == Alert.State.FIRING else "closed",
-        "acknowledged": alert.acknowledged_at is not None,
-        "isSeen": alert.acknowledged_at is not None,
+        "acknowledged": is_worked_on,
+        "isSeen": is_worked_on or alert.acknowledged_at is not None,
         "snoozed": until is not None,
-        "owner": owner.email or owner.username if owner else alert.acknowledged_by,
+        "owner": _owner(alert) if is_worked_on or owner else "",
         "priority": opsgenie.PRIORITIES[alert.severity],
         "count": alert.count,
         "createdAt": iso(alert.opened_at),
@@ -97,12 +109,26 @@ def shown(alert: Alert) -> dict[str, Any]:
         "source": alert.labels.get("source") or alert.source,
         "entity": alert.labels.get("entity", ""),
         "details": alert.labels,
-        "tags": alert.facts.get("tags", []),
-        "actions": alert.facts.get("actions", []),
-        "responders": alert.facts.get("responders", []),
+        "tags": [text(tag) for tag in sequence(alert.facts.get("tags"))],
+        "actions": [text(action) for action in sequence(alert.facts.get("actions"))],
+        "responders": opsgenie.responders_in(alert.facts.get("responders")),
         "integration": {"id": str(alert.integration_id), "name": str(alert.integration)},
     }
     return {**told, **({"snoozedUntil": iso(until)} if until else {})}
+
+
+def _is_acknowledged(alert: Alert) -> bool:
+    """Return whether somebody works on it, wherever that was said; see `ACKNOWLEDGED`."""
+    if alert.state == Alert.State.FIRING and alert.incident is not None:
+        return alert.incident.status in WORKED_ON
+    return alert.acknowledged_at is not None
+
+
+def _owner(alert: Alert) -> str:
+    incident = alert.incident
+    if incident is not None and incident.assigned_to is not None:
+        return incident.assigned_to.email or incident.assigned_to.username
+    return alert.acknowledged_by or (incident.acknowledged_by if incident is not None else "")
 
 
 def _notes(alert: Alert) -> list[dict[str, Any]]:

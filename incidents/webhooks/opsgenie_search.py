@@ -10,7 +10,7 @@ from incidents.domain.formats.opsgenie import SEVERITIES
 from incidents.domain.formats.opsgenie_search import Condition, QueryError, conditions
 from incidents.domain.payloads import instant
 from incidents.models import Alert, Integration
-from incidents.webhooks.opsgenie_reading import own_alerts
+from incidents.webhooks.opsgenie_reading import ACKNOWLEDGED, NOT_ACKNOWLEDGED, own_alerts
 
 __all__ = ["asked_for"]
 
@@ -124,9 +124,7 @@ _FIELDS: dict[str, Callable[[Condition], Q]] = {
     ),
     "tag": _tag,
     "message": _text("title", "icontains"),
-    "acknowledged": _one_of(
-        true=Q(acknowledged_at__isnull=False), false=Q(acknowledged_at__isnull=True)
-    ),
+    "acknowledged": _one_of(true=ACKNOWLEDGED, false=NOT_ACKNOWLEDGED),
     "count": _count,
     "createdAt": _instant("opened_at"),
     "updatedAt": _instant("last_seen_at"),

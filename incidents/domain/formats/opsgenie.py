@@ -6,7 +6,7 @@ from typing import Any
 from incidents.domain.events import Act, AlertEvent, Reading
 from incidents.domain.formats.context import Context
 from incidents.domain.formats.runbooks import runbook_in
-from incidents.domain.payloads import Unreadable, instant, mapping, text
+from incidents.domain.payloads import Unreadable, instant, mapping, sequence, text
 from incidents.domain.severities import BY_KIND
 
 __all__ = [
@@ -41,6 +41,9 @@ _ACTS = {
 _CHANGES = ("snooze", "escalate", "assign", "message", "description", "priority", "tags", "details")
 # The rest is kept in the alert's log. `actions` are buttons of the sender's own.
 ACTIONS = (*_ACTS, *_CHANGES, "notes", "responders", "teams", "actions")
+
+
+_RESPONDERS = frozenset({"team", "user", "escalation", "schedule"})
 
 
 class Invalid(Unreadable):
@@ -104,6 +107,22 @@ def _created(body: Mapping[str, Any], key: str, priority: str, context: Context)
         },
         note=text(body.get("note"), _LIMITS["note"]),
     )
+
+
+def responders_in(given: Any) -> list[dict[str, str]]:
+    """Return whom a sender named, as clients want them told: each with an id and one of four types.
+
+    Who was only named by name has that as id; what names nobody is left out.
+    """
+    found = []
+    for each in sequence(given):
+        said = mapping(each)
+        kind = text(said.get("type")).lower()
+        names = {name: text(said.get(name)) for name in ("name", "username") if said.get(name)}
+        identity = text(said.get("id")) or next(iter(names.values()), "")
+        if kind in _RESPONDERS and identity:
+            found.append({"id": identity, "type": kind, **names})
+    return found
 
 
 def read_action(

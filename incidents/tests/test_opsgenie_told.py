@@ -1,0 +1,92 @@
+"""What Opsgenie's API tells of alerts is what is so, in the form that its clients read."""
+
+from typing import Any
+
+import pytest
+from opsgenie_sdk import ApiClient, Configuration
+from opsgenie_sdk.models import Alert as SdkAlert
+
+from incidents.models import Alert, Incident
+from incidents.services import lifecycle
+from incidents.tests.oncall_portal import Portal, portal
+from incidents.tests.opsgenie_sender import Sender, sender
+
+__all__ = ["portal", "sender"]
+
+pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
+
+
+def is_acknowledged(sender: Sender) -> bool:
+    """Return what is told of the alert; searches tell the same."""
+    told = bool(sender.shown()["acknowledged"])
+    assert sender.found("acknowledged: true") == (["disk"] if told else [])
+    assert sender.found("acknowledged: false") == ([] if told else ["disk"])
+    return told
+
+
+def test_it_is_acknowledged_while_people_work_on_its_incident(
+    sender: Sender, portal: Portal
+) -> None:
+    incident = sender.create()
+    assert not is_acknowledged(sender)
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor="alice")
+    assert is_acknowledged(sender)
+    assert sender.shown()["owner"] == "alice"
+    sender.do("unacknowledge", {})
+    assert not is_acknowledged(sender)
+    sender.do("acknowledge", {"user": "ada"})
+    assert is_acknowledged(sender)
+    lifecycle.unacknowledge(incident.pk, now=portal.now, actor="alice")
+    assert not is_acknowledged(sender)
+    assert sender.shown()["owner"] == ""
+    lifecycle.mitigate(incident.pk, now=portal.now, actor="alice")
+    assert is_acknowledged(sender)
+
+
+def test_a_worse_one_that_withdraws_the_acknowledgement_says_so(
+    sender: Sender, portal: Portal
+) -> None:
+    sender.create(priority="P4")
+    sender.do("acknowledge", {})
+    assert is_acknowledged(sender)
+    sender.create(priority="P1")
+    assert Incident.objects.get().status == "triggered"
+    assert not is_acknowledged(sender)
+
+
+def test_without_an_incident_what_the_sender_said_counts(sender: Sender, portal: Portal) -> None:
+    sender.create()
+    sender.do("acknowledge", {})
+    sender.do("close", {})
+    assert Alert.objects.get().state == "resolved"
+    assert is_acknowledged_when_closed(sender)
+
+
+def is_acknowledged_when_closed(sender: Sender) -> bool:
+    found = sender.found("acknowledged: true")
+    return found == ["disk"]
+
+
+@pytest.mark.parametrize(
+    ("responders", "told"),
+    [
+        ([{"name": "T", "type": "team"}], [{"id": "T", "type": "team", "name": "T"}]),
+        (
+            [{"username": "ada@example.org", "type": "user"}],
+            [{"id": "ada@example.org", "type": "user", "username": "ada@example.org"}],
+        ),
+        ([{"id": "4513b7ea", "type": "schedule"}], [{"id": "4513b7ea", "type": "schedule"}]),
+        (["critical", {"type": -1}, {"type": "team"}, {"id": "x", "type": "robot"}, None], []),
+    ],
+)
+def test_whom_it_was_sent_to_is_told_with_an_id_and_a_type(
+    sender: Sender, responders: Any, told: Any
+) -> None:
+    """As the official client insists: it breaks on the whole list else."""
+    sender.create(responders=responders, tags=[1, None], actions=[{"a": 1}])
+    shown = sender.shown()
+    assert shown["responders"] == told
+    assert shown["tags"] == ["1", ""]
+    client = ApiClient(Configuration())
+    read = client._ApiClient__deserialize(shown, SdkAlert)
+    assert [each.id for each in read.responders] == [each["id"] for each in told]
