@@ -80,8 +80,13 @@ class DomainErrorMiddleware:
         refusal = error if isinstance(error, DomainError) else problems.refusal_of(error)
         return None if refusal is None else self._answer(request, refusal)
 
-    def process_view(self, request: HttpRequest, *_view: Any) -> HttpResponse | None:
-        """Django's hook: refuse what no database compares with, before any view does."""
+    def process_view(self, request: HttpRequest, view: Any, *_args: Any) -> HttpResponse | None:
+        """Django's hook: refuse what no database compares with, before any view does.
+
+        But for views that say `takes_any_query`: they clean what they read.
+        """
+        if getattr(view, "takes_any_query", False):
+            return None
         wrong = [
             name for name, given in request.GET.lists() if "\0" in name or "\0" in "".join(given)
         ]

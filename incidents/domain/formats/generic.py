@@ -5,6 +5,8 @@ The expressions are JMESPath (https://jmespath.org): `alert.host`, `labels.sever
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
+from math import prod
 from typing import Any
 
 import jmespath
@@ -44,6 +46,9 @@ _GUESSES: Mapping[str, tuple[str, ...]] = {
 _ENDED = frozenset({"resolved", "resolve", "ok", "close", "closed", "up", "recovered", "recovery",
                     "normal", "inactive", "success", "healthy", "false", "0"})  # fmt: skip
 _MOST = 1000
+# So many times may what an expression gets be in what it makes: with pipes that doubles each time.
+_MOST_COPIES = 32
+_TOO_MUCH = f"makes too much: more than {_MOST_COPIES} times what it gets"
 # Beside its own errors JMESPath lets through those of Python, of a slice without a step for one.
 _BROKEN = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
 
@@ -58,14 +63,39 @@ def check_mapping(expressions: Mapping[str, Any]) -> dict[str, str]:
             wrong[name] = f"A JMESPath expression of up to {_MOST} characters is wanted."
         elif not "".join(expression.split()).isprintable():
             wrong[name] = "Has characters that cannot be kept."
-        elif expression.strip():
-            try:
-                parsed = jmespath.compile(expression).parsed
-                if storable(parsed) != parsed:
-                    wrong[name] = "Has a value that cannot be kept."
-            except _BROKEN as error:
-                wrong[name] = f"Not JMESPath: {_reason(error)}"
+        elif expression.strip() and (problem := _problem(expression)):
+            wrong[name] = problem
     return wrong
+
+
+def _problem(expression: str) -> str:
+    """Return what is wrong with an expression, "" when it can be used."""
+    try:
+        parsed = jmespath.compile(expression).parsed
+        if storable(parsed) != parsed:
+            return "Has a value that cannot be kept."
+        return f"It {_TOO_MUCH}." if _copies(parsed) > _MOST_COPIES else ""
+    except _BROKEN as error:
+        return f"Not JMESPath: {_reason(error)}"
+
+
+def _copies(node: Mapping[str, Any]) -> int:
+    """Return how many times what an expression gets may be in what it makes, at most.
+
+    Parts that are listed beside each other add up; what each of them is handed on to multiplies.
+    """
+    parts = [_copies(child) for child in node["children"] if isinstance(child, dict)]
+    kind = node["type"]
+    if kind.startswith("multi_select") or kind in {"and_expression", "or_expression"}:
+        return max(1, sum(parts))
+    if kind == "function_expression":
+        maps = [child["type"] == "expref" for child in node["children"]]
+        each = prod(part for part, is_map in zip(parts, maps, strict=True) if is_map)
+        return each * max(1, sum(p for p, is_map in zip(parts, maps, strict=True) if not is_map))
+    if kind in {"comparator", "not_expression"}:
+        return 1
+    # The third part of a filter is what it asks.
+    return prod(parts[:2] if kind == "filter_projection" else parts)
 
 
 def title_in(item: Any) -> str:
@@ -138,11 +168,21 @@ def _field(name: str, item: Any, expressions: Mapping[str, Any]) -> Any:
 
 def _search(name: str, expression: str, item: Any) -> Any:
     try:
-        found = jmespath.search(expression, item)
+        compiled = _compiled(expression)
+        found = None if compiled is None else compiled.search(item)
     except _BROKEN as error:
         raise Unreadable(f"{name}: {_reason(error)}") from error
+    if compiled is None:
+        raise Unreadable(f"{name}: the expression {_TOO_MUCH}")
     # A literal of the expression is none of the body.
     return clean(found)
+
+
+@lru_cache(maxsize=512)
+def _compiled(expression: str) -> Any:
+    """Return an expression to search with, None for one that makes too much."""
+    compiled = jmespath.compile(expression)
+    return compiled if _copies(compiled.parsed) <= _MOST_COPIES else None
 
 
 def _reason(error: Exception) -> str:
