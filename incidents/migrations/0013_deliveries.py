@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0011_longest_times'),
+        ('incidents', '0012_round_robin'),
     ]
 
     operations = [
