@@ -9,10 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
 from rest_framework.request import Request
 
 from accounts.authentication import authenticate, given_token
@@ -23,6 +26,11 @@ from core.errors import Forbidden, NotAuthenticated
 from core.problems import problem_response, wants_json
 
 View = Callable[..., HttpResponseBase]
+# Said after signing in, when what was pressed before it was not done; a session would be a row for
+# every stranger's request.
+UNDONE_COOKIE = "undone"
+UNDONE_FOR_S = 3600
+_SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 @dataclass(frozen=True)
@@ -91,13 +99,41 @@ def signed_in(request: HttpRequest | Request) -> User:
 def ask_to_sign_in(request: HttpRequest, login_url: str = "account_login") -> HttpResponseBase:
     """Answer somebody unknown: 401 to programs, the sign-in page to people.
 
-    HTMX is told to move the whole page there, so no sign-in form appears inside a table.
+    From there they come back to the page they were on, and are told when something that they
+    pressed was not done. HTMX is told to move the whole page, so no sign-in form appears inside a
+    table.
     """
     if wants_json(request):
         # Returned, not raised: middleware calls this where no error middleware listens.
         message = "Sign in, or send a token: `Authorization: Bearer srp_…`."
         return problem_response(NotAuthenticated(message))
-    address = resolve_url(login_url)
-    if request.headers.get("HX-Request"):
-        return HttpResponse(headers={"HX-Redirect": address})
-    return redirect_to_login(request.get_full_path(), address)
+    sign_in = redirect_to_login(_page_of(request), resolve_url(login_url))
+    is_fragment = "HX-Request" in request.headers
+    answer = HttpResponse(headers={"HX-Redirect": sign_in.url}) if is_fragment else sign_in
+    if request.method not in _SAFE:
+        answer.set_cookie(
+            UNDONE_COOKIE,
+            "1",
+            max_age=UNDONE_FOR_S,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+    return answer
+
+
+def _page_of(request: HttpRequest) -> str:
+    """Return the address of the page that a person is on: no button's, no fragment's.
+
+    Where the browser does not say, a button leads to the overview.
+    """
+    if "HX-Request" in request.headers:
+        stated = request.headers.get("HX-Current-URL", "")
+    elif request.method in _SAFE:
+        return request.get_full_path()
+    else:
+        stated = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(stated, {request.get_host()}):
+        return "/"
+    parts = urlsplit(stated)
+    return f"{parts.path or '/'}?{parts.query}".removesuffix("?")

@@ -7,14 +7,17 @@ import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.mfa.adapter import DefaultMFAAdapter
 from cryptography.fernet import InvalidToken
+from django.contrib import messages
 from django.db.models import Q
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
+from accounts.access import UNDONE_COOKIE
 from accounts.models import User
 from core.encryption import decrypt, encrypt
 from core.errors import Conflict
 
 log = structlog.get_logger(__name__)
+UNDONE = "You were no longer signed in, so nothing was done. Do it once more."
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -23,6 +26,14 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Refuse self-made accounts."""
         return False
+
+    def post_login(self, request: HttpRequest, user: Any, **login: Any) -> HttpResponse:
+        """Send on whoever signed in, and say what was not done because nobody was."""
+        answer: HttpResponse = super().post_login(request, user, **login)
+        if UNDONE_COOKIE in request.COOKIES:
+            messages.warning(request, UNDONE)
+            answer.delete_cookie(UNDONE_COOKIE, samesite="Lax")
+        return answer
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         # Failures count for the account: its address, and other names of this server, are not five

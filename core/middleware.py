@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import structlog
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
 from django.urls import is_valid_path
 
@@ -18,6 +18,17 @@ _OF_PROGRAMS = ("/api/", "/sre/", "/v1/")
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 View = Callable[[HttpRequest], HttpResponse]
+
+
+def _enclosing_page(path: str) -> str:
+    """Return the nearest address above a path that leads anywhere: `/i/7` of `/i/7/note/`."""
+    parts = path.strip("/").split("/")
+    for length in range(len(parts) - 1, 0, -1):
+        above = "/" + "/".join(parts[:length])
+        for found in (f"{above}/", above):
+            if is_valid_path(found):
+                return found
+    return "/"
 
 
 def current_request_id() -> str:
@@ -71,7 +82,9 @@ class DomainErrorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        answer = self.get_response(request)
+        is_silent = isinstance(answer, HttpResponseNotAllowed) and not answer.content
+        return self._no_page(request, answer) if is_silent else answer
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Django's hook: None lets other errors take their way."""
@@ -96,6 +109,17 @@ class DomainErrorMiddleware:
         return self._answer(
             request, InvalidInput(message, fields={name: [message] for name in wrong})
         )
+
+    def _no_page(self, request: HttpRequest, refused: HttpResponse) -> HttpResponse:
+        """Give people a page where only a button of another page leads, as after F5 or Enter."""
+        from core import problems  # noqa: PLC0415 problems needs the id
+
+        if problems.wants_json(request):
+            return refused
+        context = {"page": _enclosing_page(request.path_info)}
+        shown = render(request, "405.html", context, status=405)
+        shown["Allow"] = refused["Allow"]
+        return shown
 
     def _answer(self, request: HttpRequest, refusal: DomainError) -> HttpResponse:
         from core import problems  # noqa: PLC0415 problems needs the id

@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
-from accounts.access import Access, public, requires
+from accounts.access import Access, ask_to_sign_in, public, requires
 from accounts.models import User
 from accounts.roles import Role
 from accounts.scopes import Scope
@@ -67,8 +67,18 @@ def test_people_are_sent_to_sign_in_and_come_back() -> None:
 
 def test_fragments_move_the_whole_page_to_sign_in() -> None:
     """No sign-in form appears inside a table."""
-    answer = requires(Role.VIEWER)(named)(asked(HX_Request="true"))
-    assert answer["HX-Redirect"] == "/accounts/login/"
+    page = "http://testserver/slo/?search=x"
+    answer = requires(Role.VIEWER)(named)(asked(HX_Request="true", HX_Current_URL=page))
+    assert answer["HX-Redirect"] == "/accounts/login/?next=/slo/%3Fsearch%3Dx"
+
+
+@pytest.mark.parametrize("page", ["https://evil.example.org/i/7", "//evil.example.org", "", "x:y"])
+def test_nobody_is_sent_to_a_page_of_somebody_else(page: str) -> None:
+    """Where it is not said which page of the portal it was, it is the overview."""
+    fragment = asked(HX_Request="true", HX_Current_URL=page)
+    assert ask_to_sign_in(fragment)["HX-Redirect"] == "/accounts/login/?next=/"
+    button = RequestFactory().post("/i/7/note/", headers={"Referer": page})
+    assert ask_to_sign_in(button)["Location"] == "/accounts/login/?next=/"
 
 
 def test_programs_get_401_with_a_challenge() -> None:
