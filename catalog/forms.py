@@ -6,12 +6,12 @@ from django import forms
 
 from accounts.models import User
 from catalog.models import Service, Team
-from core.forms import RefusalMixin
+from core.forms import RefusalMixin, UnseenChangeMixin
 
 __all__ = ["ServiceForm", "TeamForm"]
 
 
-class _CatalogForm(RefusalMixin, forms.ModelForm):
+class _CatalogForm(UnseenChangeMixin, RefusalMixin, forms.ModelForm):
     """A form whose slug is asked for once: it is an address, and stays what it was."""
 
     shown_at: ClassVar = {"dependencies": "hard"}

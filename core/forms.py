@@ -1,16 +1,20 @@
 """What forms of several apps share."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import Model
+from django.http import QueryDict
 
 from core.errors import DomainError
 from core.reach import BEYOND, is_within_reach
 
-__all__ = ["InstantField", "RefusalMixin"]
+__all__ = ["InstantField", "RefusalMixin", "UnseenChangeMixin"]
 
 
 class RefusalMixin(forms.BaseForm):
@@ -26,6 +30,55 @@ class RefusalMixin(forms.BaseForm):
         for name, said in error.fields.items():
             field = self.shown_at.get(name, name)
             self.add_error(field if field in self.fields else None, said)
+
+
+class UnseenChangeMixin(forms.BaseModelForm):
+    """A form of a stored row that notices when what it shows was changed after it was shown.
+
+    It sends a digest of what it began with along, whoever changed whichever of it by whatever way.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields["as_of"] = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def shown(self) -> Any:
+        """Return what the form began with, in values that are written the same each time."""
+        return {name: _in_order(value) for name, value in self.initial.items()}
+
+    def get_initial_for_field(self, field: forms.Field, field_name: str) -> Any:
+        """Return what a field begins with; the digest is taken when all others are known."""
+        if field_name == "as_of":
+            return self._stamp()
+        return super().get_initial_for_field(field, field_name)
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse to write over what the reader has not seen; sent again it is meant."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if "as_of" not in self.fields:
+            return cleaned
+        seen = cleaned.pop("as_of", "")
+        if seen != self._stamp():
+            assert isinstance(self.data, QueryDict)
+            self.data = self.data.copy()
+            self.data[self.add_prefix("as_of")] = self._stamp()
+            raise ValidationError(
+                "Somebody changed it after you opened this page. Nothing was saved: look at it in"
+                " another tab; saving again replaces it by what stands here."
+            )
+        return cleaned
+
+    def _stamp(self) -> str:
+        written = json.dumps(self.shown(), sort_keys=True, default=str)
+        return hashlib.sha256(written.encode()).hexdigest()
+
+
+def _in_order(value: Any) -> Any:
+    """Return a choice of many in one order: the database gives it in any."""
+    if not isinstance(value, list | tuple):
+        return value
+    return sorted(str(each.pk if isinstance(each, Model) else each) for each in value)
 
 
 class InstantField(forms.DateTimeField):

@@ -7,12 +7,13 @@ from django.core.exceptions import ValidationError
 
 from accounts.models import User
 from catalog.service_fields import offer_services
+from core.forms import UnseenChangeMixin
 from incidents.models import Integration
 
 __all__ = ["IntegrationForm", "MappingForm"]
 
 
-class IntegrationForm(forms.ModelForm):
+class IntegrationForm(UnseenChangeMixin, forms.ModelForm):
     """An integration; its kind is chosen once, since its key and its past belong to it."""
 
     signing_secret = forms.CharField(

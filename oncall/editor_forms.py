@@ -1,33 +1,45 @@
 """What the editors of policies and schedules have in common."""
 
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.http import QueryDict
+from django.forms.formsets import (
+    INITIAL_FORM_COUNT,
+    TOTAL_FORM_COUNT,
+    BaseFormSet,
+    ManagementForm,
+)
+from django.utils.functional import cached_property
 
 from core.errors import DomainError
-from core.forms import RefusalMixin
-from oncall.models import EscalationPolicy, Schedule
+from core.forms import RefusalMixin, UnseenChangeMixin
 
-__all__ = ["EditorForm"]
+__all__ = ["EditorForm", "RowFormSet"]
+
+F = TypeVar("F", bound=forms.Form)
 
 
-class EditorForm(RefusalMixin, forms.ModelForm):
+class EditorForm(UnseenChangeMixin, RefusalMixin, forms.ModelForm):
     """A form of the row that the others of the page belong to.
 
-    It notices when somebody else changed the row after it was shown.
+    It notices when somebody else changed any of them after they were shown.
+
+    Args:
+        rows: What the others begin with.
     """
 
-    as_of = forms.CharField(widget=forms.HiddenInput, required=False)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, rows: Sequence[Mapping[str, Any]] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._rows = rows
         if self.instance.pk:
-            self.initial["as_of"] = _stamp(self.instance)
             del self.fields["slug"]
+
+    def shown(self) -> Any:
+        """Return what the page began with; the rows in their order, which counts."""
+        return [super().shown(), *self._rows]
 
     def _post_clean(self) -> None:
         """Leave checking the whole to the service, which knows more than the model."""
@@ -47,18 +59,46 @@ class EditorForm(RefusalMixin, forms.ModelForm):
         if above or not error.fields:
             self.refuse(type(error)(error.message, fields=above))
 
+
+class _Counts(ManagementForm):
+    """How many rows a page has: not fewer than are stored, since a box removes rows."""
+
+    def __init__(self, *args: Any, stored: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stored = stored
+
     def clean(self) -> dict[str, Any]:
-        """Refuse to write over what the reader has not seen; sent again it is meant."""
-        cleaned: dict[str, Any] = super().clean() or {}
-        if self.instance.pk and cleaned.get("as_of") != _stamp(self.instance):
-            assert isinstance(self.data, QueryDict)
-            self.data = self.data.copy()
-            self.data["as_of"] = _stamp(self.instance)
-            raise ValidationError(
-                "Somebody changed it after you opened this page. Nothing was saved: look at it in"
-                " another tab; saving again replaces it by what stands here."
-            )
+        """Refuse counts that the page as it is now does not send."""
+        cleaned: dict[str, Any] = super().clean()
+        began, total = cleaned[INITIAL_FORM_COUNT], cleaned[TOTAL_FORM_COUNT]
+        if not self.errors and not began == self._stored <= total:
+            raise ValidationError("These are not as many rows as there are.")
         return cleaned
+
+
+class RowFormSet(BaseFormSet[F]):
+    """The rows of an editor: what is stored is removed by its box, never by being left out."""
+
+    default_error_messages: ClassVar = {
+        "missing_management_form": (
+            "Rows were added or removed after you opened this page. Nothing was saved: open it"
+            " again, and enter there what you changed here."
+        )
+    }
+
+    @cached_property
+    def management_form(self) -> ManagementForm:
+        """Return how many rows there are, and how many of them are stored."""
+        if not self.is_bound:
+            return super().management_form
+        form = _Counts(
+            self.data,
+            auto_id=self.auto_id,
+            prefix=self.prefix,
+            stored=len(self.initial or ()),
+        )
+        form.full_clean()
+        return form
 
 
 def _row_of(path: str, rows: Sequence[forms.Form]) -> tuple[forms.Form | None, int, str]:
@@ -68,7 +108,3 @@ def _row_of(path: str, rows: Sequence[forms.Form]) -> tuple[forms.Form | None, i
         return None, 0, ""
     at = int(found[1])
     return rows[at] if at < len(rows) else None, at + 1, found[2] or ""
-
-
-def _stamp(row: EscalationPolicy | Schedule) -> str:
-    return row.updated_at.isoformat()

@@ -80,10 +80,11 @@ def _deleted(
 
 def _policy(request: HttpRequest, policy: EscalationPolicy) -> HttpResponse:
     user, data = signed_in(request), request.POST or None
-    form = PolicyForm(data, instance=policy, user=user)
+    levels = levels_of(policy)
+    form = PolicyForm(data, instance=policy, user=user, rows=levels)
     formset = LevelFormSet(
         data,
-        initial=levels_of(policy),
+        initial=levels,
         prefix="levels",
         form_kwargs={"choices": target_choices(policy)},
     )
@@ -114,8 +115,9 @@ def _policy(request: HttpRequest, policy: EscalationPolicy) -> HttpResponse:
 
 def _schedule(request: HttpRequest, schedule: Schedule) -> HttpResponse:
     user, data = signed_in(request), request.POST or None
-    form = ScheduleForm(data, instance=schedule)
-    formset = LayerFormSet(data, initial=layers_of(schedule), prefix="layers")
+    layers = layers_of(schedule)
+    form = ScheduleForm(data, instance=schedule, rows=layers)
+    formset = LayerFormSet(data, initial=layers, prefix="layers")
     preview, is_saving = None, request.POST.get("act") != "preview"
     if request.method == "POST" and _are_valid(form, formset):
         try:

@@ -6,7 +6,7 @@ from typing import Any, cast
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Q
-from django.forms.formsets import BaseFormSet, formset_factory
+from django.forms.formsets import formset_factory
 
 from accounts.models import User
 from catalog.models import Service, Team
@@ -14,7 +14,7 @@ from catalog.service_fields import offer_services
 from core.durations import DurationField
 from notifications.models import ContactMethod
 from oncall.domain.escalations import DEFAULT_TIMINGS, Phase, Timing, Urgency
-from oncall.editor_forms import EditorForm
+from oncall.editor_forms import EditorForm, RowFormSet
 from oncall.models import EscalationPolicy, LevelTarget, PolicyLevel, Schedule
 from oncall.models.policies import PHASE_TITLES, SEVERITIES, TARGET_ROLES
 from oncall.queries.policies import timings_of
@@ -83,11 +83,7 @@ class PolicyForm(EditorForm):
 
     def values(self) -> dict[str, Any]:
         """Return what was entered, by field of the model."""
-        return {
-            name: value
-            for name, value in self.cleaned_data.items()
-            if name not in {"as_of", "called_for"}
-        }
+        return {name: value for name, value in self.cleaned_data.items() if name != "called_for"}
 
     def services(self) -> list[Service]:
         """Return which services it is for; those that the reader may not know of stay."""
@@ -227,7 +223,7 @@ class LevelForm(forms.Form):
         return Timing(self.cleaned_data["number"], after, Urgency(urgency), bool(working))
 
 
-class _Levels(BaseFormSet[LevelForm]):
+class _Levels(RowFormSet[LevelForm]):
     """All levels of a policy."""
 
     def clean(self) -> None:

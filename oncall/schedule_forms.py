@@ -4,12 +4,12 @@ from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.forms.formsets import BaseFormSet, formset_factory
+from django.forms.formsets import formset_factory
 
 from accounts.models import User
 from core.forms import InstantField
 from oncall.domain.hours import read_hours, written
-from oncall.editor_forms import EditorForm
+from oncall.editor_forms import EditorForm, RowFormSet
 from oncall.models import Layer, Schedule
 from oncall.models.schedules import HOLIDAY_RULES, UNITS
 
@@ -26,7 +26,7 @@ class ScheduleForm(EditorForm):
 
     def values(self) -> dict[str, Any]:
         """Return what was entered, by field of the model."""
-        return {name: value for name, value in self.cleaned_data.items() if name != "as_of"}
+        return dict(self.cleaned_data)
 
 
 class LayerForm(forms.Form):
@@ -110,7 +110,7 @@ class LayerForm(forms.Form):
         return said
 
 
-class _Layers(BaseFormSet[LayerForm]):
+class _Layers(RowFormSet[LayerForm]):
     """All layers of a schedule, the lowest first."""
 
     def given(self) -> list[LayerForm]:

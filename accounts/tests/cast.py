@@ -41,6 +41,11 @@ def signed_in(role: Role) -> Client:
     return client
 
 
+def seen(client: Client, page: str) -> dict[str, str]:
+    """Return what an edit form sends of how its row was when it was shown."""
+    return {"as_of": client.get(page).context["form"]["as_of"].value()}
+
+
 def send(api: Client, method: str, path: str, body: Any = None, *, status: int) -> Any:
     """Ask the API below `/api/v1/`; returns what a given status is answered with."""
     answer = getattr(api, method)(f"/api/v1/{path}", body or {}, content_type="application/json")

@@ -2,6 +2,7 @@
 
 import csv
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -11,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
 from accounts.roles import Role
+from accounts.tests.cast import seen
 from catalog.models import Dependency, Service, Team
 from catalog.tests.cast import person, service, team
 from core import panels
@@ -193,7 +195,7 @@ def test_service_is_created_changed_and_deleted(alice: User) -> None:
     assert (web.name, web.dependencies.get().is_hard) == ("web", True)
     form = client.get("/services/web/edit/").context["form"]
     assert form.initial["hard"] == ["db"]
-    entered = {"name": "Web", "tier": "0", "soft": ["db"]}
+    entered = {"name": "Web", "tier": "0", "soft": ["db"]} | seen(client, "/services/web/edit/")
     assert client.post("/services/web/edit/", entered).status_code == 302
     web.refresh_from_db()
     assert (web.name, web.tier, web.dependencies.get().is_hard) == ("Web", 0, False)
@@ -210,7 +212,8 @@ def test_wrong_form_is_shown_again(alice: User) -> None:
     taken = client.post("/services/new/", {"slug": "web", "tier": "1", "runbook_url": "data:x"})
     assert taken.status_code == 422
     assert set(taken.context["form"].errors) == {"slug", "runbook_url"}
-    circle = client.post("/services/db/edit/", {"name": "db", "tier": "1", "hard": ["web"]})
+    entered = {"name": "db", "tier": "1", "hard": ["web"]} | seen(client, "/services/db/edit/")
+    circle = client.post("/services/db/edit/", entered)
     assert circle.status_code == 422
     assert "db → web → db" in circle.content.decode()
 
@@ -219,7 +222,8 @@ def test_team_is_created_changed_and_deleted(alice: User, charlie: User) -> None
     """Teams too."""
     client = browser(alice)
     assert client.post("/services/teams/new/", {"slug": "payments"}).status_code == 302
-    entered = {"name": "Payments", "members": [charlie.pk]}
+    entered: dict[str, Any] = {"name": "Payments", "members": [charlie.pk]}
+    entered |= seen(client, "/services/teams/payments/edit/")
     assert client.post("/services/teams/payments/edit/", entered).status_code == 302
     assert "charlie" in client.get("/services/teams/payments/").content.decode()
     again = client.post("/services/teams/new/", {"slug": "payments"})

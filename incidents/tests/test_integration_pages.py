@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.roles import Role
-from accounts.tests.cast import person
+from accounts.tests.cast import person, seen
 from catalog.models import Service, Team
 from core.models import AuditEntry
 from incidents.models import Heartbeat, InboundEvent, Integration
@@ -66,10 +66,11 @@ def test_editing_keeps_the_key_and_the_secret() -> None:
             "severity_map": "{}", "mapping": "{}"}  # fmt: skip
     page = f"/integrations/{integration.pk}/edit/"
     assert "hidden secret" not in client.get(page).content.decode()
-    assert client.post(page, form).status_code == 302
+    assert client.post(page, form | seen(client, page)).status_code == 302
     integration.refresh_from_db()
     assert (integration.name, bool(integration.signing_secret)) == ("Other", True)
-    assert client.post(page, {**form, "forget_secret": "on"}).status_code == 302
+    form |= {"forget_secret": "on", **seen(client, page)}
+    assert client.post(page, form).status_code == 302
     assert post(f"/integrations/v1/generic/{key}", bodies.GENERIC).status_code == 200
 
 
