@@ -10,9 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from pytest_django.live_server_helper import LiveServer
 
+from incidents.domain.formats.setup import steps_for
 from incidents.models import Alert, InboundEvent
+from incidents.queries.addresses import address_of
 from incidents.tests.senders import integration_of, until
 
 COMMAND = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
@@ -23,28 +26,37 @@ pytestmark = [
         reason="Alertmanager is not installed (Debian package prometheus-alertmanager)",
     ),
 ]
-CONFIG = """
-global: {{resolve_timeout: 5m}}
+KINDS = ("alertmanager", "pagerduty", "opsgenie")
+ROUTE = """
+global: {resolve_timeout: 5m}
 route:
-  receiver: webhook
+  receiver: alertmanager
   group_by: [alertname]
   group_wait: 0s
   group_interval: 1s
   repeat_interval: 1h
   routes:
-    - {{receiver: webhook, continue: true}}
-    - {{receiver: pagerduty, continue: true}}
-    - {{receiver: opsgenie}}
-receivers:
-  - name: webhook
-    webhook_configs: [{{url: "{portal}/integrations/v1/alertmanager/{alertmanager}/"}}]
-  - name: pagerduty
-    pagerduty_configs:
-      - {{url: "{portal}/v2/enqueue", routing_key: "{pagerduty}", severity: critical}}
-  - name: opsgenie
-    opsgenie_configs:
-      - {{api_url: "{portal}/", api_key: "{opsgenie}", priority: P2, update_alerts: true}}
+    - {receiver: alertmanager, continue: true}
+    - {receiver: pagerduty, continue: true}
+    - {receiver: opsgenie}
 """
+
+
+def printed(kind: str, portal: str, key: str) -> str:
+    """Return the receiver that the page of an integration shows to be pasted."""
+    url = portal + address_of(kind, key).removeprefix(settings.PORTAL_URL)
+    (code,) = (
+        step.code
+        for step in steps_for(kind, portal=portal, url=url, key=key)
+        if step.code.startswith("receivers:")
+    )
+    return code.removeprefix("receivers:\n").replace("name: sreportal", f"name: {kind}")
+
+
+def configuration(portal: str) -> str:
+    """Return a file with the three receivers, each of an integration of its own."""
+    receivers = [printed(kind, portal, integration_of(kind)[1]) for kind in KINDS]
+    return f"{ROUTE}receivers:\n{''.join(receivers)}"
 
 
 class Alertmanager:
@@ -67,11 +79,16 @@ class Alertmanager:
             stderr=subprocess.DEVNULL,
         )
 
-    def send(self, name: str, **times: datetime) -> None:
+    def send(self, name: str, severity: str = "critical", **times: datetime) -> None:
         """Send it an alert, as Prometheus does."""
+        labels = {"alertname": name, "severity": severity, "instance": "a"}
+        self.send_labels(labels, **times)
+
+    def send_labels(self, labels: dict[str, str], **times: datetime) -> None:
+        """Send it an alert of these labels."""
         alert = {
-            "labels": {"alertname": name, "severity": "critical", "instance": "a"},
-            "annotations": {"summary": f"{name} on a"},
+            "labels": labels,
+            "annotations": {"summary": f"{labels['alertname']} on a"},
             **{key: at.isoformat() for key, at in times.items()},
         }
         request = urllib.request.Request(
@@ -98,8 +115,7 @@ class Alertmanager:
 
 @pytest.fixture
 def alertmanager(tmp_path: Path, live_server: LiveServer) -> Iterator[Alertmanager]:
-    keys = {kind: integration_of(kind)[1] for kind in ("alertmanager", "pagerduty", "opsgenie")}
-    server = Alertmanager(tmp_path, CONFIG.format(portal=live_server.url, **keys))
+    server = Alertmanager(tmp_path, configuration(live_server.url))
     try:
         until(server.answers)
         yield server
@@ -120,3 +136,33 @@ def test_three_receivers_open_and_resolve(alertmanager: Alertmanager) -> None:
     until(lambda: Alert.objects.firing().count() == 0)
     assert Alert.objects.count() == 3
     assert not InboundEvent.objects.exclude(state=InboundEvent.State.PARSED).exists()
+
+
+@pytest.mark.parametrize(
+    ("severity", "expected"),
+    [("page", "P1"), ("Warning", "P3"), ("error", "P2"), ("info", "P3"), ("odd", "P2"), ("", "P2")],
+)
+def test_three_receivers_give_one_severity(
+    alertmanager: Alertmanager, severity: str, expected: str
+) -> None:
+    """As the page of an integration prints them: whatever word the rule has for it."""
+    start = datetime.now(UTC)
+    until_then = start + timedelta(minutes=5)
+    alertmanager.send("HighErrors", severity, startsAt=start, endsAt=until_then)
+    until(lambda: Alert.objects.firing().count() == 3)
+    found = dict(Alert.objects.values_list("source", "severity"))
+    assert found == dict.fromkeys(KINDS, expected)
+
+
+@pytest.mark.parametrize(("priority", "expected"), [("P0", "P0"), ("P3", "P3")])
+def test_three_receivers_keep_the_priority(
+    alertmanager: Alertmanager, priority: str, expected: str
+) -> None:
+    """The label wins over the word."""
+    start = datetime.now(UTC)
+    labels = {"alertname": "HighErrors", "severity": "critical", "priority": priority}
+    until_then = start + timedelta(minutes=5)
+    alertmanager.send_labels(labels, startsAt=start, endsAt=until_then)
+    until(lambda: Alert.objects.firing().count() == 3)
+    found = dict(Alert.objects.values_list("source", "severity"))
+    assert found == dict.fromkeys(KINDS, expected)

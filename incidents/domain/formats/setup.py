@@ -7,6 +7,30 @@ from incidents.domain.formats.datadog import TEMPLATE
 
 __all__ = ["Step", "steps_for"]
 
+# Alertmanager's own defaults are `error` and none, whatever the alert says. What is chosen here
+# comes to what the webhook receiver makes of the same labels; PagerDuty's API takes no other words.
+_PAGERDUTY_SEVERITY = """
+        severity: >-
+          {{ if match "(?i)^(critical|page|fatal)$" .CommonLabels.severity -}} critical
+          {{- else if match "(?i)^(warning|warn|low)$" .CommonLabels.severity -}} warning
+          {{- else if match "(?i)^(info|none|debug)$" .CommonLabels.severity -}} info
+          {{- else -}} error {{- end }}
+        details:
+          priority: '{{ .CommonLabels.priority }}'
+"""
+_OPSGENIE_PRIORITY = """
+        priority: >-
+          {{ if match "(?i)^P[0-3]$" .CommonLabels.priority -}}
+          {{- if match "0" .CommonLabels.priority -}} P1
+          {{- else if match "1" .CommonLabels.priority -}} P2
+          {{- else if match "2" .CommonLabels.priority -}} P3
+          {{- else -}} P4 {{- end -}}
+          {{- else if match "(?i)^(critical|page|fatal)$" .CommonLabels.severity -}} P2
+          {{- else if match "(?i)^(warning|warn|low)$" .CommonLabels.severity -}} P4
+          {{- else if match "(?i)^(info|none|debug)$" .CommonLabels.severity -}} P5
+          {{- else -}} P3 {{- end }}
+"""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -46,8 +70,7 @@ receivers:
     pagerduty_configs:
       - url: {url}
         routing_key: {key}
-        send_resolved: true
-"""
+        send_resolved: true{_PAGERDUTY_SEVERITY}"""
     curl = f"""
 curl -X POST {url} -H 'Content-Type: application/json' -d '{{
   "routing_key": "{key}", "event_action": "trigger", "dedup_key": "test",
@@ -68,8 +91,7 @@ receivers:
     opsgenie_configs:
       - api_url: {portal}/
         api_key: {key}
-        send_resolved: true
-"""
+        send_resolved: true{_OPSGENIE_PRIORITY}"""
     curl = f"""
 curl -X POST {url} -H 'Authorization: GenieKey {key}' \\
   -H 'Content-Type: application/json' -d '{{"message": "Test", "alias": "test", "priority": "P5"}}'
