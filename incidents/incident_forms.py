@@ -54,6 +54,10 @@ class NoteForm(forms.Form):
         label="Note", max_length=10_000, widget=forms.Textarea(attrs={"rows": 2})
     )
 
+    def __init__(self, *args: object, incident: Incident, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.fields["text"].widget.attrs["data-draft"] = f"note {incident.pk}"
+
 
 class SeverityForm(forms.Form):
     """How bad it is."""

@@ -180,6 +180,9 @@ def act(request: HttpRequest, pk: int, action: str) -> HttpResponse:
     except DomainError as error:
         # Usually somebody was faster: the page as it is now says what can be done.
         messages.error(request, str(error))
+    else:
+        if action == "note":
+            messages.success(request, "The note is in the timeline.", extra_tags="stored")
     return redirect(incident)
 
 
@@ -232,7 +235,7 @@ def _forms(request: HttpRequest, incident: Incident, *, bound: str = "") -> dict
     data = {name: request.POST if name == bound else None for name in DEEDS}
     return {
         "snooze": SnoozeForm(data["snooze"]),
-        "note": NoteForm(data["note"]),
+        "note": NoteForm(data["note"], incident=incident),
         "severity": SeverityForm(data["severity"], initial={"severity": incident.severity}),
         "assign": AssignForm(data["assign"], initial={"to": incident.assigned_to}),
         "merge": MergeForm(data["merge"], user=user, incident=incident),

@@ -17,6 +17,7 @@ from oncall.models import CalendarFeed, Schedule, ShiftSwap
 from oncall.queries.calendars import calendar_of
 from oncall.services.calendars import find_feed, make_feed, revoke_feed
 from oncall.services.schedules import accept_swap, ask_for_swap, withdraw_swap
+from oncall.views import schedule_page, stored_schedule
 
 
 @require_safe
@@ -67,22 +68,17 @@ def calendar_revoke(request: HttpRequest, pk: int) -> HttpResponse:
 @requires(Role.RESPONDER)
 def swap_ask(request: HttpRequest, slug: str) -> HttpResponse:
     """Ask to be replaced in a schedule for a while."""
-    schedule = Schedule.objects.filter(slug=slug).first()
-    if schedule is None:
-        raise NotFound("There is no such schedule.")
-    form = SwapForm(request.POST)
-    if not form.is_valid():
-        for name, problems in form.errors.items():
-            messages.error(request, f"{name}: {' '.join(map(str, problems))}")
-        return redirect(schedule)
-    swap = ShiftSwap(schedule=schedule, **form.cleaned_data)
-    try:
-        ask_for_swap(swap, actor=signed_in(request), now=clock.now())
-    except DomainError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, "Asked: whoever accepts takes your place.")
-    return redirect(schedule)
+    schedule, form = stored_schedule(slug), SwapForm(request.POST)
+    if form.is_valid():
+        swap = ShiftSwap(schedule=schedule, **form.cleaned_data)
+        try:
+            ask_for_swap(swap, actor=signed_in(request), now=clock.now())
+        except DomainError as error:
+            form.refuse(error)
+        else:
+            messages.success(request, "Asked: whoever accepts takes your place.")
+            return redirect(schedule)
+    return schedule_page(request, schedule, swap_form=form, status=422)
 
 
 @require_POST

@@ -1,19 +1,19 @@
 """Forms of on-call; `oncall.services` writes."""
 
-from typing import Self
+from typing import Any, Self
 
 from django import forms
 
 from accounts.models import User
 from accounts.roles import Role
-from core.forms import InstantField
+from core.forms import InstantField, RefusalMixin
 
 __all__ = ["OverrideForm", "SwapForm"]
 
 RESPONDING = [role for role in Role if role.includes(Role.RESPONDER)]
 
 
-class OverrideForm(forms.Form):
+class OverrideForm(RefusalMixin, forms.Form):
     """Who takes over, and when; times are UTC."""
 
     person = forms.ModelChoiceField(
@@ -24,7 +24,7 @@ class OverrideForm(forms.Form):
     reason = forms.CharField(max_length=200, required=False)
 
 
-class SwapForm(forms.Form):
+class SwapForm(RefusalMixin, forms.Form):
     """When somebody wants to be replaced, and by whom; times are UTC."""
 
     starts_at = InstantField(label="From")
@@ -37,6 +37,10 @@ class SwapForm(forms.Form):
         empty_label="anybody who accepts",
     )
     reason = forms.CharField(max_length=200, required=False)
+
+    def __init__(self, data: Any = None) -> None:
+        # It stands beside the form with which somebody takes over, whose fields are called alike.
+        super().__init__(data, auto_id="swap-%s")
 
     def asked_by(self, person: User) -> Self:
         """Leave out whoever asks: nobody takes their own place."""

@@ -1,29 +1,27 @@
 """Who is on call, the schedules, and the policies by which services are called."""
 
-from datetime import datetime
 
 from django.contrib import messages
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import requires, signed_in
-from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Service
 from core import clock
-from core.errors import DomainError, NotFound
+from core.errors import DomainError, Forbidden, NotFound
 from core.htmx import render_page
 from core.reach import day_asked_for
 from oncall.domain.escalations import Phase
 from oncall.forms import OverrideForm, SwapForm
-from oncall.models import EscalationPolicy, Override, OverrideFeed, Schedule, ShiftSwap
+from oncall.models import EscalationPolicy, Override, OverrideFeed, Schedule
 from oncall.models.policies import PHASE_TITLES
 from oncall.queries.four_weeks import four_weeks_of
 from oncall.queries.policies import ladder_of
 from oncall.queries.reachability import holes, notes
 from oncall.queries.standings import standings
+from oncall.queries.swaps import may_accept, may_withdraw, open_swaps, swaps_to_accept
 from oncall.services.schedules import delete_override, save_override
 
 SEVERITIES = ("P0", "P1", "P2", "P3")
@@ -44,7 +42,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "policies": EscalationPolicy.objects.select_related("team"),
         "can_edit": user.has_role(Role.MANAGER),
         "calendars": user.calendar_feeds.filter(revoked_at=None).select_related("schedule"),
-        "swaps": _swaps(user, now),
+        "swaps": swaps_to_accept(user, now),
         "now": now,
     }
     return render_page(request, "oncall/overview.html", context)
@@ -72,12 +70,10 @@ def check(request: HttpRequest) -> HttpResponse:
 @requires(Role.VIEWER)
 def schedule_detail(request: HttpRequest, slug: str) -> HttpResponse:
     """Show four weeks of one schedule; responders let somebody take over."""
-    schedule = _schedule(slug)
-    user = signed_in(request)
-    form = OverrideForm(request.POST or None, initial={"person": user.username})
+    schedule = stored_schedule(slug)
     if request.method == "POST":
-        return _take_over(request, schedule, form)
-    return _schedule_page(request, schedule, form, status=200)
+        return _take_over(request, schedule, OverrideForm(request.POST))
+    return schedule_page(request, schedule)
 
 
 @require_POST
@@ -125,14 +121,6 @@ def policy_detail(request: HttpRequest, slug: str) -> HttpResponse:
     return render_page(request, "oncall/policy.html", context)
 
 
-def _swaps(user: User, now: datetime) -> QuerySet[ShiftSwap]:
-    """Return what is still asked, of somebody else, that a person may accept."""
-    rows = ShiftSwap.objects.filter(
-        Q(offered_to=None) | Q(offered_to=user), state=ShiftSwap.State.ASKED, ends_at__gt=now
-    )
-    return rows.exclude(asked_by=user).select_related("schedule", "asked_by").order_by("starts_at")
-
-
 def _matrix(policy: EscalationPolicy, phase: Phase) -> list[tuple[int, list[object]]]:
     """Return a row a level: when it is called for each severity, None where it is not."""
     ladders = {severity: ladder_of(policy, severity, phase) for severity in SEVERITIES}
@@ -147,7 +135,12 @@ def _matrix(policy: EscalationPolicy, phase: Phase) -> list[tuple[int, list[obje
     return rows
 
 
-def _schedule(slug: str) -> Schedule:
+def stored_schedule(slug: str) -> Schedule:
+    """Return the schedule of that slug with its rota.
+
+    Raises:
+        NotFound: There is none.
+    """
     found = Schedule.objects.with_rota().select_related("team").filter(slug=slug).first()
     if found is None:
         raise NotFound("There is no such schedule.")
@@ -156,34 +149,51 @@ def _schedule(slug: str) -> Schedule:
 
 def _take_over(request: HttpRequest, schedule: Schedule, form: OverrideForm) -> HttpResponse:
     user = signed_in(request)
-    if not user.has_role(Role.RESPONDER) or not form.is_valid():
-        return _schedule_page(request, schedule, form, status=422)
-    fields = {**form.cleaned_data, "schedule": schedule}
-    try:
-        save_override(Override(), fields=fields, actor=user, now=clock.now())
-    except DomainError as error:
-        form.add_error(None, str(error))
-        return _schedule_page(request, schedule, form, status=422)
-    messages.success(request, f"{form.cleaned_data['person']} takes over.")
-    return redirect(schedule)
+    if not user.has_role(Role.RESPONDER):
+        raise Forbidden("This needs the role responder or more.")
+    if form.is_valid():
+        fields = {**form.cleaned_data, "schedule": schedule}
+        try:
+            save_override(Override(), fields=fields, actor=user, now=clock.now())
+        except DomainError as error:
+            form.refuse(error)
+        else:
+            messages.success(request, f"{form.cleaned_data['person']} takes over.")
+            return redirect(schedule)
+    return schedule_page(request, schedule, form=form, status=422)
 
 
-def _schedule_page(
-    request: HttpRequest, schedule: Schedule, form: OverrideForm, *, status: int
+def schedule_page(
+    request: HttpRequest,
+    schedule: Schedule,
+    *,
+    form: OverrideForm | None = None,
+    swap_form: SwapForm | None = None,
+    status: int = 200,
 ) -> HttpResponse:
-    now = clock.now()
+    """Show four weeks of a schedule, with what was typed into its forms.
+
+    Args:
+        request: Who asks, and for which weeks.
+        schedule: With its rota.
+        form: With which somebody took over.
+        swap_form: With which somebody asked to be replaced.
+        status: 422 when one of them was refused.
+    """
+    user, now = signed_in(request), clock.now()
     context = {
         "schedule": schedule,
         "calendar": four_weeks_of(schedule, now=now, on=day_asked_for(request.GET, "from")),
         "override_feed": OverrideFeed.objects.filter(schedule=schedule).first(),
         "overrides": schedule.overrides.filter(ends_at__gt=now).select_related("person"),
-        "form": form,
-        "swaps": schedule.swaps.filter(state=ShiftSwap.State.ASKED, ends_at__gt=now).select_related(
-            "asked_by", "offered_to"
-        ),
-        "swap_form": SwapForm(auto_id="swap-%s").asked_by(signed_in(request)),
-        "can_override": signed_in(request).has_role(Role.RESPONDER),
-        "can_edit": signed_in(request).has_role(Role.MANAGER),
+        "form": form or OverrideForm(initial={"person": user.username}),
+        "swaps": [
+            (swap, may_accept(swap, user), may_withdraw(swap, user))
+            for swap in open_swaps(now).filter(schedule=schedule)
+        ],
+        "swap_form": (swap_form or SwapForm()).asked_by(user),
+        "can_override": user.has_role(Role.RESPONDER),
+        "can_edit": user.has_role(Role.MANAGER),
         "now": now,
     }
     return render_page(request, "oncall/schedule.html", context, status=status)

@@ -20,8 +20,8 @@ from accounts.models import User
 from core import clock, encryption
 from incidents.models import Alert, Incident
 from incidents.services.pager import settle
-from incidents.tests.senders import integration_of, until
-from incidents.tests.test_alertmanager import COMMAND, CONFIG, Alertmanager
+from incidents.tests.senders import until
+from incidents.tests.test_alertmanager import COMMAND, Alertmanager, configuration
 from notifications.models import ContactMethod
 from oncall.models import EscalationPolicy, LevelTarget, PolicyLevel
 
@@ -84,8 +84,7 @@ def shop() -> Iterator[Shop]:
 def prometheus(tmp_path: Path, live_server: LiveServer, shop: Shop) -> Iterator[None]:
     """Prometheus scrapes the shop, and Alertmanager tells the portal in three ways."""
     assert PROMETHEUS
-    keys = {kind: integration_of(kind)[1] for kind in ("alertmanager", "pagerduty", "opsgenie")}
-    alertmanager = Alertmanager(tmp_path, CONFIG.format(portal=live_server.url, **keys))
+    alertmanager = Alertmanager(tmp_path, configuration(live_server.url))
     (tmp_path / "rules.yml").write_text(RULES)
     (tmp_path / "prometheus.yml").write_text(
         SCRAPES.format(

@@ -67,6 +67,16 @@ def test_what_cannot_be_done_is_said_and_changes_nothing(portal: Portal) -> None
     assert incident.status == "triggered"
 
 
+def test_what_is_refused_is_said_at_the_top_of_the_page(portal: Portal) -> None:
+    """The form may be far down; the link leads there."""
+    client, incident = signed_in(Role.RESPONDER), portal.open_incident()
+    shown = do(client, incident, "relate", 422, other="99999")
+    at_the_top, _, rest = shown.partition("What happens next")
+    assert '<a href="#id_other">Has to do with</a>: There is no incident' in at_the_top
+    assert 'id="id_other"' in rest
+    assert "<title>Error: " in at_the_top
+
+
 def test_a_viewer_reads_and_does_nothing(portal: Portal) -> None:
     incident = portal.open_incident()
     client = signed_in(Role.VIEWER)

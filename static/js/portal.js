@@ -104,6 +104,20 @@
     }
   });
 
+  // What is being typed outlives the other buttons of its page, and a session that ends; it is
+  // dropped when it was stored.
+  const draftOf = (field) => `draft ${field.dataset.draft}`;
+  const showDrafts = () => {
+    const wasStored = document.querySelector(".message-stored");
+    for (const field of document.querySelectorAll("[data-draft]")) {
+      if (wasStored) sessionStorage.removeItem(draftOf(field));
+      else field.value ||= sessionStorage.getItem(draftOf(field)) ?? "";
+    }
+  };
+  document.addEventListener("input", ({ target }) => {
+    if ("draft" in target.dataset) sessionStorage.setItem(draftOf(target), target.value);
+  });
+
   // HTMX: a form answered 422 is shown again; an ended session goes to sign-in, not into a table.
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { xhr } = event.detail;
@@ -135,6 +149,7 @@
   document.addEventListener("htmx:afterSettle", (event) => showTimes(event.detail.elt));
 
   nameTheme();
+  showDrafts();
   showTimes(document);
   setInterval(() => showTimes(document), 30_000);
 })();
