@@ -8,11 +8,15 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_duration
 
-__all__ = ["DurationField", "read_duration", "written"]
+__all__ = ["DurationField", "TooLong", "read_duration", "written"]
 
 _UNITS = {"d": 86_400, "h": 3600, "m": 60, "min": 60, "s": 1}
 _PART = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)\s*(d|h|min|m|s)", re.ASCII)
 _LONGEST = timedelta(days=366)
+
+
+class TooLong(ValueError):
+    """A length of time, but longer than any that is kept; the message says the longest."""
 
 
 def read_duration(text: str) -> timedelta:
@@ -23,7 +27,8 @@ def read_duration(text: str) -> timedelta:
             and ISO 8601 write is read too: 00:15:00, PT15M.
 
     Raises:
-        ValueError: It is none, or longer than a year.
+        TooLong: It is longer than a year.
+        ValueError: It is none.
     """
     said = " ".join(text.lower().split())
     parts = [(match[1], match[2]) for match in _PART.finditer(said)]
@@ -33,7 +38,9 @@ def read_duration(text: str) -> timedelta:
         found = timedelta(seconds=sum(float(count) * _UNITS[unit] for count, unit in parts))
     else:
         found = parse_duration(text.strip()) if ":" in said or said.startswith("p") else None
-    if found is None or not timedelta() <= found <= _LONGEST:
+    if found is not None and found > _LONGEST:
+        raise TooLong(f"At most {_LONGEST.days} d.")
+    if found is None or found < timedelta():
         raise ValueError("a length of time is written like 15 min, 1 h 30 min or 2 d")
     return found
 
@@ -69,5 +76,7 @@ class DurationField(forms.CharField):
             return None
         try:
             return read_duration(said)
+        except TooLong as error:
+            raise ValidationError(str(error)) from error
         except ValueError as error:
             raise ValidationError("Write it like 15 min, 1 h 30 min or 2 d.") from error

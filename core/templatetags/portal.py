@@ -45,6 +45,12 @@ def iso(at: datetime | None) -> str:
 
 
 @register.filter
+def who(actor: str) -> str:
+    """Show whom the audit names as people say it: alice, or token 4f2a of alice."""
+    return actor.replace("user:", "").replace("token:", "token ")
+
+
+@register.filter
 def utc(at: datetime | None, style: str = "j M Y, H:i") -> str:
     """Show an instant in UTC, whatever zone is active, in Django's date format."""
     return dateformat.format(at.astimezone(UTC), style) if at else ""

@@ -15,7 +15,7 @@ from django.db.models import Q
 from core import audit
 from core.audit import Who
 from core.errors import Conflict, InvalidInput
-from core.recurrence import parse_rule
+from core.recurrence import parse_rule, starts
 from incidents.domain.silencing import YEARS, can_begin
 from incidents.models import Maintenance, Silence
 from incidents.services.silences import end_silence, save_silence
@@ -100,6 +100,22 @@ def check_maintenance(row: Maintenance, *, now: datetime) -> None:
             parse_rule(row.rule, start=row.starts_at, zone=row.timezone)
         except ValueError as error:
             raise InvalidInput(str(error), field="rule") from error
+        _refuse_without_gaps(row)
+
+
+def _refuse_without_gaps(row: Maintenance) -> None:
+    """Refuse repetitions that follow each other for more than a month: nobody would be called."""
+    length = row.ends_at - row.starts_at
+    began = until = row.starts_at
+    a_year = row.starts_at + timedelta(days=366)
+    for start in starts(row.rule, row.starts_at, row.timezone, row.starts_at, a_year):
+        began, until = (start if start > until else began), max(until, start + length)
+        if until - began > LONGEST:
+            raise InvalidInput(
+                "Its repetitions leave no gap, so nobody would be called for more than a month:"
+                " make it shorter, or repeat it less often.",
+                field="rule",
+            )
 
 
 def silence_due(*, now: datetime) -> int:

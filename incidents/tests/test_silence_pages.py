@@ -138,3 +138,35 @@ def test_viewers_look_and_strangers_see_nothing_of_private_services() -> None:
     assert responder.post("/alerts/maintenance/4711/cancel/").status_code == 404
     assert responder.get("/alerts/silences/new/?alert=x").status_code == 200
     assert not Alert.objects.exists()
+
+
+def test_whose_silence_it_is_is_said_as_people_say_it(service: Service) -> None:
+    for actor in ("user:alice", "token:4f2a of user:bob"):
+        Silence.objects.create(
+            service=service, comment="Disks", created_by=actor,
+            starts_at=NOW, ends_at=NOW + timedelta(hours=1),
+        )  # fmt: skip
+    page = signed_in(Role.VIEWER).get("/alerts/quiet/").content.decode()
+    assert "by alice" in page
+    assert "by token 4f2a of bob" in page
+
+
+@pytest.mark.parametrize(
+    ("length", "rule", "is_refused"),
+    [
+        ("9 d", "FREQ=DAILY", True),
+        ("1 d", "FREQ=DAILY", True),
+        ("31 d", "FREQ=MONTHLY", True),
+        ("1 d", "FREQ=DAILY;COUNT=5", False),
+        ("23 h", "FREQ=DAILY", False),
+        ("2 d", "FREQ=WEEKLY", False),
+    ],
+)
+def test_maintenance_that_never_ends_is_refused(length: str, rule: str, is_refused: bool) -> None:
+    """Repeated without a gap, it would silence the service for ever."""
+    sent = {"service": "checkout", "comment": "Upgrade", "length": length, "rule": rule,
+            "timezone": "UTC"}  # fmt: skip
+    answer = signed_in(Role.RESPONDER).post("/alerts/maintenance/new/", sent)
+    if is_refused:
+        assert "leave no gap" in " ".join(answer.context["form"].errors["rule"])
+    assert (answer.status_code == 422) == is_refused
