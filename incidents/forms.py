@@ -1,5 +1,6 @@
 """Forms of integrations. They check and collect; `incidents.services` writes."""
 
+import secrets
 from typing import Any
 
 from django import forms
@@ -11,6 +12,12 @@ from core.forms import UnseenChangeMixin
 from incidents.models import Integration
 
 __all__ = ["IntegrationForm", "MappingForm"]
+
+
+_OF_ONE_KIND = {
+    "mapping": Integration.Kind.GENERIC,
+    "topic_arn": Integration.Kind.AMAZON_SNS,
+}
 
 
 class IntegrationForm(UnseenChangeMixin, forms.ModelForm):
@@ -42,17 +49,31 @@ class IntegrationForm(UnseenChangeMixin, forms.ModelForm):
         offer_services(self, user)
         if self.instance.pk:
             del self.fields["kind"]
+            for name, kind in _OF_ONE_KIND.items():
+                if kind != self.instance.kind:
+                    del self.fields[name]
         else:
             del self.fields["forget_secret"]
+            once = forms.CharField(widget=forms.HiddenInput, required=False, max_length=32)
+            self.fields["once"] = once
+            self.initial["once"] = secrets.token_hex(16)
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what only senders of another kind know, rather than ignoring it."""
+        said: dict[str, Any] = super().clean()
+        for name, kind in _OF_ONE_KIND.items():
+            if "kind" in said and said.get(name) and said["kind"] != kind:
+                self.add_error(name, f"Only for {kind.label}: leave it empty.")
+        return said
 
     def _post_clean(self) -> None:
         """Leave checking the whole to the service, which knows more than the model."""
 
     def values(self) -> dict[str, Any]:
         """Return what was entered, by field of the model."""
-        without = {"signing_secret", "forget_secret"}
+        without = {"signing_secret", "forget_secret", "once"}
         entered = {name: value for name, value in self.cleaned_data.items() if name not in without}
-        for name in ("severity_map", "mapping"):
+        for name in {"severity_map", "mapping"} & entered.keys():
             entered[name] = entered[name] or {}
         return entered
 

@@ -3,7 +3,9 @@
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -14,6 +16,7 @@ from accounts.roles import Role
 from core import clock
 from core.errors import NotFound
 from core.htmx import render_page
+from core.once import is_first_time
 from core.pagination import keyset_page
 from incidents.domain.formats.generic import FIELDS, check_mapping
 from incidents.domain.formats.setup import steps_for
@@ -25,13 +28,14 @@ from incidents.services.integrations import rotate_key, save_integration
 from incidents.services.receiving import settle
 
 PAGE_SIZE = 50
+IF_LOST = "Replace it if nobody has copied it."
 PLACEHOLDER = "0" * 32
 
 
 @require_safe
 @requires(Role.VIEWER)
 def integration_list(request: HttpRequest) -> HttpResponse:
-    """List the integrations of services that the person may know of."""
+    """List the integrations of services that the person may know of, a page at a time."""
     newest = InboundEvent.objects.filter(integration=OuterRef("pk")).order_by("-pk")
     # Counted by itself: joined, every request that ever came would be read.
     waiting = (
@@ -48,8 +52,16 @@ def integration_list(request: HttpRequest) -> HttpResponse:
         )
         .order_by("service__slug", "name", "pk")
     )
+    asked = request.GET
+    if words := asked.get("q", "").strip():
+        rows = rows.filter(Q(name__icontains=words) | Q(service__slug__icontains=words))
+    if asked.get("kind", "") in Integration.Kind.values:
+        rows = rows.filter(kind=asked["kind"])
     context = {
-        "rows": rows[:500],
+        "page": Paginator(rows, PAGE_SIZE).get_page(asked.get("page")),
+        "asked": asked,
+        "kinds": Integration.Kind.choices,
+        "is_filtered": bool(words or asked.get("kind")),
         "can_edit": signed_in(request).has_role(Role.MANAGER),
     }
     return render_page(request, "incidents/integrations.html", context)
@@ -64,17 +76,22 @@ def integration_new(request: HttpRequest) -> HttpResponse:
     integration = Integration()
     if request.method == "POST" and form.is_valid():
         try:
-            key = save_integration(
-                integration,
-                fields=form.values(),
-                actor=user,
-                now=clock.now(),
-                signing_secret=form.secret(),
-            )
+            with transaction.atomic():
+                is_first = is_first_time(form.cleaned_data["once"])
+                key = is_first and save_integration(
+                    integration,
+                    fields=form.values(),
+                    actor=user,
+                    now=clock.now(),
+                    signing_secret=form.secret(),
+                )
         except ValidationError as error:
             form.refuse(error)
         else:
-            return _show_key(request, integration, key)
+            if key:
+                return _show_key(request, integration, key)
+            messages.warning(request, "It was made already; its key was shown once. " + IF_LOST)
+            return redirect("integrations:list")
     status = 422 if request.method == "POST" else 200
     context = {"form": form, "integration": None}
     return render_page(request, "incidents/integration_form.html", context, status=status)
@@ -129,6 +146,10 @@ def integration_detail(request: HttpRequest, pk: int) -> HttpResponse:
 def integration_rotate(request: HttpRequest, pk: int) -> HttpResponse:
     """Replace the key and show the new one, once."""
     integration = _integration(request, pk)
+    if request.POST.get("of") != integration.key_hint:
+        # As after a reload of the answer: the key that was just pasted must not end by it.
+        messages.warning(request, "The key was replaced already, and shown once. " + IF_LOST)
+        return redirect("integrations:detail", pk)
     key = rotate_key(integration, actor=signed_in(request), now=clock.now())
     return _show_key(request, integration, key)
 

@@ -9,6 +9,7 @@ from accounts.roles import Role
 from accounts.tests.cast import person, seen
 from catalog.models import Service, Team
 from core.models import AuditEntry
+from incidents.integration_views import PAGE_SIZE
 from incidents.models import Heartbeat, InboundEvent, Integration
 from incidents.tests import bodies
 from incidents.tests.senders import integration_of, post
@@ -103,11 +104,51 @@ def test_a_mapping_is_tried_on_the_last_bodies() -> None:
 
 def test_a_rotated_key_is_shown_once() -> None:
     integration, key = integration_of("generic")
-    answer = as_(Role.MANAGER).post(f"/integrations/{integration.pk}/rotate/").content.decode()
+    client, page = as_(Role.MANAGER), f"/integrations/{integration.pk}/"
+    sent = {"of": integration.key_hint}
+    assert f'value="{integration.key_hint}"' in client.get(page).content.decode()
+    answer = client.post(f"{page}rotate/", sent).content.decode()
     fresh = re.search(r"/integrations/v1/generic/([0-9a-f]{32})/", answer)
     assert fresh
     assert fresh[1] != key
     assert post(fresh[0], bodies.GENERIC).status_code == 200
+    # A reload of the answer sends the same again.
+    again = client.post(f"{page}rotate/", sent, follow=True).content.decode()
+    assert "replaced already" in again
+    assert post(fresh[0], bodies.GENERIC).status_code == 200
+
+
+def test_a_reload_of_the_answer_makes_no_second_one() -> None:
+    service = Service.objects.create(slug="shop", name="Shop")
+    client = as_(Role.MANAGER)
+    form = client.get("/integrations/new/").context["form"]
+    sent = {"once": form["once"].value(), "kind": "generic", "name": "", "service": service.pk,
+            "severity_map": "{}", "mapping": "{}"}  # fmt: skip
+    refused = client.post("/integrations/new/", sent)
+    assert (refused.status_code, Integration.objects.count()) == (422, 0)
+    wrong = sent | {"name": "Main", "mapping": '{"title": "a["}'}
+    assert client.post("/integrations/new/", wrong).status_code == 422
+    assert client.post("/integrations/new/", sent | {"name": "Main"}).status_code == 200
+    again = client.post("/integrations/new/", sent | {"name": "Main"}, follow=True)
+    assert "It was made already" in again.content.decode()
+    assert Integration.objects.count() == 1
+
+
+def test_what_only_other_senders_know_is_refused_and_later_not_asked() -> None:
+    service = Service.objects.create(slug="shop", name="Shop")
+    client = as_(Role.MANAGER)
+    sent = {"kind": "alertmanager", "name": "Main", "service": service.pk, "severity_map": "{}",
+            "mapping": '{"title": "alert.name"}', "topic_arn": "arn:aws:sns:x"}  # fmt: skip
+    answer = client.post("/integrations/new/", sent)
+    assert (answer.status_code, set(answer.context["form"].errors)) == (
+        422, {"mapping", "topic_arn"},
+    )  # fmt: skip
+    for kind, asked in {
+        "alertmanager": set[str](), "generic": {"mapping"}, "amazon_sns": {"topic_arn"},
+    }.items():  # fmt: skip
+        integration, _ = integration_of(kind)
+        form = client.get(f"/integrations/{integration.pk}/edit/").context["form"]
+        assert {"mapping", "topic_arn"} & set(form.fields) == asked
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.MANAGER])
@@ -144,3 +185,21 @@ def test_the_address_that_gives_signs_is_shown_to_who_may_change_it() -> None:
         page = as_(role).get(f"/integrations/{integration.pk}/").content.decode()
         assert "nightly" in page
         assert (str(heartbeat.uid) in page) == is_shown
+
+
+def test_the_list_has_pages_and_is_searched() -> None:
+    """However many there are: each is on a page, and none is left out."""
+    for number in range(PAGE_SIZE + 2):
+        integration_of("generic", name=f"Sender {number:02}")
+    integration_of("grafana", name="Dashboards")
+    client = as_(Role.VIEWER)
+
+    def names(query: str) -> list[str]:
+        page = client.get(f"/integrations/{query}").context["page"]
+        return [row.name for row in page.object_list]
+
+    assert len(names("")) == PAGE_SIZE
+    assert len({*names(""), *names("?page=2")}) == PAGE_SIZE + 3
+    assert names("?q=sender 07") == ["Sender 07"]
+    assert names("?kind=grafana") == ["Dashboards"]
+    assert "No integration matches." in client.get("/integrations/?q=nothing").content.decode()
