@@ -24,7 +24,7 @@ from core.storable import storable
 
 M = TypeVar("M", bound=Model)
 
-__all__ = ["CursorPagination", "KeysetPage", "keyset_page", "read_page_size"]
+__all__ = ["CursorPagination", "KeysetPage", "Newest", "keyset_page", "newest", "read_page_size"]
 
 
 _DAMAGED = (LookupError, ValueError, TypeError, ValidationError, RecursionError, OverflowError)
@@ -83,6 +83,21 @@ def keyset_page(
         next=_cursor_at(found[-1], keys, backwards=False) if has_next else None,
         previous=_cursor_at(found[0], keys, backwards=True) if has_previous else None,
     )
+
+
+@dataclass(frozen=True)
+class Newest(Generic[M]):
+    """The first rows of a list, and how many more it has."""
+
+    rows: list[M]
+    older: int
+
+
+def newest(queryset: QuerySet[M], most: int) -> Newest[M]:
+    """Return at most `most` rows in their order; the rest is counted only where there is any."""
+    rows = list(queryset[: most + 1])
+    older = queryset.count() - most if len(rows) > most else 0
+    return Newest(rows[:most], older)
 
 
 def read_page_size(given: str | None, *, default: int, most: int) -> int:

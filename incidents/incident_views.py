@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -18,6 +19,7 @@ from accounts.roles import Role
 from core import clock
 from core.errors import DomainError, Forbidden, NotFound
 from core.htmx import render_page
+from core.pagination import Newest, newest
 from incidents.domain.lifecycle import Status
 from incidents.incident_forms import (
     AssignForm,
@@ -65,6 +67,7 @@ def declare(request: HttpRequest) -> HttpResponse:
     return render_page(request, "incidents/declare.html", {"form": form}, status=status)
 
 
+MOST_AT_ALL = 5000
 Deed = Callable[[Incident, User, Form | None], object]
 
 
@@ -245,6 +248,22 @@ def _forms(request: HttpRequest, incident: Incident, *, bound: str = "") -> dict
     }
 
 
+def _newest(incident: Incident, *, is_whole: bool) -> dict[str, object]:
+    """Return what the page lists of an incident, and how much older there is of each."""
+    alerts = incident.alerts.select_related("integration").order_by("-opened_at", "-pk")
+    pages = incident.pages.select_related("person").order_by("-created_at", "-pk")
+    found: dict[str, Newest[Any]] = {
+        "alerts": newest(alerts, MOST_AT_ALL if is_whole else 50),
+        "pages": newest(pages, MOST_AT_ALL if is_whole else 100),
+        "timeline": newest(
+            incident.timeline.order_by("-at", "-pk"), MOST_AT_ALL if is_whole else 200
+        ),
+    }
+    older = {name: each.older for name, each in found.items()}
+    whole = f"{incident.get_absolute_url()}?all=1"
+    return {**{name: each.rows for name, each in found.items()}, "older": older, "whole": whole}
+
+
 def _page(
     request: HttpRequest,
     incident: Incident,
@@ -265,9 +284,7 @@ def _page(
         "clocks": clocks(incident, now=now),
         "next_call": next_call(incident) if is_open else None,
         "answers": answers_of(incident),
-        "alerts": incident.alerts.select_related("integration").order_by("-opened_at")[:50],
-        "pages": incident.pages.select_related("person").order_by("-created_at", "-pk")[:100],
-        "timeline": incident.timeline.order_by("-at", "-pk")[:200],
+        **_newest(incident, is_whole="all" in request.GET),
         "forms": {**_forms(request, incident), **(wrong or {})},
         "is_refused": bool(wrong),
         "now": now,

@@ -14,7 +14,7 @@ from accounts.roles import Role
 from accounts.tests.cast import signed_in
 from catalog.models import Service, Team
 from incidents.list_views import PAGE_SIZE
-from incidents.models import Incident
+from incidents.models import Incident, TimelineEntry
 from incidents.services import intake, lifecycle
 from incidents.services.intake import AlertSignal
 from incidents.tests.oncall_portal import Portal, portal
@@ -300,3 +300,20 @@ def test_a_page_does_not_grow_with_what_else_is_open(portal: Portal) -> None:
     for wrong in (first.pk, 10**9):
         page = do(client, first, "merge", status=422, into=str(wrong))
         assert "There is no other open incident with this number." in page
+
+
+def test_what_is_left_out_is_counted_and_shown_when_asked_for(portal: Portal) -> None:
+    """Lists show the newest; nobody has to guess that there are more."""
+    incident = portal.open_incident()
+    TimelineEntry.objects.bulk_create(
+        TimelineEntry(incident=incident, at=portal.now, act="note", actor="alice", text=f"{n}.")
+        for n in range(205)
+    )
+    client, page = signed_in(Role.VIEWER), f"/i/{incident.pk}"
+    older = incident.timeline.count() - 200
+    shown = client.get(page).content.decode()
+    assert f"And {older} older." in shown
+    assert f'href="{page}?all=1"' in shown
+    whole = client.get(f"{page}?all=1")
+    assert len(whole.context["timeline"]) == 200 + older
+    assert "older." not in whole.content.decode()
