@@ -64,15 +64,17 @@ class LayerForm(forms.Form):
         return not said.get("DELETE") and bool(said.get("name") or said.get("people"))
 
     def clean_people(self) -> list[User]:
-        """Return who takes turns.
+        """Return who takes turns; somebody who was deactivated stays until they are taken out.
 
         Raises:
-            ValidationError: Names whom nobody knows.
+            ValidationError: Names whom nobody knows, or who is no longer active and is new here.
         """
         names = self.cleaned_data["people"].replace(",", " ").split()
         known = {user.username: user for user in User.objects.filter(username__in=names)}
         unknown = [name for name in names if name not in known]
+        held = self.initial.get("people", "").split()
         gone = [name for name in names if name in known and not known[name].is_active]
+        gone = [name for name in gone if name not in held]
         if unknown:
             raise ValidationError(f"Nobody is called {', '.join(dict.fromkeys(unknown))}.")
         if gone:

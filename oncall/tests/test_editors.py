@@ -314,6 +314,18 @@ def test_what_is_wrong_with_a_schedule_is_said(change: dict[str, Any], said: str
 
 
 @pytest.mark.usefixtures("people")
+def test_who_was_deactivated_stays_until_they_are_taken_out() -> None:
+    client, page = signed_in(Role.MANAGER), "/oncall/payments/edit/"
+    client.post("/oncall/new/", LAYER)
+    User.objects.filter(username="bob").update(is_active=False)
+    data = shown(client, page) | {"description": "typed"}
+    assert client.post(page, data).status_code == 302
+    assert "bob" in shown(client, page)["layers-0-people"]
+    moved = shown(client, page) | {"layers-1-people": "carol bob"}
+    assert "No longer active: bob." in client.post(page, moved).content.decode()
+
+
+@pytest.mark.usefixtures("people")
 def test_what_is_refused_later_is_said_at_its_layer() -> None:
     wrong = LAYER | {"layers-1-unit": "hours", "layers-1-every": "5"}
     answer = signed_in(Role.MANAGER).post("/oncall/new/", wrong)
