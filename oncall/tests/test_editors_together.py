@@ -10,15 +10,16 @@ from accounts.roles import Role
 from accounts.tests.cast import person, signed_in
 from catalog.models import Service
 from oncall.models import EscalationPolicy, Layer, LayerMember, LevelTarget, Schedule, ServicePolicy
-from oncall.tests.test_editors import LAYER, shown
+from oncall.tests.test_editors import LAYER, MONDAY, shown
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 SCHEDULE, POLICY = "/oncall/payments/edit/", "/oncall/policies/standard/edit/"
 
 
 @pytest.fixture
-def client() -> Client:
+def client(monkeypatch: pytest.MonkeyPatch) -> Client:
     """A manager's, of a portal with a schedule of two layers and a policy that calls it."""
+    monkeypatch.setattr("django.utils.timezone.now", lambda: MONDAY)
     for name in ("alice", "bob", "carol"):
         person(name)
     client = signed_in(Role.MANAGER)

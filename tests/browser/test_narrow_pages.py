@@ -1,0 +1,39 @@
+"""Pages of on-call and integrations on the narrowest screens: nothing scrolls sideways, labels are whole."""
+
+import pytest
+
+from accounts.roles import Role
+from core import clock
+from incidents.domain.formats import generic
+from incidents.domain.formats.context import Context
+from incidents.services.receiving import RawRequest, take
+from incidents.tests.senders import integration_of
+from oncall.models import Schedule
+from tests.browser.conftest import Visits
+
+pytestmark = pytest.mark.browser
+WIDEST = "document.documentElement.scrollWidth"
+LABELS = """[...document.querySelectorAll('td[data-label]')].map(
+  (cell) => parseFloat(getComputedStyle(cell, '::before').width))"""
+
+
+def test_a_schedule_fits_on_320_pixels(portal_page: Visits) -> None:
+    """Long buttons have two lines."""
+    Schedule.objects.create(slug="payments", name="Payments")
+    page = portal_page(role=Role.MANAGER, screen="phone")
+    page.set_viewport_size({"width": 320, "height": 700})
+    page.goto("/oncall/payments/")
+    assert page.evaluate(WIDEST) <= 320
+
+
+def test_labels_of_a_card_are_not_written_downwards(portal_page: Visits) -> None:
+    """However long what stands beside them is."""
+    integration, _ = integration_of("generic")
+    raw = RawRequest("/integrations/v1/generic/…", b"{}", "application/json")
+    take(integration, raw, lambda: generic.read({}, Context("generic")), now=clock.now())
+    page = portal_page(role=Role.MANAGER, screen="phone")
+    page.goto(f"/integrations/{integration.pk}/")
+    widths = page.evaluate(LABELS)
+    assert widths
+    assert min(widths) > 25
+    assert page.evaluate(WIDEST) <= 390
