@@ -8,20 +8,19 @@ from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 
 from accounts.models import ApiToken, User
 from accounts.services import users
 from accounts.services.credentials import disconnect_identity, remove_second_factor
 from accounts.services.tokens import revoke_token
 from core import audit, clock
-from core.errors import DomainError
 
 # The admin has no sign-in of its own: one door, with its second factor and its limits.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -38,6 +37,7 @@ admin.site.unregister([Authenticator, EmailAddress, Group, SocialAccount, Social
 class PortalUserAdmin(UserAdmin[User]):
     """People. They are deactivated, not deleted, so that the audit keeps its sense."""
 
+    why_kept = "People are deactivated, not deleted, so that the audit keeps its sense."
     list_display = (
         "username",
         "email",
@@ -75,15 +75,6 @@ class PortalUserAdmin(UserAdmin[User]):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Deactivate instead."""
         return False
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Say a service's refusal on the page."""
-        try:
-            with transaction.atomic():
-                return super().changeform_view(request, *args, **kwargs)
-        except DomainError as error:
-            messages.error(request, error.message)
-            return HttpResponseRedirect(request.get_full_path())
 
     def save_model(
         self, request: HttpRequest, obj: User, form: ModelForm[User], change: bool
@@ -125,6 +116,7 @@ class PortalUserAdmin(UserAdmin[User]):
 class ApiTokenAdmin(admin.ModelAdmin[ApiToken]):
     """Everyone's tokens: never the secret, only what it is called and whether it is in use."""
 
+    why_kept = "Tokens are revoked in the list, not deleted, so that the audit keeps its sense."
     list_display = (
         "masked",
         "user",

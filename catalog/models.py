@@ -50,6 +50,11 @@ class Team(TimestampedModel):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def audit_key(self) -> str:
+        """What the audit calls it by: its slug never changes and outlives the row."""
+        return self.slug
+
     def get_absolute_url(self) -> str:
         """Return the team's page."""
         return reverse("catalog:team", args=[self.slug])
@@ -147,6 +152,11 @@ class Service(TimestampedModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def audit_key(self) -> str:
+        """What the audit calls it by: its slug never changes and outlives the row."""
+        return self.slug
 
     def get_absolute_url(self) -> str:
         """Return the service's page."""

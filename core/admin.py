@@ -1,43 +1,94 @@
 """Admin of what the portal does by itself: read only."""
 
+import json
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.db.models import Model
 from django.http import HttpRequest
 
 from core import audit, clock
 from core.models import AuditEntry, JobSlot, ProcessHeartbeat
 
+__all__ = ["AuditedAdmin", "DeletesByService", "ReadOnlyAdmin"]
 
-class AuditedAdmin(admin.ModelAdmin[Model]):
-    """Writes an audit row for each change, in the transaction of Django's own history."""
 
-    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+class DeletesByService(admin.ModelAdmin[Any]):
+    """Deletes one by one, each by `remove`: what is deleted in the admin ends as it does elsewhere.
+
+    `remove` takes the row, `actor` and `now`; it writes the audit's row and raises a `DomainError` when
+    the row must stay.
+    """
+
+    remove: Callable[..., None]
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete one."""
+        self.remove(obj, actor=getattr(request.user, "audit_name", None), now=clock.now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Delete those selected; one may go with another."""
+        for obj in list(queryset):
+            if queryset.model._default_manager.filter(pk=obj.pk).exists():
+                self.delete_model(request, obj)
+
+
+class AuditedAdmin(DeletesByService):
+    """Writes an audit row for each change, in the transaction of Django's own history.
+
+    Attributes:
+        noun: What acts are called after; the model's name where nothing is said.
+        is_saved_by_service: `save_model` calls a service, which tells of the row's own fields; what is
+            left to tell are the rows below it.
+        part_of: The field that leads to what a row is part of: what is done to the row changes that.
+    """
+
+    noun = ""
+    is_saved_by_service = False
+    part_of = ""
+
+    def remove(self, obj: Any, /, *, actor: audit.Who, now: datetime) -> None:
+        """Delete a row, and write it down."""
+        self._write("deleted", obj, "", actor=actor, now=now)
+        obj.delete()
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Write both down."""
         self._record("created", obj, request, message)
         return super().log_addition(request, obj, message)
 
-    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Write both down."""
         self._record("changed", obj, request, message)
         return super().log_change(request, obj, message)
 
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        """Write both down."""
-        for obj in queryset:
-            self._record("deleted", obj, request, "")
-        return super().log_deletions(request, queryset)
+    def _record(self, what: str, obj: Any, request: HttpRequest, message: Any) -> None:
+        if self.is_saved_by_service:
+            message = [part for part in message if _is_of_row_below(part)]
+            if not message:
+                return
+            what = "changed"
+        written = message if isinstance(message, str) else json.dumps(message, default=str)
+        said = LogEntry(change_message=written).get_change_message()
+        actor = getattr(request.user, "audit_name", None)
+        self._write(what, obj, said, actor=actor, now=clock.now())
 
-    def _record(self, what: str, obj: Model, request: HttpRequest, message: Any) -> None:
-        noun = str(obj._meta.verbose_name).replace(" ", "_")
-        audit.record(
-            act=f"{noun}.{what}",
-            subject=obj,
-            actor=getattr(request.user, "audit_name", None),
-            now=clock.now(),
-            changes={"admin": str(message)[:2000]} if message else {},
-        )
+    def _write(self, what: str, obj: Any, said: str, *, actor: audit.Who, now: datetime) -> None:
+        noun = self.noun or str(self.model._meta.verbose_name).replace(" ", "_")
+        changes = {"admin": said[:2000]} if said else {}
+        subject = obj
+        if self.part_of:
+            changes = {f"{self.model._meta.verbose_name} {obj}": said[:2000] or f"{what}."}
+            subject, what = getattr(obj, self.part_of), "changed"
+        audit.record(act=f"{noun}.{what}", subject=subject, actor=actor, now=now, changes=changes)
+
+
+def _is_of_row_below(part: Any) -> bool:
+    """Whether a part of Django's change message tells of a row of an inline form."""
+    return any("name" in told for told in part.values())
 
 
 class ReadOnlyAdmin(admin.ModelAdmin[Model]):

@@ -160,10 +160,14 @@ _masked = lru_cache(maxsize=256)(mask_text)
 
 
 def subject_name(subject: str | models.Model) -> str:
-    """Return how the audit names an object: `app.model:key`."""
+    """Return how the audit names an object: `app.model:key`.
+
+    The key is the row's own, or its `audit_key` where a model has one that outlives the row.
+    """
     if isinstance(subject, str):
         return mask_text(subject)
-    return f"{subject._meta.label_lower}:{subject.pk}"
+    key = getattr(subject, "audit_key", None)
+    return f"{subject._meta.label_lower}:{subject.pk if key is None else mask_text(key)}"
 
 
 def entry_hash(entry: AuditEntry) -> str:

@@ -7,7 +7,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from accounts.access import signed_in
-from core.admin import AuditedAdmin, ReadOnlyAdmin
+from core.admin import AuditedAdmin, DeletesByService, ReadOnlyAdmin
 from core.clock import now
 from core.errors import DomainError
 from incidents.models import (
@@ -19,7 +19,7 @@ from incidents.models import (
     ResponseTarget,
     Silence,
 )
-from incidents.services.heartbeats import save_heartbeat
+from incidents.services.heartbeats import delete_heartbeat, save_heartbeat
 from incidents.services.integrations import save_integration, wrong_maps
 from incidents.services.silences import check_silence, save_silence
 
@@ -38,6 +38,7 @@ class AlertAdmin(ReadOnlyAdmin):
 class IncidentAdmin(ReadOnlyAdmin):
     """What happened; incidents are worked on their own pages."""
 
+    why_kept = "What happened stays: incidents are closed, not deleted."
     list_display = ["__str__", "severity", "status", "service", "opened_at", "resolved_at"]
     list_filter = ["status", "severity", "response"]
     list_select_related = ["service"]
@@ -74,6 +75,9 @@ class SilenceForm(ModelForm):
 class SilenceAdmin(admin.ModelAdmin):
     """Who is not called for what."""
 
+    why_kept = (
+        "It is ended, not deleted, so that it can be seen why nobody was called: set its end."
+    )
     form = SilenceForm
     list_display = ["comment", "service", "starts_at", "ends_at", "created_by", "is_maintenance"]
     list_filter = ["is_maintenance"]
@@ -81,7 +85,7 @@ class SilenceAdmin(admin.ModelAdmin):
     search_fields = ["comment"]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """It is ended, so that it can be seen why nobody was called."""
+        """See `why_kept`."""
         return False
 
     def save_model(self, request: HttpRequest, obj: Silence, form: ModelForm, change: bool) -> None:
@@ -95,6 +99,7 @@ class SilenceAdmin(admin.ModelAdmin):
 class MaintenanceAdmin(ReadOnlyAdmin):
     """Planned work; planned and called off by the API."""
 
+    why_kept = "It is called off, not deleted."
     list_display = ["comment", "service", "starts_at", "ends_at", "rule", "cancelled_at"]
     list_filter = ["excludes_budget"]
     list_select_related = ["service"]
@@ -119,6 +124,7 @@ class IntegrationForm(ModelForm):
 class IntegrationAdmin(admin.ModelAdmin):
     """Keys of senders; new ones are made on their page, which shows the key once."""
 
+    why_kept = "What it sent stays. Disable it instead: its key is then unknown."
     form = IntegrationForm
     list_display = ["name", "kind", "service", "masked_key", "is_enabled"]
     list_filter = ["kind", "is_enabled"]
@@ -142,7 +148,7 @@ class IntegrationAdmin(admin.ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """What it sent stays; it is disabled instead."""
+        """See `why_kept`."""
         return False
 
     def save_model(
@@ -158,9 +164,10 @@ class IntegrationAdmin(admin.ModelAdmin):
 
 
 @admin.register(Heartbeat)
-class HeartbeatAdmin(admin.ModelAdmin):
+class HeartbeatAdmin(DeletesByService):
     """What must give a sign of life, and how often."""
 
+    remove = staticmethod(delete_heartbeat)
     list_display = ["name", "integration", "state", "period", "grace", "last_sign_at", "due_at"]
     list_filter = ["state"]
     list_select_related = ["integration"]
@@ -169,9 +176,7 @@ class HeartbeatAdmin(admin.ModelAdmin):
               "severity", "is_paused", "uid", "state", "last_sign_at", "due_at"]  # fmt: skip
     readonly_fields = ["uid", "state", "last_sign_at", "due_at"]
 
-    def save_model(
-        self, request: HttpRequest, obj: Heartbeat, form: ModelForm, change: bool
-    ) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
         """Create or change through the service."""
         stored = Heartbeat.objects.get(pk=obj.pk) if change else Heartbeat()
         obj.pk = save_heartbeat(

@@ -1,16 +1,24 @@
 """How people are reached, in the admin: shown and switched; addresses are entered by their owners."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.forms import ModelForm
 from django.http import HttpRequest
 
+from accounts.access import signed_in
+from core import clock
 from core.admin import AuditedAdmin
 from notifications.models import ContactMethod, NotificationRule, QuietHours
+from notifications.services.contacts import remove_method, set_enabled
+from notifications.services.rules import remove_rule
 
 
 @admin.register(ContactMethod)
 class ContactMethodAdmin(AuditedAdmin):
     """Ways to reach people; each is added and verified on its owner's own page."""
 
+    remove = staticmethod(remove_method)
     list_display = ["__str__", "person", "team", "is_enabled", "verified_at", "delivered_at"]
     list_filter = ["kind", "is_enabled"]
     list_select_related = ["person", "team"]
@@ -24,11 +32,18 @@ class ContactMethodAdmin(AuditedAdmin):
         """Only its owner can show that it reaches them."""
         return False
 
+    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
+        """Switch it on and off through the service."""
+        enabled, stored = obj.is_enabled, ContactMethod.objects.get(pk=obj.pk)
+        set_enabled(stored, enabled=enabled, actor=signed_in(request), now=clock.now())
+        super().save_model(request, obj, form, change)
+
 
 @admin.register(NotificationRule)
 class NotificationRuleAdmin(AuditedAdmin):
     """By which method somebody is called, and when."""
 
+    remove = staticmethod(remove_rule)
     list_display = ["person", "urgency", "method", "delay"]
     list_filter = ["urgency"]
     list_select_related = ["person", "method"]

@@ -26,5 +26,4 @@ def record(
 
     The subject is named by its slug, which never changes and outlives the row.
     """
-    name = f"{subject._meta.label_lower}:{subject.slug}"
-    audit.record(act=act, subject=name, actor=actor, now=now, changes=changes)
+    audit.record(act=act, subject=subject, actor=actor, now=now, changes=changes)

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-__all__ = ["DEFAULTS", "Standing", "Target", "at_risk_at", "standing_at"]
+__all__ = ["DEFAULTS", "LONGEST", "SHORTEST", "Standing", "Target", "at_risk_at", "standing_at"]
 
 # At this part of the time allowed, what is on track becomes at risk.
 AT_RISK = 0.8
+# What may be promised.
+SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=90)
 
 
 class Standing(StrEnum):

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Self
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -10,7 +11,7 @@ from django.urls import reverse
 from catalog.models import Service, of_known_services
 from core.models import TimestampedModel
 from incidents.domain.lifecycle import OPEN, Status
-from incidents.domain.response_targets import Standing
+from incidents.domain.response_targets import LONGEST, SHORTEST, Standing
 from incidents.models.alerts import Severity
 
 if TYPE_CHECKING:
@@ -272,6 +273,19 @@ class ResponseTarget(TimestampedModel):
 
     def __str__(self) -> str:
         return self.severity
+
+    def clean(self) -> None:
+        """Refuse spans that nobody can keep, or that nobody would notice to be missed."""
+        given = (
+            (name, getattr(self, name))
+            for name in ("respond_within", "resolve_within", "update_every")
+        )
+        if wrong := {
+            name: "From 1 minute to 90 days, e.g. 00:15:00 or 3 00:00:00."
+            for name, span in given
+            if span is not None and not SHORTEST <= span <= LONGEST
+        }:
+            raise ValidationError(wrong)
 
 
 class Deadline(models.Model):

@@ -15,7 +15,7 @@ from core.locking import as_stored, lock_in_order, locked, store
 from oncall.models import EscalationPolicy, LevelTarget, PolicyLevel, ServicePolicy, Timing
 from oncall.services.cleaning import clean
 
-__all__ = ["delete_policy", "save_policy"]
+__all__ = ["delete_policy", "refuse_calls_of_nobody", "save_policy"]
 
 MOST_TARGETS = 20
 
@@ -65,7 +65,7 @@ def save_policy(
     if timings is not None:
         _replace_timings(policy, timings)
     if levels is not None or timings is not None:
-        _refuse_calls_of_nobody(policy)
+        refuse_calls_of_nobody(policy)
     if services is not None:
         _assign(policy, services)
     changes = {name: str(value) for name, value in fields.items()}
@@ -147,8 +147,12 @@ def _replace_timings(policy: EscalationPolicy, timings: Sequence[Mapping[str, An
         timing.save(force_insert=True)
 
 
-def _refuse_calls_of_nobody(policy: EscalationPolicy) -> None:
-    """Refuse times of levels that are not there: nobody would be called then."""
+def refuse_calls_of_nobody(policy: EscalationPolicy) -> None:
+    """Refuse times of levels that are not there: nobody would be called then.
+
+    Raises:
+        InvalidInput: Names the levels.
+    """
     numbers = policy.levels.values("number")
     lost = policy.timings.exclude(level__in=numbers).values_list("level", flat=True).distinct()
     if lost:
