@@ -1,6 +1,5 @@
 """Who is on call, the schedules, and the policies by which services are called."""
 
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect

@@ -47,6 +47,9 @@ class CorrectionForm(forms.ModelForm):
 class CorrectionAdmin(admin.ModelAdmin):
     """Corrections are made and cancelled, never edited: what was known when stays known."""
 
+    why_kept = (
+        "Corrections are cancelled in the list, not deleted: what was known when stays known."
+    )
     form = CorrectionForm
     list_display = ["reason", "mode", "slo", "service", "starts_at", "ends_at", "rule", "ended"]
     list_filter = ["mode", "service"]

@@ -53,6 +53,7 @@ class BudgetPolicyAdmin(admin.ModelAdmin):
 class FreezeOverrideAdmin(admin.ModelAdmin):
     """Decisions are made and ended, never edited."""
 
+    why_kept = "Decisions are ended in the list, not deleted: it stays known who decided what."
     list_display = ["service", "frozen", "reason", "owner", "created_at", "expires_at", "ended_at"]
     list_filter = ["frozen", "service"]
     list_select_related = ["service", "owner"]
