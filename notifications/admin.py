@@ -10,8 +10,9 @@ from accounts.access import signed_in
 from core import clock
 from core.admin import AuditedAdmin
 from notifications.models import ContactMethod, NotificationRule, QuietHours
-from notifications.services.contacts import remove_method, set_enabled
+from notifications.services.contacts import remove_method
 from notifications.services.rules import remove_rule
+from notifications.services.switching import set_enabled
 
 
 @admin.register(ContactMethod)
