@@ -209,6 +209,7 @@ def test_what_is_encrypted_is_registered() -> None:
         "incidents.integration.signing_secret",
         "mfa.authenticator.data",
         "notifications.contactmethod.sealed_address",
+        "notifications.contactmethod.sealed_old_secret",
         "notifications.contactmethod.sealed_secret",
         "oncall.overridefeed.sealed_url",
         "slo.source.credentials",

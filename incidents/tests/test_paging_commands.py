@@ -180,7 +180,7 @@ def targeted(name: str) -> str:
 
 def test_oncall_check_finds_holes_before_they_matter(portal: Portal) -> None:
     FallbackContact.objects.create(person=portal.people["dave"])
-    assert run("oncall_check") == {"days": 90, "holes": []}
+    assert run("oncall_check") == {"days": 90, "holes": [], "notes": []}
     ContactMethod.objects.filter(person=portal.people["alice"]).update(verified_at=None)
     portal.people["bob"].is_active = False
     portal.people["bob"].save()
