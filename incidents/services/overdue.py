@@ -40,6 +40,8 @@ State = EscalationRun.State
 # No page is put off for longer: by a lease, by the pause after a failure, by the minute of its way.
 LONGEST_PAUSE = timedelta(minutes=10)
 _MOST = 200
+# Walks that are looked at in one minute; of more, others in the next one.
+_AT_A_TIME = 20_000
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,17 @@ def _walks(now: datetime) -> Iterator[_Walk]:
         incident=Outer("incident_id"), at__gte=Outer("started_at"), at__lte=now
     ).order_by("-at", "-pk")
     calls, turns = entries.filter(act="call"), entries.filter(act="severity")
-    rows = (
+    runs = (
         EscalationRun.objects.filter(waiting, cycle=F("incident__cycle"))
         .filter(Q(state=State.RUNNING) | Q(state=State.EXHAUSTED, phase=Phase.UNACKNOWLEDGED))
         .exclude(incident__status=Status.ACKNOWLEDGED, incident__snoozed_until__isnull=False)
-        .annotate(
+    )
+    if (parts := -(-runs.count() // _AT_A_TIME)) > 1:
+        runs = runs.alias(part=F("incident_id") % parts).filter(
+            part=int(now.timestamp() // 60) % parts
+        )
+    rows = (
+        runs.annotate(
             called_at=Subquery(calls.values("at")[:1]),
             facts=Subquery(calls.values("facts")[:1]),
             turned_at=Subquery(turns.values("at")[:1]),
