@@ -54,6 +54,8 @@ State = EscalationRun.State
 NOT_NEEDED = "Nobody needs to be called any more."
 WAITING_FOR = {Phase.UNACKNOWLEDGED: Status.TRIGGERED, Phase.UNRESOLVED: Status.ACKNOWLEDGED}
 _SAYS_AGAIN_AFTER = timedelta(hours=1)
+# No ladder has so many steps: the second call of the fallback contact beside any walk is the next one.
+_BESIDE_WALKS = 1000
 # No ladder waits longer.
 _LOOKS_AHEAD = timedelta(days=92)
 REASONS = {Phase.UNACKNOWLEDGED: "escalation", Phase.UNRESOLVED: "unresolved"}
@@ -291,7 +293,7 @@ def page_fallback(
 ) -> int:
     """Page the fallback contact and mark the incident, whatever else failed; returns the pages.
 
-    Who finds the same again and again, beside any walk, calls and says so once an hour.
+    Beside any walk it is called once an hour for one incident, and the same is said as often.
 
     Args:
         incident: Locked.
@@ -302,23 +304,21 @@ def page_fallback(
         reason: One of `pages.TO_FALLBACK`.
     """
     ways, whom = Ways(now).of_fallback()
-    text = f"{why} Fallback contact: {whom}."
+    text, since = f"{why} Fallback contact: {whom}.", now - _SAYS_AGAIN_AFTER
     place = Place(incident.cycle, incident.severity, reason)
-    is_said = False
     if run is None:
-        called = _called_beside_walks(incident, reason)
-        is_said = _is_said(incident, text, now - _SAYS_AGAIN_AFTER)
-        if is_said and called.filter(created_at__gt=now - _SAYS_AGAIN_AFTER).exists():
-            return 0
+        called = _called_beside_walks(incident)
+        if called.filter(reason=reason, created_at__gt=since).exists():
+            ways, text = [], f"{why} Fallback contact: {whom}, called within the hour."
         # Each time is a page of its own.
-        last: int | None = called.aggregate(last=Max("loop"))["last"]
-        place = place._replace(loop=0 if last is None else last + 1)
+        last: int | None = called.aggregate(last=Max("step"))["last"]
+        place = place._replace(step=0 if last is None else max(last, _BESIDE_WALKS) + 1)
     elif loop is not None:
         place = place._replace(loop=loop, step=len(run.ladder.steps) + 1)
     else:
         place = place._replace(loop=run.loop, step=run.position + 1)
     made = _insert(incident, place, ways, now, run=run)
-    if not is_said:
+    if run is not None or not _is_said(incident, why, since):
         timeline.write(incident, TimelineEntry.Kind.ESCALATION, FALLBACK, now=now, text=text)
     if incident.unreached != why[:500]:
         incident.unreached = why[:500]
@@ -326,15 +326,15 @@ def page_fallback(
     return made
 
 
-def _called_beside_walks(incident: Incident, reason: str) -> QuerySet[Page]:
+def _called_beside_walks(incident: Incident) -> QuerySet[Page]:
     return Page.objects.filter(
-        incident=incident, cycle=incident.cycle, reason=reason, step=0, run=None
+        incident=incident, cycle=incident.cycle, reason__in=TO_FALLBACK, run=None
     )
 
 
-def _is_said(incident: Incident, text: str, since: datetime) -> bool:
-    said = TimelineEntry.objects.filter(incident=incident, act=FALLBACK, text=text)
-    return said.filter(at__gt=since).exists()
+def _is_said(incident: Incident, why: str, since: datetime) -> bool:
+    said = TimelineEntry.objects.filter(incident=incident, act=FALLBACK, at__gt=since)
+    return said.filter(text__startswith=why).exists()
 
 
 def _insert(
