@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from core.audit import verify_chain
+from notifications.models import LONGEST_DELAY
 
 __all__ = ["BLIND", "Invariant", "check_invariants"]
 
@@ -19,7 +20,7 @@ CALLED_WITHIN = timedelta(seconds=60)
 # A storm's backlog is gone by then.
 OUT_WITHIN = timedelta(minutes=10)
 _MOST = 20
-_MOMENTS = re.compile(r"\{(called_by|out_by)\}")
+_MOMENTS = re.compile(r"\{(called_by|out_by|far_off)\}")
 
 BLIND = (
     "Whether a provider delivered what it took: only receivers know.",
@@ -122,8 +123,10 @@ _QUERIES: tuple[tuple[str, str, str, str], ...] = (
         "SELECT COUNT(*) FROM ev_page",
         (
             "SELECT p.key FROM ev_page p JOIN ev_incident i ON i.id = p.incident_id"
+            " JOIN incidents_page w ON w.key = p.key"
             " WHERE p.state IN ('waiting', 'sending') AND p.due_at < {out_by}"
-            " AND i.resolved_at IS NULL"
+            # After an outage a later rule is due in the past, and still waits for its time.
+            " AND (w.look_at < {out_by} OR w.look_at > {far_off}) AND i.resolved_at IS NULL"
         ),
         "page {} has been due for more than ten minutes, and is not out",
     ),
@@ -160,7 +163,11 @@ def _checked(name: str, count: str, query: str, says: str, *, now: datetime) -> 
         if connection.vendor == "postgresql"
         else "datetime(i.acked_at, '+10 seconds')"
     )
-    moments = {"called_by": now - CALLED_WITHIN, "out_by": now - OUT_WITHIN}
+    moments = {
+        "called_by": now - CALLED_WITHIN,
+        "out_by": now - OUT_WITHIN,
+        "far_off": now + LONGEST_DELAY,
+    }
     parameters = [_instant(moments[each]) for each in _MOMENTS.findall(query)]
     with connection.cursor() as cursor:
         cursor.execute(count)

@@ -4,7 +4,8 @@ It reads incidents, pages and who was called when (`overdue`) beside the escalat
 of what is due, so that a fault there shows. What it finds is repaired and somebody is called for it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -15,6 +16,7 @@ from incidents.domain.lifecycle import Status
 from incidents.models import Deadline, EscalationRun, Incident, Page
 from incidents.services import deadlines, escalation, overdue
 from incidents.services.escalation import WAITING_FOR
+from incidents.services.overdue import Look
 from incidents.services.pages import FALLBACK, SET_ASIDE
 from oncall.domain.escalations import Phase
 
@@ -27,6 +29,10 @@ PATIENCE = timedelta(seconds=60)
 SOONEST, LATEST = timedelta(minutes=5), timedelta(hours=1)
 _NONE_OUT = "No message got out."
 _MOST = 200
+
+
+# Returns incidents and what is wrong with them.
+Check = Callable[[Look], Iterable[tuple[int, str]]]
 
 
 @dataclass(frozen=True)
@@ -42,34 +48,52 @@ class Finding:
     what: str
 
 
-def audit_paging(*, now: datetime, patience: timedelta = PATIENCE) -> list[Finding]:
+def audit_paging(*, now: datetime, patience: timedelta = PATIENCE, turn: int = 0) -> list[Finding]:
     """Find incidents for which somebody should have been called and was not; repair each.
 
     Args:
         now: The present.
         patience: What a healthy pager may take.
+        turn: Number of the audit.
 
     Returns:
         What was wrong; empty when paging is sound.
+
+    Raises:
+        Exception: Something could not be looked at; what the rest found is repaired all the same.
     """
-    found = []
-    wrong = [
-        *_never_called(now, patience),
-        *_none_out(now, patience),
-        *_given_up(now, patience),
-        *_stalled(now, patience),
-        *_stuck_pages(now, patience),
-        *overdue.overdue_calls(now=now, patience=patience),
-    ]
-    for incident, what in dict(reversed(wrong)).items():
-        found.append(Finding(incident, what))
+    look = Look(now, patience, turn=turn)
+    wrong, failures = _found(look)
+    findings = []
+    for incident, (what, check) in wrong.items():
         try:
-            _repair(incident, what, now=now)
+            is_so = _repair(check, replace(look, only=incident), what)
         except Exception:
             if not connection.is_usable():
                 raise
             log.exception("paging_not_repaired", incident=incident, found=what)
-    return found
+            is_so = True
+        if is_so:
+            findings.append(Finding(incident, what))
+    if failures:
+        raise failures[0]
+    return findings
+
+
+def _found(look: Look) -> tuple[dict[int, tuple[str, Check]], list[Exception]]:
+    """Return what is wrong with incidents, by which check, and what kept checks from looking."""
+    wrong: dict[int, tuple[str, Check]] = {}
+    failures: list[Exception] = []
+    for check in CHECKS:
+        try:
+            for incident, what in check(look):
+                wrong.setdefault(incident, (what, check))
+        except Exception as error:
+            if not connection.is_usable():
+                raise
+            log.exception("audit_failed", check=check.__name__)
+            failures.append(error)
+    return wrong, failures
 
 
 def overdue_pages(*, now: datetime, patience: timedelta = PATIENCE) -> int:
@@ -78,11 +102,7 @@ def overdue_pages(*, now: datetime, patience: timedelta = PATIENCE) -> int:
     return Page.objects.filter(state__in=Page.OPEN, due_at__lte=since, look_at__lte=since).count()
 
 
-def _waiting() -> Q:
-    return Q(status=Status.TRIGGERED)
-
-
-def _never_called(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
+def _never_called(look: Look) -> list[tuple[int, str]]:
     """Return triggered incidents of whose present cycle nobody was ever to be called."""
     pages = Page.objects.filter(incident=OuterRef("pk"), cycle=OuterRef("cycle"))
     runs = EscalationRun.objects.filter(
@@ -91,91 +111,97 @@ def _never_called(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
         state=EscalationRun.State.RUNNING,
         # A first step may lie in the future: a ladder can begin later, or in working hours.
         fired_at=None,
-        started_at__lte=now,
-        due_at__gt=now - patience,
+        started_at__lte=look.now,
+        due_at__gt=look.since,
     )
     # By a clock that was fast, and has been set right, it may seem to have begun later than now.
-    settled = Q(updated_at__lte=now - patience) | Q(updated_at__gt=now + patience)
-    rows = Incident.objects.filter(_waiting(), settled)
+    settled = Q(updated_at__lte=look.since) | Q(updated_at__gt=look.now + look.patience)
+    rows = look.incidents(status=Status.TRIGGERED).filter(settled)
     found = rows.filter(~Exists(pages), ~Exists(runs)).values_list("pk", flat=True)
     return [(pk, "Nobody was called.") for pk in found[:_MOST]]
 
 
-def _none_out(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
+def _none_out(look: Look) -> list[tuple[int, str]]:
     """Return triggered incidents of whose present cycle every message failed."""
     pages = Page.objects.filter(incident=OuterRef("pk"), cycle=OuterRef("cycle"))
-    lost = pages.filter(
-        state__in=[Page.State.FAILED, Page.State.UNCERTAIN], due_at__lte=now - patience
-    )
-    rows = Incident.objects.filter(
-        _waiting(), Exists(lost), ~Exists(pages.filter(state__in=Page.HOPEFUL))
+    lost = pages.filter(state__in=[Page.State.FAILED, Page.State.UNCERTAIN], due_at__lte=look.since)
+    rows = look.incidents(status=Status.TRIGGERED).filter(
+        Exists(lost), ~Exists(pages.filter(state__in=Page.HOPEFUL))
     )
     return [(pk, _NONE_OUT) for pk in rows.values_list("pk", flat=True)[:_MOST]]
 
 
-def _given_up(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
+def _given_up(look: Look) -> list[tuple[int, str]]:
     """Return triggered incidents for which nobody is called any more, though not all were."""
     others = EscalationRun.objects.filter(
         incident=OuterRef("pk"), cycle=OuterRef("cycle"), phase=Phase.UNACKNOWLEDGED
     ).exclude(state=EscalationRun.State.STOPPED)
     pages = Page.objects.filter(incident=OuterRef("pk"), cycle=OuterRef("cycle"))
-    rows = Incident.objects.filter(
-        _waiting(), ~Exists(others), Exists(pages), updated_at__lte=now - patience
+    rows = look.incidents(status=Status.TRIGGERED, updated_at__lte=look.since).filter(
+        ~Exists(others), Exists(pages)
     )
     found = rows.values_list("pk", flat=True)[:_MOST]
     return [(pk, "Its escalation ended although nobody answered.") for pk in found]
 
 
-def _stalled(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
+def _stalled(look: Look) -> list[tuple[int, str]]:
     """Return triggered incidents whose next step is overdue."""
-    rows = Incident.objects.filter(
-        _waiting(),
-        Exists(
-            EscalationRun.objects.filter(
-                incident=OuterRef("pk"),
-                cycle=OuterRef("cycle"),
-                phase=Phase.UNACKNOWLEDGED,
-                state=EscalationRun.State.RUNNING,
-                due_at__lte=now - patience,
-            )
-        ),
-        Exists(Page.objects.filter(incident=OuterRef("pk"), cycle=OuterRef("cycle"))),
+    runs = EscalationRun.objects.filter(
+        incident=OuterRef("pk"),
+        cycle=OuterRef("cycle"),
+        phase=Phase.UNACKNOWLEDGED,
+        state=EscalationRun.State.RUNNING,
+        due_at__lte=look.since,
     )
-    found = rows.values_list("pk", flat=True)[:_MOST]
-    return [(pk, overdue.OVERDUE) for pk in found]
+    pages = Page.objects.filter(incident=OuterRef("pk"), cycle=OuterRef("cycle"))
+    rows = look.incidents(status=Status.TRIGGERED).filter(Exists(runs), Exists(pages))
+    return [(pk, overdue.OVERDUE) for pk in rows.values_list("pk", flat=True)[:_MOST]]
 
 
-def _stuck_pages(now: datetime, patience: timedelta) -> list[tuple[int, str]]:
+def _stuck_pages(look: Look) -> list[tuple[int, str]]:
     """Return triggered incidents with a page that is long due, although others went out before it.
 
     Where what is due later waits as well, pagers are behind, and one more page would not help.
     """
-    since = now - patience
     passed = Page.objects.filter(
-        state=Page.State.SENT, sent_at__gt=since, severity__gte=OuterRef("severity")
+        state=Page.State.SENT, sent_at__gt=look.since, severity__gte=OuterRef("severity")
     )
     rows = Page.objects.filter(
         Exists(passed.filter(due_at__gt=OuterRef("look_at"))),
         state=Page.State.WAITING,
-        due_at__lte=since,
-        look_at__lte=since,
+        due_at__lte=look.since,
+        look_at__lte=look.since,
         incident__status=Status.TRIGGERED,
     )
+    if look.only is not None:
+        rows = rows.filter(incident=look.only)
     found = rows.order_by("incident").values_list("incident", flat=True).distinct()[:_MOST]
     return [(pk, "A page is overdue.") for pk in found]
 
 
+CHECKS: tuple[Check, ...] = (
+    _never_called,
+    _none_out,
+    _given_up,
+    _stalled,
+    _stuck_pages,
+    overdue.walks_that_stand,
+    overdue.asleep,
+    overdue.not_begun,
+    overdue.put_off,
+)
+
+
 @transaction.atomic
-def _repair(incident_id: int, what: str, *, now: datetime) -> None:
-    incident = Incident.objects.select_for_update(of=("self",)).get(pk=incident_id)
-    phase = next(
-        (phase for phase, status in WAITING_FOR.items() if status == incident.status), None
-    )
-    if phase is None:
-        return
+def _repair(check: Check, look: Look, what: str) -> bool:
+    """Repair what was found, if it is still so: somebody may have answered, or another pager called."""
+    incident, now = look.incidents().select_for_update(of=("self",)).get(), look.now
+    phase = next((each for each, status in WAITING_FOR.items() if status == incident.status), None)
+    if phase is None or (incident.pk, what) not in check(look):
+        return False
     if what == overdue.NOT_BEGUN:
         escalation.begin(incident, phase, now=now)
-        return
+        return True
     runs = EscalationRun.objects.filter(incident=incident, cycle=incident.cycle, phase=phase)
     if what == overdue.SLEEPS_ON:
         deadlines.put(incident, {Deadline.Kind.SNOOZE_ENDS: now})
@@ -187,6 +213,7 @@ def _repair(incident_id: int, what: str, *, now: datetime) -> None:
         _go_on(incident, runs, phase, now=now)
     reason = FALLBACK if phase == Phase.UNACKNOWLEDGED else SET_ASIDE
     escalation.page_fallback(incident, f"The auditor found: {what}", now=now, reason=reason)
+    return True
 
 
 def _go_on(
@@ -202,7 +229,7 @@ def _go_on(
     ):
         escalation.begin(incident, phase, now=now)
     Page.objects.filter(incident=incident, state__in=Page.OPEN, due_at__lte=now).filter(
-        Q(state=Page.State.WAITING) | Q(look_at__gt=now + overdue.LONGEST_PAUSE)
+        Q(state=Page.State.WAITING) | Q(look_at__gt=now + overdue.longest_pause())
     ).update(look_at=now)
 
 

@@ -127,7 +127,9 @@ def record(done: Sequence[Done], *, owner: str) -> None:
 
     An attempt whose answer was lost may have arrived: it counts like one that a crash cut.
     """
-    for lost, at in _recorded(done, owner=owner):
+    given_up = _recorded(done, owner=owner)
+    _end_methods(done)
+    for lost, at in given_up:
         undelivered.fall_back(lost, now=at)
     open_gates([each.bundle for each in done if each.outcome.problem])
 
@@ -211,8 +213,21 @@ def _tell_methods(done: Sequence[Done]) -> None:
     for pk in sorted(told.keys() - set(worked)):
         problem = told[pk].outcome.problem[:500]
         methods.filter(pk=pk).update(failed_at=told[pk].at, problem=problem, next_at=None)
-        if told[pk].outcome.is_gone:
-            switching.end_method(pk, now=told[pk].at)
+
+
+def _end_methods(done: Sequence[Done]) -> None:
+    """Switch off methods whose provider says that they have ended.
+
+    Each in a transaction of its own, which holds no escalation while it waits for the audit. What
+    cannot be done now, the next message by it does.
+    """
+    for each in done:
+        number = each.bundle.first.method_id
+        if each.outcome.is_gone and number is not None:
+            try:
+                switching.end_method(number, now=each.at)
+            except DatabaseError:
+                log.exception("method_not_ended", method=number)
 
 
 def _sent_entry(page: Page, at: datetime) -> dict[str, Any]:

@@ -6,11 +6,22 @@ from typing import Any
 import pytest
 
 from incidents.models import Deadline, EscalationRun, Incident, Page
-from incidents.services import lifecycle, pager
+from incidents.queries.verification import check_invariants
+from incidents.services import auditor, escalation, lifecycle, overdue, pager
 from incidents.services.auditor import audit_paging, overdue_pages
+from incidents.services.lifecycle import Opening
+from incidents.services.overdue import Look
 from incidents.tests.oncall_portal import Portal, portal
 from incidents.tests.test_set_aside import answered, snoozed, watched
-from oncall.models import Timing
+from notifications.models import NotificationRule
+from oncall.models import (
+    EscalationPolicy,
+    FallbackContact,
+    LevelTarget,
+    PolicyLevel,
+    ServicePolicy,
+    Timing,
+)
 
 __all__ = ["portal"]
 
@@ -46,6 +57,129 @@ def test_a_step_that_is_due_much_too_late_is_found(portal: Portal, by: timedelta
     EscalationRun.objects.update(due_at=later, look_at=later)
     assert "The next level is overdue." in watched(portal, 7)
     assert portal.paged()[-1][1] == "bob"
+
+
+def test_a_snooze_that_an_answer_ended_begins_to_count_anew(portal: Portal) -> None:
+    """L2 was told before it; L3 is told as long after the answer as it is after L2."""
+    incident, alice = answered(portal), portal.people["alice"]
+    found = watched(portal, 62)
+    until = portal.now + timedelta(hours=5)
+    lifecycle.snooze(incident.pk, until=until, now=portal.now, actor=alice, person=alice)
+    found += watched(portal, 120)
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=alice, person=alice)
+    found += watched(portal, 70)
+    assert found == []
+    assert [name for _, name in portal.paged()] == ["alice", "bob", "carol"]
+
+
+def test_who_is_called_again_at_a_lower_severity_is_not_a_finding(portal: Portal) -> None:
+    """In the second loop of a P0 all were called: of a P2 nobody is left."""
+    portal.policy.loops = 3
+    portal.policy.save()
+    incident = portal.open_incident(severity="P0")
+    found = watched(portal, 46)
+    assert portal.paged()[-1][1] == "alice"
+    lifecycle.set_severity(incident.pk, severity="P2", now=portal.now, actor="test")
+    called = len(portal.paged())
+    found += watched(portal, 5)
+    assert found == []
+    assert len(portal.paged()) == called
+
+
+def test_a_rule_that_calls_later_is_not_overdue_after_an_outage(portal: Portal) -> None:
+    alice = portal.people["alice"]
+    for minutes in (0, 15):
+        delay, method = timedelta(minutes=minutes), alice.contact_methods.get()
+        NotificationRule.objects.create(person=alice, urgency="high", method=method, delay=delay)
+    lifecycle.declare(
+        Opening("P1", "5xx spike", service_id=portal.service.pk), now=portal.now, actor="test"
+    )
+    portal.now += timedelta(minutes=35)
+    portal.settle()
+    found = watched(portal, 14)
+    assert found == []
+    assert portal.paged() == [(35, "alice")]
+    assert watched(portal, 1) == []
+    assert portal.paged()[1] == (50, "alice")
+    assert not [each.id for each in check_invariants(now=portal.now) if not each.holds]
+
+
+def test_a_longer_pause_between_messages_is_no_delay(portal: Portal, settings: Any) -> None:
+    settings.PAGE_EVERY_S = 1800
+    portal.open_incident("one", severity="P3")
+    portal.now += timedelta(seconds=30)
+    portal.open_incident("two", severity="P3")
+    assert watched(portal, 25) == []
+
+
+def test_snoozes_that_end_together_are_only_a_queue(portal: Portal) -> None:
+    """A pager was away; what it does next is no finding."""
+    for _ in range(15):
+        snoozed(portal, 30)
+    portal.now += timedelta(minutes=40)
+    assert audit_paging(now=portal.now) == []
+
+
+def test_another_policy_of_the_service_changes_nothing_that_was_begun(portal: Portal) -> None:
+    silent = EscalationPolicy.objects.create(slug="silent", name="Silent")
+    level = PolicyLevel.objects.create(policy=silent, number=1, name="L1")
+    LevelTarget.objects.create(level=level, person=portal.people["alice"])
+    held = ServicePolicy.objects.filter(service=portal.service)
+    held.update(policy=silent)
+    answered(portal)
+    portal.now += timedelta(minutes=5)
+    held.update(policy=portal.policy)
+    assert watched(portal, 3) == []
+
+
+def test_who_answers_before_the_repair_is_called_no_more(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was found is looked at again under the lock of the incident."""
+    FallbackContact.objects.create(person=portal.add_person("eve"))
+    incident, alice = portal.open_incident(severity="P0"), portal.people["alice"]
+    portal.now += timedelta(minutes=7)
+    genuine = auditor._repair
+
+    def late(*arguments: Any) -> bool:
+        lifecycle.acknowledge(incident.pk, now=portal.now, actor=alice, person=alice)
+        return genuine(*arguments)
+
+    monkeypatch.setattr(auditor, "_repair", late)
+    assert audit_paging(now=portal.now) == []
+    portal.settle()
+    assert portal.paged() == [(0, "alice")]
+
+
+def test_one_check_that_fails_hides_no_other(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal.open_incident(severity="P0")
+    EscalationRun.objects.update(state="exhausted", ended_at=portal.now)
+    portal.now += timedelta(minutes=2)
+
+    def broken(_look: Look) -> list[tuple[int, str]]:
+        raise ValueError("It cannot be looked at.")
+
+    monkeypatch.setattr(auditor, "CHECKS", (broken, *auditor.CHECKS))
+    with pytest.raises(ValueError, match="cannot be looked at"):
+        audit_paging(now=portal.now)
+    portal.settle()
+    assert portal.paged()[-1][1] == "bob"
+
+
+def test_of_very_many_walks_each_audit_looks_at_others(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overdue, "_AT_A_TIME", 2)
+    for number in range(5):
+        portal.open_incident(f"incident {number}", severity="P0")
+    later = portal.now + timedelta(days=365)
+    EscalationRun.objects.update(due_at=later, look_at=later)
+    portal.now += timedelta(minutes=1)
+    found = [len(audit_paging(now=portal.now, turn=turn)) for turn in range(3)]
+    assert sum(found) == 5
+    assert max(found) == 2
 
 
 def test_who_lasts_in_working_hours_is_not_overdue_at_night(portal: Portal) -> None:
@@ -122,16 +256,15 @@ def test_one_that_cannot_be_repaired_keeps_no_other_waiting(
     portal.open_incident("other", severity="P0")
     EscalationRun.objects.update(state="stopped")
     portal.now += timedelta(minutes=2)
-    genuine = Incident.objects.none().__class__.get
+    genuine = escalation.page_fallback
 
-    def get(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if kwargs.get("pk") == poison.pk:
-            raise RuntimeError("It cannot be read.")
-        return genuine(self, *args, **kwargs)
+    def page(incident: Incident, *arguments: Any, **named: Any) -> int:
+        if incident.pk == poison.pk:
+            raise RuntimeError("It cannot be called for.")
+        return genuine(incident, *arguments, **named)
 
-    monkeypatch.setattr(Incident.objects.none().__class__, "get", get)
+    monkeypatch.setattr(escalation, "page_fallback", page)
     assert len(audit_paging(now=portal.now)) == 2
-    monkeypatch.undo()
     assert list(EscalationRun.objects.filter(state="running").values_list("incident__title")) == [
         ("other",)
     ]
