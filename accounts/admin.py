@@ -168,12 +168,6 @@ class _CredentialAdmin(admin.ModelAdmin[Any]):
         """Remove one."""
         type(self).remove(obj, now=clock.now(), actor=_me(request))
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Remove those selected; one may go with another."""
-        for row in queryset.select_related("user"):
-            if queryset.model._default_manager.filter(pk=row.pk).exists():
-                self.delete_model(request, row)
-
 
 @admin.register(Authenticator)
 class SecondFactorAdmin(_CredentialAdmin):

@@ -73,11 +73,6 @@ class _AuditedAdmin(admin.ModelAdmin):
             spelt = {name: [str(value) for value in pair] for name, pair in changes.items()}
             record(act, form.instance, actor=request.user, now=clock.now(), changes=spelt)  # type: ignore[arg-type]
 
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Delete one by one, each with its audit row."""
-        for row in queryset:
-            self.delete_model(request, row)
-
 
 @admin.register(Team)
 class TeamAdmin(_AuditedAdmin):

@@ -7,17 +7,19 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest
 
 from core import audit, clock
+from core.locking import lock
 from core.models import AuditEntry, JobSlot, ProcessHeartbeat
 
 __all__ = ["AuditedAdmin", "DeletesByService", "ReadOnlyAdmin"]
 
 
 class DeletesByService(admin.ModelAdmin[Any]):
-    """Deletes one by one, each by `remove`: what is deleted in the admin ends as it does elsewhere.
+    """Deletes by `remove`: what is deleted in the admin ends as it does elsewhere.
 
     `remove` takes the row, `actor` and `now`; it writes the audit's row and raises a `DomainError` when
     the row must stay.
@@ -28,12 +30,6 @@ class DeletesByService(admin.ModelAdmin[Any]):
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Delete one."""
         self.remove(obj, actor=getattr(request.user, "audit_name", None), now=clock.now())
-
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Delete those selected; one may go with another."""
-        for obj in list(queryset):
-            if queryset.model._default_manager.filter(pk=obj.pk).exists():
-                self.delete_model(request, obj)
 
 
 class AuditedAdmin(DeletesByService):
@@ -51,9 +47,16 @@ class AuditedAdmin(DeletesByService):
     part_of = ""
 
     def remove(self, obj: Any, /, *, actor: audit.Who, now: datetime) -> None:
-        """Delete a row, and write it down."""
-        self._write("deleted", obj, "", actor=actor, now=now)
-        obj.delete()
+        """Delete a row, and write it down.
+
+        Raises:
+            NotFound: Somebody else deleted it.
+        """
+        with transaction.atomic():
+            lock(obj, to_delete=True)
+            told = self._told("deleted", obj, "")
+            obj.delete()
+            audit.record(**told, actor=actor, now=now)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         """Write both down."""
@@ -74,16 +77,18 @@ class AuditedAdmin(DeletesByService):
         written = message if isinstance(message, str) else json.dumps(message, default=str)
         said = LogEntry(change_message=written).get_change_message()
         actor = getattr(request.user, "audit_name", None)
-        self._write(what, obj, said, actor=actor, now=clock.now())
+        audit.record(**self._told(what, obj, said), actor=actor, now=clock.now())
 
-    def _write(self, what: str, obj: Any, said: str, *, actor: audit.Who, now: datetime) -> None:
+    def _told(self, what: str, obj: Any, said: str) -> dict[str, Any]:
+        """Return what the audit tells, by names that outlive the row."""
         noun = self.noun or str(self.model._meta.verbose_name).replace(" ", "_")
         changes = {"admin": said[:2000]} if said else {}
         subject = obj
         if self.part_of:
             changes = {f"{self.model._meta.verbose_name} {obj}": said[:2000] or f"{what}."}
             subject, what = getattr(obj, self.part_of), "changed"
-        audit.record(act=f"{noun}.{what}", subject=subject, actor=actor, now=now, changes=changes)
+        name = audit.subject_name(subject)
+        return {"act": f"{noun}.{what}", "subject": name, "changes": changes}
 
 
 def _is_of_row_below(part: Any) -> bool:

@@ -67,6 +67,25 @@ class PortalPages(admin.ModelAdmin[Any]):
             raise Forbidden(getattr(self, "why_kept", "") or "It is not deleted by hand.")
         return super().delete_view(request, object_id, extra_context)
 
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Write nothing yet: Django asks before any row is deleted."""
+        return []
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete a row, with its line in Django's own history."""
+        super().log_deletions(request, [obj])  # type: ignore[arg-type]  # as Django calls it
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Delete those selected, each in a transaction of its own; one may go with another.
+
+        One that must stay ends it: those before it are gone, those after it stay, too.
+        """
+        for obj in list(queryset):
+            with transaction.atomic():
+                if queryset.model._default_manager.filter(pk=obj.pk).exists():
+                    self.delete_model(request, obj)
+
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

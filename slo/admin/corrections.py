@@ -138,8 +138,3 @@ class AnnotationAdmin(admin.ModelAdmin):
     def delete_model(self, request: HttpRequest, obj: Annotation) -> None:
         """Remove through the service."""
         annotations.remove(obj, actor=signed_in(request), now=now())
-
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Remove each through the service."""
-        for row in queryset:
-            self.delete_model(request, row)

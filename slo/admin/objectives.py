@@ -161,11 +161,6 @@ class SloAdmin(admin.ModelAdmin):
         """Delete through the service."""
         objectives.delete_slo(slo=obj, actor=signed_in(request), now=now())
 
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Delete each through the service."""
-        for slo in queryset:
-            self.delete_model(request, slo)
-
 
 def preview_of(form: SloForm) -> dict[str, Any]:
     """Return what the page shows of a change that is not saved, or why it cannot be shown."""

@@ -43,11 +43,6 @@ class BudgetPolicyAdmin(admin.ModelAdmin):
         """Delete through the service."""
         policies.delete_policy(obj, actor=signed_in(request), now=now())
 
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Delete each through the service."""
-        for policy in queryset:
-            self.delete_model(request, policy)
-
 
 @admin.register(FreezeOverride)
 class FreezeOverrideAdmin(admin.ModelAdmin):

@@ -1,7 +1,5 @@
 """Admin of threshold rules."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -43,8 +41,3 @@ class ThresholdRuleAdmin(admin.ModelAdmin):
     def delete_model(self, request: HttpRequest, obj: ThresholdRule) -> None:
         """Delete through the service."""
         rules.delete_rule(obj, actor=signed_in(request), now=now())
-
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Delete each through the service."""
-        for rule in queryset:
-            self.delete_model(request, rule)

@@ -1,7 +1,5 @@
 """Admin of SLIs: what is counted."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.forms import BaseInlineFormSet, ModelForm
@@ -100,8 +98,3 @@ class SliAdmin(admin.ModelAdmin):
     def delete_model(self, request: HttpRequest, obj: Sli) -> None:
         """Delete through the service."""
         objectives.delete_sli(sli=obj, actor=signed_in(request), now=now())
-
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Delete each through the service."""
-        for sli in queryset:
-            self.delete_model(request, sli)

@@ -91,8 +91,3 @@ class SourceAdmin(admin.ModelAdmin):
     def delete_model(self, request: HttpRequest, obj: Source) -> None:
         """Delete through the service."""
         sources.delete_source(obj, actor=signed_in(request), now=now())
-
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Delete each through the service."""
-        for source in queryset:
-            self.delete_model(request, source)

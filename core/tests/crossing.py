@@ -1,0 +1,48 @@
+"""Somebody who holds a row and then writes to the audit, beside somebody who waits for that row."""
+
+from collections.abc import Callable
+from threading import Thread
+
+from django.db import connection, connections, transaction
+from django.db.models import Model
+
+from core import audit, clock
+from core.locking import locked
+
+__all__ = ["cross"]
+
+
+def cross(row: Model, deed: Callable[[], object]) -> None:
+    """Hold `row` until `deed` waits for it, then write to the audit and let go.
+
+    Raises:
+        AssertionError: What went wrong in `deed`, such as a deadlock.
+    """
+    failed: list[Exception] = []
+
+    def do() -> None:
+        try:
+            deed()
+        except Exception as error:  # noqa: BLE001 what it was is for the test
+            failed.append(error)
+        finally:
+            connections.close_all()
+
+    doing = Thread(target=do)
+    with transaction.atomic():
+        locked(row)
+        doing.start()
+        while doing.is_alive() and not _somebody_waits():
+            doing.join(0.05)
+        audit.record(act="row.changed", subject=row, actor="test", now=clock.now())
+    doing.join(30)
+    assert not failed, failed
+
+
+def _somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+            " WHERE NOT granted AND datname = current_database()"
+        )
+        return bool(cursor.fetchone()[0])
