@@ -16,7 +16,7 @@ Actor: TypeAlias = "User | ApiToken | str | None"
 
 def record(
     act: str,
-    subject: Team | Service,
+    subject: Team | Service | str,
     *,
     actor: Actor,
     now: datetime,
@@ -24,6 +24,7 @@ def record(
 ) -> None:
     """Write down who changed what, inside the caller's transaction.
 
-    The subject is named by its slug, which never changes and outlives the row.
+    The subject is named by its slug, which never changes and outlives the row; of one that is deleted,
+    give the name it had.
     """
     audit.record(act=act, subject=subject, actor=actor, now=now, changes=changes)

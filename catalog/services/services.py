@@ -11,6 +11,7 @@ from catalog.models import Service
 from catalog.services.dependencies import lock_graph, set_dependencies
 from catalog.services.records import Actor, record
 from catalog.services.saving import assign, check, insert, refuse_rename
+from core import audit
 from core.locking import lock
 
 __all__ = ["FIELDS", "create_service", "delete_service", "hidden_from", "update_service"]
@@ -108,8 +109,9 @@ def delete_service(service: Service, *, now: datetime, actor: Actor = None) -> N
         NotFound: Somebody else deleted it.
     """
     lock(service, to_delete=True)
-    record("service.deleted", service, actor=actor, now=now)
+    name = audit.subject_name(service)
     service.delete()
+    record("service.deleted", name, actor=actor, now=now)
 
 
 def hidden_from(actor: Actor) -> frozenset[int]:

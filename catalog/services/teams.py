@@ -9,6 +9,7 @@ from django.db import transaction
 from catalog.models import Team
 from catalog.services.records import Actor, record
 from catalog.services.saving import assign, check, insert, refuse_rename
+from core import audit
 from core.locking import lock
 
 if TYPE_CHECKING:
@@ -95,5 +96,6 @@ def delete_team(team: Team, *, now: datetime, actor: Actor = None) -> None:
     """
     lock(team, to_delete=True)
     orphans = sorted(team.services.values_list("slug", flat=True))
-    record("team.deleted", team, actor=actor, now=now, changes={"services": [orphans, []]})
+    name = audit.subject_name(team)
     team.delete()
+    record("team.deleted", name, actor=actor, now=now, changes={"services": [orphans, []]})

@@ -12,6 +12,7 @@ from catalog.models import Team
 from core import audit, encryption, http_client
 from core.audit import Who
 from core.errors import Conflict, InvalidInput
+from core.locking import locked
 from notifications.domain.kinds import Kind, address_problem, normalized
 from notifications.domain.web_push import private_key, public_text, read_subscription
 from notifications.models import ContactMethod, NotificationRule
@@ -101,8 +102,9 @@ def renew_secret(method: ContactMethod, *, actor: Who, now: datetime) -> str:
 
     Raises:
         Conflict: It is no webhook: nothing that its owner could check is signed.
+        NotFound: It was removed meanwhile.
     """
-    method = ContactMethod.objects.select_for_update(of=("self",)).get(pk=method.pk)
+    method = locked(method)
     if method.kind != Kind.WEBHOOK:
         raise Conflict("Only what goes to webhooks is signed.")
     secret = _secret_for(Kind.WEBHOOK)
@@ -123,14 +125,16 @@ def remove_method(method: ContactMethod, *, actor: Who, now: datetime) -> None:
 
     Raises:
         Conflict: A policy or the fallback contact calls it, which would then call nobody.
+        NotFound: It was removed already.
     """
     # Waits for pages that are being made by it, which are then parted from it, too.
-    ContactMethod.objects.select_for_update(of=("self",)).get(pk=method.pk)
+    method = locked(method, to_delete=True)
     if used_by := _is_used_by(method):
         raise Conflict(f"It is called by {used_by}: take it out there first.")
-    audit.record(act="contact_method.removed", subject=method, actor=actor, now=now)
+    name = audit.subject_name(method)
     NotificationRule.objects.filter(method=method).delete()
     method.delete()
+    audit.record(act="contact_method.removed", subject=name, actor=actor, now=now)
 
 
 def _is_used_by(method: ContactMethod) -> str:

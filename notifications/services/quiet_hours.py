@@ -44,5 +44,6 @@ def remove_quiet_hours(person: User, *, actor: Who, now: datetime) -> None:
     """Have a person called at any hour."""
     quiet = QuietHours.objects.select_for_update().filter(person=person).first()
     if quiet is not None:
-        audit.record(act="quiet_hours.removed", subject=quiet, actor=actor, now=now)
+        name = audit.subject_name(quiet)
         quiet.delete()
+        audit.record(act="quiet_hours.removed", subject=name, actor=actor, now=now)

@@ -8,6 +8,7 @@ from accounts.models import User
 from core import audit
 from core.audit import Who
 from core.errors import Conflict, InvalidInput
+from core.locking import locked
 from notifications.models import LONGEST_DELAY, ContactMethod, NotificationRule
 
 __all__ = ["add_rule", "remove_rule"]
@@ -58,6 +59,12 @@ def add_rule(
 
 @transaction.atomic
 def remove_rule(rule: NotificationRule, *, actor: Who, now: datetime) -> None:
-    """Remove a rule."""
-    audit.record(act="notification_rule.removed", subject=rule, actor=actor, now=now)
+    """Remove a rule.
+
+    Raises:
+        NotFound: It was removed already.
+    """
+    rule = locked(rule, to_delete=True)
+    name = audit.subject_name(rule)
     rule.delete()
+    audit.record(act="notification_rule.removed", subject=name, actor=actor, now=now)

@@ -67,8 +67,9 @@ def delete_calendar(calendar: HolidayCalendar, *, actor: Who, now: datetime) -> 
     calendar = locked(calendar, to_delete=True)
     if calendar.schedules.exists() or calendar.policies.exists():
         raise Conflict("A schedule or policy follows it; give that another calendar first.")
-    audit.record(act="holidays.deleted", subject=calendar, actor=actor, now=now)
+    name = audit.subject_name(calendar)
     calendar.delete()
+    audit.record(act="holidays.deleted", subject=name, actor=actor, now=now)
 
 
 def _replace_days(calendar: HolidayCalendar, days: Sequence[Mapping[str, Any]]) -> None:

@@ -99,8 +99,9 @@ def delete_policy(policy: EscalationPolicy, *, actor: Who, now: datetime) -> Non
     policy = locked(policy, to_delete=True)
     if policy.is_default or policy.services.exists():
         raise Conflict("Services are called by it; give them another policy first.")
-    audit.record(act="policy.deleted", subject=policy, actor=actor, now=now)
+    name = audit.subject_name(policy)
     policy.delete()
+    audit.record(act="policy.deleted", subject=name, actor=actor, now=now)
 
 
 def _pass_default_on(policy: EscalationPolicy, fields: Mapping[str, Any]) -> None:

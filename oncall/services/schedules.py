@@ -95,8 +95,9 @@ def delete_schedule(schedule: Schedule, *, actor: Who, now: datetime) -> None:
     if policies := list(names[:4]):
         told = ", ".join(policies[:3]) + (" and others" if len(policies) > 3 else "")
         raise Conflict(f"Policies call by it: {told}. Have them call somebody else first.")
-    audit.record(act="schedule.deleted", subject=schedule, actor=actor, now=now)
+    name = audit.subject_name(schedule)
     schedule.delete()
+    audit.record(act="schedule.deleted", subject=name, actor=actor, now=now)
 
 
 def _replace_layers(schedule: Schedule, layers: Sequence[Mapping[str, Any]]) -> None:
@@ -202,12 +203,13 @@ def delete_override(override: Override, *, actor: Who, now: datetime) -> None:
     override = _locked(override)
     if override.ends_at <= now:
         raise Conflict("It is over: who was on call stays so.")
-    audit.record(act="override.deleted", subject=override, actor=actor, now=now)
+    name = audit.subject_name(override)
     if override.starts_at < now:
         override.ends_at = now
         override.save(update_fields=["ends_at", "updated_at"])
     else:
         override.delete()
+    audit.record(act="override.deleted", subject=name, actor=actor, now=now)
 
 
 def _locked(row: OfSchedule, *, moves_to: Schedule | None = None) -> OfSchedule:

@@ -57,11 +57,12 @@ def remove(row: Annotation, *, actor: "User | str | None", now: datetime) -> Non
         NotFound: Somebody else deleted it.
     """
     lock(row, to_delete=True)
+    name = audit.subject_name(row)
+    row.delete()
     audit.record(
         act="slo.annotation_removed",
-        subject=row,
+        subject=name,
         actor=actor,
         now=now,
         changes={"title": row.title},
     )
-    row.delete()

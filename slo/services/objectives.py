@@ -167,10 +167,11 @@ def delete_slo(*, slo: Slo, actor: "User | str | None", now: datetime) -> None:
     composites = CompositeMember.objects.filter(slo=slo).values_list("sli__slug", flat=True)
     if composite := composites.first():
         raise Conflict(f"The composite {composite} is made of this objective; take it out first.")
-    audit.record(
-        act="slo.deleted", subject=slo, actor=actor, now=now, changes={"objective": objective}
-    )
+    name = audit.subject_name(slo)
     slo.delete()
+    audit.record(
+        act="slo.deleted", subject=name, actor=actor, now=now, changes={"objective": objective}
+    )
 
 
 @transaction.atomic
@@ -182,5 +183,6 @@ def delete_sli(*, sli: Sli, actor: "User | str | None", now: datetime) -> None:
         ProtectedError: If an SLO uses it.
     """
     lock(sli, to_delete=True)
-    audit.record(act="sli.deleted", subject=sli, actor=actor, now=now)
+    name = audit.subject_name(sli)
     sli.delete()
+    audit.record(act="sli.deleted", subject=name, actor=actor, now=now)

@@ -37,8 +37,9 @@ def delete_policy(policy: BudgetPolicy, *, actor: "User | str | None", now: date
         NotFound: Somebody else deleted it.
     """
     lock(policy, to_delete=True)
-    audit.record(act="slo.policy_deleted", subject=policy, actor=actor, now=now)
+    name = audit.subject_name(policy)
     policy.delete()
+    audit.record(act="slo.policy_deleted", subject=name, actor=actor, now=now)
 
 
 @transaction.atomic

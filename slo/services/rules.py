@@ -158,5 +158,6 @@ def delete_rule(rule: ThresholdRule, *, actor: "User | str | None", now: datetim
         NotFound: Somebody else deleted it.
     """
     lock(rule, to_delete=True)
-    audit.record(act="slo.rule_deleted", subject=rule, actor=actor, now=now)
+    name = audit.subject_name(rule)
     rule.delete()
+    audit.record(act="slo.rule_deleted", subject=name, actor=actor, now=now)

@@ -88,9 +88,9 @@ def delete_source(source: Source, *, actor: "User | str | None", now: datetime) 
         Conflict: An SLI uses it.
     """
     lock(source, to_delete=True)
+    name = audit.subject_name(source)
     try:
-        with transaction.atomic():
-            audit.record(act="source.deleted", subject=source, actor=actor, now=now)
-            source.delete()
+        source.delete()
     except ProtectedError as error:
         raise Conflict("SLIs are measured by this source; delete them first.") from error
+    audit.record(act="source.deleted", subject=name, actor=actor, now=now)
