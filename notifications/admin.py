@@ -10,7 +10,7 @@ from accounts.access import signed_in
 from core import clock
 from core.admin import AuditedAdmin
 from notifications.models import ContactMethod, NotificationRule, QuietHours
-from notifications.services.contacts import remove_method
+from notifications.services.contacts import remove_method, rename_method
 from notifications.services.rules import remove_rule
 from notifications.services.switching import set_enabled
 
@@ -19,6 +19,7 @@ from notifications.services.switching import set_enabled
 class ContactMethodAdmin(AuditedAdmin):
     """Ways to reach people; each is added and verified on its owner's own page."""
 
+    is_saved_by_service = True
     remove = staticmethod(remove_method)
     list_display = ["__str__", "person", "team", "is_enabled", "verified_at", "delivered_at"]
     list_filter = ["kind", "is_enabled"]
@@ -34,10 +35,13 @@ class ContactMethodAdmin(AuditedAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
-        """Switch it on and off through the service."""
-        enabled, stored = obj.is_enabled, ContactMethod.objects.get(pk=obj.pk)
-        set_enabled(stored, enabled=enabled, actor=signed_in(request), now=clock.now())
-        super().save_model(request, obj, form, change)
+        """Rename it, and switch it on and off, through the services."""
+        who: dict[str, Any] = {"actor": signed_in(request), "now": clock.now()}
+        stored = ContactMethod.objects.get(pk=obj.pk)
+        if "label" in form.changed_data:
+            rename_method(stored, label=form.cleaned_data["label"], **who)
+        if "is_enabled" in form.changed_data:
+            set_enabled(stored, enabled=form.cleaned_data["is_enabled"], **who)
 
 
 @admin.register(NotificationRule)

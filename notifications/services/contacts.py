@@ -12,7 +12,7 @@ from catalog.models import Team
 from core import audit, encryption, http_client
 from core.audit import Who
 from core.errors import Conflict, InvalidInput
-from core.locking import locked
+from core.locking import lock, locked
 from notifications.domain.kinds import Kind, address_problem, normalized
 from notifications.domain.web_push import private_key, public_text, read_subscription
 from notifications.models import ContactMethod, NotificationRule
@@ -22,6 +22,7 @@ __all__ = [
     "add_method",
     "push_key",
     "remove_method",
+    "rename_method",
     "renew_secret",
 ]
 
@@ -94,6 +95,22 @@ def _secret_for(kind: Kind) -> str:
     if kind is Kind.WEBHOOK:
         return f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
     return private_key(settings.TOKEN_PEPPER) if kind is Kind.WEB_PUSH else ""
+
+
+@transaction.atomic
+def rename_method(method: ContactMethod, *, label: str, actor: Who, now: datetime) -> None:
+    """Have lists call a method something else.
+
+    Raises:
+        NotFound: It was removed meanwhile.
+    """
+    lock(method)
+    changes = {"label": [method.label, label]}
+    method.label = label
+    method.save(update_fields=["label", "updated_at"])
+    audit.record(
+        act="contact_method.renamed", subject=method, actor=actor, now=now, changes=changes
+    )
 
 
 @transaction.atomic
