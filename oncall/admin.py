@@ -14,6 +14,7 @@ from core.admin import AuditedAdmin, DeletesByService
 from core.audit import Who
 from core.clock import now
 from core.errors import Conflict
+from core.locking import lock_in_order, locked
 from oncall.models import (
     EscalationPolicy,
     FallbackContact,
@@ -55,7 +56,11 @@ class PartInline(admin.StackedInline):
 
 
 class SavedByService(AuditedAdmin):
-    """Creates and changes a row by `save`; the rows below it are written as Django does."""
+    """Creates and changes a row by `save`; the rows below it are written as Django does.
+
+    A stored row is held, those below it are written, and the service comes last: it ends with the audit,
+    after which nothing may wait for a row.
+    """
 
     is_saved_by_service = True
 
@@ -63,12 +68,31 @@ class SavedByService(AuditedAdmin):
         """Call the service that saves the row without those below it."""
         raise NotImplementedError
 
+    def hold(self, row: Any, form: ModelForm) -> None:
+        """Lock a stored row until all of the form is written."""
+        locked(row)
+
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
-        """Create or change through the service."""
-        stored = self.model._default_manager.get(pk=obj.pk) if change else self.model()
+        """Create through the service, or hold what is about to be changed."""
+        if change:
+            self.hold(obj, form)
+            return
         fields = dict(form.cleaned_data)
-        obj.pk = self.save(stored, fields=fields, actor=signed_in(request), now=now()).pk
+        obj.pk = self.save(self.model(), fields=fields, actor=signed_in(request), now=now()).pk
         obj._state.adding = False
+
+    def save_related(
+        self, request: HttpRequest, form: ModelForm, formsets: list[BaseInlineFormSet], change: bool
+    ) -> None:
+        """Write the rows below it, and change what was changed of its own through the service."""
+        super().save_related(request, form, formsets, change)
+        if change and (fields := _changed(form)):
+            self.save(form.instance, fields=fields, actor=signed_in(request), now=now())
+
+
+def _changed(form: ModelForm) -> dict[str, Any]:
+    """Return what somebody changed in the form of a stored row: the rest stays as others left it."""
+    return {name: form.cleaned_data[name] for name in form.changed_data}
 
 
 class HolidayInline(PartInline):
@@ -169,8 +193,10 @@ class OverrideAdmin(DeletesByService):
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
         """Create or change through the service."""
         stored = Override.objects.get(pk=obj.pk) if change else Override()
-        fields = dict(form.cleaned_data)
-        obj.pk = save_override(stored, fields=fields, actor=signed_in(request), now=now()).pk
+        # What was not touched is not sent: the boxes have no parts of a second, which the beginning has.
+        fields = _changed(form) if change else dict(form.cleaned_data)
+        if fields:
+            obj.pk = save_override(stored, fields=fields, actor=signed_in(request), now=now()).pk
 
 
 class LevelInline(PartInline):
@@ -216,6 +242,13 @@ class EscalationPolicyAdmin(SavedByService):
     list_select_related = ["team"]
     search_fields = ["slug", "name"]
     inlines = [LevelInline, TimingInline, ServiceInline]
+
+    def hold(self, row: Any, form: ModelForm) -> None:
+        """Lock a policy and what is called by it; one that becomes the default, after all others."""
+        is_default = form.cleaned_data["is_default"]
+        lock_in_order(EscalationPolicy.objects.filter(**({} if is_default else {"pk": row.pk})))
+        super().hold(row, form)
+        lock_in_order(ServicePolicy.objects.filter(policy=row.pk))
 
     def save_related(
         self, request: HttpRequest, form: ModelForm, formsets: list[BaseInlineFormSet], change: bool

@@ -1,4 +1,4 @@
-"""Rows chosen in a list of the admin: each is done by itself, with all that is told of it."""
+"""What the admin writes and tells the audit beside others: row by row, and nobody waits for ever."""
 
 from datetime import timedelta
 
@@ -12,7 +12,15 @@ from accounts.tests.cast import person
 from catalog.models import Service, Team
 from core.models import AuditEntry
 from core.tests.crossing import cross
-from oncall.models import EscalationPolicy, HolidayCalendar, Layer, PolicyLevel, Schedule
+from oncall.models import (
+    EscalationPolicy,
+    HolidayCalendar,
+    Layer,
+    PolicyLevel,
+    Schedule,
+    ServicePolicy,
+)
+from sreportal.tests.test_admin_pages import policy, policy_form
 
 CALENDARS = "/admin/oncall/holidaycalendar/"
 
@@ -88,3 +96,24 @@ def test_a_deleted_part_is_told_of_as_a_change_of_the_whole(client: Client) -> N
     entry = AuditEntry.objects.get()
     assert (entry.act, entry.subject) == ("schedule.changed", f"oncall.schedule:{rota.pk}")
     assert not Layer.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("root")
+def test_a_policy_is_changed_beside_another_that_takes_its_service(client: Client) -> None:
+    """The audit is written once the rows below the policy are."""
+    row = policy("shop")
+    service = Service.objects.create(slug="web", name="Web")
+    called = ServicePolicy.objects.create(policy=row, service=service)
+    form = policy_form(
+        row,
+        **{"name": "Changed", "services-TOTAL_FORMS": "1", "services-INITIAL_FORMS": "1",
+           "services-0-id": str(called.pk), "services-0-policy": str(row.pk),
+           "services-0-service": str(service.pk), "services-0-DELETE": "on"},
+    )  # fmt: skip
+    page = f"/admin/oncall/escalationpolicy/{row.pk}/change/"
+    codes: list[int] = []
+    cross(called, lambda: codes.append(client.post(page, form).status_code))
+    assert codes == [302]
+    row.refresh_from_db()
+    assert (row.name, row.services.count()) == ("Changed", 0)

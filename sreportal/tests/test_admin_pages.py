@@ -133,6 +133,24 @@ def test_who_was_on_call_stays_so(client: Client, root: User) -> None:
     assert (stored.starts_at, stored.ends_at) == (row.starts_at, row.ends_at)
 
 
+def test_an_override_that_has_begun_is_ended_earlier(client: Client, root: User) -> None:
+    """It began at some part of a second, which the boxes do not show; an end is all that is changed."""
+    now = timezone.now()
+    row = Override.objects.create(
+        schedule=schedule(), person=root, starts_at=now.replace(microsecond=7) - timedelta(hours=2),
+        ends_at=now + timedelta(days=2), created_by="user:root",
+    )  # fmt: skip
+    form = {"schedule": row.schedule_id, "person": root.pk, "reason": "",
+            "starts_at_0": f"{row.starts_at:%Y-%m-%d}", "starts_at_1": f"{row.starts_at:%H:%M:%S}",
+            "ends_at_0": f"{now + timedelta(days=1):%Y-%m-%d}", "ends_at_1": f"{now:%H:%M:%S}"}  # fmt: skip
+    answer = client.post(f"/admin/oncall/override/{row.pk}/change/", form)
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    stored = Override.objects.get()
+    assert stored.starts_at == row.starts_at
+    assert stored.ends_at == now.replace(microsecond=0) + timedelta(days=1)
+    assert list(AuditEntry.objects.get(act="override.changed").changes) == ["ends_at"]
+
+
 def policy(slug: str, **fields: object) -> EscalationPolicy:
     alice = User.objects.filter(username="alice").first() or person("alice")
     levels = [{"number": 1, "name": "On call", "targets": [{"person": alice}]}]
