@@ -22,6 +22,7 @@ from accounts.authentication import authenticate, given_token
 from accounts.models import User
 from accounts.roles import Role
 from accounts.scopes import Scope
+from core.enclosing import page_at
 from core.errors import Forbidden, NotAuthenticated
 from core.problems import problem_response, wants_json
 
@@ -136,4 +137,6 @@ def _page_of(request: HttpRequest) -> str:
     if not url_has_allowed_host_and_scheme(stated, {request.get_host()}):
         return "/"
     parts = urlsplit(stated)
-    return f"{parts.path or '/'}?{parts.query}".removesuffix("?")
+    path = f"/{parts.path.lstrip('/')}"
+    page = page_at(path)
+    return f"{page}?{parts.query}".removesuffix("?") if page == path else page

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
 from django.urls import is_valid_path
 
+from core.enclosing import page_above
 from core.errors import DomainError, InvalidInput
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -18,17 +19,6 @@ _OF_PROGRAMS = ("/api/", "/sre/", "/v1/")
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 View = Callable[[HttpRequest], HttpResponse]
-
-
-def _enclosing_page(path: str) -> str:
-    """Return the nearest address above a path that leads anywhere: `/i/7` of `/i/7/note/`."""
-    parts = path.strip("/").split("/")
-    for length in range(len(parts) - 1, 0, -1):
-        above = "/" + "/".join(parts[:length])
-        for found in (f"{above}/", above):
-            if is_valid_path(found):
-                return found
-    return "/"
 
 
 def current_request_id() -> str:
@@ -116,7 +106,7 @@ class DomainErrorMiddleware:
 
         if problems.wants_json(request):
             return refused
-        context = {"page": _enclosing_page(request.path_info)}
+        context = {"page": page_above(request.path_info)}
         shown = render(request, "405.html", context, status=405)
         shown["Allow"] = refused["Allow"]
         return shown

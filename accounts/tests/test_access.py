@@ -81,6 +81,23 @@ def test_nobody_is_sent_to_a_page_of_somebody_else(page: str) -> None:
     assert ask_to_sign_in(button)["Location"] == "/accounts/login/?next=/"
 
 
+@pytest.mark.parametrize(
+    ("stated", "page"),
+    [
+        ("/oncall/pay/swaps/?x=1", "/oncall/pay/"),
+        ("/contact/quiet/", "/contact/"),
+        ("/i/7/note/", "/i/7"),
+        ("/i/7?full=1", "/i/7%3Ffull%3D1"),
+        ("//slo/", "/slo/"),
+        ("/nowhere/at/all/", "/"),
+    ],
+)
+def test_a_refused_form_leads_back_to_the_page_it_stands_on(stated: str, page: str) -> None:
+    """Its own address takes what is sent there, and shows nothing to whoever comes from signing in."""
+    button = RequestFactory().post("/x/", headers={"Referer": f"http://testserver{stated}"})
+    assert ask_to_sign_in(button)["Location"] == f"/accounts/login/?next={page}"
+
+
 def test_programs_get_401_with_a_challenge() -> None:
     """A program is never redirected to a form."""
     answer = requires(Role.VIEWER)(named)(asked("/sre/dashboard"))
