@@ -111,7 +111,7 @@ def breakers(*, now: datetime) -> dict[str, Any]:
 
 def heartbeat(process: str, *, now: datetime) -> dict[str, Any]:
     """Return when a kind of process was last alive."""
-    at = ProcessHeartbeat.objects.latest_at(process, until=now)
+    at = ProcessHeartbeat.objects.latest_at(process, until=now + SILENT_AFTER)
     if at is None:
         return component("unknown", "Not seen yet.", last_seen=None)
     if now - at > SILENT_AFTER:

@@ -114,7 +114,9 @@ def check_ticks(now: datetime) -> CheckResult:
     slot = JobSlot.objects.filter(job=TICK_JOB).order_by("-slot").values_list("slot", flat=True)
     late = [_lateness(TICK_JOB, slot.first(), now)]
     late += [
-        _lateness(process, ProcessHeartbeat.objects.latest_at(process, until=now), now)
+        _lateness(
+            process, ProcessHeartbeat.objects.latest_at(process, until=now + TICK_LATE_AFTER), now
+        )
         for process in WATCHED_PROCESSES
     ]
     found = [sentence for sentence in late if sentence]
