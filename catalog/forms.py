@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from django import forms
+from django.db.models import Q
 
 from accounts.models import User
 from catalog.models import Service, Team
@@ -112,7 +113,11 @@ class TeamForm(_CatalogForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        people = User.objects.filter(is_active=True).order_by("username")
+        # Who was deactivated stays until they are taken out: they may come back.
+        known = Q(is_active=True)
+        if self.instance.pk:
+            known |= Q(pk__in=self.instance.members.values("pk"))
+        people = User.objects.filter(known).order_by("username")
         self.fields["members"].queryset = people  # type: ignore[attr-defined]
 
 

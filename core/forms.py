@@ -59,7 +59,7 @@ class UnseenChangeMixin(forms.BaseModelForm):
         if "as_of" not in self.fields:
             return cleaned
         seen = cleaned.pop("as_of", "")
-        if seen != self._stamp():
+        if seen != self._stamp() and not self.is_told_elsewhere():
             assert isinstance(self.data, QueryDict)
             self.data = self.data.copy()
             self.data[self.add_prefix("as_of")] = self._stamp()
@@ -68,6 +68,10 @@ class UnseenChangeMixin(forms.BaseModelForm):
                 " another tab; saving again replaces it by what stands here."
             )
         return cleaned
+
+    def is_told_elsewhere(self) -> bool:
+        """Whether another part of the page says already that it was changed, and what to do."""
+        return False
 
     def _stamp(self) -> str:
         written = json.dumps(self.shown(), sort_keys=True, default=str)

@@ -29,7 +29,12 @@ class EditorForm(UnseenChangeMixin, RefusalMixin, forms.ModelForm):
 
     Args:
         rows: What the others begin with.
+
+    Attributes:
+        part: Before the names of the others' fields.
     """
+
+    part: ClassVar[str]
 
     def __init__(self, *args: Any, rows: Sequence[Mapping[str, Any]] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -40,6 +45,10 @@ class EditorForm(UnseenChangeMixin, RefusalMixin, forms.ModelForm):
     def shown(self) -> Any:
         """Return what the page began with; the rows in their order, which counts."""
         return [super().shown(), *self._rows]
+
+    def is_told_elsewhere(self) -> bool:
+        """Whether the rows are not as many as before: their formset says that this page is of no use."""
+        return not _Counts(self.data, prefix=self.part, stored=len(self._rows)).is_valid()
 
     def _post_clean(self) -> None:
         """Leave checking the whole to the service, which knows more than the model."""

@@ -46,7 +46,5 @@ class SwapForm(RefusalMixin, forms.Form):
         """Leave out whoever asks: nobody takes their own place."""
         field = self.fields["offered_to"]
         assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = User.objects.filter(is_active=True, role__in=RESPONDING).exclude(
-            pk=person.pk
-        )
+        field.queryset = field.queryset.exclude(pk=person.pk)
         return self

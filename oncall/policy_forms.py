@@ -40,6 +40,8 @@ _CELLS = [(phase, severity) for phase in Phase for severity, _ in SEVERITIES]
 class PolicyForm(EditorForm):
     """What holds for a policy as a whole."""
 
+    part = "levels"
+
     repeat_after = DurationField(
         help_text="From the last level to the first one again, e.g. 15 min."
     )

@@ -19,6 +19,8 @@ __all__ = ["LayerFormSet", "ScheduleForm", "layers_of"]
 class ScheduleForm(EditorForm):
     """What holds for a schedule as a whole."""
 
+    part = "layers"
+
     class Meta:
         model = Schedule
         fields = ("slug", "name", "team", "timezone", "holidays", "description")

@@ -267,3 +267,20 @@ def test_admin_refuses_a_circle() -> None:
     entered["dependencies-0-is_hard"] = ""
     assert client.post(f"/admin/catalog/service/{db.pk}/change/", entered).status_code == 302
     assert db.dependencies.get().target == web
+
+
+def test_a_team_keeps_who_was_deactivated_until_they_are_taken_out(alice: User) -> None:
+    """Saving a team unchanged takes nobody out; nobody who has left is offered to another team."""
+    gone = person("gone")
+    team("payments", alice, gone), team("other")
+    User.objects.filter(pk=gone.pk).update(is_active=False)
+    page = "/services/teams/payments/edit/"
+    client = browser(alice)
+    form = client.get(page).context["form"]
+    entered = {"name": "Payments", "description": "", "contact": "",
+               "members": [row.pk for row in form.initial["members"]]} | seen(client, page)  # fmt: skip
+    assert client.post(page, entered).status_code == 302
+    assert set(Team.objects.get(slug="payments").members.all()) == {alice, gone}
+    assert "gone" not in client.get("/services/teams/other/edit/").content.decode()
+    client.post(page, entered | {"members": [alice.pk]} | seen(client, page))
+    assert set(Team.objects.get(slug="payments").members.all()) == {alice}

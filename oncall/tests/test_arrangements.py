@@ -328,11 +328,8 @@ def test_addresses_that_may_not_be_asked_are_refused(schedule: Schedule, url: st
 def test_rubbish_in_a_calendar_is_no_error_of_ours(line: str, rubbish: str) -> None:
     """One line replaced by whatever: overrides, remarks, or a sentence."""
     body = FEED.decode().replace(line, f"{line.split(':', maxsplit=1)[0]}:{rubbish}").encode()
+    known, end = Known({}, {"bob": 1}), MONDAY + timedelta(days=90)
     with contextlib.suppress(Unreadable):
-        overrides_in(
-            body,
-            Known({}, {"bob": 1}),
-            zone="UTC",
-            after=MONDAY,
-            before=MONDAY + timedelta(days=90),
-        )
+        found, remarks = overrides_in(body, known, zone="UTC", after=MONDAY, before=end)
+        assert all(each.person == 1 and each.starts_at < each.ends_at for each in found)
+        assert all(remarks)

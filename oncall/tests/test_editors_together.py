@@ -93,3 +93,14 @@ def test_a_row_left_out_is_not_removed(client: Client) -> None:
     none = data | {"layers-TOTAL_FORMS": "0", "layers-INITIAL_FORMS": "0"}
     assert client.post(SCHEDULE, none).status_code == 422
     assert Schedule.objects.get().layers.count() == 2
+
+
+@pytest.mark.parametrize("page", [SCHEDULE, POLICY])
+def test_where_rows_were_removed_only_one_thing_is_said(client: Client, page: str) -> None:
+    """To open the page again: saving again, as after other changes, would not help."""
+    old = shown(client, page)
+    Layer.objects.filter(name="Weekly").delete()
+    EscalationPolicy.objects.get().levels.all().delete()
+    said = client.post(page, old).content.decode()
+    assert "Rows were added or removed after you opened this page" in said
+    assert "saving again replaces it" not in said

@@ -92,6 +92,7 @@ def test_only_who_could_accept_is_asked(schedule: Schedule, people: dict[str, Us
         assert list(error.value.fields) == ["offered_to"]
     assert not ShiftSwap.objects.exists()
     offered = SwapForm().asked_by(alice).fields["offered_to"].queryset  # type: ignore[attr-defined]
+    assert offered.query.order_by == ("username",)
     assert {user.username for user in offered} == {"bob", "carol", "dave"}
 
 
