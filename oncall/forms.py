@@ -46,5 +46,6 @@ class SwapForm(RefusalMixin, forms.Form):
         """Leave out whoever asks: nobody takes their own place."""
         field = self.fields["offered_to"]
         assert isinstance(field, forms.ModelChoiceField)
+        assert field.queryset is not None
         field.queryset = field.queryset.exclude(pk=person.pk)
         return self
