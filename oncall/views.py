@@ -17,6 +17,7 @@ from oncall.forms import OverrideForm, SwapForm
 from oncall.models import EscalationPolicy, Override, OverrideFeed, Schedule
 from oncall.models.policies import PHASE_TITLES
 from oncall.queries.four_weeks import four_weeks_of
+from oncall.queries.overlaps import MOST_SHOWN
 from oncall.queries.policies import ladder_of
 from oncall.queries.reachability import holes, notes
 from oncall.queries.standings import standings
@@ -61,7 +62,12 @@ def check(request: HttpRequest) -> HttpResponse:
         for hole in holes(now=now)
         if not hole.subject.startswith("service:") or hole.subject in known
     ]
-    context = {"holes": found, "notes": notes(now=now)}
+    said = notes(now=now)
+    context = {
+        "holes": found,
+        "notes": said[:MOST_SHOWN],
+        "more_notes": len(said[MOST_SHOWN:]),
+    }
     return render_page(request, "oncall/check.html", context)
 
 

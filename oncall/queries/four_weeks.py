@@ -10,7 +10,7 @@ from oncall.domain.schedules import Load, Shift, fairness, gaps
 from oncall.domain.spans import Span
 from oncall.domain.walltime import local_date
 from oncall.models import Schedule
-from oncall.queries.overlaps import Overlap, overlaps_of
+from oncall.queries.overlaps import MOST_SHOWN, Overlap, overlaps_of
 from oncall.queries.rotas import shifts
 
 __all__ = ["FourWeeks", "Shown", "four_weeks_of"]
@@ -52,7 +52,9 @@ class FourWeeks:
         loads: What each person carries in these weeks.
         holidays: Days and their names.
         inactive: Who is on call in them from now on and is no longer active: nobody is called then.
-        overlaps: Who is on call of another schedule at the same time, from now or the Monday on.
+        overlaps: Who is on call of another schedule at the same time, from now or the Monday on; the
+            first `MOST_SHOWN`.
+        more_overlaps: How many there are besides.
     """
 
     schedule: Schedule
@@ -65,6 +67,7 @@ class FourWeeks:
     holidays: Mapping[date, str]
     inactive: tuple[User, ...]
     overlaps: tuple[tuple[User, Overlap], ...]
+    more_overlaps: int
 
     @property
     def before(self) -> date:
@@ -98,6 +101,7 @@ def four_weeks_of(schedule: Schedule, *, now: datetime, on: date | None = None) 
     ahead = window.cut(Span(now, max(window.end, now + timedelta(days=1))))
     due = [shift for shift in held if shift.span.end > now]
     twice = overlaps_of(schedule, due, ahead) if ahead else []
+    overlaps = tuple((people[each.person], each) for each in twice if each.person in people)
     return FourWeeks(
         schedule=schedule,
         first=first,
@@ -119,7 +123,8 @@ def four_weeks_of(schedule: Schedule, *, now: datetime, on: date | None = None) 
             for pk in dict.fromkeys(shift.person for shift in due)
             if pk in people and not people[pk].is_active
         ),
-        overlaps=tuple((people[each.person], each) for each in twice if each.person in people),
+        overlaps=overlaps[:MOST_SHOWN],
+        more_overlaps=len(overlaps[MOST_SHOWN:]),
     )
 
 

@@ -10,7 +10,10 @@ from oncall.domain.spans import Span
 from oncall.models import Schedule
 from oncall.queries.rotas import shifts_of
 
-__all__ = ["Overlap", "overlaps_of"]
+__all__ = ["MOST_SHOWN", "Overlap", "overlaps_of"]
+
+# A list that nobody reads to its end says how many more there are.
+MOST_SHOWN = 50
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from oncall.services.schedules import save_override, save_schedule
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
 TUESDAY, FRIDAY = datetime(2026, 3, 3, 9, tzinfo=UTC), datetime(2026, 3, 6, 9, tzinfo=UTC)
+DAY = timedelta(days=1)
 WHO: dict[str, Any] = {"actor": "test", "now": NOW}
 
 
@@ -93,3 +94,30 @@ def test_the_check_notes_them_and_fails_nothing(
     page = signed_in(Role.VIEWER).get("/oncall/check/").content.decode()
     assert "Worth a look" in page
     assert "ann is on call of Shop" in page
+
+
+def test_no_list_of_them_is_without_an_end(
+    schedules: tuple[Schedule, Schedule], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first fifty, and how many more there are."""
+    pay, _ = schedules
+    policy = EscalationPolicy.objects.create(slug="p", name="P", is_default=True)
+    level = PolicyLevel.objects.create(policy=policy, number=1, name="All")
+    ann = User.objects.get(username="ann")
+    for number in range(52):
+        twin = schedule_of(f"twin-{number}", ann if number == 0 else person(f"p{number}"))
+        begins = NOW + timedelta(days=1)
+        fields = {"schedule": twin, "person": ann, "starts_at": begins}
+        save_override(Override(), fields={**fields, "ends_at": begins + DAY}, **WHO)
+        LevelTarget.objects.create(level=level, schedule=twin)
+    LevelTarget.objects.create(level=level, schedule=pay)
+    client, count = signed_in(Role.VIEWER), len(notes(now=NOW))
+    page = client.get("/oncall/check/").content.decode()
+    assert page.count("is on call of") == 50
+    assert f"And {count - 50:,} more." in page
+    with pytest.raises(SystemExit):
+        call_command("oncall_check")
+    assert f"note: And {count - 50} more; --json names all of them." in capsys.readouterr().out
+    page = client.get("/oncall/pay/").content.decode()
+    assert page.count('</a></span><span class="nowrap">') == 50
+    assert " more.</p>" in page

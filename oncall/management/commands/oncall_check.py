@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from core.clock import now
+from oncall.queries.overlaps import MOST_SHOWN
 from oncall.queries.reachability import Hole, holes, notes
 
 
@@ -36,8 +37,10 @@ class Command(BaseCommand):
         else:
             for hole in found:
                 self.stdout.write(_in_words(hole))
-            for note in said:
+            for note in said[:MOST_SHOWN]:
                 self.stdout.write(f"note: {_in_words(note)}")
+            if more := len(said[MOST_SHOWN:]):
+                self.stdout.write(f"note: And {more} more; --json names all of them.")
             if not found:
                 self.stdout.write(f"Somebody is reachable at every hour of {days} days.")
         if found:
