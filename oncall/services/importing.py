@@ -80,7 +80,9 @@ class _Import:
 
     def run(self) -> None:
         """Do all of it."""
-        # Whatever it may change, before anything is changed, so that no two imports wait for each other.
+        # Whatever it may change, before anything is changed and told, so that nobody waits for a row that
+        # is held by whoever waits for the audit.
+        self._people.hold(self._export.people)
         lock_in_order(Schedule.objects.filter(slug__in=self._schedule_slugs.values()))
         lock_in_order(EscalationPolicy.objects.filter(slug__in=self._policy_slugs.values()))
         for person in self._export.people:

@@ -1,6 +1,6 @@
 """People of an export: found here or made, with the ways and rules by which they are called."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -11,6 +11,7 @@ from accounts.roles import Role
 from accounts.services.users import create_user
 from core.audit import Who
 from core.errors import DomainError
+from core.locking import lock_in_order
 from core.zones import zone_names
 from notifications.domain.kinds import Kind, normalized
 from notifications.models import ContactMethod, NotificationRule
@@ -49,6 +50,11 @@ class People:
         self._create_users, self._aliases = create_users, aliases
         self._people: dict[str, User] = {}
         self._names: dict[str, str] = {}
+
+    def hold(self, people: Iterable[ImportedPerson]) -> None:
+        """Keep who has an account from being changed, or given ways to be called, until all is done."""
+        known = {found.pk for person in people if (found := self._match(person)) is not None}
+        lock_in_order(User.objects.filter(pk__in=known))
 
     def take(self, person: ImportedPerson) -> None:
         """Find or make an account for a person, with the ways and rules they are called by."""
