@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 
 from catalog.models import Team
+from catalog.services.keeping import kept_by
 from catalog.services.records import Actor, record
 from catalog.services.saving import assign, check, insert, refuse_rename
 from core import audit
+from core.errors import Conflict
 from core.locking import lock
 
 if TYPE_CHECKING:
@@ -92,9 +94,13 @@ def delete_team(team: Team, *, now: datetime, actor: Actor = None) -> None:
     """Delete `team`; its services stay, without an owner.
 
     Raises:
+        Conflict: Something still calls it or a channel of it; some are named.
         NotFound: Somebody else deleted it.
     """
     lock(team, to_delete=True)
+    if callers := kept_by(team):
+        told = ", ".join(callers[:3]) + (" and others" if len(callers) > 3 else "")
+        raise Conflict(f"It is called by {told}: have them call somebody else first.")
     orphans = sorted(team.services.values_list("slug", flat=True))
     name = audit.subject_name(team)
     team.delete()
