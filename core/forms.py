@@ -14,7 +14,7 @@ from django.http import QueryDict
 from core.errors import DomainError
 from core.reach import BEYOND, is_within_reach
 
-__all__ = ["InstantField", "RefusalMixin", "UnseenChangeMixin"]
+__all__ = ["InstantField", "RefusalMixin", "UnseenChangeMixin", "changed_in"]
 
 
 class RefusalMixin(forms.BaseForm):
@@ -103,3 +103,8 @@ class InstantField(forms.DateTimeField):
         if found is not None and not is_within_reach(found):
             raise ValidationError(BEYOND)
         return found
+
+
+def changed_in(form: forms.BaseForm) -> dict[str, Any]:
+    """Return what somebody changed in the form of a stored row: the rest stays as others left it."""
+    return {name: form.cleaned_data[name] for name in form.changed_data}

@@ -10,6 +10,7 @@ from accounts.access import signed_in
 from core.admin import AuditedAdmin, DeletesByService, ReadOnlyAdmin
 from core.clock import now
 from core.errors import DomainError
+from core.forms import changed_in
 from incidents.models import (
     Alert,
     Heartbeat,
@@ -91,7 +92,8 @@ class SilenceAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Silence, form: ModelForm, change: bool) -> None:
         """Create or change through the service."""
         stored = Silence.objects.get(pk=obj.pk) if change else Silence()
-        saved = save_silence(stored, fields=form.cleaned_data, actor=signed_in(request), now=now())
+        fields = changed_in(form) if change else form.cleaned_data
+        saved = save_silence(stored, fields=fields, actor=signed_in(request), now=now())
         obj.pk = saved.pk
 
 
@@ -157,7 +159,7 @@ class IntegrationAdmin(admin.ModelAdmin):
         """Change through the service."""
         save_integration(
             Integration.objects.get(pk=obj.pk),
-            fields=form.cleaned_data,
+            fields=changed_in(form),
             actor=signed_in(request),
             now=now(),
         )
@@ -179,6 +181,5 @@ class HeartbeatAdmin(DeletesByService):
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
         """Create or change through the service."""
         stored = Heartbeat.objects.get(pk=obj.pk) if change else Heartbeat()
-        obj.pk = save_heartbeat(
-            stored, fields=form.cleaned_data, actor=signed_in(request), now=now()
-        ).pk
+        fields = changed_in(form) if change else form.cleaned_data
+        obj.pk = save_heartbeat(stored, fields=fields, actor=signed_in(request), now=now()).pk

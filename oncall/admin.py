@@ -14,6 +14,7 @@ from core.admin import AuditedAdmin, DeletesByService
 from core.audit import Who
 from core.clock import now
 from core.errors import Conflict
+from core.forms import changed_in
 from core.locking import lock_in_order, locked
 from oncall.models import (
     EscalationPolicy,
@@ -86,13 +87,8 @@ class SavedByService(AuditedAdmin):
     ) -> None:
         """Write the rows below it, and change what was changed of its own through the service."""
         super().save_related(request, form, formsets, change)
-        if change and (fields := _changed(form)):
+        if change and (fields := changed_in(form)):
             self.save(form.instance, fields=fields, actor=signed_in(request), now=now())
-
-
-def _changed(form: ModelForm) -> dict[str, Any]:
-    """Return what somebody changed in the form of a stored row: the rest stays as others left it."""
-    return {name: form.cleaned_data[name] for name in form.changed_data}
 
 
 class HolidayInline(PartInline):
@@ -194,7 +190,7 @@ class OverrideAdmin(DeletesByService):
         """Create or change through the service."""
         stored = Override.objects.get(pk=obj.pk) if change else Override()
         # What was not touched is not sent: the boxes have no parts of a second, which the beginning has.
-        fields = _changed(form) if change else dict(form.cleaned_data)
+        fields = changed_in(form) if change else dict(form.cleaned_data)
         if fields:
             obj.pk = save_override(stored, fields=fields, actor=signed_in(request), now=now()).pk
 

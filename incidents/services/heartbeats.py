@@ -159,8 +159,9 @@ def delete_heartbeat(
     # Before its alert, as signs take them.
     lock(heartbeat, to_delete=True)
     receive(_signal(heartbeat, ""), now=now)
-    audit.record(act="heartbeat.deleted", subject=heartbeat, actor=actor, now=now)
+    name = audit.subject_name(heartbeat)
     heartbeat.delete()
+    audit.record(act="heartbeat.deleted", subject=name, actor=actor, now=now)
 
 
 def check(*, now: datetime) -> int:
