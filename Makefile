@@ -121,6 +121,7 @@ fuzz: $(VENV)/.dev ## Send each operation, form and row what nobody expects; rea
 	@FUZZ_EXAMPLES=200 $(BIN)/python -m pytest --quiet -n 2 tests/test_openapi.py
 	@FUZZ_EXAMPLES=20 $(BIN)/python -m pytest --quiet tests/test_forms.py
 	@FUZZ_EXAMPLES=1 $(BIN)/python -m pytest --quiet -o faulthandler_timeout=0 tests/test_changes.py
+	@FUZZ_EXAMPLES=1 $(BIN)/python -m pytest --quiet -o faulthandler_timeout=0 tests/test_admin_forms.py
 	@FUZZ_EXAMPLES=1 $(BIN)/python -m pytest --quiet -m browser tests/browser/test_barriers.py
 
 coverage: $(VENV)/.dev ## Branch coverage of the arithmetic and the policy

@@ -27,7 +27,7 @@ RUBBISH = [
 ]
 COUNTS = ["-1", "0", "x", "1" + "0" * 11]
 COUNTED = (TOTAL_FORM_COUNT, INITIAL_FORM_COUNT)
-# `make fuzz` sends each value in each field; all other runs one in each field.
+# `make fuzz` sends each value in each field; all other runs one in some of the fields.
 EACH = bool(os.environ.get("FUZZ_EXAMPLES"))
 
 Sent = dict[str, list[str]]
@@ -63,11 +63,11 @@ def as_shown(form: Form) -> Sent:
 def tampered(shown: Sent, *, each: bool) -> Iterator[Sent]:
     """Return what is sent: as it was shown, but for all that can be typed, a count, or a field each."""
     typed = [name for name in shown if not name.endswith(COUNTED) and name != "_save"]
-    for value in RUBBISH if EACH else RUBBISH[1:3]:
+    for value in RUBBISH if EACH else RUBBISH[2:3]:
         yield {**shown, **{name: [value] for name in typed}}
     for number, name in enumerate(name for name in shown if name.endswith(COUNTED)):
         yield from ({**shown, name: [value]} for value in _some(COUNTS, number))
-    for number, name in enumerate(typed if each else ()):
+    for number, name in enumerate((typed if EACH else typed[::5]) if each else ()):
         yield from ({**shown, name: [value]} for value in _some(RUBBISH, number))
 
 
@@ -93,4 +93,4 @@ def test_no_form_of_the_admin_fails(client: Client, populated_portal: PopulatedP
                     odd = {name: value for name, value in sent.items() if value != shown[name]}
                     failed.append(f"{page} {odd}"[:300])
     assert failed == []
-    assert seen > 400
+    assert seen > 150

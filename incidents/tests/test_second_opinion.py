@@ -33,19 +33,19 @@ def test_finds_nothing_where_all_is_well(portal: Portal, severity: str) -> None:
     """Through levels, loops, answers, snoozes and new severities, for a day."""
     incident = portal.open_incident(severity=severity)
     alice = portal.people["alice"]
-    found = watched(portal, 100)
+    found = watched(portal, 100, every=10)
     lifecycle.set_severity(incident.pk, severity="P2", now=portal.now, actor=alice)
-    found += watched(portal, 100)
+    found += watched(portal, 100, every=10)
     lifecycle.set_severity(incident.pk, severity="P1", now=portal.now, actor=alice)
-    found += watched(portal, 100)
+    found += watched(portal, 100, every=10)
     lifecycle.acknowledge(incident.pk, now=portal.now, actor=alice, person=alice)
-    found += watched(portal, 200)
+    found += watched(portal, 200, every=10)
     until = portal.now + timedelta(minutes=50)
     lifecycle.snooze(incident.pk, until=until, now=portal.now, actor=alice, person=alice)
-    found += watched(portal, 100)
+    found += watched(portal, 100, every=10)
     lifecycle.resolve(incident.pk, now=portal.now, actor=alice)
     lifecycle.reopen(incident.pk, now=portal.now, actor=alice)
-    found += watched(portal, 400)
+    found += watched(portal, 400, every=10)
     assert found == []
 
 
@@ -62,12 +62,12 @@ def test_a_step_that_is_due_much_too_late_is_found(portal: Portal, by: timedelta
 def test_a_snooze_that_an_answer_ended_begins_to_count_anew(portal: Portal) -> None:
     """L2 was told before it; L3 is told as long after the answer as it is after L2."""
     incident, alice = answered(portal), portal.people["alice"]
-    found = watched(portal, 62)
+    found = watched(portal, 62, every=2)
     until = portal.now + timedelta(hours=5)
     lifecycle.snooze(incident.pk, until=until, now=portal.now, actor=alice, person=alice)
-    found += watched(portal, 120)
+    found += watched(portal, 120, every=10)
     lifecycle.acknowledge(incident.pk, now=portal.now, actor=alice, person=alice)
-    found += watched(portal, 70)
+    found += watched(portal, 70, every=5)
     assert found == []
     assert [name for _, name in portal.paged()] == ["alice", "bob", "carol"]
 
@@ -193,7 +193,7 @@ def test_who_lasts_in_working_hours_is_not_overdue_at_night(portal: Portal) -> N
         after=timedelta(hours=2), urgency="high", in_working_hours=True,
     )  # fmt: skip
     portal.open_incident(severity="P2")
-    assert watched(portal, 8 * 60 + 5) == []
+    assert watched(portal, 8 * 60 + 5, every=5) == []
     assert portal.paged() == [(0, "alice"), (8 * 60, "bob")]
 
 

@@ -30,11 +30,11 @@ def fallback_pages(portal: Portal) -> list[str]:
     return [page.state for page in portal.pages(person__username="eve")]
 
 
-def watched(portal: Portal, minutes: int) -> list[str]:
-    """Let time pass and the auditor look once a minute; returns what it found."""
+def watched(portal: Portal, minutes: int, *, every: int = 1) -> list[str]:
+    """Let time pass and the auditor look every so many minutes; returns what it found."""
     found = []
-    for _ in range(minutes):
-        portal.fast_forward(minutes=1)
+    for _ in range(0, minutes, every):
+        portal.fast_forward(minutes=every)
         found += [finding.what for finding in audit_paging(now=portal.now)]
         portal.settle()
     return found
