@@ -1,5 +1,6 @@
 """Schedules, overrides and escalation policies in the admin."""
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -61,13 +62,12 @@ class SavedByService(AuditedAdmin):
 
     A stored row is held, those below it are written, and the service comes last: it ends with the audit,
     after which nothing may wait for a row.
+
+    `save` takes the row, `fields`, `actor` and `now`; it saves the row without those below it, and returns it.
     """
 
+    save: Callable[..., Any]
     is_saved_by_service = True
-
-    def save(self, row: Any, *, fields: dict[str, Any], actor: Who, now: datetime) -> Any:
-        """Call the service that saves the row without those below it."""
-        raise NotImplementedError
 
     def hold(self, row: Any, form: ModelForm) -> None:
         """Lock a stored row until all of the form is written."""

@@ -102,7 +102,9 @@ class _Walk:
         ladder: Its ladder.
         hours: Working hours as the snapshot has them.
         called: Level and loop of the last call; None: nobody was called yet.
-        began_at: When it began, the last call was, and what is due changed for the last time.
+        began_at: When it began.
+        called_at: When that last call was.
+        turned_at: When something changed last by which the next level is due at another time.
     """
 
     incident: int

@@ -17,6 +17,7 @@ from catalog.models import Service
 from core import append_only, encryption
 from incidents.models import Deadline, EscalationRun, Incident, Page, Silence
 from incidents.services import intake, lifecycle, pager
+from incidents.services.auditor import audit_paging
 from incidents.services.intake import AlertSignal
 from incidents.services.lifecycle import Opening
 from notifications.domain.kinds import Kind
@@ -176,6 +177,16 @@ class Portal:
                 return post.deliver(clock(), message, to)
 
         return Collecting()
+
+
+def watched(portal: Portal, minutes: int, *, every: int = 1) -> list[str]:
+    """Let time pass and the auditor look every so many minutes; returns what it found."""
+    found = []
+    for _ in range(0, minutes, every):
+        portal.fast_forward(minutes=every)
+        found += [finding.what for finding in audit_paging(now=portal.now)]
+        portal.settle()
+    return found
 
 
 @contextmanager

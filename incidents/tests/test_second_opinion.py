@@ -11,8 +11,8 @@ from incidents.services import auditor, escalation, lifecycle, overdue, pager
 from incidents.services.auditor import audit_paging, overdue_pages
 from incidents.services.lifecycle import Opening
 from incidents.services.overdue import Look
-from incidents.tests.oncall_portal import Portal, portal
-from incidents.tests.test_set_aside import answered, snoozed, watched
+from incidents.tests.oncall_portal import Portal, portal, watched
+from incidents.tests.test_set_aside import answered, snoozed
 from notifications.models import NotificationRule
 from oncall.models import (
     EscalationPolicy,

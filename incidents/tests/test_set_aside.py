@@ -8,7 +8,7 @@ import pytest
 from incidents.models import Deadline, EscalationRun, Incident
 from incidents.services import due, firing, lifecycle
 from incidents.services.auditor import audit_paging
-from incidents.tests.oncall_portal import Portal, portal
+from incidents.tests.oncall_portal import Portal, portal, watched
 from oncall.models import FallbackContact
 
 __all__ = ["portal"]
@@ -28,16 +28,6 @@ def broken(*_: Any, **__: Any) -> None:
 
 def fallback_pages(portal: Portal) -> list[str]:
     return [page.state for page in portal.pages(person__username="eve")]
-
-
-def watched(portal: Portal, minutes: int, *, every: int = 1) -> list[str]:
-    """Let time pass and the auditor look every so many minutes; returns what it found."""
-    found = []
-    for _ in range(0, minutes, every):
-        portal.fast_forward(minutes=every)
-        found += [finding.what for finding in audit_paging(now=portal.now)]
-        portal.settle()
-    return found
 
 
 def answered(portal: Portal, severity: str = "P0") -> Incident:

@@ -12,7 +12,7 @@ from incidents.queries.verification import check_invariants
 from incidents.services import lifecycle, undelivered
 from incidents.services.auditor import audit_paging
 from incidents.services.lifecycle import Opening
-from incidents.tests.oncall_portal import MONDAY, Portal, portal
+from incidents.tests.oncall_portal import MONDAY, Portal, portal, watched
 from notifications.models import NotificationRule
 from oncall.models import FallbackContact, LevelTarget, PolicyLevel
 
@@ -28,16 +28,6 @@ def eve(portal: Portal) -> User:
     person = portal.add_person("eve")
     FallbackContact.objects.create(person=person)
     return person
-
-
-def each_minute(portal: Portal, minutes: int) -> list[str]:
-    """Let time pass and the auditor look once a minute; returns what it found."""
-    found = []
-    for _ in range(minutes):
-        portal.fast_forward(minutes=1)
-        found += [finding.what for finding in audit_paging(now=portal.now)]
-        portal.settle()
-    return found
 
 
 def keeps_its_promises(portal: Portal) -> bool:
@@ -83,14 +73,14 @@ def test_after_an_outage_of_the_provider_people_are_called(
     """An hour, a day: whatever was tried meanwhile in vain, soon after it somebody is told."""
     portal.post.refusing, portal.post.is_final = {*OF_LEVELS, "eve-email@example.com"}, is_final
     portal.open_incident(severity=severity)
-    found = each_minute(portal, 240)
+    found = watched(portal, 240)
     assert portal.paged() == []
     assert "No message got out." in found
     pages = Page.objects.count()
-    each_minute(portal, 60)
+    watched(portal, 60)
     assert Page.objects.count() - pages < 20
     portal.post.refusing = set()
-    each_minute(portal, 60)
+    watched(portal, 60)
     assert portal.paged()
     assert keeps_its_promises(portal)
 
@@ -224,9 +214,9 @@ def test_the_auditor_calls_again_whatever_ended_the_calling(
     incident = portal.open_incident(severity="P2")
     portal.fast_forward(minutes=1)
     incident.runs.update(state=state, ended_at=portal.now)
-    each_minute(portal, 3)
+    watched(portal, 3)
     portal.post.refusing = set()
-    each_minute(portal, 20)
+    watched(portal, 20)
     assert "alice" in [who for _, who in portal.paged()]
 
 

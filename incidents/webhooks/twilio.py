@@ -4,6 +4,8 @@ Twilio signs over the address and what it posts; the address is the one that the
 """
 
 import time
+from collections.abc import Callable
+from functools import wraps
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
@@ -42,15 +44,28 @@ def _broken() -> HttpResponse:
     return JsonResponse({"error": "Nothing was stored; try again."}, status=503)
 
 
+def _signed(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Give a view the form that Twilio signed; refuse what is none."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, **where: str) -> HttpResponse:
+        try:
+            form = _form(request)
+        except InvalidInput as error:
+            return JsonResponse({"error": error.message}, status=400)
+        if form is None:
+            return JsonResponse({"error": _UNSIGNED}, status=401)
+        return view(request, form, **where)
+
+    return answered
+
+
 @webhook("POST", large=_large, broken=_broken)
-def status(request: HttpRequest, incident: str, key: str, attempt: str) -> HttpResponse:
+@_signed
+def status(
+    _request: HttpRequest, form: dict[str, str], incident: str, key: str, attempt: str
+) -> HttpResponse:
     """Take note of what became of a message or a call."""
-    try:
-        form = _form(request)
-    except InvalidInput as error:
-        return JsonResponse({"error": error.message}, status=400)
-    if form is None:
-        return JsonResponse({"error": _UNSIGNED}, status=401)
     word = form.get("MessageStatus") or form.get("CallStatus") or ""
     report = Report(
         incident=int(incident),
@@ -69,14 +84,9 @@ def status(request: HttpRequest, incident: str, key: str, attempt: str) -> HttpR
 
 
 @webhook("POST", large=_large, broken=_broken)
-def answer(request: HttpRequest, token: str) -> HttpResponse:
+@_signed
+def answer(request: HttpRequest, form: dict[str, str], token: str) -> HttpResponse:
     """Acknowledge for whom was called, if they pressed the key; what is answered is said to them."""
-    try:
-        form = _form(request)
-    except InvalidInput as error:
-        return JsonResponse({"error": error.message}, status=400)
-    if form is None:
-        return JsonResponse({"error": _UNSIGNED}, status=401)
     if form.get("Digits") != ACKNOWLEDGES:
         again = f"{settings.PORTAL_URL}{request.path}"
         said = gather(f"Press {ACKNOWLEDGES} to acknowledge.", again)
