@@ -34,6 +34,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IG
 _UNAWAITED = re.compile(rb"\r\n(transfer-encoding|expect):", re.IGNORECASE)
 _TOO_LATE = b"408 Request Timeout"
 _CUT_SHORT = b"400 Bad Request"
+_BUSY = b"503 Service Unavailable\r\nRetry-After: 5"
 _LOOK_EVERY_S = 0.5
 _DRAIN_S = 0.1
 # Of connections in hand, each lets a process wait so long before it takes another; more than a few count as a few.
@@ -90,6 +91,7 @@ class _Connection(TConn):
         give_up_at: Until when (monotonic seconds).
         has_begun: Whether some of a request has arrived that is not answered yet.
         is_leaving: Whether it was answered for the last time, and its end is awaited.
+        is_overdue: Whether it was kept longer once, because no thread had time for what has arrived.
     """
 
     sock: _Line
@@ -101,13 +103,22 @@ class _Connection(TConn):
         self.give_up_at = 0.0
         self.has_begun = False
         self.is_leaving = False
+        self.is_overdue = False
+
+    def has_unread(self) -> bool:
+        """Whether something has arrived that no thread has read."""
+        try:
+            return bool(self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:
+            return False
 
 
 class WholeRequestWorker(ThreadWorker):
     """Serves requests on threads, each from when it has arrived.
 
     Attributes:
-        request_s: How long a request may take to arrive, up to `AHEAD` bytes of it.
+        request_s: How long a request may take to arrive, up to `AHEAD` bytes of it; and how long one
+            that is there waits for a thread, beside what an idle connection is kept for.
         silence_s: How long a thread waits for the next piece of a larger one, or for the next piece
             of an answer to be taken.
         whole_s: How long a thread goes on reading a larger one, however steadily it comes.
@@ -243,7 +254,7 @@ class WholeRequestWorker(ThreadWorker):
 
     def _answer(self, conn: _Connection) -> bool:
         """Answer a request; whether the connection is kept."""
-        conn.has_begun = False
+        conn.has_begun = conn.is_overdue = False
         conn.give_up_at = time.monotonic() + self.whole_s
         is_kept = self.handle(conn)
         try:
@@ -296,8 +307,23 @@ class WholeRequestWorker(ThreadWorker):
                     conn.sock.shutdown(socket.SHUT_RD)
             elif conn.is_leaving:
                 self._drop(conn)
+            elif conn.has_unread():
+                self._keep_waiting(conn, now)
             else:
                 self._refuse(conn, _TOO_LATE if conn.has_begun else b"")
+
+    def _keep_waiting(self, conn: _Connection, now: float) -> None:
+        """Wait once more until a thread has time for it; whoever waits too long is to come again.
+
+        To close it, with its request unread, would break the connection: many senders take that for
+        an answer, and come again only after one that asks them to.
+        """
+        if conn.is_overdue or not self.alive:
+            self._refuse(conn, _BUSY)
+            return
+        conn.is_overdue = True
+        conn.give_up_at = now + self.request_s
+        self._await(conn)
 
     def _refuse(self, conn: _Connection, status: bytes) -> None:
         """Close a connection of which nothing more is expected, with an answer if anything came."""

@@ -23,9 +23,10 @@ from tests.servers import free_port
 THREADS = 2
 # What a test waits for must come long before the worker's own patience ends.
 PATIENCE_S = 3.0
+KEPT_S = 2
 FILE_SIZE = 300_000
 APPLICATION = f"""
-    import io, os
+    import io, os, time
 
     from sreportal import web_worker
 
@@ -43,6 +44,8 @@ APPLICATION = f"""
         if path == "/pieces":
             start_response("200 OK", [])
             return iter([b"a" * 10, b"b" * 100_000, b"c"])
+        if path == "/takes":
+            time.sleep(float(environ["QUERY_STRING"]))
         if path == "/who":
             stream = io.BytesIO(os.getpid() * b"x")
         if path == "/nothing":
@@ -78,7 +81,8 @@ def serving(folder: Path, *, workers: int) -> Iterator[int]:
             *(sys.executable, "-m", "gunicorn", "answering:application"),
             *("--worker-class", "answering.Impatient", "--threads", str(THREADS)),
             *("--workers", str(workers)),
-            *("--bind", f"127.0.0.1:{number}", "--log-level", "warning", "--keep-alive", "2"),
+            *("--bind", f"127.0.0.1:{number}", "--log-level", "warning"),
+            *("--keep-alive", str(KEPT_S)),
         ],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(BASE_DIR)},
@@ -280,3 +284,33 @@ def test_who_stays_on_after_its_answer_holds_nobody_up(port: int) -> None:
         began_at = time.monotonic()
         assert ask(port) == (200, b"0")
         assert time.monotonic() - began_at < 1
+
+
+@contextmanager
+def busy(port: int, *, seconds: float) -> Iterator[None]:
+    """Occupy all threads for so long."""
+    asked = f"GET /takes?{seconds} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with ExitStack() as stack:
+        working = [stack.enter_context(began(port, asked)) for _ in range(THREADS)]
+        time.sleep(0.3)
+        yield
+        assert all(heard(connection, b"\r\n\r\n0") for connection in working)
+
+
+def test_who_comes_while_all_threads_are_busy_is_answered_when_one_is_free(port: int) -> None:
+    """However long that takes beside what an idle connection is kept for."""
+    with busy(port, seconds=KEPT_S + 1.5):
+        began_at = time.monotonic()
+        assert ask(port, "/", b"an alert") == (200, b"8")
+        assert time.monotonic() - began_at > KEPT_S
+
+
+def test_who_would_wait_too_long_is_told_to_come_again(port: int) -> None:
+    """Nothing of the request was read; it is a 503 that says so, never a broken connection."""
+    with busy(port, seconds=KEPT_S + PATIENCE_S + 2):
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        client.request("POST", "/", b"an alert")
+        answer = client.getresponse()
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+        client.close()
+    assert ask(port, "/", b"an alert") == (200, b"8")
