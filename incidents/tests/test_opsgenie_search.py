@@ -19,6 +19,9 @@ FOUND: dict[str, list[str]] = {
     "": ["q1", "q2", "r 3"],
     "status: open": ["q1", "q2"],
     "status : open AND priority :P1": ["q1"],
+    "status=open": ["q1", "q2"],
+    "status = closed": ["r 3"],
+    "count=2 AND alias=q*": ["q2"],
     'status:"closed"': ["r 3"],
     'alias:"r 3"': ["r 3"],
     "alias: 'r 3'": ["r 3"],
@@ -51,7 +54,7 @@ FOUND: dict[str, list[str]] = {
     "count >= 1 AND count <= 1": ["q1", "r 3"],
 }
 REFUSED = [
-    "status!=open", "status>open", "status:", "status:op*", "status = open", "acknowledged:maybe",
+    "status!=open", "status>open", "status:", "status:op*", "status==open", "acknowledged:maybe",
     "count:many", "count > 1.5", "count:>5", "count != 2", "createdAt:1", "createdAt > yesterday",
     "createdAt > 9e99", "alias:q*1", 'alias:"q1', "alias:'q1", 'alias:""', "message:(a OR b)",
     "(status:open)", "!disk", "-disk", "a && b", "status:open OR status:closed", "NOT disk",
@@ -81,6 +84,15 @@ def test_what_is_not_understood_is_refused(three: Sender) -> None:
             said = three.send("GET", f"/v2/{path}?query={quote(query)}", status=422)
             assert "not understood" in said["message"]
             assert said["requestId"]
+
+
+def test_a_saved_search_is_never_taken_for_none(three: Sender) -> None:
+    """Whoever closes what a saved search finds must not be given everything."""
+    for path in ("alerts", "alerts/count"):
+        asked = "searchIdentifier=stale&searchIdentifierType=name"
+        said = three.send("GET", f"/v2/{path}?{asked}", status=422)
+        assert "no saved searches" in said["message"]
+        three.send("GET", f"/v2/{path}?searchIdentifierType=name", status=200)
 
 
 def test_as_many_conditions_as_are_taken_are_answered(three: Sender) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
 from core import clock
@@ -94,17 +95,28 @@ def alerts(request: HttpRequest, integration: Integration) -> HttpResponse:
 def _list(request: HttpRequest, integration: Integration) -> HttpResponse:
     address = request.build_absolute_uri(request.path)
     try:
-        found = asked_for(integration, clean(request.GET.get("query", "")))
+        found = _found(request, integration)
         return answer(200, **reading.page_of(found, request.GET.dict(), address=address))
     except QueryError as error:
         return _not_understood(error)
+
+
+def _found(request: HttpRequest, integration: Integration) -> QuerySet[Alert]:
+    """Return the alerts that a request asks for.
+
+    Raises:
+        QueryError: It is not understood; a saved search is no query that finds everything.
+    """
+    if request.GET.get("searchIdentifier"):
+        raise QueryError("there are no saved searches here; send a query.")
+    return asked_for(integration, clean(request.GET.get("query", "")))
 
 
 @keyed("GET")
 def count(request: HttpRequest, integration: Integration) -> HttpResponse:
     """`/v2/alerts/count?query=…`: how many of the key's alerts a search finds."""
     try:
-        found = asked_for(integration, clean(request.GET.get("query", "")))
+        found = _found(request, integration)
     except QueryError as error:
         return _not_understood(error)
     return answer(200, data={"count": found.count()})

@@ -15,7 +15,9 @@ from incidents.webhooks.opsgenie_reading import ACKNOWLEDGED, NOT_ACKNOWLEDGED, 
 __all__ = ["asked_for"]
 
 _WHOLE = re.compile("[0-9]{1,9}")
-_COMPARISONS = {":": "exact", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
+# Python's SDK writes its example so.
+_EQUAL = (":", "=")
+_COMPARISONS = {":": "exact", "=": "exact", "<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
 # Instants are told in milliseconds, and so they are compared: by these microseconds of one.
 _OF_INSTANTS = {"<": ("lt", 0), "<=": ("lte", 999), ">": ("gt", 999), ">=": ("gte", 0)}
 
@@ -50,9 +52,9 @@ def _only_equal(condition: Condition) -> None:
     """Refuse to compare what has no order.
 
     Raises:
-        QueryError: With another operator than the colon.
+        QueryError: With another operator than the colon, or the sign of equality that means the same.
     """
-    if condition.operator != ":":
+    if condition.operator not in _EQUAL:
         raise QueryError(f"{condition.field} is not compared by {condition.operator}.")
 
 
@@ -97,7 +99,7 @@ def _tag(condition: Condition) -> Q:
 def _count(condition: Condition) -> Q:
     lookup = _COMPARISONS.get(condition.operator)
     if lookup is None or condition.way or not _WHOLE.fullmatch(condition.value):
-        raise QueryError("count is compared with a whole number by :, <, <=, > or >=.")
+        raise QueryError("count is compared with a whole number by :, =, <, <=, > or >=.")
     return Q(**{f"count__{lookup}": int(condition.value)})
 
 
