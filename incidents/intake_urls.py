@@ -57,7 +57,7 @@ urlpatterns = [
     re_path(r"^v2/enqueue/?$", pagerduty.enqueue, name="pagerduty"),
     re_path(r"^v2/change/enqueue/?$", pagerduty.change, name="pagerduty-change"),
     re_path(
-        r"^generic/2010-04-15/create_event\.json$", pagerduty.create_event, name="pagerduty-v1"
+        r"^generic/2010-04-15/create_event\.json/?$", pagerduty.create_event, name="pagerduty-v1"
     ),
     re_path(r"^v2/alerts/?$", opsgenie.alerts, name="opsgenie"),
     re_path(

@@ -55,9 +55,9 @@ class Sender:
         return self.send("GET", f"/v2/alerts/requests/{said['requestId']}", status=200)["data"]
 
     def notes(self, path: str) -> list[str]:
-        """Return the notes of the alert of an address."""
+        """Return the notes of the alert of an address, the oldest first."""
         identifier, _, query = path.partition("?")
-        told = self.send("GET", f"{identifier}/notes?{query}", status=200)["data"]
+        told = self.send("GET", f"{identifier}/notes?{query}&order=asc", status=200)["data"]
         return [note["note"] for note in told]
 
     def found(self, query: str) -> list[str]:

@@ -119,11 +119,11 @@ def test_notes_logs_and_recipients_are_told(sender: Sender) -> None:
         for what in ("notes", "logs", "recipients")
     }
     assert [(note["note"], note["owner"]) for note in told["notes"]] == [
-        ("Looking.", "ada"),
         ("Mine.", "alice"),
+        ("Looking.", "ada"),
     ]
     assert len(told["logs"]) == 4
-    assert "Restart" in told["logs"][2]["log"]
+    assert "Restart" in told["logs"][1]["log"]
     assert told["recipients"][0]["user"]["username"] == "alice"
 
 
@@ -287,7 +287,7 @@ def test_the_official_client_works_unchanged(live_server: LiveServer) -> None:
     alerts.remove_details(keys=["k"], **of)
     shown = alerts.get_alert(**of).data
     assert (shown.message, shown.tags, shown.details) == ("Queue is stuck", ["b"], {"z": "1"})
-    assert [note.note for note in alerts.list_notes(**of).data] == ["On it", "Looking"]
+    assert [note.note for note in alerts.list_notes(**of).data] == ["Looking", "On it"]
     assert len(alerts.list_logs(**of).data) >= 9
     assert alerts.list_recipients(**of).data == []
     alerts.close_alert(**of)

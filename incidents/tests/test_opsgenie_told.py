@@ -90,3 +90,43 @@ def test_whom_it_was_sent_to_is_told_with_an_id_and_a_type(
     client = ApiClient(Configuration())
     read = client._ApiClient__deserialize(shown, SdkAlert)
     assert [each.id for each in read.responders] == [each["id"] for each in told]
+
+
+def test_pages_of_notes_and_logs_lead_on(sender: Sender) -> None:
+    """The newest come first, as clients expect that ask for one; an offset goes on from an entry."""
+    sender.create(alias="a/b")
+    of = "/v2/alerts/a%2Fb/notes?identifierType=alias"
+    for number in range(5):
+        sender.send("POST", of, {"note": f"{number}"})
+    for order, wanted in (("desc", "43210"), ("asc", "01234")):
+        page = sender.send("GET", f"{of}&order={order}&limit=2", status=200)
+        first, seen = page["paging"]["first"], []
+        while True:
+            seen += [note["note"] for note in page["data"]]
+            if "next" not in page["paging"]:
+                break
+            page = sender.follow(page["paging"]["next"])
+        assert "".join(seen) == wanted
+        last = page["data"][-1]["offset"]
+        before = sender.send(
+            "GET", f"{of}&order={order}&limit=2&direction=prev&offset={last}", status=200
+        )
+        assert "".join(note["note"] for note in before["data"]) == wanted[2:4]
+        assert sender.follow(before["paging"]["next"])["data"][-1]["offset"] == last
+        assert [note["note"] for note in sender.follow(first)["data"]] == [*wanted[:2]]
+    logs = sender.send("GET", "/v2/alerts/a%2Fb/logs?identifierType=alias&limit=1", status=200)
+    assert [entry["log"] for entry in logs["data"]] == ["4"]
+    for odd in ("offset=x", "limit=0", "limit=many", "offset=1_"):
+        sender.send("GET", f"{of}&{odd}", status=422)
+
+
+def test_who_takes_something_away_says_so_in_the_address(sender: Sender) -> None:
+    sender.create(tags=["a"], details={"host": "db-1"})
+    for part in ("tags?tags=a", "details?keys=host"):
+        sender.do(f"{part}&user=ada&note=Not%20so", method="DELETE")
+    of = "?identifierType=alias"
+    assert sender.notes(f"/v2/alerts/disk{of}") == ["Not so", "Not so"]
+    sender.send("DELETE", f"/v2/alerts/disk{of}&user=ada&source=script")
+    logs = sender.send("GET", f"/v2/alerts/disk/logs{of}&limit=3", status=200)["data"]
+    assert [entry["owner"] for entry in logs] == ["ada", "ada", "ada"]
+    assert sender.shown()["status"] == "closed"

@@ -148,16 +148,17 @@ def _answer_one(
     kind = request.GET.get("identifierType", "id")
     found = _find(integration, identifier, kind)
     if request.method == "GET":
-        return _told(found, action)
+        return _told(request, found, action)
     if found is None and (kind != "alias" or len(identifier) > opsgenie.LONGEST_ALIAS):
         return _not_found()
     context = Context(integration.kind, severity_map=integration.severity_map)
     key = identifier if found is None else found.dedup_key
     alert_id = found.pk if found is not None and _is_one(found, kind) else None
     removed = _removed(request, action)
+    beside, pressed = _said_in_address(request), {"button": button} if button else {}
 
     def read(said: Any) -> Reading:
-        body = {**said, "button": button} if button and isinstance(said, dict) else said
+        body = {**beside, **said, **pressed} if isinstance(said, dict) else said
         return opsgenie.read_action(
             action or "close", body, context, key=key, alert_id=alert_id, removed=removed
         )
@@ -171,10 +172,18 @@ def _is_one(found: Alert, kind: str) -> bool:
     return kind != "alias" or found.state != Alert.State.FIRING or not is_of_sender
 
 
-def _told(found: Alert | None, action: str) -> HttpResponse:
+def _told(request: HttpRequest, found: Alert | None, action: str) -> HttpResponse:
     if found is None or action not in {"", *reading.PARTS}:
         return _not_found()
-    return answer(200, data=reading.PARTS[action](found) if action else reading.shown(found))
+    if not action:
+        return answer(200, data=reading.shown(found))
+    # As it came, where the server tells it: a slash in an alias is not one of the address.
+    path, _, _ = (request.META.get("RAW_URI") or request.get_full_path()).partition("?")
+    address = request.build_absolute_uri(path)
+    try:
+        return answer(200, **reading.part_of(found, action, request.GET.dict(), address=address))
+    except QueryError as error:
+        return _not_understood(error)
 
 
 def _removed(request: HttpRequest, action: str) -> list[str] | None:
@@ -183,6 +192,14 @@ def _removed(request: HttpRequest, action: str) -> list[str] | None:
     if request.method != "DELETE" or name is None:
         return None
     return [each.strip() for each in clean(request.GET.get(name, "")).split(",") if each.strip()]
+
+
+def _said_in_address(request: HttpRequest) -> dict[str, str]:
+    """Return who takes something away, and why: there is no body to say it in."""
+    if request.method != "DELETE":
+        return {}
+    names = ("user", "source", "note")
+    return {name: clean(request.GET[name]) for name in names if name in request.GET}
 
 
 def _not_understood(error: QueryError) -> HttpResponse:

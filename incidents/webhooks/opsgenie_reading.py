@@ -1,7 +1,9 @@
 """What Opsgenie's alert API tells of alerts: lists, counts, notes, logs and who was told."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,7 +15,16 @@ from incidents.domain.lifecycle import Status
 from incidents.domain.payloads import sequence, text
 from incidents.models import Alert, AlertLogEntry, Integration, Page
 
-__all__ = ["ACKNOWLEDGED", "NOT_ACKNOWLEDGED", "PARTS", "iso", "own_alerts", "page_of", "shown"]
+__all__ = [
+    "ACKNOWLEDGED",
+    "NOT_ACKNOWLEDGED",
+    "PARTS",
+    "iso",
+    "own_alerts",
+    "page_of",
+    "part_of",
+    "shown",
+]
 
 _ORDERS = {
     "createdAt": "opened_at", "updatedAt": "last_seen_at", "lastOccurredAt": "last_seen_at",
@@ -21,6 +32,9 @@ _ORDERS = {
     "priority": "severity",
 }  # fmt: skip
 _MOST = 100
+_OFFSET = re.compile("([0-9]{1,18})_[0-9]{1,18}")
+# What is told of one alert besides itself.
+PARTS = frozenset({"notes", "logs", "recipients"})
 WORKED_ON = [Status.ACKNOWLEDGED, Status.MITIGATED]
 _FOLLOWS_INCIDENT = Q(state=Alert.State.FIRING, incident__isnull=False)
 # While an alert has an incident that people work on, theirs is what counts; else what its sender said.
@@ -131,23 +145,70 @@ def _owner(alert: Alert) -> str:
     return alert.acknowledged_by or (incident.acknowledged_by if incident is not None else "")
 
 
-def _notes(alert: Alert) -> list[dict[str, Any]]:
-    return [
-        {"note": entry.text, **_who_and_when(entry)}
-        for entry in alert.log.order_by("pk")
-        if entry.facts.get("note") or entry.facts.get("action") == "notes"
-    ]
+def part_of(alert: Alert, part: str, asked: dict[str, str], *, address: str) -> dict[str, Any]:
+    """Return one of `PARTS` of an alert: the newest first, at most a hundred, and where the others are.
+
+    Args:
+        alert: The alert.
+        part: What of it.
+        asked: What the address asks for; an offset is that of an entry, those beyond it are wanted.
+        address: Without what it asks for.
+
+    Raises:
+        QueryError: An offset or limit that cannot be.
+    """
+    if part == "recipients":
+        return {"data": _recipients(alert)}
+    limit = min(_number(asked, "limit", 20, least=1), _MOST)
+    goes_back = asked.get("direction", "").lower() == "prev"
+    is_rising = (asked.get("order", "desc").lower() == "asc") != goes_back
+    entries = alert.log.order_by("pk" if is_rising else "-pk")
+    if (last := _entry(asked)) is not None:
+        entries = entries.filter(**{"pk__gt" if is_rising else "pk__lt": last})
+    fitting = filter(_is_note, entries.iterator()) if part == "notes" else entries.iterator()
+    found = list(islice(fitting, limit + 1))
+    page = found[:limit][::-1] if goes_back else found[:limit]
+    told = _as_note if part == "notes" else _as_log
+    return {
+        "data": [{**told(entry), **_who_and_when(entry)} for entry in page],
+        "paging": _beside(asked, page, address=address, is_last=not goes_back and page == found),
+    }
 
 
-def _logs(alert: Alert) -> list[dict[str, Any]]:
-    return [
-        {
-            "log": entry.text or entry.get_kind_display(),
-            "type": "alertRecipient" if entry.kind == AlertLogEntry.Kind.ACKNOWLEDGED else "system",
-            **_who_and_when(entry),
-        }
-        for entry in alert.log.order_by("pk")
-    ]
+def _entry(asked: dict[str, str]) -> int | None:
+    """Return which entry of a log an offset names, as `_who_and_when` tells it; None for none."""
+    if not (given := asked.get("offset", "").strip()) or given == "0":
+        return None
+    if found := _OFFSET.fullmatch(given):
+        return int(found[1])
+    raise QueryError("offset is that of an entry, as it was told.")
+
+
+def _beside(
+    asked: dict[str, str], page: Sequence[AlertLogEntry], *, address: str, is_last: bool
+) -> dict[str, str]:
+    rest = {name: value for name, value in asked.items() if name not in {"offset", "direction"}}
+    paging = {"first": f"{address}?{urlencode(rest)}"}
+    if page and not is_last:
+        beyond = {**rest, "offset": _offset(page[-1]), "direction": "next"}
+        paging["next"] = f"{address}?{urlencode(beyond)}"
+    return paging
+
+
+def _is_note(entry: AlertLogEntry) -> bool:
+    return bool(entry.facts.get("note")) or entry.facts.get("action") == "notes"
+
+
+def _as_note(entry: AlertLogEntry) -> dict[str, Any]:
+    return {"note": entry.text}
+
+
+def _as_log(entry: AlertLogEntry) -> dict[str, Any]:
+    is_acknowledged = entry.kind == AlertLogEntry.Kind.ACKNOWLEDGED
+    return {
+        "log": entry.text or entry.get_kind_display(),
+        "type": "alertRecipient" if is_acknowledged else "system",
+    }
 
 
 def _recipients(alert: Alert) -> list[dict[str, Any]]:
@@ -164,16 +225,12 @@ def _recipients(alert: Alert) -> list[dict[str, Any]]:
     ]
 
 
-# What is told of one alert besides itself, the oldest first.
-PARTS: dict[str, Callable[[Alert], list[dict[str, Any]]]] = {
-    "notes": _notes,
-    "logs": _logs,
-    "recipients": _recipients,
-}
-
-
 def _who_and_when(entry: AlertLogEntry) -> dict[str, Any]:
-    return {"owner": entry.actor, "createdAt": iso(entry.at), "offset": f"{entry.pk}_{entry.pk}"}
+    return {"owner": entry.actor, "createdAt": iso(entry.at), "offset": _offset(entry)}
+
+
+def _offset(entry: AlertLogEntry) -> str:
+    return f"{entry.pk}_{entry.pk}"
 
 
 def iso(at: datetime) -> str:
