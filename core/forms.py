@@ -9,12 +9,34 @@ from typing import Any, ClassVar
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Model
+from django.forms.fields import InvalidJSONInput
 from django.http import QueryDict
 
 from core.errors import DomainError
 from core.reach import BEYOND, is_within_reach
 
-__all__ = ["InstantField", "RefusalMixin", "UnseenChangeMixin", "changed_in"]
+__all__ = ["InstantField", "JsonField", "RefusalMixin", "UnseenChangeMixin", "changed_in"]
+
+
+class JsonField(forms.JSONField):
+    """JSON that somebody typed; what Python cannot read is as wrong as what is not JSON.
+
+    Django lets through that it is nested too deeply, or a number of thousands of digits.
+    """
+
+    def to_python(self, value: Any) -> Any:
+        """Return what the text says."""
+        try:
+            return super().to_python(value)
+        except (RecursionError, ValueError) as error:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from error
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Return what is shown again: what cannot be read as it was typed."""
+        try:
+            return super().bound_data(data, initial)
+        except (RecursionError, ValueError):
+            return InvalidJSONInput(data)
 
 
 class RefusalMixin(forms.BaseForm):

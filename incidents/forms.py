@@ -1,14 +1,14 @@
 """Forms of integrations. They check and collect; `incidents.services` writes."""
 
 import secrets
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
 
 from accounts.models import User
 from catalog.service_fields import offer_services
-from core.forms import UnseenChangeMixin
+from core.forms import JsonField, UnseenChangeMixin
 from incidents.models import Integration
 
 __all__ = ["IntegrationForm", "MappingForm"]
@@ -43,6 +43,7 @@ class IntegrationForm(UnseenChangeMixin, forms.ModelForm):
             "runbook_url",
             "topic_arn",
         )
+        field_classes: ClassVar = {"severity_map": JsonField, "mapping": JsonField}
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -92,7 +93,7 @@ class IntegrationForm(UnseenChangeMixin, forms.ModelForm):
 class MappingForm(forms.Form):
     """Expressions to try on the last bodies."""
 
-    mapping = forms.JSONField(
+    mapping = JsonField(
         required=False,
         initial=dict,
         help_text='JMESPath by field, e.g. {"title": "alert.name", "state": "alert.status"}.',

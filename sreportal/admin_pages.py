@@ -9,6 +9,7 @@ from django.contrib.admin.views.main import PAGE_VAR
 from django.core.exceptions import PermissionDenied
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import IntegrityError, transaction
+from django.db.models import JSONField
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -16,6 +17,7 @@ from django.utils.text import capfirst
 
 from core.admin_history import history_of, rows_of
 from core.errors import DomainError, Forbidden
+from core.forms import JsonField
 from core.problems import CONFLICTS
 
 __all__ = ["PortalPages"]
@@ -56,6 +58,14 @@ class PortalPages(admin.ModelAdmin[Any]):
         form = super().get_form(request, obj, change=change, **kwargs)
         refusal: Messages | None = getattr(request, "admin_refusal", None)
         return form if refusal is None else _refused(form, refusal)
+
+    def formfield_for_dbfield(
+        self, db_field: Any, request: HttpRequest | None, **kwargs: Any
+    ) -> Any:
+        """Return the field of a form; JSON that cannot be read is said to be wrong."""
+        if isinstance(db_field, JSONField):
+            kwargs.setdefault("form_class", JsonField)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

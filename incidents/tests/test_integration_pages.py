@@ -89,6 +89,26 @@ def test_the_inbox_shows_and_lets_go() -> None:
     assert AuditEntry.objects.filter(act="inbound_event.settled").count() == 1
 
 
+# Neither is read by Python: the depth is too much for it, and the number.
+UNREADABLE = ("[" * 5000, '{"title": ' + "1" * 5000 + "}")
+
+
+@pytest.mark.parametrize("field", ["mapping", "severity_map"])
+@pytest.mark.parametrize("typed", UNREADABLE)
+def test_json_that_cannot_be_read_is_shown_again(field: str, typed: str) -> None:
+    integration, _key = integration_of("generic")
+    client = as_(Role.ADMIN)
+    for page in (
+        f"/integrations/{integration.pk}/edit/",
+        f"/admin/incidents/integration/{integration.pk}/change/",
+    ):
+        answer = client.post(page, {"name": "x", field: typed})
+        assert answer.status_code in {200, 422}
+        shown = answer.content.decode()
+        assert "Enter a valid JSON." in shown
+        assert typed[:1000].replace('"', "&quot;") in shown
+
+
 def test_a_mapping_is_tried_on_the_last_bodies() -> None:
     integration, key = integration_of("generic")
     post(f"/integrations/v1/generic/{key}", {"check": {"what": "Tape full"}, "up": False})
@@ -96,8 +116,8 @@ def test_a_mapping_is_tried_on_the_last_bodies() -> None:
     page = f"/integrations/{integration.pk}/preview/"
     mapping = '{"title": "check.what", "state": "up && \'ok\' || \'down\'"}'
     assert "Tape full" in client.post(page, {"mapping": mapping}).content.decode()
-    wrong = client.post(page, {"mapping": '{"title": "check["}'})
-    assert wrong.status_code == 422
+    for wrong in ('{"title": "check["}', '{"title": "to_array(&a)"}', *UNREADABLE):
+        assert client.post(page, {"mapping": wrong}).status_code == 422
     integration.refresh_from_db()
     assert integration.mapping == {}
 

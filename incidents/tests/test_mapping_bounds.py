@@ -33,6 +33,8 @@ SENSIBLE = [
     "map(&join(':', [@.name, @.value]), tags) | join(' ', @)",
     "checks[*].{title: name, state: status, at: time} | [?title]",
     "to_string(@)",
+    "max_by(checks, &level).name",
+    "sort_by(checks, &level)[*].name | map(&join('', [@, '!']), @)",
     "labels[].name | sort(@) | [0:5] | join(',', @)",
 ]
 
@@ -47,6 +49,26 @@ def test_one_that_makes_too_much_is_refused_at_once(expression: str) -> None:
     with pytest.raises(Unreadable, match=r"^detail: the expression makes too much"):
         read({"title": "t", "a": [1] * 5000}, context)
     assert time.process_time() - began < 0.5
+
+
+LOOSE = [
+    "to_array(&a)",
+    "&a",
+    "not_null(&a, b)",
+    "type(&@)",
+    "[0] | &a",
+    "map(&[0], [&a])",
+    "{a: &a}",
+]
+
+
+@pytest.mark.parametrize("expression", LOOSE)
+def test_an_expression_is_no_value(expression: str) -> None:
+    """What would be an object of Python's, and no text, is refused before it is saved, and after."""
+    said = "has an & elsewhere than in map, max_by, min_by, sort_by"
+    assert check_mapping({"title": expression}) == {"title": f"It {said}."}
+    with pytest.raises(Unreadable, match=f"^title: the expression {said}"):
+        read({"title": "t", "a": 1}, Context("generic", mapping={"title": expression}))
 
 
 @pytest.mark.parametrize("expression", SENSIBLE)

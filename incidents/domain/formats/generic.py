@@ -49,6 +49,9 @@ _MOST = 1000
 # So many times may what an expression gets be in what it makes: with pipes that doubles each time.
 _MOST_COPIES = 32
 _TOO_MUCH = f"makes too much: more than {_MOST_COPIES} times what it gets"
+# To all others an expression is a value, which says nothing.
+_TAKE_EXPRESSIONS = frozenset({"map", "sort_by", "min_by", "max_by"})
+_NO_VALUE = f"has an & elsewhere than in {', '.join(sorted(_TAKE_EXPRESSIONS))}"
 # Beside its own errors JMESPath lets through those of Python, of a slice without a step for one.
 _BROKEN = (ValueError, TypeError, LookupError, ArithmeticError, RecursionError)
 
@@ -74,9 +77,26 @@ def _problem(expression: str) -> str:
         parsed = jmespath.compile(expression).parsed
         if storable(parsed) != parsed:
             return "Has a value that cannot be kept."
-        return f"It {_TOO_MUCH}." if _copies(parsed) > _MOST_COPIES else ""
+        return f"It {refusal}." if (refusal := _refusal(parsed)) else ""
     except _BROKEN as error:
         return f"Not JMESPath: {_reason(error)}"
+
+
+def _refusal(parsed: Mapping[str, Any]) -> str:
+    """Return why an expression is not used though it can be read, "" where it is."""
+    if _is_loose(parsed):
+        return _NO_VALUE
+    return _TOO_MUCH if _copies(parsed) > _MOST_COPIES else ""
+
+
+def _is_loose(node: Mapping[str, Any]) -> bool:
+    """Return whether an expression stands somewhere for a value."""
+    if node["type"] == "expref":
+        return True
+    parts = [child for child in node["children"] if isinstance(child, dict)]
+    if node["type"] == "function_expression" and node["value"] in _TAKE_EXPRESSIONS:
+        parts = [part["children"][0] if part["type"] == "expref" else part for part in parts]
+    return any(map(_is_loose, parts))
 
 
 def _copies(node: Mapping[str, Any]) -> int:
@@ -168,21 +188,21 @@ def _field(name: str, item: Any, expressions: Mapping[str, Any]) -> Any:
 
 def _search(name: str, expression: str, item: Any) -> Any:
     try:
-        compiled = _compiled(expression)
-        found = None if compiled is None else compiled.search(item)
+        compiled, refusal = _compiled(expression)
+        found = None if refusal else compiled.search(item)
     except _BROKEN as error:
         raise Unreadable(f"{name}: {_reason(error)}") from error
-    if compiled is None:
-        raise Unreadable(f"{name}: the expression {_TOO_MUCH}")
+    if refusal:
+        raise Unreadable(f"{name}: the expression {refusal}")
     # A literal of the expression is none of the body.
     return clean(found)
 
 
 @lru_cache(maxsize=512)
-def _compiled(expression: str) -> Any:
-    """Return an expression to search with, None for one that makes too much."""
+def _compiled(expression: str) -> tuple[Any, str]:
+    """Return an expression to search with, and why it is not used, "" where it is."""
     compiled = jmespath.compile(expression)
-    return compiled if _copies(compiled.parsed) <= _MOST_COPIES else None
+    return compiled, _refusal(compiled.parsed)
 
 
 def _reason(error: Exception) -> str:
