@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db.models import JSONField
 from django.forms import BaseInlineFormSet, ModelForm
 from django.http import HttpRequest
 
@@ -15,7 +16,7 @@ from core.admin import AuditedAdmin, DeletesByService
 from core.audit import Who
 from core.clock import now
 from core.errors import Conflict
-from core.forms import changed_in
+from core.forms import JsonField, changed_in
 from core.locking import lock_in_order, locked
 from oncall.models import (
     EscalationPolicy,
@@ -145,6 +146,7 @@ class RestrictionInline(PartInline):
 
     model = LayerRestriction
     extra = 0
+    formfield_overrides: ClassVar = {JSONField: {"form_class": JsonField}}
 
 
 @admin.register(Schedule)

@@ -59,9 +59,7 @@ class PortalPages(admin.ModelAdmin[Any]):
         refusal: Messages | None = getattr(request, "admin_refusal", None)
         return form if refusal is None else _refused(form, refusal)
 
-    def formfield_for_dbfield(
-        self, db_field: Any, request: HttpRequest | None, **kwargs: Any
-    ) -> Any:
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Return the field of a form; JSON that cannot be read is said to be wrong."""
         if isinstance(db_field, JSONField):
             kwargs.setdefault("form_class", JsonField)

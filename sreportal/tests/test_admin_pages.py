@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 from django.contrib import admin
-from django.test import Client
+from django.core.exceptions import ValidationError
+from django.db.models import JSONField
+from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
@@ -263,3 +265,22 @@ def test_why_people_stay_is_said(client: Client, root: User) -> None:
     answer = client.get(f"/admin/accounts/user/{root.pk}/delete/")
     assert answer.status_code == 403
     assert "People are deactivated, not deleted" in answer.content.decode()
+
+
+def test_json_is_read_carefully_in_every_form(rf: RequestFactory) -> None:
+    """Whatever is typed where JSON is wanted is answered with what is wrong in it."""
+    request = rf.get("/admin/")
+    pages = [*admin.site._registry.values()]
+    parts = [part(page.model, admin.site) for page in pages for part in page.inlines]
+    fields = [
+        made.formfield_for_dbfield(field, request)
+        for made in (*pages, *parts)
+        for field in made.model._meta.fields
+        if isinstance(field, JSONField) and field.editable
+    ]
+    assert len(fields) > 10
+    for field in fields:
+        assert field is not None
+        for typed in ("[" * 5000, "1" * 5000):
+            with pytest.raises(ValidationError, match="Enter a valid JSON"):
+                field.clean(typed)
