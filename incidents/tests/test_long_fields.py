@@ -1,12 +1,15 @@
 """Values longer or odder than any column takes: cut, refused or kept for people, never an error of ours."""
 
 import copy
+import json
 from collections.abc import Iterator
 from itertools import cycle, islice
 from typing import Any
 
 import pytest
 
+from incidents.domain.formats import amazon_sns
+from incidents.domain.formats.context import Context
 from incidents.models import InboundEvent
 from incidents.tests import bodies
 from incidents.tests.senders import integration_of, post
@@ -69,3 +72,12 @@ def test_each_value_of_a_body_may_be_anything(kind: str) -> None:
             assert answer.status_code < 500, (place, str(odd)[:40], answer.content)
             sent += 1
     assert InboundEvent.objects.count() == sent
+
+
+def test_the_key_of_an_alarm_fits_its_column() -> None:
+    """Whoever publishes to a topic may call an alarm as it likes."""
+    alarm = json.dumps({**bodies.ALARM, "AlarmArn": "arn:" + "x" * 600})
+    message = {"TopicArn": "arn:aws:sns:eu-west-1:1:t", "MessageId": "1", "Message": alarm}
+    message["Timestamp"] = "2026-03-02T03:00:00Z"
+    (event,) = amazon_sns.read(message, Context("amazon_sns")).events
+    assert len(event.dedup_key) == 64

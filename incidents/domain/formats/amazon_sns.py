@@ -136,7 +136,7 @@ def _alarm(said: Mapping[str, Any], message: Mapping[str, str], context: Context
     severity, pages = context.judge(_word_in(text(said.get("AlarmDescription"))), labels)
     return AlertEvent(
         act=_STATES[state],
-        dedup_key=arn or key_of(labels["account"], region, name),
+        dedup_key=key_of(arn or key_of(labels["account"], region, name)),
         title=text(f"{name} is {state}", 300) if state == "ALARM" else text(name, 300),
         severity=severity,
         pages=pages,
