@@ -10,6 +10,7 @@ from incidents.models import Alert, Incident, Severity
 __all__ = [
     "AssignForm",
     "DeclareForm",
+    "EscalateForm",
     "MergeForm",
     "NoteForm",
     "RelateForm",
@@ -35,6 +36,12 @@ class DeclareForm(forms.Form):
     def __init__(self, *args: object, user: User, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         offer_services(self, user)
+
+
+class EscalateForm(forms.Form):
+    """Which level the button named: another one may have been called meanwhile."""
+
+    step = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
 
 
 class SnoozeForm(forms.Form):

@@ -24,6 +24,7 @@ from incidents.domain.lifecycle import Status
 from incidents.incident_forms import (
     AssignForm,
     DeclareForm,
+    EscalateForm,
     MergeForm,
     NoteForm,
     RelateForm,
@@ -79,8 +80,10 @@ def _unacknowledge(incident: Incident, user: User, _form: Form | None) -> None:
     lifecycle.unacknowledge(incident.pk, now=clock.now(), actor=user)
 
 
-def _escalate(incident: Incident, user: User, _form: Form | None) -> None:
-    lifecycle.escalate(incident.pk, now=clock.now(), actor=user)
+def _escalate(incident: Incident, user: User, form: Form | None) -> None:
+    assert form is not None
+    step = form.cleaned_data["step"]
+    lifecycle.escalate(incident.pk, now=clock.now(), actor=user, step=step)
 
 
 def _mitigate(incident: Incident, user: User, _form: Form | None) -> None:
@@ -237,6 +240,7 @@ def _forms(request: HttpRequest, incident: Incident, *, bound: str = "") -> dict
     user = signed_in(request)
     data = {name: request.POST if name == bound else None for name in DEEDS}
     return {
+        "escalate": EscalateForm(data["escalate"]),
         "snooze": SnoozeForm(data["snooze"]),
         "note": NoteForm(data["note"], incident=incident),
         "severity": SeverityForm(data["severity"], initial={"severity": incident.severity}),

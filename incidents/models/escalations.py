@@ -100,6 +100,11 @@ class EscalationRun(models.Model):
         """Its steps."""
         return ladder_from(self.snapshot.content)
 
+    @property
+    def next_step(self) -> str:
+        """Which step fires next, told apart from every other one of every walk."""
+        return f"{self.pk}.{self.loop}.{self.position}"
+
 
 class Acknowledgement(models.Model):
     """One of several answers that an incident waits for; where one is enough there is no row."""

@@ -57,10 +57,12 @@ class NextCall:
     Args:
         level: 1 to 9; 0 is the fallback contact.
         due_at: When.
+        step: Tells this call from those before and after it.
     """
 
     level: int
     due_at: datetime
+    step: str
 
 
 def next_call(incident: Incident) -> NextCall | None:
@@ -71,4 +73,4 @@ def next_call(incident: Incident) -> NextCall | None:
         return None
     steps = run.ladder.steps
     level = steps[run.position].level if run.position < len(steps) else 0
-    return NextCall(level, run.due_at)
+    return NextCall(level, run.due_at, run.next_step)

@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 from django.db.models import Max, Q, QuerySet
 
 from accounts.models import User
+from core.errors import Conflict
 from core.inserts import Inserts
-from incidents.domain.lifecycle import Status
+from incidents.domain.lifecycle import OPEN, Status
 from incidents.domain.severities import AT_LEAST_ONCE, CAN_WAIT
 from incidents.models import EscalationRun, Incident, LadderSnapshot, Page, TimelineEntry
 from incidents.queries.configuration import Configuration
@@ -228,10 +229,28 @@ def _change_ladder(run: EscalationRun, plan: Plan, severity: str, *, now: dateti
     run.due_at = run.look_at = now if is_overdue else max(now, due)
 
 
-def next_at_once(incident: Incident, *, now: datetime) -> bool:
-    """Have the next step fire now; returns whether anybody is being called at all."""
+def next_at_once(incident: Incident, *, now: datetime, step: str = "") -> None:
+    """Have the next step fire now.
+
+    Args:
+        incident: Locked.
+        now: The present.
+        step: Which one is meant (`EscalationRun.next_step`); "" is whichever is next.
+
+    Raises:
+        Conflict: Nobody is being called, or the step that is meant has fired.
+    """
     running = EscalationRun.objects.filter(incident=incident, state=State.RUNNING)
-    return bool(running.update(due_at=now, look_at=now))
+    run = running.order_by("-pk").first() if incident.status in OPEN else None
+    if run is None:
+        raise Conflict("Nobody is left to call: everybody was called, or it is over.")
+    if step:
+        running = running.filter(pk=run.pk, loop=run.loop, position=run.position)
+    if step not in ("", run.next_step) or not running.update(due_at=now, look_at=now):
+        raise Conflict(
+            "Somebody was called after you opened the page, and nobody else now: see who, and"
+            " escalate again if that is not enough."
+        )
 
 
 def page_person(incident: Incident, person: User, reason: str, *, now: datetime) -> datetime:

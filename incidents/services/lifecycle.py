@@ -297,14 +297,13 @@ def close(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> None:
 
 
 @changes
-def escalate(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> None:
+def escalate(incident: Incident, acts: Acts, *, now: datetime, actor: Who, step: str = "") -> None:
     """Call the next level now, without waiting for its time; it counts as activity.
 
     Raises:
-        Conflict: Nobody is being called, or everybody has been.
+        Conflict: Nobody is being called, everybody has been, or `step` has fired meanwhile.
     """
-    if incident.status not in OPEN or not escalation.next_at_once(incident, now=now):
-        raise Conflict("Nobody is left to call: everybody was called, or it is over.")
+    escalation.next_at_once(incident, now=now, step=step)
     watch(incident, now=now)
     timeline.write(incident, Kind.ACTION, "escalate", now=now, actor=actor)
     acts.add("incident.escalated", incident, actor)

@@ -1,0 +1,66 @@
+"""Buttons of a page that was opened before others acted, and buttons that are pressed twice."""
+
+import re
+
+import pytest
+from django.test import Client
+
+from accounts.roles import Role
+from accounts.tests.cast import signed_in
+from incidents.models import Incident, TimelineEntry
+from incidents.tests.oncall_portal import Portal, portal
+
+__all__ = ["portal"]
+
+pytestmark = [pytest.mark.django_db]
+
+
+def step_shown(client: Client, incident: Incident) -> str:
+    """Return which call the button of the page is about."""
+    page = client.get(f"/i/{incident.pk}").content.decode()
+    found = re.search(r'name="step" value="([^"]+)"', page)
+    assert found
+    return found[1]
+
+
+def pressed(client: Client, incident: Incident, action: str, **fields: str) -> str:
+    """Press a button; returns the page that follows."""
+    answer = client.post(f"/i/{incident.pk}/{action}/", fields, follow=True)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_who_escalates_to_a_level_that_was_called_meanwhile_calls_nobody_else(
+    portal: Portal,
+) -> None:
+    """Two people see "Escalate to L2"; both press it."""
+    incident, client = portal.open_incident(), signed_in(Role.RESPONDER)
+    seen = step_shown(client, incident)
+    pressed(client, incident, "escalate", step=seen)
+    portal.settle()
+    page = pressed(client, incident, "escalate", step=seen)
+    portal.settle()
+    assert "Somebody was called after you opened the page" in page
+    assert {page.level for page in incident.pages.all()} == {1, 2}
+    assert incident.timeline.filter(act="escalate").count() == 1
+    pressed(client, incident, "escalate", step=step_shown(client, incident))
+    portal.settle()
+    assert {page.level for page in incident.pages.all()} == {1, 2, 3}
+
+
+def test_who_escalates_when_the_time_of_the_level_had_come_calls_nobody_else(
+    portal: Portal,
+) -> None:
+    incident, client = portal.open_incident(), signed_in(Role.RESPONDER)
+    seen = step_shown(client, incident)
+    portal.fast_forward(minutes=6)
+    pressed(client, incident, "escalate", step=seen)
+    portal.settle()
+    assert {page.level for page in incident.pages.all()} == {1, 2}
+
+
+def test_a_step_that_never_was_is_none_of_now(portal: Portal) -> None:
+    incident, client = portal.open_incident(), signed_in(Role.RESPONDER)
+    for wrong in ("1.2", "x" * 64, "<b>"):
+        assert "Somebody was called" in pressed(client, incident, "escalate", step=wrong)
+    assert not TimelineEntry.objects.filter(incident=incident, act="escalate").exists()
