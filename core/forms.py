@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
@@ -13,9 +14,17 @@ from django.forms.fields import InvalidJSONInput
 from django.http import QueryDict
 
 from core.errors import DomainError
+from core.once import is_first_time
 from core.reach import BEYOND, is_within_reach
 
-__all__ = ["InstantField", "JsonField", "RefusalMixin", "UnseenChangeMixin", "changed_in"]
+__all__ = [
+    "InstantField",
+    "JsonField",
+    "OnceMixin",
+    "RefusalMixin",
+    "UnseenChangeMixin",
+    "changed_in",
+]
 
 
 class JsonField(forms.JSONField):
@@ -52,6 +61,34 @@ class RefusalMixin(forms.BaseForm):
         for name, said in error.fields.items():
             field = self.shown_at.get(name, name)
             self.add_error(field if field in self.fields else None, said)
+
+
+class OnceMixin(forms.BaseForm):
+    """A form that makes one thing, however often its button is pressed before the answer comes.
+
+    The same once more is a second tap. Something else is meant, though it comes from the same page:
+    the browser's way back leads to it.
+    """
+
+    once = ""  # Tells what was sent from all else, as soon as it was checked.
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        token = forms.CharField(widget=forms.HiddenInput, required=False, max_length=32)
+        self.fields["once"] = token
+        self.initial["once"] = secrets.token_hex(16)
+
+    def clean(self) -> dict[str, Any]:
+        """Keep the token apart: it is nothing that somebody entered."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if token := cleaned.pop("once", ""):
+            entered = json.dumps([token, cleaned], sort_keys=True, default=_written)
+            self.once = hashlib.sha256(entered.encode()).hexdigest()
+        return cleaned
+
+    def is_first_time(self) -> bool:
+        """Return whether it was not sent before; ask within the transaction that does what it asks."""
+        return is_first_time(self.once)
 
 
 class UnseenChangeMixin(forms.BaseModelForm):
@@ -98,6 +135,11 @@ class UnseenChangeMixin(forms.BaseModelForm):
     def _stamp(self) -> str:
         written = json.dumps(self.shown(), sort_keys=True, default=str)
         return hashlib.sha256(written.encode()).hexdigest()
+
+
+def _written(value: Any) -> str:
+    """Return an entered value as it is told from others of its field."""
+    return str(value.pk if isinstance(value, Model) else value)
 
 
 def _in_order(value: Any) -> Any:

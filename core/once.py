@@ -1,8 +1,8 @@
-"""Forms that are sent once: a reload of the answer, or a second click, does nothing more."""
+"""Forms that are sent once: a reload of the answer, or a second tap, does nothing more."""
 
 from django.core.cache import cache
 
-__all__ = ["is_first_time"]
+__all__ = ["is_first_time", "made_by", "remember"]
 
 _REMEMBERED_S = 24 * 3600
 
@@ -16,4 +16,19 @@ def is_first_time(token: str) -> bool:
     Args:
         token: Made by chance for each showing of the form; "" where the sender has none.
     """
-    return not token or cache.add(f"once:{token}", 1, _REMEMBERED_S)
+    return not token or cache.add(_key(token), 0, _REMEMBERED_S)
+
+
+def remember(token: str, made: int) -> None:
+    """Keep the id of what the form with this token made, for whoever sends it again."""
+    if token:
+        cache.set(_key(token), made, _REMEMBERED_S)
+
+
+def made_by(token: str) -> int | None:
+    """Return the id of what the form with this token made; None where it is not known."""
+    return cache.get(_key(token)) or None
+
+
+def _key(token: str) -> str:
+    return f"once:{token}"

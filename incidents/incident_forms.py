@@ -5,6 +5,7 @@ from django import forms
 from accounts.models import User
 from catalog.models import Service
 from catalog.service_fields import offer_services
+from core.forms import OnceMixin
 from incidents.models import Alert, Incident, Severity
 
 __all__ = [
@@ -23,7 +24,7 @@ _LARGEST_ID = 2**63 - 1
 _OFFERED = 200
 
 
-class DeclareForm(forms.Form):
+class DeclareForm(OnceMixin, forms.Form):
     """What somebody says who sees that something is wrong."""
 
     title = forms.CharField(max_length=200, help_text="One sentence: what do users notice?")
@@ -34,7 +35,7 @@ class DeclareForm(forms.Form):
     )
 
     def __init__(self, *args: object, user: User, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        super().__init__(*args, **kwargs)
         offer_services(self, user)
 
 
@@ -54,7 +55,7 @@ class SnoozeForm(forms.Form):
     )
 
 
-class NoteForm(forms.Form):
+class NoteForm(OnceMixin, forms.Form):
     """What the others should know."""
 
     text = forms.CharField(
@@ -62,7 +63,7 @@ class NoteForm(forms.Form):
     )
 
     def __init__(self, *args: object, incident: Incident, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        super().__init__(*args, **kwargs)
         self.fields["text"].widget.attrs["data-draft"] = f"note {incident.pk}"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.db import transaction
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -19,6 +20,7 @@ from accounts.roles import Role
 from core import clock
 from core.errors import DomainError, Forbidden, NotFound
 from core.htmx import render_page
+from core.once import made_by, remember
 from core.pagination import Newest, newest
 from incidents.domain.lifecycle import Status
 from incidents.incident_forms import (
@@ -62,10 +64,20 @@ def declare(request: HttpRequest) -> HttpResponse:
             summary=said["summary"],
             is_severity_set=True,
         )
-        incident = lifecycle.declare(opening, now=clock.now(), actor=user)
-        return redirect(incident)
+        return _declared(form, opening, user)
     status = 422 if request.method == "POST" else 200
     return render_page(request, "incidents/declare.html", {"form": form}, status=status)
+
+
+def _declared(form: DeclareForm, opening: Opening, user: User) -> HttpResponse:
+    """Open the incident and lead to it; sent again, as by a second tap, lead to the first one."""
+    with transaction.atomic():
+        if form.is_first_time():
+            incident = lifecycle.declare(opening, now=clock.now(), actor=user)
+            remember(form.once, incident.pk)
+            return redirect(incident)
+    known = made_by(form.once)
+    return redirect("incident:list") if known is None else redirect("incident:detail", known)
 
 
 MOST_AT_ALL = 5000
@@ -110,8 +122,11 @@ def _snooze(incident: Incident, user: User, form: Form | None) -> None:
 
 
 def _note(incident: Incident, user: User, form: Form | None) -> None:
-    assert form is not None
-    lifecycle.note(incident.pk, text=form.cleaned_data["text"], now=clock.now(), actor=user)
+    assert isinstance(form, NoteForm)
+    with transaction.atomic():
+        if form.is_first_time():
+            text = form.cleaned_data["text"]
+            lifecycle.note(incident.pk, text=text, now=clock.now(), actor=user)
 
 
 def _severity(incident: Incident, user: User, form: Form | None) -> None:

@@ -10,14 +10,14 @@ from accounts.models import User
 from catalog.models import Service
 from catalog.service_fields import offer_services
 from core.durations import DurationField
-from core.forms import InstantField, RefusalMixin
+from core.forms import InstantField, OnceMixin, RefusalMixin
 from incidents.domain.silencing import matcher_problem, read_matcher
 from oncall.models.schedules import known_zone
 
 __all__ = ["MaintenanceForm", "SilenceForm"]
 
 
-class _SpanForm(RefusalMixin, forms.Form):
+class _SpanForm(OnceMixin, RefusalMixin, forms.Form):
     """What both ask: of which service, from when, and for how long."""
 
     shown_at: ClassVar = {"ends_at": "length"}

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -58,7 +59,8 @@ def silence_new(request: HttpRequest) -> HttpResponse:
     form = SilenceForm(request.POST or None, user=user, initial=_of_alert(request))
 
     def make(now: datetime) -> str:
-        save_silence(Silence(), fields=form.values(now), actor=user, now=now)
+        if form.is_first_time():
+            save_silence(Silence(), fields=form.values(now), actor=user, now=now)
         return "Nobody is called for it. It ends by itself."
 
     return _ask(request, form, make, title="New silence", button="Silence")
@@ -72,7 +74,8 @@ def maintenance_new(request: HttpRequest) -> HttpResponse:
     form = MaintenanceForm(request.POST or None, user=user)
 
     def make(now: datetime) -> str:
-        plan(fields=form.values(now), actor=user, now=now)
+        if form.is_first_time():
+            plan(fields=form.values(now), actor=user, now=now)
         return "It is planned: nobody is called while it lasts."
 
     return _ask(request, form, make, title="Plan maintenance", button="Plan it")
@@ -121,7 +124,9 @@ def _ask(
     """Show a form, or do what it asks and show the list; a refusal is shown at its field."""
     if request.method == "POST" and form.is_valid():
         try:
-            messages.success(request, make(clock.now()))
+            with transaction.atomic():
+                said = make(clock.now())
+            messages.success(request, said)
         except DomainError as error:
             form.refuse(error)
         else:

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -72,7 +73,9 @@ def swap_ask(request: HttpRequest, slug: str) -> HttpResponse:
     if form.is_valid():
         swap = ShiftSwap(schedule=schedule, **form.cleaned_data)
         try:
-            ask_for_swap(swap, actor=signed_in(request), now=clock.now())
+            with transaction.atomic():
+                if form.is_first_time():
+                    ask_for_swap(swap, actor=signed_in(request), now=clock.now())
         except DomainError as error:
             form.refuse(error)
         else:

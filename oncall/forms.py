@@ -6,14 +6,14 @@ from django import forms
 
 from accounts.models import User
 from accounts.roles import Role
-from core.forms import InstantField, RefusalMixin
+from core.forms import InstantField, OnceMixin, RefusalMixin
 
 __all__ = ["OverrideForm", "SwapForm"]
 
 RESPONDING = [role for role in Role if role.includes(Role.RESPONDER)]
 
 
-class OverrideForm(RefusalMixin, forms.Form):
+class OverrideForm(OnceMixin, RefusalMixin, forms.Form):
     """Who takes over, and when; times are UTC."""
 
     person = forms.ModelChoiceField(
@@ -24,7 +24,7 @@ class OverrideForm(RefusalMixin, forms.Form):
     reason = forms.CharField(max_length=200, required=False)
 
 
-class SwapForm(RefusalMixin, forms.Form):
+class SwapForm(OnceMixin, RefusalMixin, forms.Form):
     """When somebody wants to be replaced, and by whom; times are UTC."""
 
     starts_at = InstantField(label="From")

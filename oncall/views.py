@@ -1,6 +1,7 @@
 """Who is on call, the schedules, and the policies by which services are called."""
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -159,7 +160,9 @@ def _take_over(request: HttpRequest, schedule: Schedule, form: OverrideForm) -> 
     if form.is_valid():
         fields = {**form.cleaned_data, "schedule": schedule}
         try:
-            save_override(Override(), fields=fields, actor=user, now=clock.now())
+            with transaction.atomic():
+                if form.is_first_time():
+                    save_override(Override(), fields=fields, actor=user, now=clock.now())
         except DomainError as error:
             form.refuse(error)
         else:

@@ -64,3 +64,33 @@ def test_a_step_that_never_was_is_none_of_now(portal: Portal) -> None:
     for wrong in ("1.2", "x" * 64, "<b>"):
         assert "Somebody was called" in pressed(client, incident, "escalate", step=wrong)
     assert not TimelineEntry.objects.filter(incident=incident, act="escalate").exists()
+
+
+def test_a_second_tap_declares_no_second_incident(portal: Portal) -> None:
+    client = signed_in(Role.RESPONDER)
+    once = client.get("/incidents/new/").context["form"]["once"].value()
+    said = {"title": "Checkout is down", "severity": "P1", "service": portal.service.pk}
+    refused = client.post("/incidents/new/", {**said, "title": "", "once": once})
+    assert refused.context["form"]["once"].value() == once
+    first, second = (client.post("/incidents/new/", {**said, "once": once}) for _ in range(2))
+    assert first.url == second.url == f"/i/{Incident.objects.get().pk}"
+    other = client.get("/incidents/new/").context["form"]["once"].value()
+    assert client.post("/incidents/new/", {**said, "once": other}).url != first.url
+
+
+def test_what_is_written_after_going_back_is_not_taken_for_a_second_tap(portal: Portal) -> None:
+    """The browser shows the page as it was, with its token."""
+    incident, client = portal.open_incident(), signed_in(Role.RESPONDER)
+    once = client.get(f"/i/{incident.pk}").context["forms"]["note"]["once"].value()
+    for text in ("Rolled back", "It was not the deploy"):
+        pressed(client, incident, "note", text=text, once=once)
+    assert incident.timeline.filter(act="note").count() == 2
+
+
+def test_a_second_tap_notes_nothing_twice(portal: Portal) -> None:
+    incident, client = portal.open_incident(), signed_in(Role.RESPONDER)
+    once = client.get(f"/i/{incident.pk}").context["forms"]["note"]["once"].value()
+    for _ in range(2):
+        page = pressed(client, incident, "note", text="Rolled back", once=once)
+        assert "The note is in the timeline." in page
+    assert incident.timeline.filter(act="note").count() == 1

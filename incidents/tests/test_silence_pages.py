@@ -170,3 +170,17 @@ def test_maintenance_that_never_ends_is_refused(length: str, rule: str, is_refus
     if is_refused:
         assert "leave no gap" in " ".join(answer.context["form"].errors["rule"])
     assert (answer.status_code == 422) == is_refused
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"), [("silences", Silence.objects), ("maintenance", Maintenance.objects)]
+)
+def test_a_second_tap_makes_no_second_one(service: Service, path: str, kept: Any) -> None:
+    client = signed_in(Role.RESPONDER)
+    page = f"/alerts/{path}/new/"
+    once = client.get(page).context["form"]["once"].value()
+    typed = {"service": "checkout", "length": "1 h", "comment": "Disks", "timezone": "UTC"}
+    assert client.post(page, {**typed, "once": once, "length": "9999 d"}).status_code == 422
+    for _ in range(2):
+        assert client.post(page, {**typed, "once": once}).status_code == 302
+    assert kept.count() == 1

@@ -98,3 +98,16 @@ def test_a_viewer_who_takes_over_is_told_why_not(
     answer = as_(people["viewer"]).post(PAGE, {"person": "viewer"})
     assert answer.status_code == 403
     assert "responder or more" in answer.content.decode()
+
+
+def test_a_second_tap_asks_and_takes_over_once(schedule: Schedule, people: dict[str, User]) -> None:
+    client = as_(people["alice"])
+    shown = client.get(PAGE).context
+    span = {"starts_at": "2026-03-03T12:00", "ends_at": "2026-03-03T14:00"}
+    asked = {**span, "once": shown["swap_form"]["once"].value()}
+    taken = {**span, "person": "carol", "once": shown["form"]["once"].value()}
+    for _ in range(2):
+        assert client.post(ASK, asked).status_code == 302
+        assert client.post(PAGE, taken).status_code == 302
+    assert ShiftSwap.objects.count() == 1
+    assert schedule.overrides.count() == 1
