@@ -15,6 +15,7 @@ from core import clock
 from core.errors import DomainError, NotFound
 from core.htmx import render_page
 from dashboard.handoff_queries import situation
+from oncall.forms import HandoffForm
 from oncall.models import Handoff, Schedule
 from oncall.queries.handoffs import Change, change_at, changes_around
 from oncall.services import handoffs
@@ -32,34 +33,60 @@ def handoff(request: HttpRequest, slug: str) -> HttpResponse:
         raise NotFound("There is no such schedule.")
     now = clock.now()
     change = _asked_for(request, schedule) or _present(schedule, now)
-    if request.method == "POST" and change is not None:
-        _sign(request, schedule, change, now=now)
-        return redirect(f"{request.path}?at={change.at.isoformat().replace('+00:00', 'Z')}")
-    return _page(request, schedule, change, now=now)
+    if request.method != "POST" or change is None:
+        return _page(request, schedule, change, now=now)
+    if request.POST.get("act") == "take":
+        _take(request, schedule, change, now=now)
+    else:
+        form = HandoffForm(request.POST)
+        if not _give(request, schedule, change, form, now=now):
+            return _page(request, schedule, change, now=now, form=form)
+    return redirect(f"{request.path}?at={change.at.isoformat().replace('+00:00', 'Z')}")
 
 
-def _sign(request: HttpRequest, schedule: Schedule, change: Change, *, now: datetime) -> None:
-    user = signed_in(request)
+def _take(request: HttpRequest, schedule: Schedule, change: Change, *, now: datetime) -> None:
+    """Sign for who comes; what cannot be done is said above the page as it is now."""
+    seen = request.POST.get("seen")
     try:
-        if request.POST.get("act") == "take":
-            handoffs.take(schedule, change, actor=user, now=now)
-            messages.success(request, "You have taken over.")
-        else:
-            notes = request.POST.get("notes", "")
-            handoffs.give(schedule, change, notes=notes, actor=user, now=now)
-            messages.success(request, "It is signed: whoever comes reads it here.")
+        handoffs.take(schedule, change, actor=signed_in(request), now=now, seen=seen)
     except DomainError as error:
         messages.error(request, str(error))
+    else:
+        messages.success(request, "You have taken over.")
+
+
+def _give(
+    request: HttpRequest, schedule: Schedule, change: Change, form: HandoffForm, *, now: datetime
+) -> bool:
+    """Sign for who goes; returns whether it was done. Otherwise the form says why not."""
+    if not form.is_valid():
+        return False
+    notes, seen = form.cleaned_data["notes"], form.cleaned_data["seen"] or None
+    try:
+        handoffs.give(schedule, change, notes=notes, actor=signed_in(request), now=now, seen=seen)
+    except DomainError as error:
+        form.refuse(error)
+        return False
+    messages.success(request, "It is signed: whoever comes reads it here.")
+    return True
 
 
 def _page(
-    request: HttpRequest, schedule: Schedule, change: Change | None, *, now: datetime
+    request: HttpRequest,
+    schedule: Schedule,
+    change: Change | None,
+    *,
+    now: datetime,
+    form: HandoffForm | None = None,
 ) -> HttpResponse:
     user = signed_in(request)
     row = change and Handoff.objects.filter(schedule=schedule, at=change.at).first()
     outgoing, incoming = (change.outgoing, change.incoming) if change else (None, None)
     people = User.objects.in_bulk({key for key in (outgoing, incoming) if key is not None})
     is_manager = user.has_role(Role.MANAGER)
+    edition = (row or Handoff()).edition
+    shown = form or HandoffForm(initial={"notes": row.notes if row else ""})
+    shown.show(edition)
     since = change.since if change else now - timedelta(days=7)
     context = {
         "schedule": schedule,
@@ -68,6 +95,8 @@ def _page(
         "outgoing": people.get(outgoing or 0),
         "incoming": people.get(incoming or 0),
         "may_give": change is not None and (is_manager or user.pk == outgoing),
+        "form": shown,
+        "edition": edition,
         "may_take": change is not None and (is_manager or user.pk == incoming),
         "since": since,
         "now": now,
@@ -76,12 +105,15 @@ def _page(
             :10
         ],
     }
-    return render_page(request, "dashboard/handoff.html", context)
+    status = 200 if form is None else 422
+    return render_page(request, "dashboard/handoff.html", context, status=status)
 
 
 def _asked_for(request: HttpRequest, schedule: Schedule) -> Change | None:
     try:
-        at = parse_datetime(request.GET.get("at", "").replace(" ", "+"))
+        # A button is about the change that its page showed, whatever has become the present one.
+        asked = request.POST.get("at") or request.GET.get("at", "")
+        at = parse_datetime(asked.replace(" ", "+"))
     except ValueError:
         at = None
     if at is None or at.tzinfo is None:

@@ -3,12 +3,14 @@
 from typing import Any, Self
 
 from django import forms
+from django.http import QueryDict
 
 from accounts.models import User
 from accounts.roles import Role
 from core.forms import InstantField, OnceMixin, RefusalMixin
+from oncall.services.handoffs import MOST_NOTES
 
-__all__ = ["OverrideForm", "SwapForm"]
+__all__ = ["HandoffForm", "OverrideForm", "SwapForm"]
 
 RESPONDING = [role for role in Role if role.includes(Role.RESPONDER)]
 
@@ -49,3 +51,23 @@ class SwapForm(OnceMixin, RefusalMixin, forms.Form):
         assert field.queryset is not None
         field.queryset = field.queryset.exclude(pk=person.pk)
         return self
+
+
+class HandoffForm(RefusalMixin, forms.Form):
+    """What whoever comes must know."""
+
+    # The service counts them: here a new line would be two characters.
+    notes = forms.CharField(
+        label="What whoever comes must know",
+        required=False,
+        widget=forms.Textarea({"rows": 6, "maxlength": MOST_NOTES}),
+    )
+    seen = forms.CharField(required=False, max_length=16, widget=forms.HiddenInput)
+
+    def show(self, edition: str) -> None:
+        """Send along which notes are replaced: those that the reader sees now."""
+        self.initial["seen"] = edition
+        if self.is_bound:
+            assert isinstance(self.data, QueryDict)
+            self.data = self.data.copy()
+            self.data["seen"] = edition

@@ -22,6 +22,8 @@ from oncall.queries.handoffs import change_at, changes_around
 pytestmark = pytest.mark.django_db
 MONDAY = datetime(2026, 3, 2, 9, tzinfo=UTC)  # Alice's first turn begins; Bob's a week later.
 
+AT = "2026-03-09T09:00:00Z"  # When the first of them hands over.
+
 
 @pytest.fixture
 def people() -> dict[str, User]:
@@ -104,8 +106,10 @@ def test_both_sign_and_the_notes_stay_as_they_were_read(
         MONDAY + timedelta(days=7), people["alice"], people["bob"],
     )  # fmt: skip
     assert (row.given_by, row.taken_by) == ("alice", "bob")
-    answer = alice.post("/oncall/ops/handoff/", {"act": "give", "notes": "other"}, follow=True)
+    answer = alice.post("/oncall/ops/handoff/", {"act": "give", "notes": "other", "at": AT})
+    assert answer.status_code == 422
     assert "has signed" in answer.content.decode()
+    assert ">other</textarea>" in answer.content.decode().replace("\n", "")
     assert Handoff.objects.get().notes == "Queue <b>q</b> is slow."
     acts = AuditEntry.objects.filter(act__startswith="handoff.").order_by("seq")
     assert [entry.act for entry in acts] == ["handoff.given", "handoff.taken"]
@@ -114,7 +118,9 @@ def test_both_sign_and_the_notes_stay_as_they_were_read(
 def test_who_has_nothing_to_do_with_it_signs_nothing(schedule: Schedule) -> None:
     carol = client_of("carol")
     for act in ("give", "take"):
-        answer = carol.post("/oncall/ops/handoff/", {"act": act, "notes": "x"}, follow=True)
+        answer = carol.post(
+            "/oncall/ops/handoff/", {"act": act, "notes": "x"}, follow=act == "take"
+        )
         assert "Only who" in answer.content.decode()
     assert not Handoff.objects.exists()
 

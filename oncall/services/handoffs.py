@@ -12,26 +12,48 @@ from core.locking import locked
 from oncall.models import Handoff, Schedule
 from oncall.queries.handoffs import Change
 
-__all__ = ["give", "take"]
+__all__ = ["MOST_NOTES", "give", "take"]
 
 MOST_NOTES = 10_000
 
 
 @transaction.atomic
-def give(schedule: Schedule, change: Change, *, notes: str, actor: User, now: datetime) -> Handoff:
+def give(
+    schedule: Schedule,
+    change: Change,
+    *,
+    notes: str,
+    actor: User,
+    now: datetime,
+    seen: str | None = None,
+) -> Handoff:
     """Hand over: write down what whoever comes must know, and sign; again until they have signed.
+
+    Args:
+        schedule: Whose person on call changes.
+        change: When, and from whom to whom.
+        notes: What whoever comes must know.
+        actor: Who signs.
+        now: The present.
+        seen: `edition` of the notes that these replace; None replaces whatever stands there.
 
     Raises:
         Forbidden: It is somebody else's shift, and the actor is no manager.
-        Conflict: Whoever came has signed already.
+        Conflict: Whoever came has signed already, or others wrote notes that were not seen.
         InvalidInput: The notes are too long.
     """
     _may_sign(actor, change.outgoing, "goes")
+    notes = notes.replace("\r\n", "\n")  # A browser counts a new line as one character.
     if len(notes) > MOST_NOTES:
         raise InvalidInput(f"Notes have {MOST_NOTES:,} characters at most.", field="notes")
     row = _locked(schedule, change)
     if row.taken_at is not None:
         raise Conflict("Whoever came has signed; add a note to the incident instead.")
+    if seen not in (None, row.edition):
+        raise Conflict(
+            "Somebody changed the notes after you opened this page. Nothing was saved: look at"
+            " them; signing again replaces them by what stands here."
+        )
     row.notes = notes.strip()
     row.given_at, row.given_by = now, actor.audit_name.removeprefix("user:")
     row.save(update_fields=["notes", "given_at", "given_by"])
@@ -40,15 +62,29 @@ def give(schedule: Schedule, change: Change, *, notes: str, actor: User, now: da
 
 
 @transaction.atomic
-def take(schedule: Schedule, change: Change, *, actor: User, now: datetime) -> Handoff:
+def take(
+    schedule: Schedule, change: Change, *, actor: User, now: datetime, seen: str | None = None
+) -> Handoff:
     """Take over: sign that one has read it; again changes nothing.
+
+    Args:
+        schedule: Whose person on call changes.
+        change: When, and from whom to whom.
+        actor: Who signs.
+        now: The present.
+        seen: `edition` of the notes that were read; None where nobody can say.
 
     Raises:
         Forbidden: It is somebody else's shift, and the actor is no manager.
+        Conflict: The notes are no longer those that were read.
     """
     _may_sign(actor, change.incoming, "comes")
     row = _locked(schedule, change)
     if row.taken_at is None:
+        if seen not in (None, row.edition):
+            raise Conflict(
+                "The notes were changed after you opened this page: read them, then sign."
+            )
         row.taken_at, row.taken_by = now, actor.audit_name.removeprefix("user:")
         row.save(update_fields=["taken_at", "taken_by"])
         audit.record(act="handoff.taken", subject=row, actor=actor, now=now)
