@@ -36,8 +36,10 @@ from incidents.incident_forms import (
 )
 from incidents.models import OPEN_STATES, Incident, IncidentChannel
 from incidents.queries.incidents import clocks, next_call, possible, visible_incidents
+from incidents.queries.merges import lives_on_in
 from incidents.queries.quorum import answers_of
 from incidents.services import channels, lifecycle, merging
+from incidents.services.acts import name_of
 from incidents.services.lifecycle import Opening
 from incidents.services.messages import read_ack_token
 
@@ -84,8 +86,8 @@ MOST_AT_ALL = 5000
 Deed = Callable[[Incident, User, Form | None], object]
 
 
-def _acknowledge(incident: Incident, user: User, _form: Form | None) -> None:
-    lifecycle.acknowledge(incident.pk, now=clock.now(), actor=user, person=user)
+def _acknowledge(incident: Incident, user: User, _form: Form | None) -> Incident:
+    return lifecycle.acknowledge(incident.pk, now=clock.now(), actor=user, person=user)
 
 
 def _unacknowledge(incident: Incident, user: User, _form: Form | None) -> None:
@@ -196,15 +198,27 @@ def act(request: HttpRequest, pk: int, action: str) -> HttpResponse:
     form = _forms(request, incident, bound=action).get(action)
     if form is not None and not form.is_valid():
         return _page(request, incident, status=422, wrong={action: form})
+    user = signed_in(request)
     try:
-        deed(incident, signed_in(request), form)
+        done = deed(incident, user, form)
     except DomainError as error:
         # Usually somebody was faster: the page as it is now says what can be done.
-        messages.error(request, str(error))
+        _say_why_not(request, incident, action, error)
     else:
         if action == "note":
             messages.success(request, "The note is in the timeline.", extra_tags="stored")
+        elif isinstance(done, Incident) and done.acknowledged_by not in ("", name_of(user)):
+            messages.info(request, f"Already acknowledged by {done.acknowledged_by}.")
     return redirect(incident)
+
+
+def _say_why_not(request: HttpRequest, incident: Incident, action: str, error: DomainError) -> None:
+    """Say what could not be done; who acknowledges too late made no mistake."""
+    if action == "acknowledge" and incident.status in (Status.RESOLVED, Status.CLOSED):
+        text = f"Already resolved by {incident.resolved_by}: nobody is called for it."
+        messages.info(request, text)
+    else:
+        messages.error(request, str(error))
 
 
 @csrf_exempt
@@ -230,6 +244,7 @@ def acknowledge_by_link(request: HttpRequest, pk: int, token: str) -> HttpRespon
         "is_current": incident.cycle == cycle,
         "is_waiting": incident.cycle == cycle and incident.status == Status.TRIGGERED,
         "answers": answers_of(incident, person),
+        "lives_on": lives_on_in(incident),
     }
     response = render_page(request, "incidents/acknowledge.html", context)
     response.headers["Referrer-Policy"] = "no-referrer"

@@ -237,7 +237,8 @@ def _event(request: HttpRequest, pk: int) -> InboundEvent:
 
 def _steps(integration: Integration, key: str) -> list[object]:
     url = address_of(integration.kind, key)
-    return [*steps_for(integration.kind, portal=settings.PORTAL_URL, url=url, key=key)]
+    portal, topic = settings.PORTAL_URL, integration.topic_arn
+    return [*steps_for(integration.kind, portal=portal, url=url, key=key, topic=topic)]
 
 
 def _show_key(request: HttpRequest, integration: Integration, key: str) -> HttpResponse:

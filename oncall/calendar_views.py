@@ -13,8 +13,8 @@ from accounts.access import public, requires, signed_in
 from accounts.roles import Role
 from core import clock
 from core.errors import DomainError, NotFound
-from oncall.forms import SwapForm
-from oncall.models import CalendarFeed, Schedule, ShiftSwap
+from oncall.forms import CalendarForm, SwapForm
+from oncall.models import CalendarFeed, ShiftSwap
 from oncall.queries.calendars import calendar_of
 from oncall.services.calendars import find_feed, make_feed, revoke_feed
 from oncall.services.schedules import accept_swap, ask_for_swap, withdraw_swap
@@ -41,7 +41,10 @@ def calendar(request: HttpRequest, secret: str) -> HttpResponse:
 @requires(Role.VIEWER)
 def calendar_add(request: HttpRequest) -> HttpResponse:
     """Make a calendar of my shifts, or of a schedule; its address is shown once."""
-    schedule = Schedule.objects.filter(slug=request.POST.get("schedule", "")).first()
+    form = CalendarForm(request.POST)
+    if not form.is_valid():
+        raise NotFound("There is no such schedule.")
+    schedule = form.cleaned_data["schedule"]
     try:
         _, secret = make_feed(person=signed_in(request), schedule=schedule, now=clock.now())
     except DomainError as error:

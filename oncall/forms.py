@@ -8,11 +8,18 @@ from django.http import QueryDict
 from accounts.models import User
 from accounts.roles import Role
 from core.forms import InstantField, OnceMixin, RefusalMixin
+from oncall.models import Schedule
 from oncall.services.handoffs import MOST_NOTES
 
-__all__ = ["HandoffForm", "OverrideForm", "SwapForm"]
+__all__ = ["CalendarForm", "HandoffForm", "OverrideForm", "SwapForm"]
 
 RESPONDING = [role for role in Role if role.includes(Role.RESPONDER)]
+
+
+class CalendarForm(forms.Form):
+    """Of what a calendar is; of one's own shifts where no schedule is named."""
+
+    schedule = forms.ModelChoiceField(Schedule.objects.all(), to_field_name="slug", required=False)
 
 
 class OverrideForm(OnceMixin, RefusalMixin, forms.Form):

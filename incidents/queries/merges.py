@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from incidents.models import Incident
 
-__all__ = ["last_of_merges", "merged_into"]
+__all__ = ["last_of_merges", "lives_on_in", "merged_into"]
 
 # Only what is open takes others in, so merges end somewhere; this is for rows that were written by hand.
 _LONGEST_CHAIN = 100
@@ -23,6 +23,12 @@ def last_of_merges(incidents: Iterable[Incident]) -> dict[int, int]:
             break
         ends = {pk: further.get(end, end) for pk, end in ends.items()}
     return ends
+
+
+def lives_on_in(incident: Incident) -> Incident | None:
+    """Return the incident at the end of the merges of one; None where it is not merged."""
+    end = last_of_merges([incident]).get(incident.pk)
+    return None if end is None else Incident.objects.filter(pk=end).first()
 
 
 def merged_into(incident: Incident) -> list[Incident]:

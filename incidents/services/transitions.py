@@ -10,6 +10,7 @@ from django.db import transaction
 from core.errors import Conflict
 from incidents.domain.lifecycle import OPEN, Action, Impossible, Status, next_status
 from incidents.models import Deadline, Incident
+from incidents.queries.merges import lives_on_in
 from incidents.services import deadlines, escalation
 from incidents.services.acts import Acts
 from oncall.domain.escalations import Phase
@@ -53,7 +54,11 @@ def moved(incident: Incident, action: Action) -> str:
     try:
         return str(next_status(Status(incident.status), action))
     except Impossible as error:
-        raise Conflict(str(error)) from error
+        lives_on = lives_on_in(incident)
+        message = (
+            str(error) if lives_on is None else f"It was merged: it lives on in #{lives_on.pk}."
+        )
+        raise Conflict(message) from error
 
 
 def call_anew(incident: Incident, *, now: datetime) -> None:

@@ -9,6 +9,7 @@ from accounts.roles import Role
 from accounts.tests.cast import person, seen
 from catalog.models import Service, Team
 from core.models import AuditEntry
+from incidents.domain.formats.setup import steps_for
 from incidents.integration_views import PAGE_SIZE
 from incidents.models import Heartbeat, InboundEvent, Integration
 from incidents.tests import bodies
@@ -177,7 +178,19 @@ def test_every_sender_is_told_how(kind: str, role: Role) -> None:
     integration, _key = integration_of(kind)
     page = as_(role).get(f"/integrations/{integration.pk}/")
     assert page.status_code == 200
-    assert "At the sender" in page.content.decode()
+    shown = page.content.decode()
+    assert "At the sender" in shown
+    assert f"Zeros stand for the key, <code>{integration.masked_key}</code>" in shown
+    assert ("replace it below" in shown) == (role == Role.MANAGER)
+
+
+def test_the_topic_that_may_send_is_the_one_that_is_subscribed() -> None:
+    url = "http://sre.example.org/integrations/v1/amazon_sns/0f8e/"
+    arn = "arn:aws:sns:eu-west-1:123456789012:alarms"
+    (step,) = steps_for("amazon_sns", portal="", url=url, key="0f8e", topic=arn)
+    assert step.code == (
+        f"aws sns subscribe --topic-arn {arn} --protocol http --notification-endpoint {url}\n"
+    )
 
 
 def test_private_services_keep_theirs_to_themselves() -> None:

@@ -8,6 +8,7 @@ from django.test import Client
 from accounts.roles import Role
 from accounts.tests.cast import signed_in
 from incidents.models import Incident, TimelineEntry
+from incidents.services import lifecycle, merging
 from incidents.tests.oncall_portal import Portal, portal
 
 __all__ = ["portal"]
@@ -94,3 +95,36 @@ def test_a_second_tap_notes_nothing_twice(portal: Portal) -> None:
         page = pressed(client, incident, "note", text="Rolled back", once=once)
         assert "The note is in the timeline." in page
     assert incident.timeline.filter(act="note").count() == 1
+
+
+def test_who_acknowledges_too_late_hears_who_was_faster(portal: Portal) -> None:
+    incident, client = portal.open_incident(), signed_in(Role.RESPONDER)
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=portal.people["bob"])
+    page = pressed(client, incident, "acknowledge")
+    assert "Already acknowledged by bob." in page
+    lifecycle.resolve(incident.pk, now=portal.now, actor=portal.people["bob"])
+    page = pressed(client, incident, "acknowledge")
+    assert "Already resolved by bob: nobody is called for it." in page
+    assert "message-error" not in page
+    mine = portal.open_incident("Another")
+    for _ in range(2):
+        assert "Already" not in pressed(client, mine, "acknowledge")
+
+
+def test_an_old_link_to_what_was_merged_names_what_goes_on(portal: Portal) -> None:
+    """People are called for the other one; whoever was called first must not take it for over."""
+    incident = portal.open_incident()
+    link = re.sub(r"^https?://[^/]+", "", portal.post.sent[0].message.act_url)
+    middle, end = portal.open_incident("Middle"), portal.open_incident("The end")
+    for source, target in ((incident, middle), (middle, end)):
+        merging.merge(source.pk, into=target.pk, now=portal.now, actor="test")
+    for answer in (Client().get(link), Client().post(link)):
+        page = answer.content.decode()
+        assert f"It was merged into #{end.pk}, which is triggered." in page
+        assert f'href="/i/{end.pk}"' in page
+        assert "Nobody is called for it" not in page
+        assert "The end" not in page, "who was called for one need not be told of the other"
+    page = pressed(signed_in(Role.RESPONDER), incident, "acknowledge")
+    assert f"It was merged: it lives on in #{end.pk}." in page
+    end.refresh_from_db()
+    assert end.status == "triggered"

@@ -11,7 +11,7 @@ from django.test import Client
 
 from incidents.models import Page, TimelineEntry
 from incidents.queries.verification import check_invariants
-from incidents.services import lifecycle
+from incidents.services import lifecycle, merging
 from incidents.tests.oncall_portal import Portal, portal
 from incidents.webhooks import twilio
 from notifications.domain.kinds import Kind
@@ -242,6 +242,12 @@ def test_what_is_over_stays_over(portal: Portal) -> None:
     assert press(portal) == "It is over. Thank you."
     incident.refresh_from_db()
     assert incident.status == "resolved"
+
+
+def test_a_call_about_what_was_merged_names_what_goes_on(portal: Portal) -> None:
+    other, incident = (portal.open_incident(title, severity="P0") for title in ("One", "Other"))
+    merging.merge(incident.pk, into=other.pk, now=portal.now, actor="test")
+    assert press(portal) == f"It was merged into incident {other.pk}. Open the portal instead."
 
 
 def test_an_old_call_answers_nothing_new(portal: Portal) -> None:

@@ -17,6 +17,7 @@ from core import clock
 from core.errors import DomainError, Forbidden, InvalidInput
 from incidents.domain.lifecycle import OPEN
 from incidents.models import Incident
+from incidents.queries.merges import lives_on_in
 from incidents.queries.quorum import answers_of
 from incidents.services import deliveries, lifecycle
 from incidents.services.acts import name_of
@@ -129,7 +130,7 @@ def _acknowledged(token: str) -> str:
     if incident.cycle != cycle:
         return "This call is old: people were called anew since. Open the portal instead."
     if incident.status not in OPEN:
-        return "It is over. Thank you."
+        return _of_what_is_over(incident)
     try:
         found = lifecycle.acknowledge(incident.pk, now=clock.now(), actor=person, person=person)
     except DomainError as error:
@@ -139,3 +140,9 @@ def _acknowledged(token: str) -> str:
     if found.acknowledged_by != name_of(person):
         return f"{found.acknowledged_by} has it already. Thank you."
     return "Acknowledged. Thank you."
+
+
+def _of_what_is_over(incident: Incident) -> str:
+    if lives_on := lives_on_in(incident):
+        return f"It was merged into incident {lives_on.pk}. Open the portal instead."
+    return "It is over. Thank you."

@@ -111,3 +111,12 @@ def test_a_second_tap_asks_and_takes_over_once(schedule: Schedule, people: dict[
         assert client.post(PAGE, taken).status_code == 302
     assert ShiftSwap.objects.count() == 1
     assert schedule.overrides.count() == 1
+
+
+@pytest.mark.parametrize("slug", ["gone", "a\0b", "x" * 5000])
+def test_a_calendar_of_a_schedule_that_is_gone_is_none_of_my_shifts(
+    people: dict[str, User], slug: str
+) -> None:
+    answer = as_(people["alice"]).post("/oncall/calendars/", {"schedule": slug})
+    assert answer.status_code == 404
+    assert not people["alice"].calendar_feeds.exists()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from accounts.models import User
 from accounts.roles import Role
 from core import clock
 from incidents.domain.formats import generic
@@ -9,6 +10,7 @@ from incidents.domain.formats.context import Context
 from incidents.services.receiving import RawRequest, take
 from incidents.tests.senders import integration_of
 from oncall.models import Schedule
+from oncall.services.calendars import make_feed
 from tests.browser.conftest import Visits
 
 pytestmark = pytest.mark.browser
@@ -37,3 +39,22 @@ def test_labels_of_a_card_are_not_written_downwards(portal_page: Visits) -> None
     assert widths
     assert min(widths) > 25
     assert page.evaluate(WIDEST) <= 390
+
+
+def test_my_shifts_fit_on_a_phone(portal_page: Visits) -> None:
+    """What they are of is read from left to right, and buttons beside a line break no word."""
+    page = portal_page(role=Role.MANAGER, screen="phone")
+    me, now = User.objects.get(username=Role.MANAGER.value), clock.now()
+    schedule = Schedule.objects.create(slug="payments", name="Payments rota")
+    layer = schedule.layers.create(name="Days", first_on=now.date(), unit="days", every=7)
+    layer.members.create(position=0, person=me)
+    make_feed(person=me, schedule=None, now=now)
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto("/oncall/")
+    assert page.evaluate(WIDEST) <= 360
+    name = page.locator(".rows > li > span", has_text="Payments rota").first
+    revoke = page.get_by_role("button", name="Revoke")
+    for each, least in ((name, 60), (revoke, 60)):
+        box = each.bounding_box()
+        assert box
+        assert box["width"] >= least, each

@@ -40,7 +40,7 @@ class Step:
     code: str
 
 
-def steps_for(kind: str, *, portal: str, url: str, key: str) -> list[Step]:
+def steps_for(kind: str, *, portal: str, url: str, key: str, topic: str = "") -> list[Step]:
     """Return how a sender of `kind` is set up.
 
     Args:
@@ -48,8 +48,10 @@ def steps_for(kind: str, *, portal: str, url: str, key: str) -> list[Step]:
         portal: The portal's address.
         url: Where this sender sends.
         key: The integration's key, or a placeholder.
+        topic: ARN of the one topic that may send, of Amazon SNS; "" where none was named.
     """
-    return [Step(what, code.strip() + "\n") for what, code in _STEPS[kind](portal, url, key)]
+    found = _amazon_sns(url, topic) if kind == "amazon_sns" else _STEPS[kind](portal, url, key)
+    return [Step(what, code.strip() + "\n") for what, code in found]
 
 
 def _alertmanager(_portal: str, url: str, _key: str) -> list[tuple[str, str]]:
@@ -102,9 +104,14 @@ curl -X POST {url} -H 'Authorization: GenieKey {key}' \\
     ]
 
 
-def _amazon_sns(_portal: str, url: str, _key: str) -> list[tuple[str, str]]:
-    code = f"aws sns subscribe --topic-arn TOPIC --protocol https --notification-endpoint {url}"
-    return [("Subscribe it to the topic of your alarms; the portal confirms by itself.", code)]
+def _amazon_sns(url: str, topic: str) -> list[tuple[str, str]]:
+    protocol, _, _ = url.partition("://")
+    code = (
+        f"aws sns subscribe --topic-arn {topic or 'TOPIC'} --protocol {protocol}"
+        f" --notification-endpoint {url}"
+    )
+    what = "Subscribe it to the topic of your alarms; the portal confirms by itself."
+    return [(what if topic else f"{what} TOPIC stands for the topic's ARN.", code)]
 
 
 def _grafana(_portal: str, url: str, _key: str) -> list[tuple[str, str]]:
@@ -151,7 +158,6 @@ curl -X POST {url} -H 'Content-Type: application/json' \\
 
 _STEPS = {
     "alertmanager": _alertmanager,
-    "amazon_sns": _amazon_sns,
     "datadog": _datadog,
     "generic": _generic,
     "grafana": _grafana,
