@@ -12,7 +12,7 @@ from accounts.access import requires, signed_in
 from accounts.models import User
 from accounts.roles import Role
 from core import clock
-from core.errors import DomainError, NotFound
+from core.errors import Conflict, DomainError, InvalidInput, NotFound
 from core.htmx import render_page
 from dashboard.handoff_queries import situation
 from oncall.forms import HandoffForm
@@ -64,7 +64,7 @@ def _give(
     notes, seen = form.cleaned_data["notes"], form.cleaned_data["seen"] or None
     try:
         handoffs.give(schedule, change, notes=notes, actor=signed_in(request), now=now, seen=seen)
-    except DomainError as error:
+    except (Conflict, InvalidInput) as error:
         form.refuse(error)
         return False
     messages.success(request, "It is signed: whoever comes reads it here.")
