@@ -187,6 +187,14 @@ DEEDS: dict[str, Deed] = {
     "channel": _channel,
 }
 
+# Where an action finds an incident that is no longer to be acted on so.
+REACHED_BY: dict[str, tuple[Status, ...]] = {
+    "acknowledge": (Status.RESOLVED, Status.CLOSED),
+    "mitigate": (Status.MITIGATED, Status.RESOLVED, Status.CLOSED),
+    "resolve": (Status.RESOLVED, Status.CLOSED),
+    "merge": (Status.MERGED,),
+}
+
 
 @require_POST
 @requires(Role.RESPONDER)
@@ -213,12 +221,15 @@ def act(request: HttpRequest, pk: int, action: str) -> HttpResponse:
 
 
 def _say_why_not(request: HttpRequest, incident: Incident, action: str, error: DomainError) -> None:
-    """Say what could not be done; who acknowledges too late made no mistake."""
-    if action == "acknowledge" and incident.status in (Status.RESOLVED, Status.CLOSED):
+    """Say what could not be done; who finds it done, or taps twice, made no mistake."""
+    incident.refresh_from_db()
+    if incident.status not in REACHED_BY.get(action, ()):
+        messages.error(request, str(error))
+    elif incident.status in (Status.RESOLVED, Status.CLOSED):
         text = f"Already resolved by {incident.resolved_by}: nobody is called for it."
         messages.info(request, text)
     else:
-        messages.error(request, str(error))
+        messages.info(request, f"It is {incident.get_status_display().lower()} already.")
 
 
 @csrf_exempt

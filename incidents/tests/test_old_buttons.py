@@ -128,3 +128,22 @@ def test_an_old_link_to_what_was_merged_names_what_goes_on(portal: Portal) -> No
     assert f"It was merged: it lives on in #{end.pk}." in page
     end.refresh_from_db()
     assert end.status == "triggered"
+
+
+@pytest.mark.parametrize(
+    ("action", "said"),
+    [
+        ("resolve", "Already resolved by the-responder: nobody is called for it."),
+        ("mitigate", "It is mitigated already."),
+        ("merge", "It is merged already."),
+    ],
+)
+def test_a_second_tap_is_no_mistake(portal: Portal, action: str, said: str) -> None:
+    incident, other = portal.open_incident(), portal.open_incident("Another")
+    client = signed_in(Role.RESPONDER)
+    pressed(client, incident, "acknowledge")
+    page = ""
+    for _ in range(2):
+        page = pressed(client, incident, action, into=str(other.pk))
+    assert said in page
+    assert "message-error" not in page
