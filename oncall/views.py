@@ -85,10 +85,11 @@ def schedule_detail(request: HttpRequest, slug: str) -> HttpResponse:
 @require_POST
 @requires(Role.RESPONDER)
 def override_remove(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """Take an override back."""
+    """Take an override back; a second tap finds it gone."""
     override = Override.objects.filter(schedule__slug=slug, pk=pk).first()
     if override is None:
-        raise NotFound("There is no such override.")
+        messages.info(request, "That override is not there any more.")
+        return redirect("oncall:schedule", slug)
     try:
         delete_override(override, actor=signed_in(request), now=clock.now())
     except DomainError as error:

@@ -253,6 +253,19 @@ def test_a_rule_that_there_is_stays_in_the_form(alice: User, client: Client) -> 
     assert 'value="7"' in answer.content.decode()
 
 
+def test_a_rule_that_is_removed_twice_is_gone(alice: User, client: Client) -> None:
+    method = ContactMethod.objects.create(
+        person=alice, kind=Kind.EMAIL, verified_at=datetime.now(UTC)
+    )
+    mine = NotificationRule.objects.create(person=alice, urgency="high", method=method)
+    bob = NotificationRule.objects.create(person=person("bob"), urgency="high", method=method)
+    for _ in range(2):
+        answer = client.post(f"/contact/rules/{mine.pk}/remove/")
+        assert (answer.status_code, answer["Location"]) == (302, "/contact/")
+    client.post(f"/contact/rules/{bob.pk}/remove/")
+    assert NotificationRule.objects.get() == bob
+
+
 def test_the_admin_says_what_is_wrong_with_rules_and_quiet_hours(
     alice: User, client: Client
 ) -> None:

@@ -55,6 +55,8 @@ def test_somebody_takes_over_from_the_page_and_gives_it_back(schedule: Schedule)
     assert wrong.status_code == 422
     assert "ends after it starts" in wrong.content.decode()
     client.post(f"/oncall/payments/overrides/{override.pk}/remove/")
+    again = client.post(f"/oncall/payments/overrides/{override.pk}/remove/", follow=True)
+    assert "That override is not there any more." in again.content.decode()
     assert not Override.objects.filter(ends_at__gt=MONDAY).exists()
 
 
