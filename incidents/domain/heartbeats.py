@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from enum import StrEnum
 
 from cronsim import CronSim, CronSimError
@@ -20,6 +20,7 @@ __all__ = [
 
 LONGEST_KEY = 100
 _DIGITS = 32
+_SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
 _FIELDS = "a schedule has five fields, e.g. 0 3 * * 1-5"
 
 
@@ -86,19 +87,61 @@ def next_after(cron: str, at: datetime, zone: tzinfo) -> datetime:
     """Return the first moment later than `at` that a cron expression names, in UTC.
 
     As Debian's cron does it: what falls into an hour that a clock change skips comes right after
-    it, what falls into one that comes twice comes once.
+    it, what falls into one that comes twice comes once, the first time. Where minute or hour begin
+    with a star it goes by the clock alone, whatever that shows.
 
     Raises:
         ValueError: It is no such expression, or names no moment at all.
     """
-    if len(cron.split()) != 5:
+    fields = cron.split()
+    if len(fields) != 5:
         raise ValueError(_FIELDS)
     try:
-        return next(CronSim(cron, at.astimezone(zone))).astimezone(UTC)
+        if fields[0].startswith("*") or fields[1].startswith("*"):
+            return _next_by_clock(cron, at, zone)
+        moments = (moment.astimezone(UTC) for moment in CronSim(cron, at.astimezone(zone)))
+        # In an hour that comes again, the library begins with its first time.
+        return next(moment for moment in moments if moment > at)
     except CronSimError as error:
         raise ValueError(_FIELDS) from error
     except StopIteration as error:
         raise ValueError("no day is ever like that") from error
+
+
+def _next_by_clock(cron: str, at: datetime, zone: tzinfo) -> datetime:
+    """Return the first moment later than `at` at which the clock shows what an expression names.
+
+    From one clock change to the next: over one the library goes on by whole hours, which leads past
+    what half an hour moved.
+    """
+    since = at
+    while True:
+        offset = _offset(since, zone)
+        found = next(CronSim(cron, at.astimezone(timezone(offset)))).astimezone(UTC)
+        change = _change_between(since, found, zone)
+        if change is None:
+            return found
+        since, at = change, change - _SECOND
+
+
+def _change_between(since: datetime, until: datetime, zone: tzinfo) -> datetime | None:
+    """Return when the clock changes for the first time after `since`, until `until`; None: never."""
+    offset = _offset(since, zone)
+    low = since
+    while low < until:
+        high = min(low + _DAY, until)
+        if _offset(high, zone) == offset:
+            low = high
+            continue
+        while high - low > _SECOND:
+            middle = low + (high - low) / 2
+            low, high = (middle, high) if _offset(middle, zone) == offset else (low, middle)
+        return high.replace(microsecond=0)
+    return None
+
+
+def _offset(at: datetime, zone: tzinfo) -> timedelta:
+    return at.astimezone(zone).utcoffset() or timedelta()
 
 
 def key_of_sender(name: str) -> str:

@@ -278,6 +278,15 @@ BERLIN = "Europe/Berlin"
         ("0 3 * * *", BERLIN, "2026-03-02T12:00:00", "2026-03-03T02:00:00"),
         # 02:30 does not exist on 29 March: the job runs when the clocks have jumped.
         ("30 2 * * *", BERLIN, "2026-03-28T12:00:00", "2026-03-29T01:00:00"),
+        # 02:10 to 03:00 comes twice on 25 October: in its second time, that of the day has been.
+        ("30 2 * * *", BERLIN, "2026-10-25T01:10:00", "2026-10-26T01:30:00"),
+        ("45 1 * * *", "America/New_York", "2026-11-01T06:05:00", "2026-11-02T06:45:00"),
+        ("30 2 * * *", BERLIN, "2026-10-25T00:10:00", "2026-10-25T00:30:00"),
+        # What goes by the clock alone is due in both, and after half an hour that is skipped.
+        ("*/20 * * * *", BERLIN, "2026-10-25T00:50:00", "2026-10-25T01:00:00"),
+        ("0 */6 * * *", "Australia/Lord_Howe", "2026-10-03T14:54:00", "2026-10-03T19:00:00"),
+        ("0 */6 * * *", "Australia/Lord_Howe", "2026-04-04T13:30:00", "2026-04-04T19:30:00"),
+        ("7 */2 * * *", "Pacific/Chatham", "2026-09-26T14:00:00", "2026-09-26T14:22:00"),
         ("*/15 * * * *", "UTC", "2026-03-02T12:15:00", "2026-03-02T12:30:00"),
         ("0 0 29 2 *", "UTC", "2026-03-02T12:00:00", "2028-02-29T00:00:00"),
     ],
@@ -303,6 +312,19 @@ def test_a_job_of_working_days_is_not_missed_on_a_weekend(clock: Clock) -> None:
     assert clock.forward(days=2, hours=23) == 0
     assert clock.forward(hours=1, minutes=26) == 1
     assert "by 0 3 * * 1-5 (Europe/Berlin)" in Alert.objects.get().detail
+
+
+def test_a_job_that_ends_in_an_hour_that_comes_again_is_not_missed(clock: Clock) -> None:
+    """Begun at half past two of the night of 25 hours, ended at ten past two."""
+    _integration, key = integration_of("healthchecks")
+    clock.now = datetime(2026, 10, 25, 1, 10, tzinfo=UTC)
+    get(f"/ping/{uuid.UUID(key)}")
+    said = {"schedule": "30 2 * * *", "timezone": BERLIN, "grace": "01:00:00"}
+    address = f"/api/v1/heartbeats/{Heartbeat.objects.get().pk}/"
+    answer = signed_in(Role.MANAGER).patch(address, said, content_type="application/json")
+    assert answer.json()["due_at"] == "2026-10-26T02:30:00Z"
+    get(f"/ping/{uuid.UUID(key)}")
+    assert clock.forward(days=1, hours=1) == 0
 
 
 @pytest.mark.parametrize(
