@@ -140,7 +140,7 @@ def plan_of(
         policy: None: only the fallback contact is there.
         severity: P0 to P3.
         phase: What is waited for.
-        day: On which it begins; holidays that follow it are kept.
+        day: On which it begins in UTC; holidays that follow it, wherever that is, are kept.
     """
     ladder = ladder_of(policy, severity, phase) if policy else None
     if ladder is None and phase is Phase.UNRESOLVED:
@@ -386,7 +386,9 @@ def due_at(
 
 def _hours_to_json(policy: EscalationPolicy, today: date) -> dict[str, Any]:
     hours = policy.working_hours
-    days_off = policy.holidays.dates.between(today, today + _LOOKS_AHEAD) if policy.holidays else ()
+    # West of Greenwich the day before may not be over.
+    first, last = today - timedelta(days=1), today + _LOOKS_AHEAD
+    days_off = policy.holidays.dates.between(first, last) if policy.holidays else ()
     return {
         "zone": str(hours.zone),
         "begins": hours.begins.isoformat(),

@@ -16,6 +16,7 @@ from core.errors import NotFound
 from core.models import AuditEntry
 from incidents.models import EscalationRun
 from incidents.services.intake import AlertSignal, receive
+from incidents.tests.oncall_portal import Portal, portal
 from oncall.domain.escalations import WorkingHours, after_working_time
 from oncall.domain.holidays import Days, problem_of
 from oncall.domain.rotations import HolidayRule, Layer, Unit, turns
@@ -23,6 +24,8 @@ from oncall.domain.schedules import fairness, final, gaps
 from oncall.domain.spans import Span
 from oncall.models import EscalationPolicy, HolidayCalendar, Schedule
 from oncall.services.holidays import delete_calendar, save_calendar
+
+__all__ = ["portal"]
 
 BERLIN = ZoneInfo("Europe/Berlin")
 XMAS = date(2026, 12, 25)  # A Friday.
@@ -237,6 +240,27 @@ def test_an_escalation_of_working_hours_waits_over_holidays() -> None:
         AlertSignal("test", "y", firing=True, severity="P3", title="y", service=service), now=now
     )
     assert "2027-01-04" in EscalationRun.objects.latest("pk").snapshot.content["hours"]["holidays"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("zone", "opened_at", "due_at"),
+    [
+        # 16:30 on Monday, a holiday; nine to one on Tuesday are four hours.
+        ("America/Los_Angeles", "2026-03-03T00:30:00Z", "2026-03-03T21:00:00Z"),
+        ("Pacific/Auckland", "2026-03-01T21:00:00Z", "2026-03-03T00:00:00Z"),
+    ],
+)
+def test_a_holiday_that_is_over_in_utc_already_is_not_worked(
+    portal: Portal, zone: str, opened_at: str, due_at: str
+) -> None:
+    calendar = HolidayCalendar.objects.create(slug="own", name="Own")
+    calendar.days.create(on=date(2026, 3, 2), name="Closed")
+    portal.policy.holidays, portal.policy.timezone = calendar, zone
+    portal.policy.save()
+    portal.now = datetime.fromisoformat(opened_at)
+    portal.open_incident(severity="P2")
+    assert EscalationRun.objects.get().due_at == datetime.fromisoformat(due_at)
 
 
 @pytest.mark.django_db
