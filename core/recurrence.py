@@ -172,6 +172,8 @@ def _repeated(
     for local in islice(later, MAX_OCCURRENCES):
         if local > last:
             break
-        found = local.replace(tzinfo=local_zone).astimezone(UTC)
+        # Of times that come twice the first counts, but the first occurrence begins when it says.
+        is_first = local == local_start
+        found = (start if is_first else local.replace(tzinfo=local_zone)).astimezone(UTC)
         if after <= found < before:
             yield found

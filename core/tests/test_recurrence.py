@@ -93,6 +93,17 @@ def test_rare_is_not_never() -> None:
     assert [at.year for at in starts(rule, LONG_AGO, ZONE, LONG_AGO, far)] == [2016, 2044, 2072]
 
 
+@pytest.mark.parametrize("rule", ["FREQ=WEEKLY;BYDAY=SU", "FREQ=DAILY;COUNT=8", "FREQ=HOURLY"])
+def test_what_begins_when_a_time_comes_the_second_time_does_not_begin_an_hour_before(
+    rule: str,
+) -> None:
+    """Half past two comes twice on 25 October; a week later it comes once."""
+    start = datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
+    found = list(starts(rule, start, ZONE, start - A_MONTH, start + A_MONTH))
+    assert found[0] == start
+    assert start + timedelta(days=7) in found
+
+
 RULES = st.builds(
     "FREQ={};INTERVAL={}{}{}".format,
     st.sampled_from(["HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY"]),
