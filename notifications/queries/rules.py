@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta, tzinfo
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from accounts.models import User
+from core.walltime import instant
 from core.zones import zone_of
 from notifications.models import ContactMethod, NotificationRule, QuietHours
 
@@ -65,8 +65,11 @@ def _after(quiet: QuietHours, at: datetime, zone: tzinfo) -> datetime:
     if not _is_within(local.time(), quiet.begins, quiet.ends):
         return at
     day = local.date() if local.time() < quiet.ends else local.date() + timedelta(days=1)
-    ends = datetime.combine(day, quiet.ends, tzinfo=zone)
-    return ends.astimezone(at.tzinfo or ZoneInfo("UTC"))
+    ends = instant(day, quiet.ends, zone)
+    if ends > at:
+        return ends
+    # In an hour that comes twice the clock shows quiet hours once more: until it shows their end again.
+    return datetime.combine(day, quiet.ends.replace(fold=1), tzinfo=zone).astimezone(UTC)
 
 
 def _is_within(at: time, begins: time, ends: time) -> bool:

@@ -4,7 +4,7 @@ import base64
 import hmac
 import json
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -169,6 +169,27 @@ def test_quiet_hours_are_looked_at_for_the_time_of_each_message(
     assert [planned.at for planned in plan] == [
         datetime(2026, 3, *day_and_time, tzinfo=UTC) for day_and_time in expected
     ]
+
+
+@pytest.mark.parametrize(
+    ("ends", "called_at", "goes_out_at"),
+    [
+        # Half past two comes twice in the night of 25 October, and is skipped in that of 29 March.
+        ("02:30", "2026-10-25T00:15:00Z", "2026-10-25T00:30:00Z"),
+        ("02:30", "2026-10-25T01:15:00Z", "2026-10-25T01:30:00Z"),
+        ("02:30", "2026-03-29T00:15:00Z", "2026-03-29T01:00:00Z"),
+        ("07:00", "2026-10-25T01:15:00Z", "2026-10-25T06:00:00Z"),
+    ],
+)
+def test_quiet_hours_follow_the_clock_where_it_changes(
+    alice: User, ends: str, called_at: str, goes_out_at: str
+) -> None:
+    """Nothing goes out before it was asked for, nor while the clock shows them once more."""
+    alice.timezone = "Europe/Berlin"
+    QuietHours.objects.create(person=alice, begins=time(22), ends=time.fromisoformat(ends))
+    method_of(alice)
+    (planned,) = plan_for(alice, "low", datetime.fromisoformat(called_at))
+    assert planned.at == datetime.fromisoformat(goes_out_at)
 
 
 class Provider:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, time, timedelta
 from zoneinfo import ZoneInfo
 
+from core.walltime import instant
 from oncall.domain.schedules import Shift, gaps
 from oncall.domain.spans import Span
-from oncall.domain.walltime import instant
 
 __all__ = ["Day", "Part", "days_of", "window_of"]
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from oncall.domain.walltime import instant, local_date
+from core.walltime import instant, local_date
 
 __all__ = [
     "DEFAULT_TIMINGS",

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from icalendar import vRecur
 
 from core.recurrence import starts
-from oncall.domain.walltime import instant
+from core.walltime import instant
 
 __all__ = ["Clock", "Event", "Occurrence", "occurrences"]
 

@@ -6,8 +6,8 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from core.walltime import instant, local_date
 from oncall.domain.spans import Span, intersect, merged, subtract
-from oncall.domain.walltime import instant, local_date
 
 __all__ = ["HolidayRule", "Layer", "Restriction", "Turn", "Unit", "days", "turns"]
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from accounts.models import User
+from core.walltime import local_date
 from oncall.domain.calendar_days import Day, Part, days_of, window_of
 from oncall.domain.schedules import Load, Shift, fairness, gaps
 from oncall.domain.spans import Span
-from oncall.domain.walltime import local_date
 from oncall.models import Schedule
 from oncall.queries.overlaps import MOST_SHOWN, Overlap, overlaps_of
 from oncall.queries.rotas import shifts

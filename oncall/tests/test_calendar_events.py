@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.walltime import instant
 from oncall.domain.events import MOST_OVERRIDES, Known, Unreadable, overrides_in
-from oncall.domain.walltime import instant
 
 BERLIN = "Europe/Berlin"
 ADDRESSES = {"bob@example.com": 1, "alice@example.com": 2}

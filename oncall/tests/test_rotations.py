@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.walltime import instant
 from oncall.domain.rotations import Layer, Restriction, Unit, turns
 from oncall.domain.schedules import Override, Shift, fairness, final, gaps, on_call, overlaps
 from oncall.domain.spans import Span, intersect, merged, subtract
-from oncall.domain.walltime import instant
 
 CHICAGO, LONDON = ZoneInfo("America/Chicago"), ZoneInfo("Europe/London")
 LORD_HOWE, KOLKATA = ZoneInfo("Australia/Lord_Howe"), ZoneInfo("Asia/Kolkata")

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from core.walltime import instant
 from oncall.domain.exports import senders
 from oncall.domain.exports.documents import (
     Export,
@@ -39,7 +40,6 @@ from oncall.domain.exports.documents import (
 from oncall.domain.exports.places import Rotation, places
 from oncall.domain.exports.turning import LENGTHS, from_turn, turn_at
 from oncall.domain.rotations import EVERY_DAY, Restriction, Unit
-from oncall.domain.walltime import instant
 
 __all__ = ["read"]
 

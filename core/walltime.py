@@ -4,13 +4,12 @@ Rotations are kept as local time and IANA zone: "Monday 09:00 in London" stays M
 clocks change. Kept as seconds it would be an hour off for half of the year.
 """
 
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 __all__ = ["instant", "local_date"]
 
 
-def instant(day: date, at: time, zone: ZoneInfo) -> datetime:
+def instant(day: date, at: time, zone: tzinfo) -> datetime:
     """Return when it is `at` on `day` in `zone`, in UTC.
 
     A time that happens twice is its first; one that a clock change skips is the end of the skip
@@ -23,7 +22,7 @@ def instant(day: date, at: time, zone: ZoneInfo) -> datetime:
     return _end_of_skip(found, zone)
 
 
-def _end_of_skip(after: datetime, zone: ZoneInfo) -> datetime:
+def _end_of_skip(after: datetime, zone: tzinfo) -> datetime:
     """Return the clock change before `after`: no skip is longer than a day (Samoa, December 2011)."""
     low, high = after - timedelta(hours=25), after
     offset = high.astimezone(zone).utcoffset()
@@ -36,6 +35,6 @@ def _end_of_skip(after: datetime, zone: ZoneInfo) -> datetime:
     return high.replace(microsecond=0)
 
 
-def local_date(at: datetime, zone: ZoneInfo) -> date:
+def local_date(at: datetime, zone: tzinfo) -> date:
     """Return the date at an instant in `zone`."""
     return at.astimezone(zone).date()
