@@ -39,7 +39,7 @@ def silence_list(request: HttpRequest) -> HttpResponse:
     silences = Silence.objects.visible_to(user).select_related("service")
     silences = silences.filter(ends_at__lte=now) if is_past else silences.filter(ends_at__gt=now)
     page = Paginator(silences.order_by("-ends_at" if is_past else "starts_at", "pk"), PAGE_SIZE)
-    planned = Maintenance.objects.visible_to(user).select_related("service")
+    planned = Maintenance.objects.visible_to(user).select_related("service").with_early_ends()
     planned = planned.filter(Q(ends_at__gt=now) | ~Q(rule=""), cancelled_at=None)
     context = {
         "page": page.get_page(request.GET.get("page")),

@@ -82,7 +82,8 @@ class MaintenanceViewSet(
 
     def get_queryset(self) -> QuerySet[Maintenance]:
         """Only of services the caller may know of."""
-        return Maintenance.objects.visible_to(signed_in(self.request)).select_related("service")
+        rows = Maintenance.objects.visible_to(signed_in(self.request))
+        return rows.select_related("service").with_early_ends()
 
     @extend_schema(request=None, responses=MaintenanceSerializer)
     @action(detail=True, methods=["post"])

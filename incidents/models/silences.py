@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Prefetch, Q
 
 from catalog.models import Service, of_known_services
 from core.models import TimestampedModel
@@ -24,6 +24,10 @@ class MaintenanceQuerySet(models.QuerySet["Maintenance"]):
     def visible_to(self, user: "User") -> Self:
         """Keep that of services that `user` may know of."""
         return self.filter(of_known_services(user))
+
+    def with_early_ends(self) -> Self:
+        """Load what `Maintenance.early_ends` asks for, of all rows at once."""
+        return self.prefetch_related(Prefetch("silences", Silence.objects.ended_early()))
 
 
 class Maintenance(TimestampedModel):
@@ -82,6 +86,19 @@ class Maintenance(TimestampedModel):
             if at + length > after:
                 yield at, at + length
 
+    @property
+    def early_ends(self) -> dict["datetime", "datetime"]:
+        """Ends of the occurrences that were ended before their time, by when they were to begin.
+
+        Those of many rows are loaded by `with_early_ends`.
+        """
+        length = self.ends_at - self.starts_at
+        return {
+            silence.occurrence_at: silence.ends_at
+            for silence in self.silences.all()
+            if silence.occurrence_at and silence.ends_at < silence.occurrence_at + length
+        }
+
 
 class SilenceQuerySet(models.QuerySet["Silence"]):
     """Reads of silences."""
@@ -89,6 +106,14 @@ class SilenceQuerySet(models.QuerySet["Silence"]):
     def active(self, now: "datetime") -> Self:
         """Keep those that hold now."""
         return self.filter(starts_at__lte=now, ends_at__gt=now)
+
+    def ended_early(self) -> Self:
+        """Keep those of occurrences of maintenance that were ended before their time."""
+        length = ExpressionWrapper(
+            F("maintenance__ends_at") - F("maintenance__starts_at"), DurationField()
+        )
+        planned = ExpressionWrapper(F("occurrence_at") + length, DateTimeField())
+        return self.filter(ends_at__lt=planned)
 
     def visible_to(self, user: "User") -> Self:
         """Keep those of services that `user` may know of."""

@@ -13,6 +13,8 @@ from catalog.models import Service, Team
 from incidents.models import Alert, Maintenance, Silence
 from incidents.services import maintenance
 from incidents.tests.oncall_portal import Portal, portal
+from slo.domain.corrections import occurrences
+from slo.domain.windows import Window
 from slo.models import Correction
 
 __all__ = ["portal"]
@@ -130,6 +132,27 @@ def test_an_occurrence_whose_silence_is_moved_is_not_silenced_twice(
     send(api, "patch", f"silences/{silence.pk}/", later, status=200)
     wait(portal, minutes=10)
     assert Silence.objects.count() == 1
+
+
+@pytest.mark.parametrize("minutes", [55, 70])
+def test_an_occurrence_that_was_ended_is_over(portal: Portal, api: Client, minutes: int) -> None:
+    """Before it began or in the middle: it neither goes on nor spares the budget; the next one does."""
+    said = planned(portal, rule="FREQ=DAILY", excludes_budget=True)
+    made = send(api, "post", "maintenance/", said, status=201)
+    begins = portal.now + timedelta(hours=1)
+    wait(portal, minutes=minutes)
+    send(api, "post", f"silences/{Silence.objects.get().pk}/end/", status=200)
+    shown = send(api, "get", f"maintenance/{made['id']}/", status=200)
+    assert (shown["is_active"], shown["next_starts_at"][:16]) == (False, "2026-03-03T04:00")
+    assert "Goes on" not in api.get("/alerts/quiet/").content.decode()
+    window = Window(begins, begins + timedelta(days=2))
+    days = {begins + timedelta(days=day): timedelta(hours=1) for day in (0, 1)}
+    days[begins] = max(portal.now - begins, timedelta())
+    for correction in (Correction.objects.get(), Correction.objects.with_early_ends().get()):
+        parts = occurrences(correction.as_domain(), window)
+        assert {part.start: part.end - part.start for part in parts} == {
+            start: length for start, length in days.items() if length
+        }
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Corrections: intervals whose counts should not be judged as they were measured."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
@@ -34,6 +34,7 @@ class Correction:
         zone: IANA zone whose wall clock the rule follows.
         cap: Mode CAP: greatest share of a minute's events that counts as bad.
         cancelled_at: Occurrences that begin from here on do not happen; None: all do.
+        early_ends: Ends of occurrences that were over before their time, by when they begin.
     """
 
     mode: Mode
@@ -43,6 +44,7 @@ class Correction:
     zone: str = "UTC"
     cap: Fraction = Fraction(0)
     cancelled_at: datetime | None = None
+    early_ends: Mapping[datetime, datetime] = field(default_factory=dict, hash=False)
 
 
 class Delta(NamedTuple):
@@ -109,9 +111,11 @@ def occurrences(correction: Correction, window: Window) -> list[Window]:
     for start in _starts(correction, first, window.end):
         if correction.cancelled_at is not None and start >= correction.cancelled_at:
             continue
-        end = start + length
+        end = min(start + length, correction.early_ends.get(start, start + length))
         if correction.cancelled_at is not None:
             end = min(end, correction.cancelled_at)
+        if end <= start:
+            continue
         clipped = Window(max(_floor(start), window.start), min(_ceil(end), window.end))
         if clipped.end > clipped.start:
             found.append(clipped)

@@ -1,17 +1,28 @@
 """Corrections of an objective's counts, and what they change minute by minute."""
 
 from fractions import Fraction
+from typing import Self
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import Prefetch, Q
 
 from catalog.models import Service
 from core.models import TimestampedModel
 from core.recurrence import parse_rule
+from incidents.models import Silence
 from slo.domain import corrections as domain
 from slo.models.objective import Slo, validate_timezone
+
+
+class CorrectionQuerySet(models.QuerySet["Correction"]):
+    """Reads of corrections."""
+
+    def with_early_ends(self) -> Self:
+        """Load what `as_domain` asks for of maintenance, of all rows at once."""
+        ended = Prefetch("maintenance__silences", Silence.objects.ended_early())
+        return self.select_related("maintenance").prefetch_related(ended)
 
 
 class Correction(TimestampedModel):
@@ -75,6 +86,8 @@ class Correction(TimestampedModel):
         null=True, blank=True, editable=False, help_text="From here on it corrects nothing."
     )
 
+    objects = CorrectionQuerySet.as_manager()
+
     class Meta:
         ordering = ["-starts_at", "-pk"]
         constraints = [
@@ -126,6 +139,7 @@ class Correction(TimestampedModel):
             zone=self.timezone,
             cap=Fraction(self.cap or 0),
             cancelled_at=self.cancelled_at,
+            early_ends=self.maintenance.early_ends if self.maintenance else {},
         )
 
 

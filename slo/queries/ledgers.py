@@ -157,7 +157,7 @@ def happenings(slo: Slo, window: Window) -> list[Source]:
 def corrected(slo: Slo, window: Window) -> list[tuple[Correction, Window]]:
     """Return the corrections of the SLO or its service, with the parts of `window` they cover."""
     mine = Q(slo=slo) | Q(service=slo.sli.service_id)
-    rows = Correction.objects.filter(mine, starts_at__lt=window.end)
+    rows = Correction.objects.filter(mine, starts_at__lt=window.end).with_early_ends()
     return [(row, part) for row in rows for part in occurrences(row.as_domain(), window)]
 
 

@@ -31,7 +31,8 @@ def correctable(query: Q) -> list[Slo]:
 
 def modes_of(slos: Iterable[Slo], window: Window, *, without: Correction | None = None) -> Modes:
     """Return what the saved corrections do to the minutes of `window`, but for one of them."""
-    rows = [r for r in Correction.objects.filter(starts_at__lt=window.end) if r != without]
+    begun = Correction.objects.filter(starts_at__lt=window.end).with_early_ends()
+    rows = [row for row in begun if row != without]
     found: dict[Slo, Mapping[datetime, tuple[Mode, Fraction]]] = {}
     for slo in slos:
         mine = [row.as_domain() for row in rows if _concerns(row, slo)]
@@ -149,7 +150,8 @@ def _follow(window: Window) -> int:
         rule="", ends_at__lte=window.start
     )
     running = running.filter(Q(cancelled_at=None) | Q(cancelled_at__gt=window.start))
-    active = [row for row in running if by_minute([row.as_domain()], window)]
+    rows = running.with_early_ends()
+    active = [row for row in rows if by_minute([row.as_domain()], window)]
     if not active:
         return 0
     slos = correctable(

@@ -10,6 +10,9 @@ from django.core.exceptions import ValidationError
 
 from core.errors import Conflict
 from core.models import AuditEntry
+from incidents.models import Silence
+from incidents.services import maintenance
+from incidents.services.silences import end_silence
 from slo.models import Correction, SliceAdjustment
 from slo.queries import figures
 from slo.services import corrections, objectives
@@ -87,6 +90,24 @@ def test_minutes_still_to_come_are_corrected_as_they_are_measured(world: World) 
     world.serve(0, errors=7, at=NOON + MINUTE)
     world.tick()
     assert counts(world)[:2] == (500, 500)
+
+
+def test_what_follows_maintenance_that_was_ended_early_counts(world: World) -> None:
+    """Planned for ten minutes, over after two: the outage in the third is one."""
+    fields = {
+        "service": world.service,
+        "starts_at": NOON + MINUTE,
+        "ends_at": NOON + MINUTE * 11,
+        "comment": "x",
+        "excludes_budget": True,
+    }
+    maintenance.plan(fields=fields, actor="test", now=NOON)
+    world.run(1, 100)
+    world.run(2, 50, errors=50)
+    end_silence(Silence.objects.get(), actor="test", now=NOON + MINUTE * 3)
+    world.run(1, 10, errors=90)
+    world.run(3, 100)
+    assert counts(world)[:2] == (410, 500)
 
 
 def test_a_preview_says_what_creating_does(world: World) -> None:
