@@ -83,15 +83,22 @@ def _parts(upper: str) -> dict[str, str]:
 
 
 def _local_until(text: str, zone: str) -> str:
-    """Return the rule with a UTC UNTIL as local time: its other times have no zone."""
+    """Return the rule with its UNTIL as local time, a mere day with all of it: no time has a zone."""
     parts = []
     for part in text.split(";"):
         name, _, value = part.partition("=")
-        if name.strip().upper() == "UNTIL" and value.strip().upper().endswith("Z"):
-            until = datetime.strptime(value.strip().upper(), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-            value = until.astimezone(ZoneInfo(zone)).strftime("%Y%m%dT%H%M%S")
+        if name.strip().upper() == "UNTIL":
+            value = _local_time(value.strip().upper(), zone)
         parts.append(f"{name}={value}" if value else name)
     return ";".join(parts)
+
+
+def _local_time(said: str, zone: str) -> str:
+    """Return the last moment that an UNTIL names."""
+    if said.endswith("Z"):
+        until = datetime.strptime(said, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        return until.astimezone(ZoneInfo(zone)).strftime("%Y%m%dT%H%M%S")
+    return said if "T" in said else f"{said}T235959"
 
 
 def _nearer(rule: str, start: datetime, first: datetime) -> datetime:

@@ -104,6 +104,14 @@ def test_what_begins_when_a_time_comes_the_second_time_does_not_begin_an_hour_be
     assert start + timedelta(days=7) in found
 
 
+@pytest.mark.parametrize("until", ["20261203", "20261203T040000", "20261203T030000Z"])
+def test_the_last_day_is_one_of_them(until: str) -> None:
+    """Each night at four in Berlin until 3 December, however that is written."""
+    start = datetime(2026, 12, 1, 3, tzinfo=UTC)
+    found = starts(f"FREQ=DAILY;UNTIL={until}", start, ZONE, NOW, NOW + A_MONTH)
+    assert [at.day for at in found] == [1, 2, 3]
+
+
 RULES = st.builds(
     "FREQ={};INTERVAL={}{}{}".format,
     st.sampled_from(["HOURLY", "DAILY", "WEEKLY", "MONTHLY", "YEARLY"]),
