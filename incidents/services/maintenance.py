@@ -24,8 +24,8 @@ __all__ = ["cancel_maintenance", "check_maintenance", "on_change", "plan", "sile
 
 log = structlog.get_logger(__name__)
 LONGEST = timedelta(days=31)
-# So long before an occurrence begins its silence stands.
-AHEAD = timedelta(minutes=10)
+# So long before an occurrence begins its silence stands, and so long no pager may be there to make it.
+AHEAD = timedelta(hours=1)
 
 
 class Listener(Protocol):

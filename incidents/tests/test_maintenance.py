@@ -12,6 +12,7 @@ from accounts.tests.cast import bearer, send, signed_in, token_of
 from catalog.models import Service, Team
 from incidents.models import Alert, Maintenance, Silence
 from incidents.services import maintenance
+from incidents.services.intake import AlertSignal, receive
 from incidents.tests.oncall_portal import Portal, portal
 from slo.domain.corrections import occurrences
 from slo.domain.windows import Window
@@ -77,6 +78,27 @@ def test_it_repeats_by_the_wall_clock(portal: Portal, api: Client) -> None:
     assert silence.ends_at == summer.replace(hour=4, minute=0)
 
 
+def test_it_is_silent_also_where_no_pager_was_there_when_it_began(
+    portal: Portal, api: Client
+) -> None:
+    """Gone half an hour before, back five minutes after: what fires meanwhile calls nobody."""
+    later = {
+        "starts_at": (portal.now + timedelta(hours=2)).isoformat(),
+        "ends_at": (portal.now + timedelta(hours=3)).isoformat(),
+    }
+    send(api, "post", "maintenance/", planned(portal, **later), status=201)
+    wait(portal, minutes=90)
+    portal.now += timedelta(minutes=32)
+    signal = AlertSignal(
+        "test", "disk", firing=True, severity="P0", title="x", service=portal.service
+    )
+    receive(signal, now=portal.now)
+    wait(portal, minutes=57)
+    assert portal.paged() == []
+    wait(portal, minutes=2)
+    assert portal.paged() == [(180, "alice")]
+
+
 def test_what_goes_on_is_silent_at_once_and_called_off_calls(portal: Portal, api: Client) -> None:
     said = planned(portal, starts_at=(portal.now - timedelta(minutes=5)).isoformat())
     made = send(api, "post", "maintenance/", said, status=201)
@@ -109,7 +131,7 @@ def test_it_leaves_budgets_alone_where_that_is_chosen(portal: Portal, api: Clien
 def test_an_occurrence_that_was_ended_before_it_began_stays_ended(
     portal: Portal, api: Client, rule: str
 ) -> None:
-    """Its silence stands ten minutes before; the next day's occurrence is silent as planned."""
+    """Its silence stands an hour before; the next day's occurrence is silent as planned."""
     send(api, "post", "maintenance/", planned(portal, rule=rule), status=201)
     wait(portal, minutes=55)
     silence = Silence.objects.get()
