@@ -19,6 +19,8 @@ from oncall.domain.holidays import Days
 from oncall.domain.spans import Span
 from oncall.models.holidays import HolidayCalendar
 
+# Turns are counted from as long ago as anybody does it, and to where a week more is still a date.
+YEARS = range(1900, 2100)
 # Addresses below /oncall/ that are no schedules.
 PAGES = frozenset({"policies", "calendar", "calendars", "swaps", "new", "check"})
 HOLIDAY_RULES = [
@@ -133,7 +135,10 @@ class Layer(TimestampedModel):
         return self.name
 
     def clean(self) -> None:
-        """Refuse a turn that no rotation can have."""
+        """Refuse a turn that no rotation can have, and a beginning that calendars do not reach."""
+        if self.first_on is not None and self.first_on.year not in YEARS:
+            message = f"Use a date of the years {YEARS[0]} to {YEARS[-1]}."
+            raise ValidationError({"first_on": message})
         try:
             self.rota(ZoneInfo("UTC"), people=())
         except ValueError as error:

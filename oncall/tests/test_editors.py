@@ -297,6 +297,7 @@ def test_layers_are_put_in_another_order_and_removed() -> None:
         ({"layers-0-people": ""}, "Name who takes turns."),
         ({"layers-0-name": ""}, "Name it, e.g. Weekly."),
         ({"layers-0-first_on": ""}, "Say when the first turn begins."),
+        ({"layers-0-first_on": "0001-01-01"}, "Use a date of the years 1900 to 2099."),
         ({"layers-1-restrictions": "always"}, "no day of the week"),
         ({"layers-1-restrictions": "Mon 9"}, "Write hours like Mon-fri"),
         ({"layers-0-unit": "hours", "layers-0-every": "5"}, "hours"),

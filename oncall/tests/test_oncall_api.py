@@ -117,6 +117,11 @@ def test_an_override_takes_over_and_is_taken_back(
                          "unit": "hours", "every": 5}]},
             "layers[0].every",
         ),
+        # What some tools say for no time at all.
+        ({"layers": [{"name": "x", "first_on": "0001-01-01", "people": ["alice"]}]},
+         "layers[0].first_on"),
+        ({"layers": [{"name": "x", "first_on": "9999-12-31", "people": ["alice"]}]},
+         "layers[0].first_on"),
         (
             {"layers": [{"name": "x", "first_on": "2026-03-02", "people": ["alice"],
                          "restrictions": [{"begins": "09:00", "ends": "17:00",
