@@ -16,7 +16,10 @@ def is_first_time(token: str) -> bool:
     Args:
         token: Made by chance for each showing of the form; "" where the sender has none.
     """
-    return not token or cache.add(_key(token), 0, _REMEMBERED_S)
+    if not token or cache.add(_key(token), 0, _REMEMBERED_S):
+        return True
+    # The cache says nothing of what the database refused: only what is there has come before.
+    return cache.get(_key(token)) is None
 
 
 def remember(token: str, made: int) -> None:
