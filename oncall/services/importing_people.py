@@ -22,6 +22,7 @@ from oncall.services.importing_outcome import Item, Missing, Outcome, why
 
 __all__ = ["People"]
 
+GONE = "{} is no longer active here: nobody would be called."
 _OWN_RULES = "They have rules of their own here."
 
 
@@ -67,6 +68,8 @@ class People:
             return
         self._people[person.key] = found
         lost = person.lost
+        if not found.is_active:
+            lost = (*lost, GONE.format(found))
         if action == "create" and person.zone and person.zone not in zone_names():
             lost = (*lost, f"Their time zone {person.zone} is unknown: theirs is UTC here.")
         self.outcome.items.append(Item("user", person.name, action, found.username, lost=lost))
@@ -86,9 +89,10 @@ class People:
 
     def _made(self, person: ImportedPerson) -> User | None:
         wanted = slugify(person.username or person.email.partition("@")[0]) or "person"
-        taken = set(User.objects.filter(username__startswith=wanted).values_list("username"))
+        alike = User.objects.filter(username__istartswith=wanted).values_list("username", flat=True)
+        taken = {username.lower() for username in alike}
         name, number = wanted, 1
-        while (name,) in taken:
+        while name in taken:
             number += 1
             name = f"{wanted}{number}"
         first, _, last = person.name.partition(" ")
@@ -165,7 +169,10 @@ class People:
         self.outcome.items.append(Item("notification_rules", name, "create", changes=changes))
 
     def account_of(self, key: str) -> User:
-        """Return the account of a person, by the key there; `Missing` without one."""
+        """Return the account of a person, by the key there; `Missing` without one that is active."""
         if key not in self._people:
             raise Missing(f"{self._names.get(key, key)} has no account here.")
-        return self._people[key]
+        found = self._people[key]
+        if not found.is_active:
+            raise Missing(GONE.format(found))
+        return found

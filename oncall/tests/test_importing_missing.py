@@ -67,3 +67,15 @@ def test_shifts_that_no_layer_can_say_are_refused(given: dict[str, Any], said: s
     shift = {**SHIFT, **given}
     found = schedule_of("grafana-oncall", {"shifts": ["O1"]}, on_call_shifts=[shift])
     assert said in found.refused
+
+
+def test_oncalls_repetition_begins_anew_five_times() -> None:
+    """Which is six times in all."""
+    steps = [
+        {"escalation_chain_id": "C1", "position": 0, "type": "notify_persons",
+         "persons_to_notify": ["U1"]},
+        {"escalation_chain_id": "C1", "position": 1, "type": "repeat_escalation"},
+    ]  # fmt: skip
+    document = {"escalation_chains": [{"id": "C1", "name": "C"}], "escalation_policies": steps}
+    (policy,) = exports.read("grafana-oncall", document).policies
+    assert policy.loops == 6

@@ -146,6 +146,37 @@ def test_a_refused_person_says_what_is_wrong(tmp_path: Path, capsys: Any) -> Non
     assert refused["reason"] == "email: Enter a valid email address."
 
 
+@pytest.mark.both_databases
+@pytest.mark.django_db
+@pytest.mark.usefixtures("people")
+def test_who_was_deactivated_is_not_put_on_call(tmp_path: Path, capsys: Any) -> None:
+    """Nobody would be called in their turns, and nothing would say so."""
+    User.objects.filter(username="bob").update(is_active=False)
+    said = carry(tmp_path, capsys, "opsgenie", OPSGENIE, status=1)
+    gone = "bob is no longer active here: nobody would be called."
+    (user,) = [item for item in said["items"] if item["slug"] == "bob"]
+    assert (user["action"], user["lost"]) == ("match", [gone])
+    refused = {item["name"]: item["reason"] for item in said["items"] if item["action"] == "refuse"}
+    assert (refused["DB on call"], refused["支付"]) == (gone, gone)
+    assert not Schedule.objects.filter(layers__members__person__is_active=False).exists()
+
+
+@pytest.mark.both_databases
+@pytest.mark.django_db
+@pytest.mark.usefixtures("people")
+def test_a_user_name_that_somebody_has_in_capitals_gets_a_number(
+    tmp_path: Path, capsys: Any
+) -> None:
+    person("Nina")
+    users = [{"id": "U9", "username": "nina@example.org", "fullName": "Nina"}]
+    document = {**OPSGENIE, "users": [*OPSGENIE["users"], *users]}
+    said = carry(tmp_path, capsys, "opsgenie", document, "--create-users")
+    (made,) = [
+        item for item in said["items"] if item["action"] == "create" and item["kind"] == "user"
+    ]
+    assert made["slug"] == "nina2"
+
+
 @pytest.mark.django_db
 @pytest.mark.usefixtures("people")
 def test_a_mapping_to_nobody_is_bad_usage(tmp_path: Path, capsys: Any) -> None:

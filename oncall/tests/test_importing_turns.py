@@ -180,17 +180,22 @@ def test_an_override_of_one_rotation_leaves_the_others(named: Sequence[dict[str,
     [
         ({"rotations": [{"id": "R9"}]}, "names a rotation that its schedule does not have"),
         ({"rotations": ["night"]}, "names a rotation that its schedule does not have"),
+        ({"user": {"type": "team", "id": "T1", "name": "Ops"}}, "has the team Ops take over"),
+        ({"user": {"type": "escalation", "id": "E1"}}, "has the escalation E1 take over"),
         ({"rotations": NIGHT, "endDate": "2027-11-05T00:00:00Z"}, "305 shifts in it"),
         ({"rotations": NIGHT, "endDate": "9999-11-05T00:00:00Z"}, "more than a year"),
     ],
 )
-def test_overrides_of_rotations_that_cannot_be_are_refused(
-    override: dict[str, Any], said: str
-) -> None:
+def test_overrides_that_cannot_be_are_refused(override: dict[str, Any], said: str) -> None:
     found = opsgenie(between(8, 20), between(20, 8), **override)
     assert found.overrides == ()
     assert found.lost[0].startswith("Leave: ")
     assert said in found.lost[0]
+
+
+def test_an_override_by_nobody_leaves_nobody_on_call() -> None:
+    found = opsgenie(between(8, 20), between(20, 8), user={"type": "none"})
+    assert [each.person for each in found.overrides] == [None]
 
 
 @pytest.mark.both_databases

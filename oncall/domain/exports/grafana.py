@@ -46,6 +46,8 @@ __all__ = ["read"]
 Row = Mapping[str, Any]
 DAY = timedelta(days=1)
 MOST_AT_ONCE = 50
+# How often OnCall begins anew after the first time.
+REPEATS = 5
 # Clocks that show the same on each of these days are one.
 _SAME_SINCE, _SAME_DAYS = datetime(2020, 1, 1, 12, tzinfo=UTC), 20 * 366
 _DAYS = {"MO": 0, "TU": 1, "WE": 2, "TH": 3, "FR": 4, "SA": 5, "SU": 6}
@@ -358,7 +360,7 @@ def _policy(row: Row, steps: Sequence[Row], parts: Mapping[str, Sequence[str]]) 
         if kind == "wait":
             after += timedelta(seconds=float(step.get("duration") or 300))
         elif kind == "repeat_escalation":
-            loops = 5
+            loops = 1 + REPEATS
         elif found := _targets(kind, step, parts):
             made.append(ImportedStep(found[0], after, found[1]))
         else:

@@ -244,8 +244,7 @@ def _overrides(
         raise Unreadable("an override says neither when it begins nor when it ends")
     parent = row.get("schedule") or row.get("_parent") or {}
     key = str(parent.get("id") or by_name.get(str(parent.get("name"))))
-    user = row.get("user") or {}
-    person = _user(user, names) if user.get("type", "user") == "user" else None
+    person = _who(row.get("user") or {}, names)
     parts = rotas.get(key, ())
     if not parts or parts[0].refused:
         return [ImportedOverride(key, person, starts, ends)]
@@ -263,6 +262,19 @@ def _overrides(
             f"an override of one rotation has {len(shifts)} shifts in it: make it here"
         )
     return [ImportedOverride(key, person, shift.start, shift.end) for shift in shifts]
+
+
+def _who(taker: Mapping[str, Any], names: Mapping[str, str]) -> str | None:
+    """Return who takes over; None is nobody, as Opsgenie's `none` is."""
+    kind = taker.get("type", "user")
+    if kind == "none":
+        return None
+    if kind != "user":
+        raise Unreadable(
+            f"an override has the {kind} {taker.get('name') or taker.get('id')} take over: have a"
+            " person do so instead."
+        )
+    return _user(taker, names)
 
 
 def _rotations_of(override: Mapping[str, Any], rotations: Sequence[Mapping[str, Any]]) -> list[int]:
