@@ -80,12 +80,15 @@ class UserWriteSerializer(StrictFieldsMixin, serializers.ModelSerializer[User]):
     """What an admin sets of a person."""
 
     username = serializers.CharField(max_length=150)
+    name = serializers.CharField(source="__str__", read_only=True)
     password = serializers.CharField(write_only=True, required=False, max_length=128)
 
     class Meta:
         model = User
         fields = (
+            "id",
             "username",
+            "name",
             "password",
             "email",
             "first_name",

@@ -9,6 +9,7 @@ from django.db import transaction
 from core import audit
 from core.audit import Who
 from core.bulk import update_rows
+from core.changes import differing
 from core.errors import Conflict, InvalidInput
 from core.inserts import Inserts
 from core.locking import lock
@@ -43,6 +44,9 @@ def save_silence(
         lock(silence)
         if silence.ends_at <= now:
             raise Conflict("It has ended; make another one.")
+        fields = differing(silence, fields)
+        if not fields:
+            return silence
     for name, value in fields.items():
         setattr(silence, name, value)
     check_silence(silence, now=now)

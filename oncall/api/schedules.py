@@ -19,7 +19,7 @@ from catalog.models import Team
 from core.api import StrictFieldsMixin, WallTimesMixin
 from core.clock import now
 from core.errors import InvalidInput, NotFound
-from core.listing import InstantFilter
+from core.listing import InstantFilter, refuse_unknown_parameters
 from core.reach import BEYOND, is_within_reach
 from notifications.queries.readiness import readiness_of_people
 from oncall.domain.schedules import Shift, gaps
@@ -27,6 +27,7 @@ from oncall.domain.spans import Span
 from oncall.models import (
     HolidayCalendar,
     Layer,
+    LayerMember,
     LayerRestriction,
     Override,
     OverrideFeed,
@@ -54,7 +55,7 @@ class LayerSerializer(WallTimesMixin, StrictFieldsMixin, serializers.ModelSerial
     """A rotation; later ones in the list stand above earlier ones."""
 
     people: serializers.SlugRelatedField[User] = serializers.SlugRelatedField(
-        slug_field="username", queryset=User.objects.filter(is_active=True), many=True
+        slug_field="username", queryset=User.objects.all(), many=True
     )
     restrictions = RestrictionSerializer(many=True, required=False)
 
@@ -141,6 +142,20 @@ class ScheduleSerializer(StrictFieldsMixin, serializers.ModelSerializer[Schedule
         if schedule.pk not in known:
             known = names_on_call([schedule])
         return known[schedule.pk]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Somebody who was deactivated stays until they are taken out; nobody such is put in."""
+        held = LayerMember.objects.filter(layer__schedule=self.instance) if self.instance else ()
+        known = {member.person_id for member in held}
+        errors = {}
+        for number, layer in enumerate(attrs.get("layers", ())):
+            gone = [who for who in layer["people"] if not who.is_active and who.pk not in known]
+            if gone:
+                names = ", ".join(dict.fromkeys(person.username for person in gone))
+                errors[f"layers[{number}].people"] = [f"No longer active: {names}."]
+        if errors:
+            raise serializers.ValidationError(errors)
+        return attrs
 
     def create(self, validated_data: dict[str, Any]) -> Schedule:
         """Create through the service."""
@@ -278,6 +293,7 @@ class ScheduleViewSet(viewsets.ModelViewSet[Schedule]):
     @action(detail=True, pagination_class=None)
     def shifts(self, request: Request, slug: str | None = None) -> Response:
         """Read who is on call when, when nobody is, and who is on call of another schedule too."""
+        refuse_unknown_parameters(request, {"from", "to"})
         schedule = self.get_object()
         window = _window(request)
         found = shifts(schedule, window)
@@ -361,7 +377,7 @@ class OverrideSerializer(StrictFieldsMixin, serializers.ModelSerializer[Override
     schedule = serializers.SlugRelatedField(slug_field="slug", queryset=Schedule.objects.all())
     person = serializers.SlugRelatedField(
         slug_field="username",
-        queryset=User.objects.filter(is_active=True),
+        queryset=User.objects.all(),
         allow_null=True,
         help_text="A username; null: nobody is on call.",
     )

@@ -1,6 +1,6 @@
 """Calendars of holidays: written here, with their audit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ from django.db import transaction
 
 from core import audit
 from core.audit import Who
+from core.changes import differing
 from core.errors import Conflict, InvalidInput
 from core.locking import as_stored, locked, store
 from oncall.models import Holiday, HolidayCalendar
@@ -29,6 +30,8 @@ def save_calendar(
 ) -> HolidayCalendar:
     """Create or change a calendar; given days replace those it had, None leaves them.
 
+    What is as it was is neither written nor told.
+
     Args:
         calendar: New or stored.
         fields: `slug`, `name`, `country`, `subdivision`.
@@ -42,16 +45,20 @@ def save_calendar(
     """
     is_new = calendar.pk is None
     calendar = as_stored(calendar)
+    fields = differing(calendar, fields)
+    if days is not None and not is_new and _told(days) == _told(calendar.days.values()):
+        days = None
+    if not (is_new or fields or days is not None):
+        return calendar
     for name, value in fields.items():
         setattr(calendar, name, value)
     clean(calendar)
     store(calendar, fields)
-    if days is not None:
-        _replace_days(calendar, days)
-    act = "holidays.created" if is_new else "holidays.changed"
     changes = {name: str(value) for name, value in fields.items()}
     if days is not None:
-        changes["days"] = str([str(given["on"]) for given in days])[:2000]
+        _replace_days(calendar, days)
+        changes["days"] = str(_told(days))[:2000]
+    act = "holidays.created" if is_new else "holidays.changed"
     audit.record(act=act, subject=calendar, actor=actor, now=now, changes=changes)
     return calendar
 
@@ -70,6 +77,14 @@ def delete_calendar(calendar: HolidayCalendar, *, actor: Who, now: datetime) -> 
     name = audit.subject_name(calendar)
     calendar.delete()
     audit.record(act="holidays.deleted", subject=name, actor=actor, now=now)
+
+
+def _told(days: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return days as the audit tells them."""
+    return sorted(
+        f"{day['on']} {day.get('name', '')}{' (worked)' if day.get('is_worked') else ''}"
+        for day in days
+    )
 
 
 def _replace_days(calendar: HolidayCalendar, days: Sequence[Mapping[str, Any]]) -> None:

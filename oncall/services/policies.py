@@ -1,6 +1,6 @@
 """Escalation policies and which service is called by which: written here, with their audit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from django.db.models import Q
 from catalog.models import Service
 from core import audit
 from core.audit import Who
+from core.changes import differing
 from core.errors import Conflict, InvalidInput
 from core.locking import as_stored, lock_in_order, locked, store
 from oncall.models import EscalationPolicy, LevelTarget, PolicyLevel, ServicePolicy, Timing
@@ -18,6 +19,9 @@ from oncall.services.cleaning import clean
 __all__ = ["delete_policy", "refuse_calls_of_nobody", "save_policy"]
 
 MOST_TARGETS = 20
+_LEVEL = ("number", "name", "mode", "acknowledgements")
+_TARGET = ("schedule", "person", "team", "channel", "role")
+_TIMING = ("phase", "severity", "level", "after", "urgency", "in_working_hours")
 
 
 @transaction.atomic
@@ -33,7 +37,7 @@ def save_policy(
 ) -> EscalationPolicy:
     """Create or change a policy; what is given replaces what it had, None leaves it.
 
-    Escalations that run already go on as they began.
+    What is as it was is neither written nor told. Escalations that run already go on as they began.
 
     Args:
         policy: New or stored.
@@ -55,20 +59,22 @@ def save_policy(
         # Two that become the default at once take turns.
         lock_in_order(EscalationPolicy.objects.all())
     policy = as_stored(policy)
+    fields = differing(policy, fields)
+    parts = {"levels": levels, "timings": timings, "called_for": services}
+    told = _differing_parts(policy, parts)
+    if not (is_new or fields or told):
+        return policy
     _pass_default_on(policy, fields)
     for name, value in fields.items():
         setattr(policy, name, value)
     clean(policy)
     store(policy, fields)
-    if levels is not None:
-        _replace_levels(policy, levels)
-    if timings is not None:
-        _replace_timings(policy, timings)
-    if levels is not None or timings is not None:
+    for part in told:
+        _REPLACE[part](policy, parts[part])
+    if told.keys() & {"levels", "timings"}:
         refuse_calls_of_nobody(policy)
-    if services is not None:
-        _assign(policy, services)
     changes = {name: str(value) for name, value in fields.items()}
+    changes |= {part: str(rows)[:2000] for part, rows in told.items()}
     act = "policy.created" if is_new else "policy.changed"
     audit.record(act=act, subject=policy, actor=actor, now=now, changes=changes)
     return policy
@@ -167,3 +173,60 @@ def _assign(policy: EscalationPolicy, services: Sequence[Service]) -> None:
     policy.services.exclude(service__in=services).delete()
     for service in sorted(services, key=lambda service: service.pk):
         ServicePolicy.objects.update_or_create(service=service, defaults={"policy": policy})
+
+
+_REPLACE: Mapping[str, Callable[[EscalationPolicy, Any], None]] = {
+    "levels": _replace_levels,
+    "timings": _replace_timings,
+    "called_for": _assign,
+}
+
+
+def _differing_parts(
+    policy: EscalationPolicy, parts: Mapping[str, Sequence[Any] | None]
+) -> dict[str, list[str]]:
+    """Return those parts that are given and other than stored, as the audit tells them."""
+    told = {part: _TELL[part](rows) for part, rows in parts.items() if rows is not None}
+    if policy.pk is None:
+        return {part: rows for part, rows in told.items() if rows}
+    stored: dict[str, list[Any]] = {
+        "levels": [
+            {
+                **_fields(level, _LEVEL),
+                "targets": [_fields(t, _TARGET) for t in level.targets.all()],
+            }
+            for level in policy.levels.prefetch_related("targets")
+        ],
+        "timings": [_fields(timing, _TIMING) for timing in policy.timings.all()],
+        "called_for": [link.service for link in policy.services.select_related("service")],
+    }
+    return {part: rows for part, rows in told.items() if rows != _TELL[part](stored[part])}
+
+
+def _fields(row: Any, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
+
+
+def _told_levels(levels: Iterable[Mapping[str, Any]]) -> list[str]:
+    return sorted(_told_level(**level) for level in levels)
+
+
+def _told_level(targets: Iterable[Mapping[str, Any]] = (), **fields: Any) -> str:
+    level = PolicyLevel(**fields)
+    called = ", ".join(str(LevelTarget(**target)) for target in targets)
+    asked = f" {level.acknowledgements} of" if level.acknowledgements != 1 else ""
+    return f"L{level.number} {level.name}: {level.mode}{asked} [{called}]"
+
+
+def _told_timings(timings: Iterable[Mapping[str, Any]]) -> list[str]:
+    return sorted(
+        f"{each.phase} {each} {each.urgency}{' in working hours' if each.in_working_hours else ''}"
+        for each in (Timing(**given) for given in timings)
+    )
+
+
+_TELL: Mapping[str, Callable[[Any], list[str]]] = {
+    "levels": _told_levels,
+    "timings": _told_timings,
+    "called_for": lambda services: sorted(service.slug for service in services),
+}

@@ -10,6 +10,7 @@ from accounts.models import User
 from accounts.roles import Role
 from core import audit
 from core.audit import Who
+from core.changes import differing
 from core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from core.locking import as_stored, lock_in_order, locked, store
 from oncall.domain.spans import Span, merged
@@ -39,6 +40,7 @@ MOST_LAYERS, MOST_PEOPLE = 20, 100
 LONGEST_OVERRIDE = timedelta(days=366)
 OfSchedule = TypeVar("OfSchedule", Override, ShiftSwap)
 _LAYER = ("name", "first_on", "handover_at", "unit", "every", "until", "on_holidays")
+_RULE = ("begins", "ends", "weekdays")
 
 
 @transaction.atomic
@@ -51,6 +53,8 @@ def save_schedule(
     now: datetime,
 ) -> Schedule:
     """Create or change a schedule; given layers replace all that it had.
+
+    What is as it was is neither written nor told.
 
     Args:
         schedule: New or stored.
@@ -67,6 +71,11 @@ def save_schedule(
     """
     is_new = schedule.pk is None
     schedule = as_stored(schedule)
+    fields = differing(schedule, fields)
+    if layers is not None and not is_new and _told(layers) == _told(_stored(schedule)):
+        layers = None
+    if not (is_new or fields or layers is not None):
+        return schedule
     for name, value in fields.items():
         setattr(schedule, name, value)
     clean(schedule)
@@ -76,7 +85,7 @@ def save_schedule(
     act = "schedule.created" if is_new else "schedule.changed"
     changes = {name: str(value) for name, value in fields.items()}
     if layers is not None:
-        changes["layers"] = str([_told(layer) for layer in layers])[:2000]
+        changes["layers"] = str(_told(layers))[:2000]
     audit.record(act=act, subject=schedule, actor=actor, now=now, changes=changes)
     return schedule
 
@@ -126,8 +135,42 @@ def _replace_layers(schedule: Schedule, layers: Sequence[Mapping[str, Any]]) -> 
             restriction.save(force_insert=True)
 
 
-def _told(layer: Mapping[str, Any]) -> dict[str, Any]:
-    return {**layer, "people": [person.username for person in layer.get("people", ())]}
+def _stored(schedule: Schedule) -> list[dict[str, Any]]:
+    """Return the layers of a schedule as they would be given."""
+    layers = schedule.layers.prefetch_related("members__person", "restrictions")
+    return [
+        {
+            **{name: getattr(layer, name) for name in _LAYER},
+            "people": [
+                member.person
+                for member in sorted(layer.members.all(), key=lambda member: member.position)
+            ],
+            "restrictions": [
+                {name: getattr(rule, name) for name in _RULE} for rule in layer.restrictions.all()
+            ],
+        }
+        for layer in layers
+    ]
+
+
+def _told(layers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return layers as the audit tells them, with what holds where nothing is said."""
+    return [
+        {
+            **{name: _plain(getattr(whole, name)) for name in _LAYER},
+            "people": [person.username for person in layer.get("people", ())],
+            "restrictions": sorted(
+                f"{rule.begins:%H:%M:%S}-{rule.ends:%H:%M:%S} {sorted(rule.weekdays)}"
+                for rule in (LayerRestriction(**given) for given in layer.get("restrictions", ()))
+            ),
+        }
+        for layer in layers
+        for whole in [Layer(**{name: layer[name] for name in _LAYER if name in layer})]
+    ]
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, int) else str(value)
 
 
 @transaction.atomic
@@ -159,6 +202,9 @@ def save_override(
     has_begun = not is_new and override.starts_at < now
     if has_begun:
         _check_past(override, fields, now=now)
+    fields = differing(override, fields)
+    if not (is_new or fields):
+        return override
     for name, value in fields.items():
         setattr(override, name, value)
     _check_override(override, now=now)
