@@ -140,6 +140,8 @@ class IntegrationAdmin(admin.ModelAdmin):
         "is_enabled",
         "severity_map",
         "mapping",
+        "auto_resolve",
+        "hold_off",
         "runbook_url",
         "topic_arn",
     ]

@@ -1,6 +1,7 @@
 """Forms of integrations. They check and collect; `incidents.services` writes."""
 
 import secrets
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
@@ -8,6 +9,7 @@ from django.core.exceptions import ValidationError
 
 from accounts.models import User
 from catalog.service_fields import offer_services
+from core.durations import DurationField
 from core.forms import JsonField, UnseenChangeMixin
 from incidents.models import Integration
 
@@ -29,6 +31,11 @@ class IntegrationForm(UnseenChangeMixin, forms.ModelForm):
         help_text="With which the sender signs (any JSON webhook, Grafana, Sentry); empty keeps"
         " what is stored.",
     )
+    hold_off = DurationField(
+        required=False,
+        help_text="How long alerts must have ended before their incident resolves, e.g. 5 min;"
+        " empty: at once.",
+    )
     forget_secret = forms.BooleanField(required=False, label="Take unsigned requests again")
 
     class Meta:
@@ -40,6 +47,8 @@ class IntegrationForm(UnseenChangeMixin, forms.ModelForm):
             "is_enabled",
             "severity_map",
             "mapping",
+            "auto_resolve",
+            "hold_off",
             "runbook_url",
             "topic_arn",
         )
@@ -76,6 +85,7 @@ class IntegrationForm(UnseenChangeMixin, forms.ModelForm):
         entered = {name: value for name, value in self.cleaned_data.items() if name not in without}
         for name in {"severity_map", "mapping"} & entered.keys():
             entered[name] = entered[name] or {}
+        entered["hold_off"] = entered["hold_off"] or timedelta()
         return entered
 
     def secret(self) -> str | None:

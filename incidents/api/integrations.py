@@ -49,6 +49,8 @@ class IntegrationSerializer(
             "masked_key",
             "severity_map",
             "mapping",
+            "auto_resolve",
+            "hold_off",
             "runbook_url",
             "topic_arn",
             "signing_secret",

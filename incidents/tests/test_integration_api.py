@@ -1,5 +1,6 @@
 """Integrations, heartbeats and the log of alerts as programs see them."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -44,9 +45,32 @@ def test_a_key_goes_out_once(api: Client) -> None:
     assert post(path, bodies.GENERIC).status_code == 200
 
 
+def test_how_its_incidents_end_is_set(api: Client) -> None:
+    """Whether by themselves, and how long after their last alert."""
+    Service.objects.create(slug="shop", name="Shop")
+    body = {"kind": "generic", "name": "Main", "service": "shop", "auto_resolve": False}
+    made = send(api, "post", "integrations/", body, status=201)
+    assert (made["auto_resolve"], made["hold_off"]) == (False, "00:00:00")
+    path = f"integrations/{made['id']}/"
+    send(api, "patch", path, {"auto_resolve": True, "hold_off": "00:10:00"}, status=200)
+    stored = Integration.objects.get()
+    assert (stored.auto_resolve, stored.hold_off) == (True, timedelta(minutes=10))
+    changes = AuditEntry.objects.order_by("seq").last()
+    assert changes is not None
+    assert changes.changes == {
+        "auto_resolve": ["False", "True"],
+        "hold_off": ["0:00:00", "0:10:00"],
+    }
+    assert [
+        row["name"] for row in api.get("/api/v1/integrations/?auto_resolve=true").json()["results"]
+    ] == ["Main"]
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
+        ({"hold_off": "2 00:00:00"}, "hold_off"),
+        ({"hold_off": "-00:01:00"}, "hold_off"),
         ({"kind": "telex"}, "kind"),
         ({"service": "none"}, "service"),
         ({"severity_map": {"bad": "P9"}}, "severity_map"),

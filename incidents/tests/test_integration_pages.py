@@ -1,6 +1,7 @@
 """Pages of integrations: the key is shown once, the inbox loses nothing, roles are kept."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -65,7 +66,7 @@ def test_editing_keeps_the_key_and_the_secret() -> None:
     integration, key = integration_of("generic", secret="hidden secret")
     client = as_(Role.MANAGER)
     form = {"name": "Other", "service": integration.service_id, "is_enabled": "on",
-            "severity_map": "{}", "mapping": "{}"}  # fmt: skip
+            "severity_map": "{}", "mapping": "{}", "auto_resolve": "on"}  # fmt: skip
     page = f"/integrations/{integration.pk}/edit/"
     assert "hidden secret" not in client.get(page).content.decode()
     assert client.post(page, form | seen(client, page)).status_code == 302
@@ -74,6 +75,23 @@ def test_editing_keeps_the_key_and_the_secret() -> None:
     form |= {"forget_secret": "on", **seen(client, page)}
     assert client.post(page, form).status_code == 302
     assert post(f"/integrations/v1/generic/{key}", bodies.GENERIC).status_code == 200
+
+
+def test_how_its_incidents_end_is_set_on_its_page() -> None:
+    integration, _ = integration_of("generic")
+    client, page = as_(Role.MANAGER), f"/integrations/{integration.pk}/edit/"
+    form = {"name": "Main", "service": integration.service_id, "is_enabled": "on",
+            "severity_map": "{}", "mapping": "{}"}  # fmt: skip
+    for entered, auto_resolve, hold_off in (
+        ({"auto_resolve": "on", "hold_off": "5 min"}, True, timedelta(minutes=5)),
+        ({"hold_off": ""}, False, timedelta()),
+    ):
+        assert client.post(page, {**form, **entered, **seen(client, page)}).status_code == 302
+        integration.refresh_from_db()
+        assert (integration.auto_resolve, integration.hold_off) == (auto_resolve, hold_off)
+    refused = client.post(page, {**form, "hold_off": "2 d", **seen(client, page)})
+    assert refused.status_code == 422
+    assert "1 day" in refused.content.decode()
 
 
 def test_the_inbox_shows_and_lets_go() -> None:
