@@ -22,11 +22,11 @@ from catalog.exports import services_csv
 from catalog.filters import ServiceFilter, TeamFilter
 from catalog.models import Service, Team
 from catalog.serializers import (
-    DryRunSerializer,
     ImportResultSerializer,
     ImportSerializer,
     ServiceSerializer,
     TeamSerializer,
+    is_dry_run,
 )
 from catalog.services.importing import import_sources
 from catalog.services.services import create_service, delete_service, update_service
@@ -130,9 +130,7 @@ class ServiceViewSet(BySlug, viewsets.ModelViewSet[Service]):
         """Import each document on its own and answer a verdict on each, refused ones included."""
         body = ImportSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        options = DryRunSerializer(data=request.query_params)
-        options.is_valid(raise_exception=True)
-        dry_run = options.validated_data["dry_run"]
+        dry_run = is_dry_run(request)
         verdicts = import_sources(
             [SourceFile("body", body.validated_data["yaml"])],
             now=clock.now(),

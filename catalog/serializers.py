@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from accounts.models import User
 from catalog.models import RESERVED_SLUGS, SLUG, Service, Team
 from core.api import StrictFieldsMixin
+from core.listing import refuse_unknown_parameters
 from core.yaml_documents import MAX_BYTES
 
 __all__ = [
@@ -173,6 +174,20 @@ class DryRunSerializer(serializers.Serializer[Any]):
     """`?dry_run=true`."""
 
     dry_run = serializers.BooleanField(default=False)
+
+
+def is_dry_run(request: Request) -> bool:
+    """Return whether an import is only tried.
+
+    Raises:
+        InvalidInput: A parameter has another name: what was to be tried would be done.
+        ValidationError: `dry_run` is neither true nor false.
+    """
+    refuse_unknown_parameters(request, {"dry_run"})
+    options = DryRunSerializer(data=request.query_params.dict())
+    options.is_valid(raise_exception=True)
+    found: bool = options.validated_data["dry_run"]
+    return found
 
 
 class RemarkSerializer(serializers.Serializer[Any]):

@@ -1,8 +1,9 @@
-"""What the description of the API says of every operation: how it refuses."""
+"""What the description of the API says everywhere: how it refuses, and what may be empty."""
 
+from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["describe_refusals"]
+__all__ = ["describe_blanks", "describe_refusals"]
 
 PROBLEM: dict[str, Any] = {
     "type": "object",
@@ -46,3 +47,27 @@ def _with_refusals(responses: dict[str, Any]) -> dict[str, Any]:
         if status[0] in "45":
             described[status] = {**response, "content": {**_CONTENT, **response.get("content", {})}}
     return described
+
+
+BLANK = {"type": "string", "maxLength": 0}
+
+
+def describe_blanks(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
+    """Let what is empty be what it is, an address or an email too (a hook of drf-spectacular).
+
+    A format only informs (JSON Schema 2020-12): to who validates, an empty text is one of each kind,
+    and would be refused where it may be of exactly one.
+    """
+    for each in _objects(result):
+        if BLANK in each.get("oneOf", ()):
+            each["anyOf"] = each.pop("oneOf")
+    return result
+
+
+def _objects(part: Any) -> Iterator[dict[str, Any]]:
+    """Yield each object of a document that is made of objects and lists."""
+    inner = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    if isinstance(part, dict):
+        yield part
+    for one in list(inner):
+        yield from _objects(one)

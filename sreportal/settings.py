@@ -345,6 +345,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "core.openapi.describe_refusals",
+        "core.openapi.describe_blanks",
     ],
     "ENUM_NAME_OVERRIDES": {
         "IntegrationKindEnum": "incidents.models.Integration.Kind",

@@ -14,6 +14,7 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, Phase, settings
+from jsonschema import Draft202012Validator
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -65,6 +66,16 @@ def test_description_has_no_gaps(tmp_path: Path) -> None:
     target = tmp_path / "openapi.yaml"
     call_command("spectacular", file=str(target), fail_on_warn=True, validate=True)
     assert target.read_text().startswith("openapi: 3.")
+
+
+def test_what_is_empty_is_allowed_whoever_validates() -> None:
+    """Formats only inform, so that an empty text has the shape of an address, too."""
+    described = SchemaGenerator().get_schema(request=None, public=True)
+    described = json.loads(json.dumps(described, default=str))
+    schema = {"$ref": "#/components/schemas/ServiceRequest", "components": described["components"]}
+    validator = Draft202012Validator(schema)
+    assert not list(validator.iter_errors({"slug": "pay", "runbook_url": ""}))
+    assert list(validator.iter_errors({"slug": "pay", "runbook_url": 4}))
 
 
 @pytest.fixture

@@ -356,7 +356,11 @@ def test_import_refuses_what_it_does_not_read(alice: User) -> None:
     client, address = client_of(alice), f"{SERVICES}import/"
     assert client.post(address, "a", content_type="text/plain").status_code == 415
     assert list(client.post(address, {"text": "a"}).json()["errors"]) == ["yaml", "text"]
-    assert client.post(f"{address}?dry_run=perhaps", {"yaml": "a"}).status_code == 400
+    for wrong in ("dry_run=perhaps", "dry_run=", "dryrun=true", "dry-run=true&dry_run=true"):
+        refused = client.post(f"{address}?{wrong}", {"yaml": "kind: Team\nslug: a\n"})
+        assert refused.status_code == 400, wrong
+        assert wrong.partition("=")[0] in refused.json()["errors"]
+    assert not Team.objects.filter(slug="a").exists()
     body = b"#" * (1024 * 1024 + 1)
     assert client.post(address, body, content_type="application/yaml").status_code == 413
     assert client.post(address, b"\xff", content_type="application/yaml").status_code == 400

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.access import signed_in
-from catalog.serializers import DryRunSerializer, ImportSerializer, RemarkSerializer
+from catalog.serializers import ImportSerializer, RemarkSerializer, is_dry_run
 from core.clock import now
 from core.parsers import BoundedJSONParser, YamlParser
 from core.yaml_files import SourceFile
@@ -68,9 +68,7 @@ class ImportMixin(viewsets.GenericViewSet[Slo]):
         """Import each document on its own and answer a verdict on each, refused ones included."""
         body = ImportSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        options = DryRunSerializer(data=request.query_params)
-        options.is_valid(raise_exception=True)
-        dry_run = options.validated_data["dry_run"]
+        dry_run = is_dry_run(request)
         verdicts = import_files(
             [SourceFile("body", body.validated_data["yaml"])],
             now=now(),

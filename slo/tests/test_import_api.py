@@ -111,6 +111,14 @@ def test_a_private_service_is_neither_changed_nor_shown() -> None:
     assert not Service.objects.filter(slug="other").exists()
 
 
+def test_a_dry_run_by_another_name_is_refused() -> None:
+    """What was to be tried would be done."""
+    client = client_of(Role.ADMIN)
+    answer = client.post(f"{ADDRESS}?dryrun=true", OWN, content_type="application/yaml")
+    assert (answer.status_code, list(answer.json()["errors"])) == (400, ["dryrun"])
+    assert not Slo.objects.exists()
+
+
 def test_a_viewer_may_not_import() -> None:
     """Not even as a dry run, which takes locks like an import."""
     client = client_of(Role.VIEWER)
