@@ -13,7 +13,7 @@ from accounts.roles import Role
 from core.api import StrictFieldsMixin
 from core.clock import now
 from incidents.models import Heartbeat, Integration
-from incidents.services.heartbeats import save_heartbeat
+from incidents.services.heartbeats import delete_heartbeat, save_heartbeat
 
 
 class HeartbeatSerializer(StrictFieldsMixin, serializers.ModelSerializer[Heartbeat]):
@@ -89,6 +89,7 @@ class HeartbeatFilter(FilterSet):
 
 class HeartbeatViewSet(
     mixins.CreateModelMixin,
+    mixins.DestroyModelMixin,
     mixins.ListModelMixin,
     mixins.RetrieveModelMixin,
     mixins.UpdateModelMixin,
@@ -107,3 +108,7 @@ class HeartbeatViewSet(
         """Only of services the caller may know of."""
         visible = Integration.objects.visible_to(signed_in(self.request)).values("pk")
         return Heartbeat.objects.filter(integration__in=visible)
+
+    def perform_destroy(self, instance: Heartbeat) -> None:
+        """Delete through the service."""
+        delete_heartbeat(instance, actor=signed_in(self.request), now=now())

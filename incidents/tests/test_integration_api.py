@@ -146,6 +146,20 @@ def test_heartbeats_are_made_changed_and_paused(api: Client) -> None:
     assert Heartbeat.objects.get(name="nightly").state == "down"
 
 
+def test_a_heartbeat_that_is_deleted_alerts_no_more(api: Client) -> None:
+    integration, _key = integration_of("healthchecks")
+    made = send(
+        api, "post", "heartbeats/", {"integration": integration.pk, "name": "n"}, status=201
+    )
+    Client().get(f"/ping/{made['uid']}/fail")
+    path = f"/api/v1/heartbeats/{made['id']}/"
+    assert signed_in(Role.RESPONDER).delete(path).status_code == 403
+    assert api.delete(path).status_code == 204
+    assert Alert.objects.get().state == "resolved"
+    assert api.delete(path).status_code == 404
+    assert AuditEntry.objects.filter(act="heartbeat.deleted").count() == 1
+
+
 @pytest.mark.parametrize("wrong", [1.9, 1.0, True, "1.9", [1], {"pk": 1}])
 def test_a_key_of_another_row_is_a_whole_number(api: Client, wrong: Any) -> None:
     integration_of("healthchecks")

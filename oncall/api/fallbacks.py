@@ -1,0 +1,77 @@
+"""`/api/v1/fallback-contacts/` and `/api/v1/channels/`: who is called when nobody else can be, and by what."""
+
+from typing import Any
+
+from rest_framework import mixins, serializers, viewsets
+
+from accounts.access import signed_in
+from accounts.models import User
+from accounts.roles import Role
+from core.api import KeyRelatedField, StrictFieldsMixin
+from core.clock import now
+from notifications.models import ContactMethod
+from oncall.models import FallbackContact
+from oncall.services.fallbacks import add_fallback, remove_fallback
+
+
+class ChannelSerializer(serializers.ModelSerializer[ContactMethod]):
+    """A team's channel; it is added and verified on the team's page."""
+
+    team = serializers.CharField(source="team.slug", read_only=True)
+    is_usable = serializers.BooleanField(
+        read_only=True, help_text="Whether it is verified and switched on."
+    )
+
+    class Meta:
+        model = ContactMethod
+        fields = ["id", "team", "kind", "label", "is_usable"]
+        read_only_fields = fields
+
+
+class ChannelViewSet(viewsets.ReadOnlyModelViewSet[ContactMethod]):
+    """Channels of teams, by whose numbers policies and the fallback contact call them."""
+
+    queryset = ContactMethod.objects.filter(person=None).select_related("team")
+    serializer_class = ChannelSerializer
+    read_role = Role.VIEWER
+    search_fields = ["label", "team__slug"]
+
+
+class FallbackContactSerializer(StrictFieldsMixin, serializers.ModelSerializer[FallbackContact]):
+    """Somebody, or a team's channel: one of them."""
+
+    person = serializers.SlugRelatedField(
+        slug_field="username", queryset=User.objects.all(), required=False, allow_null=True
+    )
+    channel = KeyRelatedField(
+        queryset=ContactMethod.objects.filter(person=None), required=False, allow_null=True
+    )
+
+    class Meta:
+        model = FallbackContact
+        fields = ["id", "person", "channel"]
+        # The service checks that.
+        validators: list[Any] = []
+
+    def create(self, validated_data: dict[str, Any]) -> FallbackContact:
+        """Create through the service."""
+        return add_fallback(**validated_data, actor=self.context["request"].user, now=now())
+
+
+class FallbackContactViewSet(
+    mixins.CreateModelMixin,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    mixins.DestroyModelMixin,
+    viewsets.GenericViewSet[FallbackContact],
+):
+    """Who is called when nobody else can be; without any, all admins are."""
+
+    queryset = FallbackContact.objects.select_related("person", "channel")
+    serializer_class = FallbackContactSerializer
+    read_role = Role.VIEWER
+    write_role = Role.ADMIN
+
+    def perform_destroy(self, instance: FallbackContact) -> None:
+        """Remove through the service."""
+        remove_fallback(instance, actor=signed_in(self.request), now=now())
