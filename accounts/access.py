@@ -19,7 +19,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from rest_framework.request import Request
 
 from accounts.authentication import authenticate, given_token
-from accounts.models import User
+from accounts.models import ApiToken, User
 from accounts.roles import Role
 from accounts.scopes import Scope
 from core.enclosing import page_at
@@ -95,6 +95,16 @@ def signed_in(request: HttpRequest | Request) -> User:
     if not isinstance(request.user, User):
         raise NotAuthenticated("Sign in first.")
     return request.user
+
+
+def acting(request: HttpRequest | Request) -> User | ApiToken:
+    """Return whom the audit names: the token where one was sent, for it may be in other hands.
+
+    Raises:
+        NotAuthenticated: Nobody is signed in and no token was sent.
+    """
+    token = getattr(request, "auth", None)
+    return token if isinstance(token, ApiToken) else signed_in(request)
 
 
 def ask_to_sign_in(request: HttpRequest, login_url: str = "account_login") -> HttpResponseBase:

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.serializers import BaseSerializer
 
+from accounts.access import acting
 from accounts.models import ApiToken, User
 from accounts.roles import Role
 from accounts.services.users import change_user, create_user
@@ -154,7 +155,7 @@ class UserViewSet(
         """Create through the service layer."""
         body = self.get_serializer(data=request.data)
         body.is_valid(raise_exception=True)
-        user = create_user(**body.validated_data, now=clock.now(), actor=_caller(request))
+        user = create_user(**body.validated_data, now=clock.now(), actor=acting(request))
         return Response(self._shown(user), 201)
 
     def partial_update(self, request: Request, *_args: Any, **_kwargs: Any) -> Response:
@@ -163,7 +164,7 @@ class UserViewSet(
         body = self.get_serializer(user, data=request.data, partial=True)
         body.is_valid(raise_exception=True)
         changed = change_user(
-            user=user, fields=body.validated_data, now=clock.now(), actor=_caller(request)
+            user=user, fields=body.validated_data, now=clock.now(), actor=acting(request)
         )
         return Response(self._shown(changed))
 

@@ -16,7 +16,8 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 from rest_framework.serializers import BaseSerializer
 
-from accounts.models import ApiToken, User
+from accounts.access import acting
+from accounts.models import User
 from accounts.roles import Role
 from catalog.exports import services_csv
 from catalog.filters import ServiceFilter, TeamFilter
@@ -134,7 +135,7 @@ class ServiceViewSet(BySlug, viewsets.ModelViewSet[Service]):
         verdicts = import_sources(
             [SourceFile("body", body.validated_data["yaml"])],
             now=clock.now(),
-            actor=_actor(request),
+            actor=acting(request),
             dry_run=dry_run,
         )
         accepted = sum(verdict.accepted for verdict in verdicts)
@@ -151,7 +152,7 @@ class ServiceViewSet(BySlug, viewsets.ModelViewSet[Service]):
         values = dict(serializer.validated_data)
         dependencies = values.pop("dependencies", None)
         service = create_service(
-            values=values, dependencies=dependencies, now=clock.now(), actor=_actor(self.request)
+            values=values, dependencies=dependencies, now=clock.now(), actor=acting(self.request)
         )
         serializer.instance = self.get_queryset().filter(pk=service.pk).first() or service
 
@@ -165,13 +166,13 @@ class ServiceViewSet(BySlug, viewsets.ModelViewSet[Service]):
             values=values,
             dependencies=dependencies,
             now=clock.now(),
-            actor=_actor(self.request),
+            actor=acting(self.request),
         )
         serializer.instance = self.get_queryset().filter(pk=service.pk).first() or service
 
     def perform_destroy(self, instance: Service) -> None:
         """Delete through the service layer."""
-        delete_service(instance, now=clock.now(), actor=_actor(self.request))
+        delete_service(instance, now=clock.now(), actor=acting(self.request))
 
 
 @extend_schema_view(
@@ -199,7 +200,7 @@ class TeamViewSet(BySlug, viewsets.ModelViewSet[Team]):
         values = dict(serializer.validated_data)
         members = values.pop("members", ())
         serializer.instance = create_team(
-            values=values, members=members, now=clock.now(), actor=_actor(self.request)
+            values=values, members=members, now=clock.now(), actor=acting(self.request)
         )
 
     def perform_update(self, serializer: BaseSerializer[Team]) -> None:
@@ -212,13 +213,13 @@ class TeamViewSet(BySlug, viewsets.ModelViewSet[Team]):
             values=values,
             members=members,
             now=clock.now(),
-            actor=_actor(self.request),
+            actor=acting(self.request),
         )
         serializer.instance = self.get_queryset().get(pk=team.pk)
 
     def perform_destroy(self, instance: Team) -> None:
         """Delete through the service layer."""
-        delete_team(instance, now=clock.now(), actor=_actor(self.request))
+        delete_team(instance, now=clock.now(), actor=acting(self.request))
 
 
 def _user(request: Request) -> User:
@@ -227,11 +228,6 @@ def _user(request: Request) -> User:
     if not isinstance(user, User):
         raise NotAuthenticated
     return user
-
-
-def _actor(request: Request) -> User | ApiToken:
-    """Return whom the audit names: the token, when it was one."""
-    return request.auth if isinstance(request.auth, ApiToken) else _user(request)
 
 
 def register(router: SimpleRouter) -> None:

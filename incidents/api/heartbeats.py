@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django_filters import CharFilter, FilterSet
 from rest_framework import mixins, serializers, viewsets
 
-from accounts.access import signed_in
+from accounts.access import acting, signed_in
 from accounts.models import User
 from accounts.permissions import may_write
 from accounts.roles import Role
@@ -73,7 +73,7 @@ class HeartbeatSerializer(StrictFieldsMixin, serializers.ModelSerializer[Heartbe
         return self._save(instance, validated_data)
 
     def _save(self, heartbeat: Heartbeat, fields: dict[str, Any]) -> Heartbeat:
-        actor = self.context["request"].user
+        actor = acting(self.context["request"])
         return save_heartbeat(heartbeat, fields=fields, actor=actor, now=now())
 
 
@@ -111,4 +111,4 @@ class HeartbeatViewSet(
 
     def perform_destroy(self, instance: Heartbeat) -> None:
         """Delete through the service."""
-        delete_heartbeat(instance, actor=signed_in(self.request), now=now())
+        delete_heartbeat(instance, actor=acting(self.request), now=now())

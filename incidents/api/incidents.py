@@ -11,8 +11,8 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import signed_in
-from accounts.models import ApiToken, User
+from accounts.access import acting, signed_in
+from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Service
 from catalog.visible_services import VisibleServiceMixin
@@ -242,7 +242,7 @@ class IncidentViewSet(
             summary=said.get("summary", ""),
             is_severity_set=True,
         )
-        incident = lifecycle.declare(opening, now=now(), actor=self._actor)
+        incident = lifecycle.declare(opening, now=now(), actor=acting(self.request))
         return Response(IncidentSerializer(incident).data, 201)
 
     @extend_schema(request=None, responses=IncidentSerializer)
@@ -374,14 +374,8 @@ class IncidentViewSet(
         return Response(PageSerializer([*reversed(newest[:1000])], many=True).data)
 
     @property
-    def _actor(self) -> User | ApiToken:
-        """Who acts: the token where one was sent, for the audit to name it."""
-        token = self.request.auth
-        return token if isinstance(token, ApiToken) else signed_in(self.request)
-
-    @property
     def _by(self) -> dict[str, Any]:
-        return {"now": now(), "actor": self._actor}
+        return {"now": now(), "actor": acting(self.request)}
 
     @property
     def _id(self) -> int:

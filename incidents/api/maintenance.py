@@ -10,7 +10,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import signed_in
+from accounts.access import acting, signed_in
 from accounts.roles import Role
 from catalog.models import Service
 from catalog.visible_services import VisibleServiceMixin
@@ -63,7 +63,7 @@ class MaintenanceSerializer(
 
     def create(self, validated_data: dict[str, Any]) -> Maintenance:
         """Create through the service."""
-        return plan(fields=validated_data, actor=self.context["request"].user, now=now())
+        return plan(fields=validated_data, actor=acting(self.context["request"]), now=now())
 
 
 class MaintenanceViewSet(
@@ -89,5 +89,5 @@ class MaintenanceViewSet(
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str | None = None) -> Response:
         """Call it off: what is silent ends now, nothing follows."""
-        row = cancel_maintenance(self.get_object(), actor=signed_in(request), now=now())
+        row = cancel_maintenance(self.get_object(), actor=acting(request), now=now())
         return Response(self.get_serializer(row).data)

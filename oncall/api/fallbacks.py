@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework import mixins, serializers, viewsets
 
-from accounts.access import signed_in
+from accounts.access import acting
 from accounts.models import User
 from accounts.roles import Role
 from core.api import KeyRelatedField, StrictFieldsMixin
@@ -55,7 +55,7 @@ class FallbackContactSerializer(StrictFieldsMixin, serializers.ModelSerializer[F
 
     def create(self, validated_data: dict[str, Any]) -> FallbackContact:
         """Create through the service."""
-        return add_fallback(**validated_data, actor=self.context["request"].user, now=now())
+        return add_fallback(**validated_data, actor=acting(self.context["request"]), now=now())
 
 
 class FallbackContactViewSet(
@@ -74,4 +74,4 @@ class FallbackContactViewSet(
 
     def perform_destroy(self, instance: FallbackContact) -> None:
         """Remove through the service."""
-        remove_fallback(instance, actor=signed_in(self.request), now=now())
+        remove_fallback(instance, actor=acting(self.request), now=now())

@@ -9,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import signed_in
+from accounts.access import acting
 from accounts.roles import Role
 from core.api import StrictFieldsMixin
 from core.clock import now
@@ -49,7 +49,7 @@ class HolidayCalendarSerializer(StrictFieldsMixin, serializers.ModelSerializer[H
 
     def _save(self, calendar: HolidayCalendar, fields: dict[str, Any]) -> HolidayCalendar:
         days = fields.pop("days", None)
-        actor = self.context["request"].user
+        actor = acting(self.context["request"])
         saved = save_calendar(calendar, fields=fields, days=days, actor=actor, now=now())
         return HolidayCalendar.objects.prefetch_related("days").get(pk=saved.pk)
 
@@ -73,7 +73,7 @@ class HolidayCalendarViewSet(viewsets.ModelViewSet[HolidayCalendar]):
 
     def perform_destroy(self, instance: HolidayCalendar) -> None:
         """Delete through the service."""
-        delete_calendar(instance, actor=signed_in(self.request), now=now())
+        delete_calendar(instance, actor=acting(self.request), now=now())
 
     @extend_schema(
         responses=DayOffSerializer(many=True),

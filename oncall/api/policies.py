@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet
 from rest_framework import serializers, viewsets
 
-from accounts.access import signed_in
+from accounts.access import acting, signed_in
 from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Service, Team
@@ -146,16 +146,17 @@ class EscalationPolicySerializer(
 
     def _save(self, policy: EscalationPolicy, fields: dict[str, Any]) -> EscalationPolicy:
         parts = {name: fields.pop(name, None) for name in ("levels", "timings")}
-        actor = self.context["request"].user
+        request = self.context["request"]
+        caller, actor = signed_in(request), acting(request)
         services = fields.pop("called_for", None)
         if services is not None and policy.pk:
             # Those that the caller may not know of stay.
-            unseen = Service.objects.exclude(pk__in=Service.objects.visible_to(actor).values("pk"))
+            unseen = Service.objects.exclude(pk__in=Service.objects.visible_to(caller).values("pk"))
             services = [*services, *unseen.filter(escalation__policy=policy)]
         saved = save_policy(
             policy, fields=fields, services=services, actor=actor, now=now(), **parts
         )
-        return policies(actor).get(pk=saved.pk)
+        return policies(caller).get(pk=saved.pk)
 
 
 def policies(caller: User) -> QuerySet[EscalationPolicy]:
@@ -187,4 +188,4 @@ class EscalationPolicyViewSet(viewsets.ModelViewSet[EscalationPolicy]):
 
     def perform_destroy(self, instance: EscalationPolicy) -> None:
         """Delete through the service."""
-        delete_policy(instance, actor=signed_in(self.request), now=now())
+        delete_policy(instance, actor=acting(self.request), now=now())

@@ -12,7 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import signed_in
+from accounts.access import acting
 from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Team
@@ -167,7 +167,7 @@ class ScheduleSerializer(StrictFieldsMixin, serializers.ModelSerializer[Schedule
 
     def _save(self, schedule: Schedule, fields: dict[str, Any]) -> Schedule:
         layers = fields.pop("layers", None)
-        actor = self.context["request"].user
+        actor = acting(self.context["request"])
         saved = save_schedule(schedule, fields=fields, layers=layers, actor=actor, now=now())
         return Schedule.objects.with_rota().get(pk=saved.pk)
 
@@ -253,7 +253,7 @@ class ScheduleViewSet(viewsets.ModelViewSet[Schedule]):
 
     def perform_destroy(self, instance: Schedule) -> None:
         """Delete through the service."""
-        delete_schedule(instance, actor=signed_in(self.request), now=now())
+        delete_schedule(instance, actor=acting(self.request), now=now())
 
     def paginate_queryset(self, queryset: Any) -> Any:
         """Look up who is on call for all rows of a page at once."""
@@ -269,7 +269,7 @@ class ScheduleViewSet(viewsets.ModelViewSet[Schedule]):
     @action(detail=True, methods=["get", "put", "delete"], url_path="override-feed")
     def override_feed(self, request: Request, slug: str | None = None) -> Response:
         """Read, set or remove the calendar from which overrides come."""
-        schedule, actor = self.get_object(), signed_in(request)
+        schedule, actor = self.get_object(), acting(request)
         if request.method == "PUT":
             said = OverrideFeedSerializer(data=request.data)
             said.is_valid(raise_exception=True)
@@ -405,7 +405,7 @@ class OverrideSerializer(StrictFieldsMixin, serializers.ModelSerializer[Override
         return self._save(instance, validated_data)
 
     def _save(self, override: Override, fields: dict[str, Any]) -> Override:
-        actor = self.context["request"].user
+        actor = acting(self.context["request"])
         return save_override(override, fields=fields, actor=actor, now=now())
 
 
@@ -431,4 +431,4 @@ class OverrideViewSet(viewsets.ModelViewSet[Override]):
 
     def perform_destroy(self, instance: Override) -> None:
         """Take it back through the service."""
-        delete_override(instance, actor=signed_in(self.request), now=now())
+        delete_override(instance, actor=acting(self.request), now=now())

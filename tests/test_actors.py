@@ -1,0 +1,58 @@
+"""The audit names the token by which something was done, for it may be in other hands than its owner's."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.roles import Role
+from accounts.scopes import Scope
+from accounts.tests.cast import NOON, person, token_of
+from core.models import AuditEntry
+
+pytestmark = pytest.mark.django_db
+BODIES: dict[str, dict[str, Any]] = {
+    "users": {"username": "eve", "email": "eve@example.org", "role": "viewer"},
+    "teams": {"slug": "ops", "name": "Ops"},
+    "services": {"slug": "pay"},
+    "holiday-calendars": {"slug": "uk", "name": "UK", "country": "GB"},
+    "schedules": {"slug": "main", "name": "Main"},
+    "overrides": {
+        "schedule": "main",
+        "person": None,
+        "starts_at": "2026-04-02T10:00:00Z",
+        "ends_at": "2026-04-03T10:00:00Z",
+    },
+    "policies": {"slug": "own", "name": "Own", "called_for": ["pay"]},
+    "fallback-contacts": {"person": "eve"},
+    "integrations": {"kind": "healthchecks", "name": "Main", "service": "pay"},
+    "maintenance": {
+        "service": "pay",
+        "starts_at": "2026-04-02T10:00:00Z",
+        "ends_at": "2026-04-02T11:00:00Z",
+        "comment": "Disks",
+    },
+    "silences": {
+        "service": "pay",
+        "starts_at": "2026-03-02T10:00:00Z",
+        "ends_at": "2026-03-03T10:00:00Z",
+        "comment": "Disks",
+    },
+    "incidents": {"title": "Down", "severity": "P3"},
+}
+
+
+def test_what_a_token_does_is_told_of_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOON)
+    owner = person("alice", Role.ADMIN)
+    token, secret = token_of(owner, Scope.READ, Scope.WRITE)
+    client = Client(headers={"Authorization": f"Bearer {secret}"})
+    for resource, body in BODIES.items():
+        before = AuditEntry.objects.count()
+        made = client.post(f"/api/v1/{resource}/", body, content_type="application/json")
+        assert made.status_code == 201, (resource, made.content)
+        actors = set(AuditEntry.objects.order_by("seq").values_list("actor", flat=True)[before:])
+        assert actors == {token.audit_name}, resource
+        row = made.json()
+        if "created_by" in row:
+            assert row["created_by"] == token.audit_name
