@@ -5,6 +5,7 @@ value of an address or a secret: it may hold a password.
 """
 
 from collections.abc import Callable, Sequence
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,8 @@ Rule = Callable[[Any], str | None]
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
+# Whose requests may be let into a network that is not public.
+FEATURES = ("prometheus", "probe", "notifications", "slack", "calendar", "dead_man", "amazon_sns")
 
 
 class InvalidSetting(Exception):
@@ -80,19 +83,71 @@ def address(*schemes: str, example: str, needs_host: bool = True) -> Rule:
     return rule
 
 
+def without_login(rule: Rule) -> Rule:
+    """Return a rule for an address that is shown: it must also have no user and password in it."""
+
+    def stricter(value: str) -> str | None:
+        if (wanted := rule(value)) is not None:
+            return wanted
+        return "an address without user and password" if "@" in urlsplit(value).netloc else None
+
+    return stricter
+
+
+def numbered_database(rule: Rule) -> Rule:
+    """Return a rule for an address of Redis: the path, where there is one, is a database's number."""
+
+    def stricter(value: str) -> str | None:
+        if (wanted := rule(value)) is not None:
+            return wanted
+        parts = urlsplit(value)
+        name = parts.path.strip("/")
+        is_server = parts.scheme in {"redis", "rediss"}
+        is_wrong = is_server and name and not (name.isascii() and name.isdecimal())
+        return "an address like redis://host:6379/0, with a number at its end" if is_wrong else None
+
+    return stricter
+
+
+def ports(value: Sequence[str]) -> str | None:
+    """Rule for a list of TCP ports."""
+    wrong = [each for each in value if not _is_port(each)]
+    return f"ports between 1 and 65535, like 9090; not {wrong[0]!r}" if wrong else None
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 5 and 1 <= int(text) <= 65535
+
+
+def grants(value: Sequence[str]) -> str | None:
+    """Rule for networks that are opened to features."""
+    for each in value:
+        feature, _, network = each.partition("=")
+        if feature not in FEATURES:
+            return f"feature=network, the feature one of {', '.join(FEATURES)}; not {each!r}"
+        try:
+            ip_network(network)
+        except ValueError as error:
+            return f"feature=network, like {feature}=10.0.0.0/8; not {each!r} ({error})"
+    return None
+
+
 RULES: dict[str, Rule] = {
     "PORT": between(1, 65535),
-    "PORTAL_URL": address("http", "https", example="https://sre.example.org"),
+    # Pages, links and logs show it.
+    "PORTAL_URL": without_login(address("http", "https", example="https://sre.example.org")),
     # A host may be missing: libpq and the broker reach a unix socket by its path.
     "DATABASE_URL": address(
         *("postgres", "postgresql", "pgsql"),
         example="postgres://user:password@host:5432/name",
         needs_host=False,
     ),
-    "REDIS_URL": address(
-        *("redis", "rediss", "redis+socket", "sentinel"),
-        example="redis://host:6379/0",
-        needs_host=False,
+    "REDIS_URL": numbered_database(
+        address(
+            *("redis", "rediss", "redis+socket", "sentinel"),
+            example="redis://host:6379/0",
+            needs_host=False,
+        )
     ),
     "NUM_PROXIES": between(0, 20),
     "LOG_LEVEL": one_of("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"),
@@ -115,4 +170,6 @@ RULES: dict[str, Rule] = {
     "TELEMETRY_RETENTION_DAYS": between(1, 3660),
     "INTAKE_RETENTION_DAYS": between(1, 3660),
     "AWS_ENDPOINT_URL": address("http", "https", example="http://127.0.0.1:5000"),
+    "OUTBOUND_ALLOW": grants,
+    "OUTBOUND_PORTS": ports,
 }
