@@ -3,6 +3,7 @@
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Self
 
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
@@ -118,13 +119,30 @@ class ContactMethod(TimestampedModel):
 
     @property
     def address(self) -> str:
-        """Where it leads; for whoever sends, never for a page."""
+        """Where it leads; for whoever sends, never for a page.
+
+        Raises:
+            cryptography.fernet.InvalidToken: No key that is set opens it.
+        """
         return encryption.decrypt(self.sealed_address)
+
+    @property
+    def known_address(self) -> str:
+        """The address, "" where no key that is set opens it: for whoever compares."""
+        try:
+            return self.address
+        except InvalidToken:
+            return ""
 
     @property
     def masked_address(self) -> str:
         """The address as lists show it: enough to recognise it."""
-        return masked(Kind(self.kind), self.address)
+        address = self.known_address
+        return (
+            masked(Kind(self.kind), address)
+            if address
+            else "cannot be read: remove it, add it again"
+        )
 
     @property
     def is_usable(self) -> bool:

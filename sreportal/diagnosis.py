@@ -20,8 +20,9 @@ from django.db.migrations.executor import MigrationExecutor
 from kombu.connection import Connection
 from kombu.exceptions import KombuError
 
-from core import mail
+from core import mail, sealed
 from core.models import JobSlot, ProcessHeartbeat
+from core.rotation import rotate
 from incidents.domain.lifecycle import OPEN
 from incidents.models import EscalationRun, Incident
 from incidents.services.auditor import overdue_pages
@@ -33,6 +34,8 @@ ALIVE_WITHIN = {"pager": PAGER_LATE_AFTER}
 OTHERS_ALIVE_WITHIN = timedelta(seconds=60)
 CLOCK_MAY_DIFFER = timedelta(seconds=2)
 LEAST_FREE_BYTES = 500 * 1024 * 1024
+# Answers kept for a day, as many as were asked for: nobody misses one.
+SHORT_LIVED = {"core.KeptAnswer"}
 
 
 class Verdict(StrEnum):
@@ -79,6 +82,7 @@ def examine(*, now: datetime) -> list[Finding]:
         found += _guarded("clock", lambda: list(_clock(passed())))
         found += _guarded("processes", lambda: [*_processes(passed()), *_ticks(passed())])
         found += _guarded("paging", lambda: [_paging(passed())])
+        found += _guarded("encryption", lambda: [_encryption(now)])
     return [*found, *_blind_spots()]
 
 
@@ -163,6 +167,21 @@ def _paging(now: datetime) -> Finding:
     if said:
         return Finding("paging", Verdict.WRONG, f"{said}: look at the list of incidents.")
     return Finding("paging", Verdict.OK, "Nothing is overdue or set aside.")
+
+
+def _encryption(now: datetime) -> Finding:
+    """See whether the keys that are set open what is stored; after a restore it may need others."""
+    columns = [each for each in sealed.registered() if each.model not in SHORT_LIVED]
+    reports = rotate(now=now, look_only=True, columns=columns)
+    closed = {each.column: each.unreadable for each in reports if each.unreadable}
+    if not closed:
+        return Finding("encryption", Verdict.OK, "The keys that are set open what is stored.")
+    said = ", ".join(f"{count} of {column}" for column, count in closed.items())
+    detail = (
+        f"No key opens {said}: nobody is called by such an address. Put the key that wrote them at the"
+        " end of ENCRYPTION_KEYS (a portal that made its own has it in encryption_key in its data folder)."
+    )
+    return Finding("encryption", Verdict.WRONG, detail)
 
 
 def _broker() -> list[Finding]:

@@ -149,7 +149,8 @@ def _invite(channel: IncidentChannel, since: datetime, *, now: datetime) -> bool
         return False
     people = _called(channel.pk, since).values("person")
     methods = ContactMethod.objects.usable().filter(kind=Kind.SLACK, person__in=people)
-    members = sorted({method.address for method in methods if method.address[:1] in "UW"})
+    known = {method.known_address for method in methods}
+    members = sorted(address for address in known if address.startswith(("U", "W")))
     try:
         _invite_members(channel, members)
     except TransportFailed as error:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 import structlog
+from cryptography.fernet import InvalidToken
 from django.db import DatabaseError, transaction
 from django.db.models import Q
 
@@ -116,6 +117,9 @@ def send(bundle: Bundle, *, clock: Clock) -> Done:
         outcome = Outcome(transport_for(Kind(bundle.first.channel)).send(message, recipient))
     except TransportFailed as error:
         outcome = Outcome.of(error)
+    except InvalidToken:
+        log.exception("address_not_opened", page=bundle.first.pk, channel=bundle.first.channel)
+        outcome = Outcome(problem="No key of ENCRYPTION_KEYS opens its address.", is_final=True)
     except Exception as error:
         log.exception("transport_broke", page=bundle.first.pk, channel=bundle.first.channel)
         outcome = Outcome(problem=f"The transport broke ({type(error).__name__}).")

@@ -148,7 +148,7 @@ def _person(member: str) -> User | None:
         return None
     methods = ContactMethod.objects.usable().filter(kind=Kind.SLACK, person__is_active=True)
     for method in methods.select_related("person"):
-        if method.address == member:
+        if method.known_address == member:
             return method.person
     return None
 

@@ -166,5 +166,5 @@ def _is_used_by(method: ContactMethod) -> str:
 
 def _is_known(method: ContactMethod, kind: Kind, address: str) -> bool:
     if kind is Kind.EMAIL:
-        return method.address.casefold() == address.casefold()
-    return method.address == address
+        return method.known_address.casefold() == address.casefold()
+    return method.known_address == address

@@ -188,7 +188,9 @@ def _digest(method: ContactMethod, code: str) -> str:
 
 
 def _address_digest(method: ContactMethod) -> str:
-    return _keyed(f"{method.kind}:{method.address.casefold()}")
+    if not (address := method.known_address):
+        raise Conflict("No key of ENCRYPTION_KEYS opens its address: remove it, add it again.")
+    return _keyed(f"{method.kind}:{address.casefold()}")
 
 
 def _keyed(text: str) -> str:

@@ -115,7 +115,7 @@ class People:
             return None
 
     def _take_way(self, person: User, kind: Kind, address: str, label: str) -> None:
-        known = {m.address for m in ContactMethod.objects.filter(person=person, kind=kind)}
+        known = {m.known_address for m in ContactMethod.objects.filter(person=person, kind=kind)}
         name = f"{person}: {kind.label}"
         if address in known:
             self.outcome.items.append(Item("contact_method", name, "same"))
@@ -135,7 +135,7 @@ class People:
     def _take_rules(self, person: User, urgency: str, given: Sequence[ImportedRule]) -> None:
         """Take the rules of one urgency over, unless they have some of their own here."""
         methods = {
-            (Kind(method.kind), method.address): method
+            (Kind(method.kind), method.known_address): method
             for method in ContactMethod.objects.filter(person=person)
         }
         pairs = [
