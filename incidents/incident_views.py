@@ -238,12 +238,13 @@ def _say_why_not(request: HttpRequest, incident: Incident, action: str, error: D
 @public("The signed link in a page acknowledges one incident for one person, and nothing else.")
 def acknowledge_by_link(request: HttpRequest, pk: int, token: str) -> HttpResponse:
     """Show what would be acknowledged, and do it on POST: scanners of mail only ever look."""
-    incident_id, cycle, person_id = read_ack_token(token)
-    incident = Incident.objects.select_related("service").filter(pk=incident_id).first()
-    person = User.objects.filter(pk=person_id, is_active=True).first()
-    if incident is None or incident.pk != pk or person is None:
+    asked = read_ack_token(token)
+    incident = Incident.objects.select_related("service").filter(pk=asked.incident).first()
+    person = User.objects.filter(pk=asked.person, is_active=True).first()
+    is_it = incident is not None and incident.pk == pk and asked.is_about(incident)
+    if incident is None or person is None or not is_it:
         raise Forbidden("This link is no longer valid: open the incident instead.")
-    if request.method == "POST" and incident.cycle == cycle:
+    if request.method == "POST" and incident.cycle == asked.cycle:
         now = clock.now()
         if incident.status == Status.TRIGGERED:
             incident = _answered(incident, person)
@@ -252,8 +253,8 @@ def acknowledge_by_link(request: HttpRequest, pk: int, token: str) -> HttpRespon
     context = {
         "incident": incident,
         "person": person,
-        "is_current": incident.cycle == cycle,
-        "is_waiting": incident.cycle == cycle and incident.status == Status.TRIGGERED,
+        "is_current": incident.cycle == asked.cycle,
+        "is_waiting": incident.cycle == asked.cycle and incident.status == Status.TRIGGERED,
         "answers": answers_of(incident, person),
         "lives_on": lives_on_in(incident),
     }

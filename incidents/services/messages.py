@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core import signing
@@ -14,7 +14,7 @@ from notifications.domain.digests import Entry, in_full
 from notifications.domain.messages import Message
 from notifications.transports import Recipient
 
-__all__ = ["ack_token", "ack_url", "message_for", "read_ack_token", "recipient_of"]
+__all__ = ["Asked", "ack_token", "ack_url", "message_for", "read_ack_token", "recipient_of"]
 
 _SALT = "incidents.acknowledge"
 # As long as somebody may look at an old message and still mean it.
@@ -23,6 +23,26 @@ _VALID = timedelta(hours=24)
 _ONE_LINE = 300
 # Characters of a title in a line that says more, and alerts whose titles people are told.
 _TITLE, _ALERTS = 200, 5
+
+
+class Asked(NamedTuple):
+    """Who was asked to answer what.
+
+    Args:
+        incident: Its number.
+        cycle: In which it was opened or reopened last.
+        person: Who was called.
+        opened: When it was opened, in whole seconds; None was not said by earlier versions.
+    """
+
+    incident: int
+    cycle: int
+    person: int
+    opened: int | None = None
+
+    def is_about(self, incident: Incident) -> bool:
+        """Return whether it is this one: after a restore of a backup numbers are given again."""
+        return self.opened in {None, int(incident.opened_at.timestamp())}
 
 
 def message_for(pages: Sequence[Page], key: str, *, now: datetime) -> Message:
@@ -221,17 +241,18 @@ def ack_url(page: Page) -> str:
 
 def ack_token(page: Page) -> str:
     """Return the signed part of that address."""
-    return signing.dumps([page.incident_id, page.cycle, page.person_id], salt=_SALT)
+    opened = int(page.incident.opened_at.timestamp())
+    return signing.dumps([page.incident_id, page.cycle, page.person_id, opened], salt=_SALT)
 
 
-def read_ack_token(token: str) -> tuple[int, int, int]:
-    """Return incident, cycle and person that a token was made for.
+def read_ack_token(token: str) -> Asked:
+    """Return who was asked to answer what by a token.
 
     Raises:
         Forbidden: It is not one of ours, or too old.
     """
     try:
-        incident, cycle, person = signing.loads(token, salt=_SALT, max_age=_VALID)
+        asked = Asked(*map(int, signing.loads(token, salt=_SALT, max_age=_VALID)))
     except (signing.BadSignature, ValueError, TypeError):
         raise Forbidden("This link is no longer valid: open the incident instead.") from None
-    return int(incident), int(cycle), int(person)
+    return asked

@@ -107,7 +107,7 @@ def test_a_message_has_a_button_for_its_incident(portal: Portal, slack: FakeSlac
     text, actions = said["blocks"]
     assert "&lt;!channel&gt; disk &amp; more" in text["text"]["text"]
     acknowledge, opens = actions["elements"]
-    assert acknowledge["value"] == f"{incident.pk}.1"
+    assert acknowledge["value"] == f"{incident.pk}.1.{int(portal.now.timestamp())}"
     assert opens["url"].endswith(f"/i/{incident.pk}")
     assert said["metadata"]["event_payload"] == {"key": page.key}
 
@@ -145,6 +145,8 @@ def test_pressing_acknowledges_for_whoever_pressed(
         ("1.1", "U0NOBODY1", "Who are you?"),
         ("{pk}.7", "U0ALICE11", "this message is old"),
         ("99999999.1", "U0ALICE11", "no such incident"),
+        ("{pk}.1.7", "U0ALICE11", "not known any more"),
+        ("{pk}.1.7.7", "U0ALICE11", "none of ours"),
         ("rubbish", "U0ALICE11", "none of ours"),
         ("1." + "9" * 5000, "U0ALICE11", "none of ours"),
     ],

@@ -21,6 +21,7 @@ from incidents.models import Incident, Page
 from incidents.queries.quorum import answers_of
 from incidents.services import lifecycle
 from incidents.services.acts import name_of
+from incidents.services.messages import Asked
 from incidents.services.pages import TAKEN
 from incidents.services.receiving import RawRequest
 from incidents.webhooks.requests import webhook, whole_request
@@ -109,10 +110,22 @@ def _done(payload: dict[str, Any]) -> Said:
         return Said(
             "Who are you? Add your Slack member ID to “How I am reached” in the portal first."
         )
-    number, _, cycle = str(pressed.get("value", "")).partition(".")
-    if not (number.isdecimal() and cycle.isdecimal()) or len(number) > 18 or len(cycle) > 9:
+    if (asked := _asked(str(pressed.get("value", "")), person)) is None:
         return Said("That button is none of ours.")
-    return _answered(int(number), int(cycle), person)
+    if (found := Incident.objects.filter(pk=asked.incident).first()) and not asked.is_about(found):
+        return Said(f"#{asked.incident} of this message is not known any more.")
+    return _answered(asked.incident, asked.cycle, person)
+
+
+def _asked(value: str, person: User) -> Asked | None:
+    """Return what a button is about; those of earlier versions do not say when that was opened."""
+    parts = value.split(".")
+    if len(parts) not in {2, 3} or not all(each.isdecimal() for each in parts):
+        return None
+    if len(parts[0]) > 18 or len(parts[1]) > 9 or len(value) > 60:
+        return None
+    number, cycle, *opened = map(int, parts)
+    return Asked(number, cycle, person.pk, *opened)
 
 
 def _answered(number: int, cycle: int, person: User) -> Said:

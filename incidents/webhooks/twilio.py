@@ -120,14 +120,14 @@ def _code(form: dict[str, str]) -> str:
 def _acknowledged(token: str) -> str:
     """Acknowledge; returns what to say of it."""
     try:
-        number, cycle, person_id = read_ack_token(token)
+        asked = read_ack_token(token)
     except Forbidden:
         return "This call is too old. Open the portal instead."
-    person = User.objects.filter(pk=person_id, is_active=True).first()
-    incident = Incident.objects.filter(pk=number).first()
-    if person is None or incident is None:
+    person = User.objects.filter(pk=asked.person, is_active=True).first()
+    incident = Incident.objects.filter(pk=asked.incident).first()
+    if person is None or incident is None or not asked.is_about(incident):
         return "There is no such incident. Open the portal instead."
-    if incident.cycle != cycle:
+    if incident.cycle != asked.cycle:
         return "This call is old: people were called anew since. Open the portal instead."
     if incident.status not in OPEN:
         return _of_what_is_over(incident)

@@ -1,6 +1,6 @@
 """Slack: messages with buttons, sent by a bot to members and channels (https://docs.slack.dev).
 
-A button carries incident and cycle; whoever presses it is known by their own verified Slack method,
+A button carries incident, cycle and when it was opened; whoever presses it is known by their own verified Slack method,
 so a message in a channel can be answered by everybody and only by those who may.
 """
 
@@ -8,7 +8,7 @@ import json
 import re
 import textwrap
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -174,12 +174,13 @@ def _sections(message: Message) -> list[str]:
 
 def _button(page: Mapping[str, Any], *, many: bool) -> dict[str, Any]:
     text = f"Acknowledge #{page['incident']}" if many else "Acknowledge"
+    opened = int(datetime.fromisoformat(page["opened_at"]).timestamp())
     return {
         "type": "button",
         "style": "primary",
         "text": {"type": "plain_text", "text": text},
         "action_id": f"acknowledge-{page['incident']}",
-        "value": f"{page['incident']}.{page['cycle']}",
+        "value": f"{page['incident']}.{page['cycle']}.{opened}",
     }
 
 
