@@ -50,6 +50,7 @@ FAILED_EVERY = timedelta(minutes=1)
 # A pager that was away for longer waits, so that a restored backup does not call everybody.
 RESTORED_AFTER = timedelta(hours=1)
 GUARD = timedelta(minutes=10)
+LOOK_EVERY_S = 1.0
 Clock = Callable[[], datetime]
 T = TypeVar("T")
 
@@ -203,13 +204,26 @@ class Pager:
             self._pool.submit(_tell_the_watcher)
 
     def _guard(self, stop: threading.Event, *, resumed: bool) -> None:
-        """After an hour without any pager wait until told, or ten minutes: it may be a restore."""
+        """After an hour without any pager wait ten minutes, or until one calls: it may be a restore."""
         last = ProcessHeartbeat.objects.latest_at(PROCESS)
         now = self._clock()
         if resumed or last is None or now - last <= RESTORED_AFTER:
             return
         log.warning("pager_waits_after_a_long_absence", since=last.isoformat())
-        stop.wait(GUARD.total_seconds())
+        until = time.monotonic() + GUARD.total_seconds()
+        while time.monotonic() < until and not stop.wait(LOOK_EVERY_S):
+            if self._has_begun(now):
+                log.info("pager_goes_on_as_another_does")
+                return
+
+    def _has_begun(self, since: datetime) -> bool:
+        """Return whether a pager ran since: somebody said that it may, or another one has waited."""
+        try:
+            last = ProcessHeartbeat.objects.latest_at(PROCESS)
+        except DOWN:
+            connections.close_all()
+            return False
+        return last is not None and last >= since
 
 
 def _note_failure(chore: str, error: Exception, *, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +10,21 @@ from django.core.management.base import BaseCommand
 
 from core.clock import now
 from incidents.services.pager import Pager
+
+
+def audit_seconds(text: str) -> float:
+    """Read how often to audit.
+
+    Raises:
+        ArgumentTypeError: It is no number of seconds from 1 to 3600.
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 1 <= found <= 3600:
+        raise ArgumentTypeError("seconds from 1 to 3600 are wanted")
+    return found
 
 
 class Command(BaseCommand):
@@ -32,7 +47,7 @@ class Command(BaseCommand):
 
         parser.add_argument(
             "--audit-every",
-            type=float,
+            type=audit_seconds,
             default=60.0,
             metavar="SECONDS",
             help="How often it checks that nobody was forgotten (default: 60).",
