@@ -18,7 +18,7 @@ from incidents.services import deadlines, lifecycle, timeline
 from incidents.services.acts import Acts
 from incidents.services.lifecycle import Opening
 
-__all__ = ["attach", "detach", "end_if_over", "holds", "place", "worsen"]
+__all__ = ["attach", "detach", "end_if_over", "holds", "place", "take_in", "worsen"]
 
 Kind = TimelineEntry.Kind
 
@@ -130,6 +130,25 @@ def end_if_over(incident: Incident, acts: Acts, *, now: datetime) -> None:
         _let_end(incident, hold, acts, now=now)
 
 
+def take_in(incident: Incident, other: Incident, *, waited_until: datetime | None) -> None:
+    """Let a locked incident, which has the alerts of another one now, end no sooner than that would have.
+
+    Args:
+        incident: Goes on.
+        other: Was merged into it.
+        waited_until: Until when the other one waited for its end; None: it did not.
+    """
+    if other.is_flapping and not incident.is_flapping:
+        incident.is_flapping = True
+        incident.save(update_fields=["is_flapping", "updated_at"])
+    if incident.held_until is None:
+        return
+    if incident.pk not in holds([incident]):
+        _keep_open(incident)
+    elif waited_until is not None and waited_until > incident.held_until:
+        _hold_until(incident, waited_until)
+
+
 def holds(incidents: Sequence[Incident]) -> dict[int, timedelta]:
     """Return which incidents are over with their alerts, and how long it must be quiet first.
 
@@ -153,11 +172,15 @@ def holds(incidents: Sequence[Incident]) -> dict[int, timedelta]:
 def _let_end(incident: Incident, hold: timedelta, acts: Acts, *, now: datetime) -> None:
     """Resolve a locked incident whose alerts have ended, now or after a quiet while."""
     if hold:
-        incident.held_until = now + hold
-        incident.save(update_fields=["held_until", "updated_at"])
-        deadlines.put(incident, {Deadline.Kind.AUTO_RESOLVE: now + hold})
+        _hold_until(incident, now + hold)
         return
     lifecycle.resolve_locked(incident, acts, now=now, why="All alerts have ended.")
+
+
+def _hold_until(incident: Incident, at: datetime) -> None:
+    incident.held_until = at
+    incident.save(update_fields=["held_until", "updated_at"])
+    deadlines.put(incident, {Deadline.Kind.AUTO_RESOLVE: at})
 
 
 def _opening(group: str, alert: Alert, *, is_flapping: bool) -> Opening:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from core.again import again_if_crossed
 from core.bulk import reserve_ids, update_rows
 from core.inserts import Inserts, made
 from incidents.models import Alert, AlertLogEntry
@@ -59,6 +60,7 @@ def receive(signal: AlertSignal, *, now: datetime) -> Alert | None:
     return alert
 
 
+@again_if_crossed
 @transaction.atomic
 def receive_all(signals: Sequence[AlertSignal], *, now: datetime) -> list[Alert | None]:
     """Receive many signals; see `take_all`."""

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from core.again import again_if_crossed
 from core.audit import Who
 from core.errors import Conflict, InvalidInput
 from incidents.domain.lifecycle import OPEN, Action
@@ -13,13 +14,14 @@ from incidents.queries.merges import last_of_merges, merged_into
 from incidents.services import deadlines, grouping, timeline
 from incidents.services.acts import Acts
 from incidents.services.lifecycle import Opening, open_incident, raise_severity, resolve_locked
-from incidents.services.transitions import call_anew, changes, moved, quiet
+from incidents.services.transitions import call_anew, changes, ended_at, moved, quiet
 
 __all__ = ["merge", "relate", "split", "unmerge", "unrelate"]
 
 Kind = TimelineEntry.Kind
 
 
+@again_if_crossed
 @transaction.atomic
 def merge(incident_id: int, *, into: int, now: datetime, actor: Who) -> Incident:
     """Make one incident part of another: its alerts move, and nobody is called for it.
@@ -40,12 +42,14 @@ def merge(incident_id: int, *, into: int, now: datetime, actor: Who) -> Incident
     source.status = moved(source, Action.MERGE)
     for incident in (source, target):
         _note_origins(incident)
-    source.merged_into, source.snoozed_until, source.held_until = target, None, None
-    source.calling_ended_at = source.calling_ended_at or now
+    waited_until, source.held_until = source.held_until, None
+    source.merged_into, source.snoozed_until = target, None
+    source.calling_ended_at = source.calling_ended_at or ended_at(source, now)
     source.save()
     quiet(source, now=now)
     deadlines.clear(source, Deadline.Kind)
     Alert.objects.filter(incident=source).update(incident=target)
+    grouping.take_in(target, source, waited_until=waited_until)
     raise_severity(target, source.severity, acts, now=now)
     timeline.write(source, Kind.ACTION, "merge", now=now, actor=actor, text=f"Into #{target.pk}.")
     text = f"#{source.pk} {source.title}"[:1000]
@@ -55,6 +59,7 @@ def merge(incident_id: int, *, into: int, now: datetime, actor: Who) -> Incident
     return target
 
 
+@again_if_crossed
 @transaction.atomic
 def unmerge(incident_id: int, *, now: datetime, actor: Who) -> Incident:
     """Make a merged incident one of its own again; its alerts come back, people are called.
@@ -73,6 +78,8 @@ def unmerge(incident_id: int, *, now: datetime, actor: Who) -> Incident:
     acts = Acts()
     _note_origins(target)
     incident.merged_into = None
+    # What came and went while they were one may be its own.
+    incident.is_flapping = incident.is_flapping or target.is_flapping
     call_anew(incident, now=now)
     deadlines.start_clocks(incident)
     Alert.objects.filter(origin__in=[incident, *merged_into(incident)]).update(incident=incident)
@@ -84,6 +91,7 @@ def unmerge(incident_id: int, *, now: datetime, actor: Who) -> Incident:
     return incident
 
 
+@again_if_crossed
 @transaction.atomic
 def split(
     incident_id: int, *, alerts: Collection[int], now: datetime, actor: Who, title: str = ""
@@ -116,6 +124,7 @@ def split(
         service_id=incident.service_id,
         integration_id=incident.integration_id,
         summary=worst.detail,
+        is_flapping=incident.is_flapping,
     )
     found = open_incident(opening, acts, now=now, actor=actor)
     Alert.objects.filter(pk__in=[alert.pk for alert in chosen]).update(incident=found, origin=None)

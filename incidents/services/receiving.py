@@ -19,6 +19,7 @@ from django.db import (
 from msgspec import structs
 
 from core import audit
+from core.again import again_if_crossed
 from core.combining import Combiner
 from core.errors import DomainError, TooLarge
 from core.inserts import Inserts
@@ -257,6 +258,7 @@ def _taken_once(request: Request) -> Taken:
         raise
 
 
+@again_if_crossed
 @transaction.atomic
 def _stored_alone(request: Request) -> Taken:
     now = request.now

@@ -7,6 +7,7 @@ from typing import Concatenate, ParamSpec, cast
 
 from django.db import transaction
 
+from core.again import again_if_crossed
 from core.errors import Conflict
 from incidents.domain.lifecycle import OPEN, Action, Impossible, Status, next_status
 from incidents.models import Deadline, Incident
@@ -20,6 +21,7 @@ __all__ = [
     "call_accordingly",
     "call_anew",
     "changes",
+    "ended_at",
     "moved",
     "promise_accordingly",
     "quiet",
@@ -32,7 +34,10 @@ P = ParamSpec("P")
 def changes(
     change: Callable[Concatenate[Incident, Acts, P], None],
 ) -> Callable[Concatenate[int, P], Incident]:
-    """Lock the incident for a change, and record what it did, all in one transaction."""
+    """Lock the incident for a change, and record what it did, all in one transaction.
+
+    Where an alert of the same moment crosses it, it is done again.
+    """
 
     def changed(incident_id: int, /, *args: P.args, **kwargs: P.kwargs) -> Incident:
         acts = Acts()
@@ -42,7 +47,7 @@ def changes(
             acts.record(now=cast("datetime", kwargs["now"]))
         return incident
 
-    return update_wrapper(changed, change)
+    return again_if_crossed(update_wrapper(changed, change))
 
 
 def moved(incident: Incident, action: Action) -> str:
@@ -59,6 +64,14 @@ def moved(incident: Incident, action: Action) -> str:
             str(error) if lives_on is None else f"It was merged: it lives on in #{lives_on.pk}."
         )
         raise Conflict(message) from error
+
+
+def ended_at(incident: Incident, now: datetime) -> datetime:
+    """Return when something of an incident ended: now, but never before it was opened.
+
+    Clocks of several machines differ, and who waited for its lock read the time before.
+    """
+    return max(now, incident.opened_at)
 
 
 def call_anew(incident: Incident, *, now: datetime) -> None:

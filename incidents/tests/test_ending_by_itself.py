@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from incidents.models import Alert, Incident, Integration, Silence
+from incidents.queries.verification import check_invariants
 from incidents.services import lifecycle, merging, silences
 from incidents.services.integrations import save_integration
 from incidents.tests.oncall_portal import Portal, portal
@@ -206,3 +207,74 @@ def test_what_is_merged_in_while_it_is_held_has_a_say(
     portal.fast_forward(minutes=11)
     first.refresh_from_db()
     assert first.status == "triggered"
+
+
+# What was merged or split
+
+
+def test_what_flaps_is_held_in_whatever_it_was_merged_into(portal: Portal) -> None:
+    flap(portal, 2)
+    flapping, other = opened(portal), opened(portal, "other")
+    merging.merge(flapping.pk, into=other.pk, now=portal.now, actor="test")
+    for key in ("disk", "other"):
+        portal.alert(key, firing=False)
+    portal.fast_forward(minutes=14)
+    assert opened(portal) == other
+    portal.alert(firing=False)
+    portal.fast_forward(minutes=15)
+    other.refresh_from_db()
+    assert other.status == "resolved"
+
+
+def test_what_flaps_is_held_when_it_was_split_off(portal: Portal) -> None:
+    flap(portal, 2, group_key="disks")
+    both = opened(portal, group_key="disks")
+    opened(portal, "other", group_key="disks")
+    flapping = both.alerts.get(dedup_key="disk", state="firing")
+    part = merging.split(both.pk, alerts=[flapping.pk], now=portal.now, actor="test")
+    portal.alert(firing=False)
+    portal.fast_forward(minutes=14)
+    part.refresh_from_db()
+    assert part.status == "triggered"
+    portal.fast_forward(minutes=1)
+    part.refresh_from_db()
+    assert part.status == "resolved"
+
+
+def test_of_two_that_wait_for_their_end_the_later_one_counts_when_they_are_merged(
+    portal: Portal, sender: Callable[..., Integration]
+) -> None:
+    source = {"integration": sender(hold_off=timedelta(minutes=10))}
+    early, late = opened(portal, "early", **source), opened(portal, "late", **source)
+    portal.alert("early", firing=False, **source)
+    portal.fast_forward(minutes=9)
+    portal.alert("late", firing=False, **source)
+    merging.merge(late.pk, into=early.pk, now=portal.now, actor="test")
+    portal.fast_forward(minutes=9)
+    early.refresh_from_db()
+    assert early.status == "triggered"
+    portal.fast_forward(minutes=1)
+    early.refresh_from_db()
+    assert early.status == "resolved"
+
+
+def test_what_waits_for_its_end_does_so_no_more_when_something_that_fires_is_merged_into_it(
+    portal: Portal, sender: Callable[..., Integration]
+) -> None:
+    source = {"integration": sender(hold_off=timedelta(minutes=10))}
+    over, firing = opened(portal, "over", **source), opened(portal, "firing", **source)
+    portal.alert("over", firing=False, **source)
+    merging.merge(firing.pk, into=over.pk, now=portal.now, actor="test")
+    over.refresh_from_db()
+    assert over.held_until is None
+
+
+def test_it_ends_no_sooner_than_it_was_opened(portal: Portal) -> None:
+    """Another machine, whose clock is behind, hears of the end."""
+    incident = opened(portal)
+    portal.now -= timedelta(seconds=1)
+    portal.alert(firing=False)
+    incident.refresh_from_db()
+    assert incident.status == "resolved"
+    assert incident.resolved_at == incident.calling_ended_at == incident.opened_at
+    assert all(each.holds for each in check_invariants(now=portal.now))

@@ -94,6 +94,8 @@ def test_what_is_taken_out_of_a_chain_has_its_alerts(portal: Portal) -> None:
     assert keys_of(c) == ["b", "c"]
     lifecycle.resolve(c.pk, now=portal.now, actor="test")
     portal.alert("a", firing=False)
+    # It came three times within half an hour.
+    portal.fast_forward(minutes=15)
     assert (status(a), status(b), status(c)) == ("resolved", "merged", "resolved")
 
 

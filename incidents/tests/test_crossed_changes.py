@@ -1,0 +1,115 @@
+"""A person and an alert change one incident in the same moment: what both did stands, and nobody hears of it."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, connections, transaction
+
+from core.errors import Conflict
+from incidents.models import Alert, Incident
+from incidents.services import lifecycle, merging
+from incidents.tests.oncall_portal import Portal, portal
+
+__all__ = ["portal"]
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def _beside(deed: Callable[[], Any]) -> tuple[threading.Thread, list[Exception]]:
+    """Begin a deed beside the test, which holds what it will wait for."""
+    failed: list[Exception] = []
+
+    def do() -> None:
+        try:
+            deed()
+        except Exception as error:  # noqa: BLE001 what it was is for the test
+            failed.append(error)
+        finally:
+            connections.close_all()
+
+    doing = threading.Thread(target=do)
+    doing.start()
+    return doing, failed
+
+
+def _until_somebody_waits(doing: threading.Thread) -> None:
+    query = (
+        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+        " WHERE NOT granted AND datname = current_database()"
+    )
+    while doing.is_alive():
+        with connection.cursor() as cursor:
+            cursor.execute(query)
+            if cursor.fetchone()[0]:
+                return
+        doing.join(0.05)
+
+
+def _patient(seconds: int) -> None:
+    """Have this session look for deadlocks last, so that the other one is the victim."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL deadlock_timeout = %s", [f"{seconds}s"])
+
+
+@pytest.fixture
+def incident(portal: Portal) -> Incident:
+    found = portal.alert("disk")
+    assert found is not None
+    return found
+
+
+def test_who_resolves_beside_an_end_of_its_alert_hears_nothing_of_a_deadlock(
+    portal: Portal, incident: Incident
+) -> None:
+    """An alert is locked before its incident when it ends, and after it when people end both."""
+    with transaction.atomic():
+        _patient(60)
+        list(Alert.objects.filter(incident=incident).select_for_update())
+        doing, failed = _beside(
+            lambda: lifecycle.resolve(incident.pk, now=portal.now, actor="alice")
+        )
+        _until_somebody_waits(doing)
+        list(Incident.objects.filter(pk=incident.pk).select_for_update())
+    doing.join(30)
+    assert not failed
+    incident.refresh_from_db()
+    assert (incident.status, incident.resolved_by) == ("resolved", "alice")
+    assert incident.timeline.filter(act="resolve").count() == 1
+
+
+def test_an_alert_that_ends_beside_a_merge_ends(portal: Portal, incident: Incident) -> None:
+    other = portal.alert("other")
+    assert other is not None
+    with transaction.atomic():
+        _patient(60)
+        list(Incident.objects.filter(pk=incident.pk).select_for_update())
+        doing, failed = _beside(lambda: portal.alert("disk", firing=False))
+        _until_somebody_waits(doing)
+        merging.merge(incident.pk, into=other.pk, now=portal.now, actor="alice")
+    doing.join(30)
+    assert not failed
+    assert not Alert.objects.firing().filter(dedup_key="disk").exists()
+    other.refresh_from_db()
+    assert other.status == "triggered"
+
+
+@pytest.mark.parametrize("how", [lifecycle.reopen, merging.unmerge])
+def test_who_takes_up_an_incident_beside_an_alert_that_opens_one_hears_of_that_one(
+    portal: Portal, incident: Incident, how: Callable[..., object]
+) -> None:
+    if how is lifecycle.reopen:
+        portal.alert("disk", firing=False)
+    else:
+        other = portal.open_incident("other")
+        merging.merge(incident.pk, into=other.pk, now=portal.now, actor="alice")
+        lifecycle.resolve(other.pk, now=portal.now, actor="alice")
+    portal.now += timedelta(minutes=1)
+    with transaction.atomic():
+        assert portal.alert("disk") != incident
+        doing, failed = _beside(lambda: how(incident.pk, now=portal.now, actor="alice"))
+        _until_somebody_waits(doing)
+    doing.join(30)
+    assert [type(error) for error in failed] == [Conflict]
