@@ -12,7 +12,7 @@ __all__ = ["again_if_crossed", "is_deadlock"]
 log = structlog.get_logger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
-_TRIES = 3
+_TRIES = 5
 # As PostgreSQL calls it; SQLite lets one write at a time, and knows none.
 _DEADLOCK = "40P01"
 

@@ -14,7 +14,7 @@ from incidents.queries.merges import last_of_merges, merged_into
 from incidents.services import deadlines, grouping, timeline
 from incidents.services.acts import Acts
 from incidents.services.lifecycle import Opening, open_incident, raise_severity, resolve_locked
-from incidents.services.transitions import call_anew, changes, ended_at, moved, quiet
+from incidents.services.transitions import call_anew, ended_at, moved, quiet
 
 __all__ = ["merge", "relate", "split", "unmerge", "unrelate"]
 
@@ -32,8 +32,7 @@ def merge(incident_id: int, *, into: int, now: datetime, actor: Who) -> Incident
     Raises:
         Conflict: One of them is over, or they are the same.
     """
-    locked = Incident.objects.select_for_update(of=("self",)).in_bulk(sorted({incident_id, into}))
-    source, target = locked[incident_id], locked[into]
+    source, target = _both(incident_id, into)
     if source.pk == target.pk:
         raise Conflict("An incident cannot be merged into itself.")
     if target.status not in OPEN:
@@ -138,32 +137,53 @@ def split(
     return found
 
 
-@changes
-def relate(incident: Incident, acts: Acts, *, to: Incident, now: datetime, actor: Who) -> None:
+@again_if_crossed
+@transaction.atomic
+def relate(incident_id: int, *, to: Incident, now: datetime, actor: Who) -> Incident:
     """Say that two incidents have to do with each other; nothing else changes.
 
     Raises:
         Conflict: It is the same one.
     """
-    if incident.pk == to.pk:
+    incident, other = _both(incident_id, to.pk)
+    if incident.pk == other.pk:
         raise Conflict("An incident has nothing to say about itself.")
-    if incident.related.filter(pk=to.pk).exists():
-        return
-    incident.related.add(to)
-    for one, other in ((incident, to), (to, incident)):
-        timeline.write(one, Kind.ACTION, "relate", now=now, actor=actor, text=str(other)[:1000])
-    acts.add("incident.related", incident, actor, to=to.pk)
+    if incident.related.filter(pk=other.pk).exists():
+        return incident
+    incident.related.add(other)
+    _tell_both(incident, other, "relate", now=now, actor=actor)
+    return incident
 
 
-@changes
-def unrelate(incident: Incident, acts: Acts, *, to: Incident, now: datetime, actor: Who) -> None:
+@again_if_crossed
+@transaction.atomic
+def unrelate(incident_id: int, *, to: Incident, now: datetime, actor: Who) -> Incident:
     """Say that two incidents have nothing to do with each other after all."""
-    if not incident.related.filter(pk=to.pk).exists():
-        return
-    incident.related.remove(to)
-    for one, other in ((incident, to), (to, incident)):
-        timeline.write(one, Kind.ACTION, "unrelate", now=now, actor=actor, text=str(other)[:1000])
-    acts.add("incident.unrelated", incident, actor, to=to.pk)
+    incident, other = _both(incident_id, to.pk)
+    if not incident.related.filter(pk=other.pk).exists():
+        return incident
+    incident.related.remove(other)
+    _tell_both(incident, other, "unrelate", now=now, actor=actor)
+    return incident
+
+
+def _tell_both(incident: Incident, other: Incident, act: str, *, now: datetime, actor: Who) -> None:
+    for one, another in ((incident, other), (other, incident)):
+        text = str(another)[:1000]
+        timeline.write(one, Kind.ACTION, act, now=now, actor=actor, text=text)
+    acts = Acts()
+    acts.add(f"incident.{act}d", incident, actor, to=other.pk)
+    acts.record(now=now)
+
+
+def _both(one: int, other: int) -> tuple[Incident, Incident]:
+    """Return two incidents, locked in one order, whichever of them is named first.
+
+    What refers to one of them needs its lock as well when it is committed, after the audit's.
+    """
+    rows = Incident.objects.select_for_update(of=("self",)).filter(pk__in={one, other})
+    locked = {row.pk: row for row in rows.order_by("pk")}
+    return locked[one], locked[other]
 
 
 def _locked_with_end(incident_id: int) -> tuple[Incident, Incident]:

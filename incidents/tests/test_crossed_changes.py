@@ -113,3 +113,21 @@ def test_who_takes_up_an_incident_beside_an_alert_that_opens_one_hears_of_that_o
         _until_somebody_waits(doing)
     doing.join(30)
     assert [type(error) for error in failed] == [Conflict]
+
+
+def test_who_relates_two_incidents_waits_for_both_before_the_audit(
+    portal: Portal, incident: Incident
+) -> None:
+    """Else whoever holds the other and waits for the audit waits for ever."""
+    other = portal.alert("other")
+    assert other is not None
+    with transaction.atomic():
+        list(Incident.objects.filter(pk=other.pk).select_for_update())
+        doing, failed = _beside(
+            lambda: merging.relate(incident.pk, to=other, now=portal.now, actor="alice")
+        )
+        _until_somebody_waits(doing)
+        lifecycle.note(other.pk, text="Looking.", now=portal.now, actor="bob")
+    doing.join(30)
+    assert not failed
+    assert other.related.get() == incident
