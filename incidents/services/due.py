@@ -12,6 +12,7 @@ import structlog
 from django.db import DatabaseError, connection, transaction
 
 from accounts.models import User
+from core.again import again_if_crossed
 from incidents.domain.lifecycle import OPEN, Status
 from incidents.domain.response_targets import Standing
 from incidents.models import Deadline, EscalationRun, Incident, Silence, TimelineEntry
@@ -120,10 +121,12 @@ def end_silences(*, now: datetime, limit: int = 50) -> int:
 
 
 def _alone(work: Callable[[], object], pk: int, what: str) -> bool:
-    """Do one row's work in its own transaction; a failure is logged and left for the next claim."""
+    """Do one row's work in its own transaction; a failure is logged and left for the next claim.
+
+    What another transaction crossed is done again at once: nobody waits for a claim to run out.
+    """
     try:
-        with transaction.atomic():
-            work()
+        again_if_crossed(transaction.atomic(work))()
     except DatabaseError:
         # The connection may be gone with it; the next row finds out by itself.
         log.exception("due_row_failed", kind=what, row=pk)

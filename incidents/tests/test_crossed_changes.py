@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import IntegrityError, connection, connections, transaction
 
 from core.errors import Conflict
 from incidents.models import Alert, Incident
@@ -131,3 +131,23 @@ def test_who_relates_two_incidents_waits_for_both_before_the_audit(
     doing.join(30)
     assert not failed
     assert other.related.get() == incident
+
+
+def test_what_is_due_and_was_crossed_does_not_wait_for_its_claim_to_run_out(
+    portal: Portal, incident: Incident, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    until = portal.now + timedelta(minutes=5)
+    lifecycle.snooze(incident.pk, until=until, now=portal.now, actor="alice")
+    wake, tried = lifecycle.unacknowledge_locked, []
+
+    def crossed(*args: Any, **values: Any) -> None:
+        tried.append(portal.now)
+        if len(tried) == 1:
+            raise IntegrityError
+        wake(*args, **values)
+
+    monkeypatch.setattr(lifecycle, "unacknowledge_locked", crossed)
+    portal.now = until
+    portal.settle()
+    assert tried == [until, until]
+    assert portal.paged() == [(0, "alice"), (5, "alice")]
