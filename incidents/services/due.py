@@ -15,7 +15,7 @@ from accounts.models import User
 from core.again import again_if_crossed
 from incidents.domain.lifecycle import OPEN, Status
 from incidents.domain.response_targets import Standing
-from incidents.models import Deadline, EscalationRun, Incident, Silence, TimelineEntry
+from incidents.models import Alert, Deadline, EscalationRun, Incident, Silence, TimelineEntry
 from incidents.services import (
     deadlines,
     escalation,
@@ -30,11 +30,13 @@ from incidents.services.claims import LEASE, MOST_CLAIMS, Queue, is_any_due
 from incidents.services.firing import Claimed
 from incidents.services.pages import FALLBACK, SET_ASIDE, STILL_ON_IT
 
-__all__ = ["Queues", "end_silences"]
+__all__ = ["Queues", "call_for_held", "end_silences"]
 
 log = structlog.get_logger(__name__)
 Kind = Deadline.Kind
 ANSWER_WITHIN = timedelta(minutes=5)
+# What comes in while its silence ends is there soon afterwards.
+_HELD_WITHIN = timedelta(days=1)
 
 
 class Queues:
@@ -118,6 +120,24 @@ def end_silences(*, now: datetime, limit: int = 50) -> int:
     for silence in ended:
         count += _alone(partial(_end_silence, silence, now=now), silence.pk, "silence")
     return count
+
+
+def call_for_held(*, now: datetime) -> int:
+    """Call for what a silence holds back that has ended already; returns how many silences those were.
+
+    An alert that was being taken in when its silence ended was not seen by whoever ended it.
+    """
+    held = Alert.objects.firing().filter(
+        incident=None,
+        pages=True,
+        silenced_by__is_ended=True,
+        silenced_by__ends_at__gt=now - _HELD_WITHIN,
+    )
+    ended = Silence.objects.filter(pk__in=held.values("silenced_by")).order_by("pk")
+    return sum(
+        _alone(partial(silences.release, silence, now=now), silence.pk, "silence")
+        for silence in ended
+    )
 
 
 def _alone(work: Callable[[], object], pk: int, what: str) -> bool:

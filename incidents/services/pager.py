@@ -44,6 +44,7 @@ ROOM_FOR_SLOW = 8
 UNRECORDED = 100
 AUDIT_EVERY = timedelta(seconds=60)
 HEARTBEATS_EVERY = timedelta(seconds=5)
+HELD_EVERY = timedelta(seconds=5)
 MAINTENANCE_EVERY = timedelta(minutes=1)
 # A chore that fails each time says so as often.
 FAILED_EVERY = timedelta(minutes=1)
@@ -134,6 +135,8 @@ class Pager:
             silences=self._do("silences", partial(due.end_silences, now=now), now) or 0,
             pages=self._do("pages", self._send, now) or 0,
         )
+        held = partial(due.call_for_held, now=now)
+        self._do("held", held, now, every=HELD_EVERY)
         # Whoever these alert is called by the next tick; they hold up no page that is due.
         check, silence = (
             partial(heartbeats.check, now=now),
@@ -253,7 +256,7 @@ def settle(*, clock: Clock, owner: str = "", most: int = 50) -> int:
     for _ in range(most):
         now = clock()
         work = queues.fire_steps(now=now) + queues.fire_deadlines(now=now)
-        work += due.end_silences(now=now)
+        work += due.end_silences(now=now) + due.call_for_held(now=now)
         pages = sending.send_due(owner=owner or ticks.instance_name(), clock=clock)
         tried += pages
         if not work + pages:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from core import audit
+from core.again import again_if_crossed
 from core.audit import Who
 from core.bulk import update_rows
 from core.changes import differing
@@ -61,6 +62,7 @@ def save_silence(
     return silence
 
 
+@again_if_crossed
 @transaction.atomic
 def end_silence(silence: Silence, *, actor: Who, now: datetime) -> Silence:
     """End a silence now; the pager then calls for what still fires.
@@ -68,7 +70,8 @@ def end_silence(silence: Silence, *, actor: Who, now: datetime) -> Silence:
     Raises:
         Conflict: It has ended already.
     """
-    silence = Silence.objects.select_for_update(of=("self",)).get(pk=silence.pk)
+    # Alerts that it holds back refer to it while they are committed: they need not wait.
+    silence = Silence.objects.select_for_update(of=("self",), no_key=True).get(pk=silence.pk)
     if silence.ends_at <= now:
         raise Conflict("It has ended already.")
     silence.starts_at = min(silence.starts_at, now - timedelta(seconds=1))

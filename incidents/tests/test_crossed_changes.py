@@ -9,8 +9,10 @@ import pytest
 from django.db import IntegrityError, connection, connections, transaction
 
 from core.errors import Conflict
-from incidents.models import Alert, Incident
-from incidents.services import lifecycle, merging
+from incidents.models import Alert, Incident, Silence
+from incidents.services import due, intake, lifecycle, merging
+from incidents.services.intake import AlertSignal
+from incidents.services.silences import end_silence, save_silence
 from incidents.tests.oncall_portal import Portal, portal
 
 __all__ = ["portal"]
@@ -33,6 +35,18 @@ def _beside(deed: Callable[[], Any]) -> tuple[threading.Thread, list[Exception]]
     doing = threading.Thread(target=do)
     doing.start()
     return doing, failed
+
+
+def signal(portal: Portal) -> AlertSignal:
+    """Say that a disk is wrong."""
+    return AlertSignal(
+        source="test",
+        dedup_key="disk",
+        firing=True,
+        severity="P1",
+        title="The disk is wrong",
+        service=portal.service,
+    )
 
 
 def _until_somebody_waits(doing: threading.Thread) -> None:
@@ -151,3 +165,35 @@ def test_what_is_due_and_was_crossed_does_not_wait_for_its_claim_to_run_out(
     portal.settle()
     assert tried == [until, until]
     assert portal.paged() == [(0, "alice"), (5, "alice")]
+
+
+@pytest.mark.parametrize("ends", ["by itself", "by hand"])
+def test_an_alert_that_comes_in_while_its_silence_ends_calls(portal: Portal, ends: str) -> None:
+    """Who ends the silence does not see it yet, and it sees a silence that holds."""
+    until = portal.now + timedelta(hours=1)
+    fields = {
+        "service": portal.service,
+        "starts_at": portal.now,
+        "ends_at": until,
+        "comment": "Disks are exchanged.",
+    }
+    silence = save_silence(Silence(), fields=fields, actor="test", now=portal.now)
+    end = until if ends == "by itself" else portal.now + timedelta(minutes=5)
+    portal.now = end - timedelta(seconds=1)
+
+    def over() -> None:
+        if ends == "by hand":
+            end_silence(silence, actor="test", now=end)
+        due.end_silences(now=end)
+
+    with transaction.atomic():
+        alert = intake.receive(signal(portal), now=portal.now)
+        assert alert is not None
+        # Before the audit, which only one writes at a time.
+        doing, failed = _beside(over)
+        doing.join(1)
+    doing.join(30)
+    assert not failed
+    portal.now = end
+    portal.settle()
+    assert [name for _, name in portal.paged()] == ["alice"]

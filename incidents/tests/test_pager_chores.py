@@ -27,6 +27,7 @@ CHORES = {
     "steps": "due.Queues.fire_steps",
     "deadlines": "due.Queues.fire_deadlines",
     "silences": "due.end_silences",
+    "held": "due.call_for_held",
     "heartbeats": "heartbeats.check",
     "maintenance": "maintenance.silence_due",
     "audit": "audit_paging",
