@@ -43,7 +43,7 @@ def merge(incident_id: int, *, into: int, now: datetime, actor: Who) -> Incident
         _note_origins(incident)
     waited_until, source.held_until = source.held_until, None
     source.merged_into, source.snoozed_until = target, None
-    source.calling_ended_at = source.calling_ended_at or ended_at(source, now)
+    source.calling_ended_at = source.calling_ended_at or ended_at(source, now=now)
     source.save()
     quiet(source, now=now)
     deadlines.clear(source, Deadline.Kind)

@@ -66,7 +66,7 @@ def moved(incident: Incident, action: Action) -> str:
         raise Conflict(message) from error
 
 
-def ended_at(incident: Incident, now: datetime) -> datetime:
+def ended_at(incident: Incident, *, now: datetime) -> datetime:
     """Return when something of an incident ended: now, but never before it was opened.
 
     Clocks of several machines differ, and who waited for its lock read the time before.
