@@ -185,8 +185,13 @@ def _look_ahead(requests: Sequence[Request]) -> Outlook:
         for each, said in opens
         if said.pages
     }
+    conditions: dict[tuple[int, str], bool] = {}
+    for each, said in opens:
+        # One of them that says when is enough to ask whether it is over.
+        key = each.pk, said.dedup_key
+        conditions[key] = said.is_ordered or conditions.get(key, False)
     return look_ahead(
-        {(each.pk, said.dedup_key): said.is_ordered for each, said in opens},
+        conditions,
         groups=sorted(groups),
         events=len(requests),
         alerts=len(opens),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from core import clock
@@ -95,12 +95,19 @@ SAID = st.lists(
 )
 
 
+FIRES, ENDS = ("a", True, "P1", None, False), ("a", False, "P1", None, False)
+FIRES_EARLIER, ENDED_LATER = ("a", True, "P1", 1, False), ("a", False, "P1", 2, False)
+
+
 @settings(
     max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(said=SAID, before=SAID)
+@example(  # What is over is over also where the same body says more of it, without a time.
+    said=[FIRES_EARLIER, ENDS, FIRES], before=[FIRES, ENDED_LATER]
+)
 def test_a_body_does_what_its_elements_would_one_after_the_other(said: Any, before: Any) -> None:
     """Counts, severities, words, order of openings and ends, the log, and the sender's clock."""
     now = clock.now()

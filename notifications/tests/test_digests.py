@@ -46,7 +46,8 @@ def digest(numbers: list[int], title: str = "Checkout: 5xx über 5 % <b> & more"
         )
         for number in numbers
     )
-    pages = [{"incident": number, "cycle": 1} for number in numbers]
+    opened = "2026-03-02T12:00:00+00:00"
+    pages = [{"incident": number, "cycle": 1, "opened_at": opened} for number in numbers]
     return Message(
         "k" * 64,
         f"{len(numbers)} incidents: {entries[0].line}",
@@ -187,7 +188,7 @@ def test_slack_has_a_button_for_each_of_many_incidents(asked: list[dict[str, Any
     transport_for(Kind.SLACK).send(digest([*range(1, 21)]), Recipient("U024BE7LH"))
     blocks = json.loads(asked[0]["content"])["blocks"]
     values = [each["value"] for each in blocks[-1]["elements"] if "value" in each]
-    assert values == [f"{number}.1" for number in range(1, 21)]
+    assert values == [f"{number}.1.1772452800" for number in range(1, 21)]
 
 
 def test_several_text_messages_say_which_each_is(

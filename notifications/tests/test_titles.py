@@ -109,7 +109,11 @@ def test_slack_takes_blocks_of_3000_characters(asked: list[dict[str, Any]], titl
 
 def test_slack_has_one_button_for_an_incident_that_calls_twice() -> None:
     """By their level and as the fallback contact: two equal action ids would be refused for good."""
-    pages = [{"incident": 7, "cycle": 1}, {"incident": 7, "cycle": 1}, {"incident": 8, "cycle": 2}]
+    opened = "2026-03-02T12:00:00+00:00"
+    pages = [
+        {"incident": number, "cycle": cycle, "opened_at": opened}
+        for number, cycle in ((7, 1), (7, 1), (8, 2))
+    ]
     made = Message("k", "P0 #7", url="https://p/incidents/", facts={"pages": pages})
     elements = blocks_of(made)[-1]["elements"]
     assert [each["action_id"] for each in elements] == ["acknowledge-7", "acknowledge-8", "open"]
