@@ -10,6 +10,7 @@ from accounts.models import User
 from accounts.roles import Role
 from accounts.tests.cast import person
 from core import clock
+from core.models import AuditEntry
 from dashboard.tests.test_handoffs import MONDAY, client_of, friday, people, schedule
 from oncall.models import Handoff, Schedule
 
@@ -66,6 +67,18 @@ def test_nobody_writes_over_notes_that_they_did_not_see(schedule: Schedule) -> N
     again = {**old, "seen": refused.context["form"]["seen"].value()}
     assert alice.post(PAGE, {**again, "notes": "From both."}).status_code == 302
     assert Handoff.objects.get().notes == "From both."
+
+
+def test_a_second_tap_hands_over_once(schedule: Schedule) -> None:
+    alice = client_of("alice")
+    give = {**button(alice, "give"), "notes": "All is quiet.\r\nSo far. "}
+    for _ in range(2):
+        page = alice.post(PAGE, give, follow=True)
+        assert page.status_code == 200
+        assert "It is signed" in page.content.decode()
+    assert AuditEntry.objects.filter(act="handoff.given").count() == 1
+    other = {**give, "notes": "Nothing is."}
+    assert alice.post(PAGE, other).status_code == 422
 
 
 @pytest.mark.parametrize(

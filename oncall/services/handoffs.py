@@ -29,6 +29,8 @@ def give(
 ) -> Handoff:
     """Hand over: write down what whoever comes must know, and sign; again until they have signed.
 
+    The same notes by the same person once more change nothing: that is a second tap.
+
     Args:
         schedule: Whose person on call changes.
         change: When, and from whom to whom.
@@ -49,13 +51,15 @@ def give(
     row = _locked(schedule, change)
     if row.taken_at is not None:
         raise Conflict("Whoever came has signed; add a note to the incident instead.")
+    notes, signer = notes.strip(), actor.audit_name.removeprefix("user:")
+    if row.given_at is not None and (row.notes, row.given_by) == (notes, signer):
+        return row
     if seen not in (None, row.edition):
         raise Conflict(
             "Somebody changed the notes after you opened this page. Nothing was saved: look at"
             " them; signing again replaces them by what stands here."
         )
-    row.notes = notes.strip()
-    row.given_at, row.given_by = now, actor.audit_name.removeprefix("user:")
+    row.notes, row.given_at, row.given_by = notes, now, signer
     row.save(update_fields=["notes", "given_at", "given_by"])
     audit.record(act="handoff.given", subject=row, actor=actor, now=now)
     return row
