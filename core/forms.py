@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.forms.fields import InvalidJSONInput
 from django.http import QueryDict
 
 from core.errors import DomainError
-from core.once import is_first_time
+from core.once import is_first_time, made_by, remember
 from core.reach import BEYOND, is_within_reach
 
 __all__ = [
@@ -66,8 +66,8 @@ class RefusalMixin(forms.BaseForm):
 class OnceMixin(forms.BaseForm):
     """A form that makes one thing, however often its button is pressed before the answer comes.
 
-    The same once more is a second tap. Something else is meant, though it comes from the same page:
-    the browser's way back leads to it.
+    The same once more is a second tap, as long as what the first one made holds. Something else is
+    meant, though it comes from the same page: the browser's way back leads to it.
     """
 
     once = ""  # Tells what was sent from all else, as soon as it was checked.
@@ -89,6 +89,20 @@ class OnceMixin(forms.BaseForm):
     def is_first_time(self) -> bool:
         """Return whether it was not sent before; ask within the transaction that does what it asks."""
         return is_first_time(self.once)
+
+    def is_done(self, holding: QuerySet[Any]) -> bool:
+        """Return whether what it makes was made by it before, and still holds.
+
+        Ask within the transaction that does what it asks, and `remember` what is made.
+
+        Args:
+            holding: Rows of its kind that nobody has taken back.
+        """
+        return not self.is_first_time() and holding.filter(pk=made_by(self.once)).exists()
+
+    def remember(self, made: Model) -> None:
+        """Keep what it made, for whoever sends it again."""
+        remember(self.once, made.pk)
 
 
 class UnseenChangeMixin(forms.BaseModelForm):

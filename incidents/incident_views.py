@@ -20,7 +20,7 @@ from accounts.roles import Role
 from core import clock
 from core.errors import DomainError, Forbidden, NotFound
 from core.htmx import render_page
-from core.once import made_by, remember
+from core.once import made_by
 from core.pagination import Newest, newest
 from incidents.domain.lifecycle import Status
 from incidents.incident_forms import (
@@ -76,7 +76,7 @@ def _declared(form: DeclareForm, opening: Opening, user: User) -> HttpResponse:
     with transaction.atomic():
         if form.is_first_time():
             incident = lifecycle.declare(opening, now=clock.now(), actor=user)
-            remember(form.once, incident.pk)
+            form.remember(incident)
             return redirect(incident)
     known = made_by(form.once)
     return redirect("incident:list") if known is None else redirect("incident:detail", known)

@@ -59,8 +59,9 @@ def silence_new(request: HttpRequest) -> HttpResponse:
     form = SilenceForm(request.POST or None, user=user, initial=_of_alert(request))
 
     def make(now: datetime) -> str:
-        if form.is_first_time():
-            save_silence(Silence(), fields=form.values(now), actor=user, now=now)
+        if not form.is_done(Silence.objects.filter(ends_at__gt=now)):
+            made = save_silence(Silence(), fields=form.values(now), actor=user, now=now)
+            form.remember(made)
         return "Nobody is called for it. It ends by itself."
 
     return _ask(request, form, make, title="New silence", button="Silence")
@@ -74,8 +75,8 @@ def maintenance_new(request: HttpRequest) -> HttpResponse:
     form = MaintenanceForm(request.POST or None, user=user)
 
     def make(now: datetime) -> str:
-        if form.is_first_time():
-            plan(fields=form.values(now), actor=user, now=now)
+        if not form.is_done(Maintenance.objects.filter(cancelled_at=None)):
+            form.remember(plan(fields=form.values(now), actor=user, now=now))
         return "It is planned: nobody is called while it lasts."
 
     return _ask(request, form, make, title="Plan maintenance", button="Plan it")

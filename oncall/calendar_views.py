@@ -77,8 +77,8 @@ def swap_ask(request: HttpRequest, slug: str) -> HttpResponse:
         swap = ShiftSwap(schedule=schedule, **form.cleaned_data)
         try:
             with transaction.atomic():
-                if form.is_first_time():
-                    ask_for_swap(swap, actor=signed_in(request), now=clock.now())
+                if not form.is_done(ShiftSwap.objects.exclude(state=ShiftSwap.State.WITHDRAWN)):
+                    form.remember(ask_for_swap(swap, actor=signed_in(request), now=clock.now()))
         except DomainError as error:
             form.refuse(error)
         else:

@@ -159,11 +159,11 @@ def _take_over(request: HttpRequest, schedule: Schedule, form: OverrideForm) -> 
     if not user.has_role(Role.RESPONDER):
         raise Forbidden("This needs the role responder or more.")
     if form.is_valid():
-        fields = {**form.cleaned_data, "schedule": schedule}
+        fields, now = {**form.cleaned_data, "schedule": schedule}, clock.now()
         try:
             with transaction.atomic():
-                if form.is_first_time():
-                    save_override(Override(), fields=fields, actor=user, now=clock.now())
+                if not form.is_done(Override.objects.filter(ends_at__gt=now)):
+                    form.remember(save_override(Override(), fields=fields, actor=user, now=now))
         except DomainError as error:
             form.refuse(error)
         else:

@@ -184,3 +184,7 @@ def test_a_second_tap_makes_no_second_one(service: Service, path: str, kept: Any
     for _ in range(2):
         assert client.post(page, {**typed, "once": once}).status_code == 302
     assert kept.count() == 1
+    end = "end" if path == "silences" else "cancel"
+    client.post(f"/alerts/{path}/{kept.get().pk}/{end}/")
+    client.post(page, {**typed, "once": once})
+    assert kept.count() == 2, "what was ended does not hold any more"

@@ -60,6 +60,20 @@ def test_somebody_takes_over_from_the_page_and_gives_it_back(schedule: Schedule)
     assert not Override.objects.filter(ends_at__gt=MONDAY).exists()
 
 
+def test_what_was_taken_back_is_taken_over_again_from_the_page_before(schedule: Schedule) -> None:
+    """The browser's way back leads to a form that was sent; it must not say what is not so."""
+    client = signed_in(Role.RESPONDER)
+    once = client.get("/oncall/payments/").context["form"]["once"].value()
+    for starts_at in ("2026-03-02T10:00", "2026-03-02T11:00"):
+        said = {"person": "bob", "starts_at": starts_at, "ends_at": "2026-03-02T13:00"}
+        for _ in range(2):
+            client.post("/oncall/payments/", {**said, "once": once})
+            override = Override.objects.get(ends_at__gt=MONDAY)
+            client.post("/oncall/payments/", {**said, "once": once})
+            assert Override.objects.get(ends_at__gt=MONDAY) == override
+            client.post(f"/oncall/payments/overrides/{override.pk}/remove/")
+
+
 def test_gaps_are_shown_before_they_matter(schedule: Schedule) -> None:
     Layer.objects.update(until=MONDAY + timedelta(days=3))
     page = signed_in(Role.VIEWER).get("/oncall/payments/").content.decode()

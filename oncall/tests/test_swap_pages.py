@@ -113,6 +113,18 @@ def test_a_second_tap_asks_and_takes_over_once(schedule: Schedule, people: dict[
     assert schedule.overrides.count() == 1
 
 
+def test_what_was_withdrawn_is_asked_again_from_the_page_before(
+    schedule: Schedule, people: dict[str, User]
+) -> None:
+    client = as_(people["alice"])
+    once = client.get(PAGE).context["swap_form"]["once"].value()
+    asked = {"starts_at": "2026-03-03T12:00", "ends_at": "2026-03-03T14:00", "once": once}
+    for _ in range(2):
+        client.post(ASK, asked)
+        swap = ShiftSwap.objects.get(state=ShiftSwap.State.ASKED)
+        client.post(f"/oncall/swaps/{swap.pk}/withdraw/")
+
+
 @pytest.mark.parametrize("slug", ["gone", "a\0b", "x" * 5000])
 def test_a_calendar_of_a_schedule_that_is_gone_is_none_of_my_shifts(
     people: dict[str, User], slug: str
