@@ -305,6 +305,9 @@ class WholeRequestWorker(ThreadWorker):
                 # The thread finds the end of what it reads; what it writes is not touched.
                 with suppress(OSError):
                     conn.sock.shutdown(socket.SHUT_RD)
+            elif conn.give_up_at > now:
+                # A thread was faster: it was answered since, and waits anew.
+                self._await(conn)
             elif conn.is_leaving:
                 self._drop(conn)
             elif conn.has_unread():
