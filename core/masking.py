@@ -10,7 +10,8 @@ _SECRET_NAMES = re.compile(
 _SECRET_SHAPES = re.compile(r"(Bearer|Token)\s+[\w.~+/=-]+|srp_[\w-]{8,}|://[^/\s:@]+:[^@\s]+@")
 # Addresses of the portal that open something to whoever knows them.
 _SECRET_ADDRESSES = re.compile(
-    r"(/integrations/v1/\w+/(?:answer/|status/\d+/)?|/ping/|/calendar/|/ack/|[?&]apiKey=)[\w:-]{16,}"
+    r"(/integrations/v1/\w+/(?:answer/|status/\d+/)?|/ping/|/calendar/(?=[\w-]+\.ics)|/i/\d+/ack/"
+    r"|/password/reset/key/|[?&]apiKey=)[\w:-]{16,}"
 )
 
 

@@ -14,7 +14,15 @@ ADDRESSES = {
     f"/on-call/calendar/{KEY}.ics": "/on-call/calendar/[masked].ics",
     f"/i/7/ack/{KEY}/": "/i/7/ack/[masked]/",
     f"/v2/alerts?limit=1&apiKey={KEY}&x=1": "/v2/alerts?limit=1&apiKey=[masked]&x=1",
-    "https://shop.example.org/ping/health": "https://shop.example.org/ping/health",
+    f"/accounts/password/reset/key/2-d1x8ab-{KEY}/": "/accounts/password/reset/key/[masked]/",
+    **{
+        open_to_all: open_to_all
+        for open_to_all in (
+            "https://shop.example.org/ping/health",
+            "https://wiki.example.org/calendar/maintenance-windows-2026",
+            "https://wiki.example.org/runbooks/ack/who-may-acknowledge-what",
+        )
+    },
 }
 
 
