@@ -229,8 +229,8 @@ def _change_ladder(run: EscalationRun, plan: Plan, severity: str, *, now: dateti
     run.due_at = run.look_at = now if is_overdue else max(now, due)
 
 
-def next_at_once(incident: Incident, *, now: datetime, step: str = "") -> None:
-    """Have the next step fire now.
+def next_at_once(incident: Incident, *, now: datetime, step: str = "") -> bool:
+    """Have the next step fire now; returns whether it was not about to fire already.
 
     Args:
         incident: Locked.
@@ -251,6 +251,7 @@ def next_at_once(incident: Incident, *, now: datetime, step: str = "") -> None:
             "Somebody was called after you opened the page, and nobody else now: see who, and"
             " escalate again if that is not enough."
         )
+    return run.due_at > now
 
 
 def page_person(incident: Incident, person: User, reason: str, *, now: datetime) -> datetime:

@@ -301,10 +301,14 @@ def close(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> None:
 def escalate(incident: Incident, acts: Acts, *, now: datetime, actor: Who, step: str = "") -> None:
     """Call the next level now, without waiting for its time; it counts as activity.
 
+    Where `step` is about to be called already, as after a second tap, nothing more is said of it.
+
     Raises:
         Conflict: Nobody is being called, everybody has been, or `step` has fired meanwhile.
     """
-    escalation.next_at_once(incident, now=now, step=step)
+    is_earlier = escalation.next_at_once(incident, now=now, step=step)
+    if step and not is_earlier:
+        return
     watch(incident, now=now)
     timeline.write(incident, Kind.ACTION, "escalate", now=now, actor=actor)
     acts.add("incident.escalated", incident, actor)

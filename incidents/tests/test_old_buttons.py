@@ -49,6 +49,17 @@ def test_who_escalates_to_a_level_that_was_called_meanwhile_calls_nobody_else(
     assert {page.level for page in incident.pages.all()} == {1, 2, 3}
 
 
+def test_who_taps_escalate_twice_escalates_once(portal: Portal) -> None:
+    """Also while the pager has not called yet."""
+    incident, client = portal.open_incident(), signed_in(Role.RESPONDER)
+    seen = step_shown(client, incident)
+    for _ in range(2):
+        assert "message-error" not in pressed(client, incident, "escalate", step=seen)
+    portal.settle()
+    assert {page.level for page in incident.pages.all()} == {1, 2}
+    assert incident.timeline.filter(act="escalate").count() == 1
+
+
 def test_who_escalates_when_the_time_of_the_level_had_come_calls_nobody_else(
     portal: Portal,
 ) -> None:
