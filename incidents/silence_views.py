@@ -40,7 +40,7 @@ def silence_list(request: HttpRequest) -> HttpResponse:
     silences = silences.filter(ends_at__lte=now) if is_past else silences.filter(ends_at__gt=now)
     page = Paginator(silences.order_by("-ends_at" if is_past else "starts_at", "pk"), PAGE_SIZE)
     planned = Maintenance.objects.visible_to(user).select_related("service").with_early_ends()
-    planned = planned.filter(Q(ends_at__gt=now) | ~Q(rule=""), cancelled_at=None)
+    planned = planned.filter(_goes_on(now))
     context = {
         "page": page.get_page(request.GET.get("page")),
         "maintenance": _upcoming(list(planned.order_by("starts_at")[:200]), now),
@@ -49,6 +49,11 @@ def silence_list(request: HttpRequest) -> HttpResponse:
         "now": now,
     }
     return render_page(request, "incidents/silences.html", context)
+
+
+def _goes_on(now: datetime) -> Q:
+    """Return what maintenance is that was not called off, and is not over as it was planned."""
+    return Q(Q(ends_at__gt=now) | ~Q(rule=""), cancelled_at=None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -75,7 +80,7 @@ def maintenance_new(request: HttpRequest) -> HttpResponse:
     form = MaintenanceForm(request.POST or None, user=user)
 
     def make(now: datetime) -> str:
-        if not form.is_done(Maintenance.objects.filter(cancelled_at=None)):
+        if not form.is_done(Maintenance.objects.filter(_goes_on(now))):
             form.remember(plan(fields=form.values(now), actor=user, now=now))
         return "It is planned: nobody is called while it lasts."
 

@@ -184,7 +184,25 @@ def test_a_second_tap_makes_no_second_one(service: Service, path: str, kept: Any
     for _ in range(2):
         assert client.post(page, {**typed, "once": once}).status_code == 302
     assert kept.count() == 1
-    end = "end" if path == "silences" else "cancel"
-    client.post(f"/alerts/{path}/{kept.get().pk}/{end}/")
-    client.post(page, {**typed, "once": once})
-    assert kept.count() == 2, "what was ended does not hold any more"
+
+
+@pytest.mark.parametrize("is_ended", [True, False])
+@pytest.mark.parametrize(
+    ("path", "kept", "end"),
+    [("silences", Silence.objects, "end"), ("maintenance", Maintenance.objects, "cancel")],
+)
+def test_what_no_longer_holds_is_made_again_from_the_page_before(
+    monkeypatch: pytest.MonkeyPatch, path: str, kept: Any, end: str, *, is_ended: bool
+) -> None:
+    client, page = signed_in(Role.RESPONDER), f"/alerts/{path}/new/"
+    once = client.get(page).context["form"]["once"].value()
+    sent = {"service": "checkout", "length": "1 h", "comment": "Disks", "timezone": "UTC"}
+    sent["once"] = once
+    client.post(page, sent)
+    if is_ended:
+        client.post(f"/alerts/{path}/{kept.get().pk}/{end}/")
+    else:
+        monkeypatch.setattr("django.utils.timezone.now", lambda: NOW + timedelta(hours=2))
+    for _ in range(2):
+        client.post(page, sent)
+    assert kept.count() == 2
