@@ -179,8 +179,9 @@ def _repeated(
     for local in islice(later, MAX_OCCURRENCES):
         if local > last:
             break
-        # Of times that come twice the first counts, but the first occurrence begins when it says.
-        is_first = local == local_start
-        found = (start if is_first else local.replace(tzinfo=local_zone)).astimezone(UTC)
+        found = local.replace(tzinfo=local_zone).astimezone(UTC)
+        if found < start:
+            # Of times that come twice the first counts, but not before the beginning.
+            found = local.replace(tzinfo=local_zone, fold=1).astimezone(UTC)
         if after <= found < before:
             yield found

@@ -104,6 +104,27 @@ def test_what_begins_when_a_time_comes_the_second_time_does_not_begin_an_hour_be
     assert start + timedelta(days=7) in found
 
 
+@pytest.mark.parametrize(
+    ("rule", "first"),
+    [
+        ("FREQ=HOURLY;BYMINUTE=30", datetime(2026, 10, 25, 1, 30, tzinfo=UTC)),
+        ("FREQ=DAILY;BYHOUR=2;BYMINUTE=45", datetime(2026, 10, 25, 1, 45, tzinfo=UTC)),
+    ],
+)
+def test_nothing_begins_before_the_start_in_an_hour_that_comes_again(
+    rule: str, first: datetime
+) -> None:
+    """From the second two o'clock on, half past two is the second one, too."""
+    start = datetime(2026, 10, 25, 1, tzinfo=UTC)
+    assert next(starts(rule, start, ZONE, start - A_MONTH, start + A_MONTH)) == first
+
+
+def test_a_start_within_a_second_is_the_second_time_as_well() -> None:
+    start = datetime(2026, 10, 25, 1, 30, 0, 500, tzinfo=UTC)
+    found = next(starts("FREQ=WEEKLY", start, ZONE, start - A_MONTH, start + A_MONTH))
+    assert found == start.replace(microsecond=0)
+
+
 @pytest.mark.parametrize("until", ["20261203", "20261203T040000", "20261203T030000Z"])
 def test_the_last_day_is_one_of_them(until: str) -> None:
     """Each night at four in Berlin until 3 December, however that is written."""
