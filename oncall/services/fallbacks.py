@@ -32,11 +32,10 @@ def add_fallback(
         Conflict: They are called already.
         NotFound: Whoever or whatever it is was deleted meanwhile.
     """
+    clean(FallbackContact(person=person, channel=channel))
+    person, channel = person and locked(person), channel and locked(channel)
     row = FallbackContact(person=person, channel=channel)
-    clean(row)
     chosen: dict[str, Any] = {"person": person} if person else {"channel": channel}
-    for found in chosen.values():
-        locked(found)
     if person and not person.is_active:
         raise InvalidInput(f"{person} is no longer active.", field="person")
     if channel and not channel.is_usable:

@@ -10,10 +10,12 @@ from accounts.models import User
 from accounts.roles import Role
 from accounts.tests.cast import send, signed_in
 from catalog.models import Team
+from core.errors import InvalidInput
 from core.models import AuditEntry
 from notifications.models import ContactMethod
 from oncall.models import FallbackContact
 from oncall.queries.fallbacks import fallback_people
+from oncall.services.fallbacks import add_fallback
 
 pytestmark = pytest.mark.django_db
 PATH = "fallback-contacts/"
@@ -78,6 +80,18 @@ def test_who_would_not_be_called_is_refused(api: Client, ann: User) -> None:
     FallbackContact.objects.all().delete()
     refused = send(api, "post", PATH, {"person": "ann"}, status=400)
     assert refused["errors"] == {"person": ["ann is no longer active."]}
+
+
+@pytest.mark.both_databases
+def test_who_was_deactivated_meanwhile_is_refused(ann: User) -> None:
+    hook = channel()
+    User.objects.filter(pk=ann.pk).update(is_active=False)
+    ContactMethod.objects.filter(pk=hook.pk).update(verified_at=None)
+    with pytest.raises(InvalidInput, match="ann is no longer active"):
+        add_fallback(person=ann, actor=None, now=timezone.now())
+    with pytest.raises(InvalidInput, match="is not verified"):
+        add_fallback(channel=hook, actor=None, now=timezone.now())
+    assert not FallbackContact.objects.exists()
 
 
 def test_only_admins_set_it(ann: User) -> None:
