@@ -136,6 +136,20 @@ def test_the_audit_tells_whom_a_policy_calls_and_when(api: Client) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("other", [{"person": "bob"}, {"role": "admin"}])
+def test_a_target_that_names_somebody_else_as_well_is_refused(
+    api: Client, other: dict[str, Any]
+) -> None:
+    """Whom it names first is stored already, which makes it no better."""
+    path = address(api, "policies")
+    levels = [{"number": 1, "name": "One", "targets": [{"schedule": "main"}]}]
+    send(api, "patch", path, {"levels": levels, "timings": []})
+    levels[0]["targets"] = [{"schedule": "main", **other}]
+    refused = send(api, "patch", path, {"levels": levels}, 400)
+    assert list(refused["errors"]) == ["levels[0].targets[0]"]
+
+
+@pytest.mark.django_db
 def test_who_takes_turns_stays_when_they_were_deactivated(api: Client) -> None:
     """As on the page: they are taken out by whoever edits it, nobody new is put in."""
     path = address(api, "schedules")

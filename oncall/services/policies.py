@@ -213,9 +213,15 @@ def _told_levels(levels: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def _told_level(targets: Iterable[Mapping[str, Any]] = (), **fields: Any) -> str:
     level = PolicyLevel(**fields)
-    called = ", ".join(str(LevelTarget(**target)) for target in targets)
+    called = ", ".join(_told_target(target) for target in targets)
     asked = f" {level.acknowledgements} of" if level.acknowledgements != 1 else ""
     return f"L{level.number} {level.name}: {level.mode}{asked} [{called}]"
+
+
+def _told_target(chosen: Mapping[str, Any]) -> str:
+    """Return all that are named: more than one is refused, also where the first is as stored."""
+    named = ({kind: whom} for kind, whom in chosen.items() if whom)
+    return " and ".join(str(LevelTarget(**each)) for each in named)
 
 
 def _told_timings(timings: Iterable[Mapping[str, Any]]) -> list[str]:
