@@ -15,6 +15,7 @@ from django.db.models import Q
 from core import audit
 from core.audit import Who
 from core.errors import Conflict, InvalidInput
+from core.locking import lock_in_order
 from core.recurrence import parse_rule, starts
 from incidents.domain.silencing import YEARS, can_begin
 from incidents.models import Maintenance, Silence
@@ -73,7 +74,9 @@ def cancel_maintenance(row: Maintenance, *, actor: Who, now: datetime) -> Mainte
         raise Conflict("It is over, or was called off already.")
     row.cancelled_at = now
     row.save(update_fields=["cancelled_at", "updated_at"])
-    for silence in Silence.objects.filter(maintenance=row, ends_at__gt=now):
+    # All of them before the audit: whoever changes one holds it and waits for that.
+    held = lock_in_order(Silence.objects.filter(maintenance=row, ends_at__gt=now))
+    for silence in Silence.objects.filter(pk__in=held):
         end_silence(silence, actor=actor, now=now)
     audit.record(act="maintenance.cancelled", subject=row, actor=actor, now=now)
     _tell(row, actor, now)
@@ -156,6 +159,9 @@ def _silence(row: Maintenance, actor: Who, *, now: datetime) -> int:
         }
         try:
             with transaction.atomic():
+                # It may have been called off since it was read.
+                if not lock_in_order(Maintenance.objects.filter(pk=row.pk, cancelled_at=None)):
+                    return made
                 save_silence(Silence(), fields=fields, actor=actor or row.created_by, now=now)
         except IntegrityError:
             # Another pager made it in the same moment.

@@ -13,7 +13,7 @@ from core.bulk import update_rows
 from core.changes import differing
 from core.errors import Conflict, InvalidInput
 from core.inserts import Inserts
-from core.locking import lock
+from core.locking import lock, locked
 from incidents.domain.silencing import YEARS, can_begin, matcher_problem
 from incidents.models import Alert, Silence
 from incidents.queries.configuration import current
@@ -69,9 +69,9 @@ def end_silence(silence: Silence, *, actor: Who, now: datetime) -> Silence:
 
     Raises:
         Conflict: It has ended already.
+        NotFound: It was deleted with its service.
     """
-    # Alerts that it holds back refer to it while they are committed: they need not wait.
-    silence = Silence.objects.select_for_update(of=("self",), no_key=True).get(pk=silence.pk)
+    silence = locked(silence)
     if silence.ends_at <= now:
         raise Conflict("It has ended already.")
     silence.starts_at = min(silence.starts_at, now - timedelta(seconds=1))

@@ -1,6 +1,6 @@
 """`/api/v1/maintenance/`: planned work calls nobody while it lasts, once or every week."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -111,6 +111,23 @@ def test_what_goes_on_is_silent_at_once_and_called_off_calls(portal: Portal, api
     assert portal.paged() == [(1, "alice")]
     send(api, "post", f"maintenance/{made['id']}/cancel/", status=409)
     assert done["next_starts_at"] is None
+
+
+def test_what_is_called_off_while_a_pager_makes_its_silence_is_not_silent(
+    portal: Portal, api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(api, "post", "maintenance/", planned(portal, rule="FREQ=DAILY"), status=201)
+    spans = Maintenance.spans
+
+    def called_off(row: Maintenance, after: datetime, before: datetime) -> Any:
+        """Stand in for a colleague who is faster than the pager."""
+        maintenance.cancel_maintenance(row, actor=None, now=after)
+        return spans(row, after, before)
+
+    portal.now += timedelta(minutes=30)
+    monkeypatch.setattr(Maintenance, "spans", called_off)
+    assert maintenance.silence_due(now=portal.now) == 0
+    assert not Silence.objects.exists()
 
 
 def test_it_leaves_budgets_alone_where_that_is_chosen(portal: Portal, api: Client) -> None:
