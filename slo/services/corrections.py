@@ -124,8 +124,9 @@ def _judge_anew(correction: Correction, *, now: datetime) -> None:
     if correction.starts_at >= end:
         return
     covered = Window(floor_minute(correction.starts_at), end)
-    # What it covered before it was cancelled must be judged anew as well.
-    whole = occurrences(replace(correction.as_domain(), cancelled_at=None), covered)
+    # What it covered before it was cancelled must be judged anew as well, and what it was to cover.
+    planned = replace(correction.as_domain(), cancelled_at=None, early_ends={})
+    whole = occurrences(planned, covered)
     slos = concerned(correction)
     for part in whole:
         adjustments.refresh(slos, part, forget=True)

@@ -110,6 +110,25 @@ def test_what_follows_maintenance_that_was_ended_early_counts(world: World) -> N
     assert counts(world)[:2] == (410, 500)
 
 
+def test_withdrawing_undoes_what_was_corrected_before_an_early_end_was_heeded(world: World) -> None:
+    """Two hours were corrected as planned; then it is known that only one minute was maintenance."""
+    fields = {
+        "service": world.service,
+        "starts_at": NOON,
+        "ends_at": NOON + MINUTE * 120,
+        "comment": "x",
+        "excludes_budget": True,
+    }
+    maintenance.plan(fields=fields, actor="test", now=NOON)
+    world.run(62, 90, errors=10)
+    assert counts(world)[:2] == (0, 0)
+    Silence.objects.update(ends_at=NOON + MINUTE)
+    corrections.cancel(Correction.objects.get(), actor="test", now=world.minute, entirely=True)
+    world.run(1, 90, errors=10)
+    assert SliceAdjustment.objects.count() == 0
+    assert counts(world)[:2] == (63 * 90, 63 * 100)
+
+
 def test_a_preview_says_what_creating_does(world: World) -> None:
     """Before and after of the preview are those of the correction made, which are the next tick's."""
     world.run(5, 90, errors=10)
