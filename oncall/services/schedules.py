@@ -13,6 +13,7 @@ from core.audit import Who
 from core.changes import differing
 from core.errors import Conflict, Forbidden, InvalidInput, NotFound
 from core.locking import as_stored, lock_in_order, locked, store
+from core.reach import BEYOND, is_within_reach
 from oncall.domain.spans import Span, merged
 from oncall.models import (
     Layer,
@@ -221,12 +222,20 @@ def save_override(
 
 def _check_override(override: Override, *, now: datetime) -> None:
     """Refuse what no override can be."""
+    _refuse_beyond(override)
     if not override.starts_at < override.ends_at <= override.starts_at + LONGEST_OVERRIDE:
         raise InvalidInput("An override ends after it starts, within a year.", field="ends_at")
     if override.ends_at <= now:
         raise InvalidInput("An override ends later than now.", field="ends_at")
     if override.person is not None and not override.person.is_active:
         raise InvalidInput(f"{override.person} is no longer active.", field="person")
+
+
+def _refuse_beyond(row: Override | ShiftSwap) -> None:
+    """Refuse what begins or ends beyond the years of calendars."""
+    for name in ("starts_at", "ends_at"):
+        if not is_within_reach(getattr(row, name)):
+            raise InvalidInput(BEYOND, field=name)
 
 
 def _check_past(override: Override, fields: Mapping[str, Any], *, now: datetime) -> None:
@@ -280,6 +289,7 @@ def ask_for_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
         NotFound: The schedule was deleted meanwhile.
     """
     swap.schedule = locked(swap.schedule)
+    _refuse_beyond(swap)
     if not now < swap.ends_at or swap.ends_at <= swap.starts_at:
         raise InvalidInput("A swap ends after it starts, later than now.", field="ends_at")
     if swap.ends_at > swap.starts_at + LONGEST_OVERRIDE:

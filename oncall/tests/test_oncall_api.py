@@ -102,6 +102,25 @@ def test_an_override_takes_over_and_is_taken_back(
 
 
 @pytest.mark.parametrize(
+    ("starts_at", "ends_at", "field"),
+    [
+        ("9999-12-31T00:00:00Z", "9999-12-31T10:00:00Z", "starts_at"),
+        ("2099-12-31T00:00:00Z", "2100-01-01T10:00:00Z", "ends_at"),
+        ("0001-01-01T00:00:00Z", "2026-03-03T10:00:00Z", "starts_at"),
+    ],
+)
+def test_who_takes_over_beyond_all_calendars_is_refused(
+    api: Client, starts_at: str, ends_at: str, field: str
+) -> None:
+    send(api, "post", "schedules/", weekly(), status=201)
+    said = {"schedule": "payments", "starts_at": starts_at, "ends_at": ends_at}
+    for resource in ("overrides/", "swaps/"):
+        body = {**said, "person": "carol"} if resource == "overrides/" else said
+        refused = send(api, "post", resource, body, status=400)
+        assert refused["errors"] == {field: ["Use a date from 2000-01-01 to 2099-12-31."]}
+
+
+@pytest.mark.parametrize(
     ("change", "names"),
     [
         ({"timezone": "Europe/Lundun"}, "timezone"),
