@@ -42,6 +42,22 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
+def test_what_spares_budgets_is_by_the_owner_of_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django.utils.timezone.now", lambda: NOON)
+    token, secret = token_of(person("alice", Role.ADMIN), Scope.READ, Scope.WRITE)
+    client = Client(headers={"Authorization": f"Bearer {secret}"})
+    body = {**BODIES["maintenance"], "excludes_budget": True}
+    for resource, said in (("teams", BODIES["teams"]), ("services", BODIES["services"]),
+                           ("maintenance", body)):  # fmt: skip
+        made = client.post(f"/api/v1/{resource}/", said, content_type="application/json")
+    assert client.post(f"/api/v1/maintenance/{made.json()['id']}/cancel/").status_code == 200
+    (row,) = client.get("/api/v1/corrections/").json()["results"]
+    assert row["created_by"] == "alice"
+    told = AuditEntry.objects.filter(act__startswith="slo.correction_")
+    assert set(told.values_list("actor", flat=True)) == {token.audit_name}
+    assert told.count() == 2
+
+
 def test_what_a_token_does_is_told_of_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOON)
     owner = person("alice", Role.ADMIN)

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Q
 
+from accounts.models import ApiToken
 from core import audit
 from core.clock import floor_minute
 from core.errors import Conflict
@@ -45,7 +46,7 @@ class Effect:
 
 @transaction.atomic
 def create(
-    *, actor: "User | str | None", now: datetime, **fields: Any
+    *, actor: "User | ApiToken | str | None", now: datetime, **fields: Any
 ) -> tuple[Correction, list[Effect]]:
     """Make a correction and judge anew what it covers.
 
@@ -74,13 +75,14 @@ def create(
     return correction, effects
 
 
-def draft(*, actor: "User | str | None", **fields: Any) -> Correction:
-    """Return a checked correction that is not saved.
+def draft(*, actor: "User | ApiToken | str | None", **fields: Any) -> Correction:
+    """Return a checked correction that is not saved; what a token makes is by its owner.
 
     Raises:
         ValidationError: With the messages by field.
     """
-    created_by = None if isinstance(actor, str) else actor
+    person = actor.user if isinstance(actor, ApiToken) else actor
+    created_by = None if isinstance(person, str) else person
     correction = Correction(created_by=created_by, **fields)
     correction.full_clean()
     if correction.slo is not None and correction.slo.sli.kind == Sli.Kind.COMPOSITE:
@@ -90,7 +92,11 @@ def draft(*, actor: "User | str | None", **fields: Any) -> Correction:
 
 @transaction.atomic
 def cancel(
-    correction: Correction, *, actor: "User | str | None", now: datetime, entirely: bool = False
+    correction: Correction,
+    *,
+    actor: "User | ApiToken | str | None",
+    now: datetime,
+    entirely: bool = False,
 ) -> Correction:
     """End a correction now, or take it back as if it had never been.
 

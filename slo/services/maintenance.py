@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from accounts.models import User
+from accounts.models import ApiToken, User
 from core.audit import Who, actor_name
 from incidents.models import Maintenance
 from slo.models import Correction
@@ -15,7 +15,7 @@ def follow(maintenance: Maintenance, *, actor: Who, now: datetime) -> None:
     """Correct the minutes of planned work, or no more of them once it is called off."""
     if not maintenance.excludes_budget:
         return
-    by = actor if isinstance(actor, User) else actor_name(actor)
+    by = actor if isinstance(actor, User | ApiToken) else actor_name(actor)
     known = Correction.objects.filter(maintenance=maintenance).first()
     if known is None:
         corrections.create(
