@@ -67,6 +67,16 @@ urlpatterns = [
     ),
     re_path(r"^v2/alerts/count/?$", opsgenie.count, name="opsgenie-count"),
     re_path(
+        rf"^v2/alerts/(?P<identifier>{_NAME})/(?P<part>attachments)(?:/[^/]+)?/?$",
+        opsgenie.missing,
+        name="opsgenie-attachments",
+    ),
+    re_path(
+        r"^v2/alerts/(?P<part>saved-searches)(?:/[^/]+)?/?$",
+        opsgenie.missing,
+        name="opsgenie-saved-searches",
+    ),
+    re_path(
         rf"^v2/alerts/(?P<identifier>{_NAME})/(?P<action>actions)/(?P<button>[^/]+)/?$",
         opsgenie.part,
         name="opsgenie-button",

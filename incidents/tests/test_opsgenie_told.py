@@ -130,3 +130,22 @@ def test_who_takes_something_away_says_so_in_the_address(sender: Sender) -> None
     logs = sender.send("GET", f"/v2/alerts/disk/logs{of}&limit=3", status=200)["data"]
     assert [entry["owner"] for entry in logs] == ["ada", "ada", "ada"]
     assert sender.shown()["status"] == "closed"
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v2/alerts/disk/attachments?identifierType=alias"),
+        ("GET", "/v2/alerts/disk/attachments/?identifierType=alias"),
+        ("DELETE", "/v2/alerts/disk/attachments/1?identifierType=alias"),
+        ("POST", "/v2/alerts/saved-searches"),
+        ("DELETE", "/v2/alerts/saved-searches/stale?identifierType=name"),
+    ],
+)
+def test_what_is_not_kept_here_is_never_said_to_be_done(
+    sender: Sender, method: str, path: str
+) -> None:
+    sender.create()
+    said = sender.send(method, path, status=404)
+    assert said["message"].startswith("There are no ")
+    assert sender.shown()["status"] == "open"

@@ -73,14 +73,14 @@ def test_after_an_outage_of_the_provider_people_are_called(
     """An hour, a day: whatever was tried meanwhile in vain, soon after it somebody is told."""
     portal.post.refusing, portal.post.is_final = {*OF_LEVELS, "eve-email@example.com"}, is_final
     portal.open_incident(severity=severity)
-    found = watched(portal, 240)
+    found = watched(portal, 240, every=6)
     assert portal.paged() == []
     assert "No message got out." in found
     pages = Page.objects.count()
     watched(portal, 60)
     assert Page.objects.count() - pages < 20
     portal.post.refusing = set()
-    watched(portal, 60)
+    watched(portal, 60, every=6)
     assert portal.paged()
     assert keeps_its_promises(portal)
 

@@ -129,6 +129,14 @@ def alert(request: HttpRequest, integration: Integration, identifier: str) -> Ht
 
 
 @keyed("POST", "PUT", "PATCH", "GET", "DELETE")
+def missing(
+    _request: HttpRequest, _integration: Integration, part: str, **_names: str
+) -> HttpResponse:
+    """Attachments and saved searches: what is not kept here is never said to be done."""
+    return answer(404, message=f"There are no {part} here.")
+
+
+@keyed("POST", "PUT", "PATCH", "GET", "DELETE")
 def part(
     request: HttpRequest, integration: Integration, identifier: str, action: str, button: str = ""
 ) -> HttpResponse:
