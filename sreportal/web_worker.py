@@ -322,6 +322,7 @@ class WholeRequestWorker(ThreadWorker):
         an answer, and come again only after one that asks them to.
         """
         if conn.is_overdue or not self.alive:
+            self.log.warning("A request found no thread in time, and is told to come again.")
             self._refuse(conn, _BUSY)
             return
         conn.is_overdue = True

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from unittest.mock import Mock
 
 import pytest
 from gunicorn.config import Config
@@ -63,4 +64,23 @@ def test_who_was_answered_meanwhile_is_waited_for_anew(
     client.sendall(b"GET / HTTP/1.1\r\n")
     assert worker._events.poll(timeout=1, maxevents=1) == [(worker.answered.number, select.EPOLLIN)]
     worker._drop(worker.answered)
+    worker._events.close()
+
+
+def test_operators_read_that_threads_are_too_few(
+    lines: list[tuple[socket.socket, socket.socket]],
+) -> None:
+    """Whoever finds none in time is told to come again, and the log says so."""
+    worker, now = Overtaken(), time.monotonic()
+    worker.log, worker.request_s = Mock(), 5.0
+    client, line = lines[0]
+    client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    conn = worker.wait_for(line, until=now)
+    worker._give_up(now)
+    worker.log.warning.assert_not_called()
+    assert conn.give_up_at == now + worker.request_s
+    worker._give_up(now + worker.request_s)
+    worker.log.warning.assert_called_once()
+    assert client.recv(100).startswith(b"HTTP/1.1 503 ")
+    worker._drop(conn)
     worker._events.close()
