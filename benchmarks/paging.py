@@ -124,11 +124,13 @@ def pager(ready: Any, ahead: timedelta) -> None:
     from django.db import connection
 
     from core.clock import now
+    from core.garbage import keep_what_is_loaded
     from incidents.services import due
     from incidents.services.pager import STEPS_AT_A_TIME
 
     queues = due.Queues()
     connection.ensure_connection()
+    keep_what_is_loaded()
     ready.wait()
     while queues.fire_steps(now=now() + ahead, limit=STEPS_AT_A_TIME):
         pass

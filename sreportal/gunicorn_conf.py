@@ -3,7 +3,6 @@
 gunicorn -c python:sreportal.gunicorn_conf sreportal.wsgi
 """
 
-import gc
 import os
 from logging import Logger as StandardLogger
 from typing import Any
@@ -15,6 +14,7 @@ from gunicorn.glogging import Logger
 from gunicorn.util import import_app
 from gunicorn.workers.base import Worker
 
+from core.garbage import keep_what_is_loaded
 from sreportal.supervisor.forks import die_with_parent
 
 
@@ -55,12 +55,8 @@ forwarded_allow_ips = "*" if settings.NUM_PROXIES else "127.0.0.1,::1"
 
 
 def when_ready(_server: Arbiter) -> None:
-    """Keep what is loaded out of the collector's sight, before processes are forked.
-
-    It stays for ever, so walking it is in vain, and would copy the memory that processes share.
-    """
-    gc.collect()
-    gc.freeze()
+    """Keep what is loaded out of the collector's sight, before processes are forked."""
+    keep_what_is_loaded()
 
 
 def post_fork(_server: Arbiter, worker: Worker) -> None:

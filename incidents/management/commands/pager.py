@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from core.clock import now
+from core.garbage import keep_what_is_loaded
 from incidents.services.pager import Pager
 
 
@@ -59,4 +60,5 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         every = timedelta(seconds=options["audit_every"])
+        keep_what_is_loaded()
         Pager(now, audit_every=every).run(stop, resumed=options["resume"])

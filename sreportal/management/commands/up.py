@@ -1,6 +1,5 @@
 """`manage.py up`: start the whole portal and keep it running."""
 
-import gc
 import os
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from django.db import connections
 
 from core import demo
 from core.clock import now
+from core.garbage import keep_what_is_loaded
 from sreportal import defaults, env, preparation
 from sreportal.supervisor import broker, programs, servers
 from sreportal.supervisor.claims import CannotStart, DataFolderLock, listen
@@ -136,8 +136,7 @@ class Portal:
         programs.load_shared_code()
         connections.close_all()
         kombu.pools.reset()
-        gc.collect()
-        gc.freeze()
+        keep_what_is_loaded()
 
     def _announce(self, password: str | None) -> None:
         if password:
