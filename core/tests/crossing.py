@@ -9,14 +9,14 @@ from django.db.models import Model
 from core import audit, clock
 from core.locking import locked
 
-__all__ = ["cross"]
+__all__ = ["beside", "cross", "until_somebody_waits"]
 
 
-def cross(row: Model, deed: Callable[[], object]) -> None:
-    """Hold `row` until `deed` waits for it, then write to the audit and let go.
+def beside(deed: Callable[[], object]) -> tuple[Thread, list[Exception]]:
+    """Begin a deed beside the test, which holds what it will wait for.
 
-    Raises:
-        AssertionError: What went wrong in `deed`, such as a deadlock.
+    Returns:
+        Its thread, and what went wrong in it, once that has ended.
     """
     failed: list[Exception] = []
 
@@ -29,11 +29,26 @@ def cross(row: Model, deed: Callable[[], object]) -> None:
             connections.close_all()
 
     doing = Thread(target=do)
+    doing.start()
+    return doing, failed
+
+
+def until_somebody_waits(doing: Thread) -> None:
+    """Return when somebody waits for a lock, or the deed is done."""
+    while doing.is_alive() and not _somebody_waits():
+        doing.join(0.05)
+
+
+def cross(row: Model, deed: Callable[[], object]) -> None:
+    """Hold `row` until `deed` waits for it, then write to the audit and let go.
+
+    Raises:
+        AssertionError: What went wrong in `deed`, such as a deadlock.
+    """
     with transaction.atomic():
         locked(row)
-        doing.start()
-        while doing.is_alive() and not _somebody_waits():
-            doing.join(0.05)
+        doing, failed = beside(deed)
+        until_somebody_waits(doing)
         audit.record(act="row.changed", subject=row, actor="test", now=clock.now())
     doing.join(30)
     assert not failed, failed

@@ -29,7 +29,8 @@ def first_match(alert: Alert, silences: Iterable[Silence]) -> Silence | None:
 def next_span(row: Maintenance, *, now: datetime) -> tuple[datetime, datetime] | None:
     """Return the occurrence that goes on or comes next within a year; None when none does.
 
-    One whose silence was ended is over. None as well of a rule that nothing can be worked out of: the others are shown beside it.
+    One whose silence was ended is over. None as well of a rule that nothing can be worked out of: the
+    others are shown beside it.
     """
     if row.cancelled_at is not None:
         return None

@@ -1,14 +1,14 @@
 """A person and an alert change one incident in the same moment: what both did stands, and nobody hears of it."""
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import IntegrityError, connection, transaction
 
 from core.errors import Conflict
+from core.tests.crossing import beside, until_somebody_waits
 from incidents.models import Alert, Incident, Silence
 from incidents.services import due, intake, lifecycle, merging
 from incidents.services.intake import AlertSignal
@@ -18,23 +18,6 @@ from incidents.tests.oncall_portal import Portal, portal
 __all__ = ["portal"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def _beside(deed: Callable[[], Any]) -> tuple[threading.Thread, list[Exception]]:
-    """Begin a deed beside the test, which holds what it will wait for."""
-    failed: list[Exception] = []
-
-    def do() -> None:
-        try:
-            deed()
-        except Exception as error:  # noqa: BLE001 what it was is for the test
-            failed.append(error)
-        finally:
-            connections.close_all()
-
-    doing = threading.Thread(target=do)
-    doing.start()
-    return doing, failed
 
 
 def signal(portal: Portal) -> AlertSignal:
@@ -47,19 +30,6 @@ def signal(portal: Portal) -> AlertSignal:
         title="The disk is wrong",
         service=portal.service,
     )
-
-
-def _until_somebody_waits(doing: threading.Thread) -> None:
-    query = (
-        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
-        " WHERE NOT granted AND datname = current_database()"
-    )
-    while doing.is_alive():
-        with connection.cursor() as cursor:
-            cursor.execute(query)
-            if cursor.fetchone()[0]:
-                return
-        doing.join(0.05)
 
 
 def _patient(seconds: int) -> None:
@@ -82,10 +52,10 @@ def test_who_resolves_beside_an_end_of_its_alert_hears_nothing_of_a_deadlock(
     with transaction.atomic():
         _patient(60)
         list(Alert.objects.filter(incident=incident).select_for_update())
-        doing, failed = _beside(
+        doing, failed = beside(
             lambda: lifecycle.resolve(incident.pk, now=portal.now, actor="alice")
         )
-        _until_somebody_waits(doing)
+        until_somebody_waits(doing)
         list(Incident.objects.filter(pk=incident.pk).select_for_update())
     doing.join(30)
     assert not failed
@@ -100,8 +70,8 @@ def test_an_alert_that_ends_beside_a_merge_ends(portal: Portal, incident: Incide
     with transaction.atomic():
         _patient(60)
         list(Incident.objects.filter(pk=incident.pk).select_for_update())
-        doing, failed = _beside(lambda: portal.alert("disk", firing=False))
-        _until_somebody_waits(doing)
+        doing, failed = beside(lambda: portal.alert("disk", firing=False))
+        until_somebody_waits(doing)
         merging.merge(incident.pk, into=other.pk, now=portal.now, actor="alice")
     doing.join(30)
     assert not failed
@@ -123,8 +93,8 @@ def test_who_takes_up_an_incident_beside_an_alert_that_opens_one_hears_of_that_o
     portal.now += timedelta(minutes=1)
     with transaction.atomic():
         assert portal.alert("disk") != incident
-        doing, failed = _beside(lambda: how(incident.pk, now=portal.now, actor="alice"))
-        _until_somebody_waits(doing)
+        doing, failed = beside(lambda: how(incident.pk, now=portal.now, actor="alice"))
+        until_somebody_waits(doing)
     doing.join(30)
     assert [type(error) for error in failed] == [Conflict]
 
@@ -137,10 +107,10 @@ def test_who_relates_two_incidents_waits_for_both_before_the_audit(
     assert other is not None
     with transaction.atomic():
         list(Incident.objects.filter(pk=other.pk).select_for_update())
-        doing, failed = _beside(
+        doing, failed = beside(
             lambda: merging.relate(incident.pk, to=other, now=portal.now, actor="alice")
         )
-        _until_somebody_waits(doing)
+        until_somebody_waits(doing)
         lifecycle.note(other.pk, text="Looking.", now=portal.now, actor="bob")
     doing.join(30)
     assert not failed
@@ -190,7 +160,7 @@ def test_an_alert_that_comes_in_while_its_silence_ends_calls(portal: Portal, end
         alert = intake.receive(signal(portal), now=portal.now)
         assert alert is not None
         # Before the audit, which only one writes at a time.
-        doing, failed = _beside(over)
+        doing, failed = beside(over)
         doing.join(1)
     doing.join(30)
     assert not failed

@@ -1,7 +1,7 @@
 """Slack: messages with buttons, sent by a bot to members and channels (https://docs.slack.dev).
 
-A button carries incident, cycle and when it was opened; whoever presses it is known by their own verified Slack method,
-so a message in a channel can be answered by everybody and only by those who may.
+A button carries incident, cycle and when it was opened; whoever presses it is known by their own
+verified Slack method, so a message in a channel can be answered by everybody and only by those who may.
 """
 
 import json
