@@ -81,7 +81,7 @@ class Receivers:
     def transit(self) -> float:
         """Return how long a message takes to arrive."""
         with self._lock:
-            return self._dice.choice((0, 0.01, 0.03, 0.06))
+            return self._dice.choice((0, 0.02, 0.1, 0.25))
 
     def pause(self) -> float:
         """Return how long this answer takes."""
