@@ -280,6 +280,9 @@ def test_merged_and_taken_apart_again(portal: Portal) -> None:
     assert (second.status, second.merged_into) == ("merged", first)
     assert first.alerts.count() == 2
     assert portal.alert("network") == first
+    page = client.get(second.get_absolute_url()).content.decode()
+    assert f'It goes on as <a href="{first.get_absolute_url()}">#{first.pk}</a>.' in page
+    assert "Nobody was called for it." in page
     do(client, second, "unmerge")
     assert (second.status, second.cycle) == ("triggered", 2)
     assert [alert.dedup_key for alert in second.alerts.all()] == ["network"]
