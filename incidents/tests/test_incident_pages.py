@@ -17,6 +17,7 @@ from incidents.list_views import PAGE_SIZE
 from incidents.models import Incident, TimelineEntry
 from incidents.services import intake, lifecycle
 from incidents.services.intake import AlertSignal
+from incidents.services.lifecycle import Opening
 from incidents.tests.oncall_portal import Portal, portal
 from notifications.models import ContactMethod
 from oncall.models import ServicePolicy
@@ -282,10 +283,21 @@ def test_merged_and_taken_apart_again(portal: Portal) -> None:
     assert portal.alert("network") == first
     page = client.get(second.get_absolute_url()).content.decode()
     assert f'It goes on as <a href="{first.get_absolute_url()}">#{first.pk}</a>.' in page
-    assert "Nobody was called for it." in page
     do(client, second, "unmerge")
     assert (second.status, second.cycle) == ("triggered", 2)
     assert [alert.dedup_key for alert in second.alerts.all()] == ["network"]
+
+
+def test_what_was_over_before_anybody_was_called_does_not_wait_for_the_pager(
+    portal: Portal,
+) -> None:
+    opening = Opening(severity="P3", title="A false alarm", group="false", service_id=None)
+    incident = lifecycle.declare(opening, now=portal.now, actor="test")
+    client = signed_in(Role.RESPONDER)
+    address = incident.get_absolute_url()
+    assert "Nobody was called yet." in client.get(address).content.decode()
+    do(client, incident, "resolve")
+    assert "Nobody was called for it." in client.get(address).content.decode()
 
 
 def test_a_page_does_not_grow_with_what_else_is_open(portal: Portal) -> None:
