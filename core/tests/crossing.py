@@ -56,6 +56,8 @@ def cross(row: Model, deed: Callable[[], object]) -> None:
 
 def _somebody_waits() -> bool:
     with connection.cursor() as cursor:
+        # Else a transaction sees whoever was there when it asked for the first time, and nobody since.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
             " WHERE NOT granted AND datname = current_database()"
