@@ -30,8 +30,8 @@ from incidents.services.transitions import (
     call_accordingly,
     call_anew,
     changes,
-    ended_at,
     moved,
+    past_opening,
     promise_accordingly,
     quiet,
     watch,
@@ -255,7 +255,7 @@ def resolve_locked(
     What fires again afterwards is a new alert, and a new incident.
     """
     incident.status = moved(incident, Action.RESOLVE)
-    incident.resolved_at, incident.resolved_by = ended_at(incident, now=now), name_of(actor)
+    incident.resolved_at, incident.resolved_by = past_opening(incident, now=now), name_of(actor)
     incident.held_until = incident.snoozed_until = None
     incident.unreached = ""
     _calling_ended(incident, now=now)
@@ -416,7 +416,7 @@ def _answered_in_part(
 
 def _calling_ended(incident: Incident, *, now: datetime) -> None:
     """Note when nobody else had to be called for the first time; that is a response, too."""
-    incident.calling_ended_at = incident.calling_ended_at or ended_at(incident, now=now)
+    incident.calling_ended_at = incident.calling_ended_at or past_opening(incident, now=now)
     _responded(incident, now=now)
 
 
@@ -424,7 +424,7 @@ def _responded(incident: Incident, *, now: datetime) -> None:
     """Note the first response of all."""
     if incident.responded_at is not None:
         return
-    incident.responded_at = ended_at(incident, now=now)
+    incident.responded_at = past_opening(incident, now=now)
     within = response_target(incident.severity).respond_within
     incident.response = standing_at(incident.opened_at, within, now, now)
     deadlines.clear(incident, deadlines.RESPONSE)

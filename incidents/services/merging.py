@@ -14,7 +14,7 @@ from incidents.queries.merges import last_of_merges, merged_into
 from incidents.services import deadlines, grouping, timeline
 from incidents.services.acts import Acts
 from incidents.services.lifecycle import Opening, open_incident, raise_severity, resolve_locked
-from incidents.services.transitions import call_anew, ended_at, moved, quiet
+from incidents.services.transitions import call_anew, moved, past_opening, quiet
 
 __all__ = ["merge", "relate", "split", "unmerge", "unrelate"]
 
@@ -43,7 +43,7 @@ def merge(incident_id: int, *, into: int, now: datetime, actor: Who) -> Incident
         _note_origins(incident)
     waited_until, source.held_until = source.held_until, None
     source.merged_into, source.snoozed_until = target, None
-    source.calling_ended_at = source.calling_ended_at or ended_at(source, now=now)
+    source.calling_ended_at = source.calling_ended_at or past_opening(source, now=now)
     source.save()
     quiet(source, now=now)
     deadlines.clear(source, Deadline.Kind)

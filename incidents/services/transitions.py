@@ -21,8 +21,8 @@ __all__ = [
     "call_accordingly",
     "call_anew",
     "changes",
-    "ended_at",
     "moved",
+    "past_opening",
     "promise_accordingly",
     "quiet",
     "watch",
@@ -66,8 +66,8 @@ def moved(incident: Incident, action: Action) -> str:
         raise Conflict(message) from error
 
 
-def ended_at(incident: Incident, *, now: datetime) -> datetime:
-    """Return when something of an incident ended: now, but never before it was opened.
+def past_opening(incident: Incident, *, now: datetime) -> datetime:
+    """Return when something happens to an incident: now, but never before it was opened.
 
     Clocks of several machines differ, and who waited for its lock read the time before.
     """

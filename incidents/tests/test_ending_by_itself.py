@@ -212,6 +212,14 @@ def test_what_is_merged_in_while_it_is_held_has_a_say(
 # What was merged or split
 
 
+def resolves_after(portal: Portal, incident: Incident, *, minutes: int) -> None:
+    """Look at the minute before it, and at it."""
+    for passed, status in ((minutes - 1, "triggered"), (1, "resolved")):
+        portal.fast_forward(minutes=passed)
+        incident.refresh_from_db()
+        assert incident.status == status
+
+
 def test_what_flaps_is_held_in_whatever_it_was_merged_into(portal: Portal) -> None:
     flap(portal, 2)
     flapping, other = opened(portal), opened(portal, "other")
@@ -233,12 +241,7 @@ def test_what_flaps_is_held_when_it_was_split_off(portal: Portal) -> None:
     flapping = both.alerts.get(dedup_key="disk", state="firing")
     part = merging.split(both.pk, alerts=[flapping.pk], now=portal.now, actor="test")
     portal.alert(firing=False)
-    portal.fast_forward(minutes=14)
-    part.refresh_from_db()
-    assert part.status == "triggered"
-    portal.fast_forward(minutes=1)
-    part.refresh_from_db()
-    assert part.status == "resolved"
+    resolves_after(portal, part, minutes=15)
 
 
 def test_of_two_that_wait_for_their_end_the_later_one_counts_when_they_are_merged(
@@ -250,12 +253,7 @@ def test_of_two_that_wait_for_their_end_the_later_one_counts_when_they_are_merge
     portal.fast_forward(minutes=9)
     portal.alert("late", firing=False, **source)
     merging.merge(late.pk, into=early.pk, now=portal.now, actor="test")
-    portal.fast_forward(minutes=9)
-    early.refresh_from_db()
-    assert early.status == "triggered"
-    portal.fast_forward(minutes=1)
-    early.refresh_from_db()
-    assert early.status == "resolved"
+    resolves_after(portal, early, minutes=10)
 
 
 def test_what_waits_for_its_end_does_so_no_more_when_something_that_fires_is_merged_into_it(
