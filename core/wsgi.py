@@ -21,11 +21,15 @@ class WholeBodies:
     Args:
         application: Whom to ask.
         limit: Most bytes of a chunked body that are read; of a longer one, one more is passed on.
+        answers_whole: Beginnings of paths whose posts are answered in one piece.
     """
 
-    def __init__(self, application: Application, *, limit: int) -> None:
+    def __init__(
+        self, application: Application, *, limit: int, answers_whole: tuple[str, ...] = ()
+    ) -> None:
         self._application = application
         self._limit = limit
+        self.answers_whole = answers_whole
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         if environ.get("CONTENT_LENGTH"):

@@ -8,6 +8,8 @@ it, and answers if it is a request; the next event wakes the next thread. The ma
 tells the arbiter that it lives, and gives up on whoever takes too long.
 """
 
+import io
+import os
 import re
 import select
 import selectors
@@ -18,10 +20,15 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from gunicorn import SERVER
 from gunicorn.config import Config
 from gunicorn.errors import ConfigError
 from gunicorn.glogging import Logger
+from gunicorn.http.wsgi import base_environ
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+
+from sreportal import plain_posts
+from sreportal.plain_posts import Post
 
 __all__ = ["WholeRequestWorker"]
 
@@ -83,6 +90,20 @@ class _Line(socket.socket):
             super().sendall(held)
 
 
+def _of_posts(cfg: Config, client: Any, server: Any) -> dict[str, Any]:
+    if not (isinstance(client, tuple) and isinstance(server, tuple)):
+        return {}
+    return {
+        **base_environ(cfg),
+        "wsgi.multithread": True,
+        "REQUEST_METHOD": "POST",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SCRIPT_NAME": "",
+        **dict(zip(("REMOTE_ADDR", "REMOTE_PORT"), map(str, client), strict=False)),
+        **dict(zip(("SERVER_NAME", "SERVER_PORT"), map(str, server), strict=False)),
+    }
+
+
 class _Connection(TConn):
     """A connection, of which a request, the rest of one, or its end is awaited.
 
@@ -92,6 +113,8 @@ class _Connection(TConn):
         has_begun: Whether some of a request has arrived that is not answered yet.
         is_leaving: Whether it was answered for the last time, and its end is awaited.
         is_overdue: Whether it was kept longer once, because no thread had time for what has arrived.
+        environ: What WSGI calls so, as far as it is the same for all plain posts; empty where those
+            are left to gunicorn.
     """
 
     sock: _Line
@@ -104,6 +127,7 @@ class _Connection(TConn):
         self.has_begun = False
         self.is_leaving = False
         self.is_overdue = False
+        self.environ = _of_posts(cfg, address, server)
 
     def has_unread(self) -> bool:
         """Whether something has arrived that no thread has read."""
@@ -125,6 +149,7 @@ class WholeRequestWorker(ThreadWorker):
         linger_s: How long what a sender goes on to send after its answer is thrown away.
     """
 
+    alive: bool
     request_s = 30.0
     silence_s = 10
     whole_s = 120.0
@@ -137,6 +162,9 @@ class WholeRequestWorker(ThreadWorker):
         self._awaited: set[_Connection] = set()
         self._events: select.epoll
         self._next_look = 0.0
+        # What plain posts begin with whose answers come in one piece.
+        self._plain: tuple[bytes, ...] = ()
+        self._trusts_scheme = "*" in self.cfg.forwarded_allow_ips
 
     @classmethod
     def check_config(cls, cfg: Config, log: Logger) -> None:  # noqa: ARG003 gunicorn's signature
@@ -147,6 +175,9 @@ class WholeRequestWorker(ThreadWorker):
     def run(self) -> None:
         """Gunicorn's hook: serve until told to stop, then what was begun."""
         self._events = select.epoll()
+        if not (self.cfg.accesslog or os.environ.get("SCRIPT_NAME")):
+            paths = getattr(self.wsgi, "answers_whole", ())
+            self._plain = tuple(b"POST %b" % path.encode() for path in paths)
         for number in range(self.cfg.threads):
             threading.Thread(target=self._serve, name=f"web-{number}", daemon=True).start()
         self.poller.register(
@@ -232,18 +263,32 @@ class WholeRequestWorker(ThreadWorker):
         except OSError:
             self._drop(conn)
             return
-        received += piece
-        conn.parser.unreader.unread(received)
-        while received and is_whole(received):
-            if not self._answer(conn):
-                return
-            received = conn.parser.unreader.take_buffered()
-            conn.parser.unreader.unread(received)
-        if has_ended:
-            self._refuse(conn, _CUT_SHORT if received else b"")
+        left = self._answer_all(conn, received + piece)
+        if left is None:
+            self._linger(conn)
             return
-        self._set_limit(conn, has_begun=bool(received))
+        if has_ended:
+            self._refuse(conn, _CUT_SHORT if left else b"")
+            return
+        if left:
+            conn.parser.unreader.unread(left)
+        self._set_limit(conn, has_begun=bool(left))
         self._await(conn)
+
+    def _answer_all(self, conn: _Connection, received: bytes) -> bytes | None:
+        """Answer requests that have arrived; returns what is left, None where the connection is not kept."""
+        while received and is_whole(received):
+            post = self._plain_post(received) if conn.environ else None
+            if post is not None:
+                received = received[post.size :]
+                is_kept = self._answer_post(conn, post)
+            else:
+                conn.parser.unreader.unread(received)
+                is_kept = self._answer(conn)
+                received = conn.parser.unreader.take_buffered()
+            if not is_kept:
+                return None
+        return received
 
     def _set_limit(self, conn: _Connection, *, has_begun: bool) -> None:
         if not has_begun:
@@ -254,16 +299,49 @@ class WholeRequestWorker(ThreadWorker):
 
     def _answer(self, conn: _Connection) -> bool:
         """Answer a request; whether the connection is kept."""
-        conn.has_begun = conn.is_overdue = False
-        conn.give_up_at = time.monotonic() + self.whole_s
+        self._begin(conn)
         is_kept = self.handle(conn)
         try:
             conn.sock.flush()
         except OSError:
             is_kept = False
-        if not is_kept:
-            self._linger(conn)
         return bool(is_kept)
+
+    def _begin(self, conn: _Connection) -> None:
+        conn.has_begun = conn.is_overdue = False
+        conn.give_up_at = time.monotonic() + self.whole_s
+
+    def _plain_post(self, received: bytes) -> Post | None:
+        if not received.startswith(self._plain):
+            return None
+        return plain_posts.read(received, trusts_scheme=self._trusts_scheme)
+
+    def _answer_post(self, conn: _Connection, post: Post) -> bool:
+        """Answer a plain post as `handle` would; whether the connection is kept."""
+        self._begin(conn)
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False
+        is_kept = bool(self.alive and self.cfg.keepalive)
+        told: list[Any] = []
+        environ = {**conn.environ, **post.environ, "wsgi.input": io.BytesIO(post.body)}
+        try:
+            answer = self.wsgi(environ, lambda *said: told.extend(said))
+            try:
+                body = b"".join(answer)
+            finally:
+                getattr(answer, "close", bool)()
+            status, headers = told
+            whole = plain_posts.answer(status, headers, body, server=SERVER, is_kept=is_kept)
+            conn.sock.sendall(whole)
+            conn.sock.flush()
+        except OSError:
+            return False
+        except Exception as error:  # noqa: BLE001 gunicorn's way of telling any of them
+            self.handle_error(None, conn.sock, conn.client, error)
+            return False
+        return is_kept
 
     def _drop(self, conn: _Connection) -> None:
         # Its number may be another's already.

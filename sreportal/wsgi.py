@@ -9,4 +9,14 @@ from core.wsgi import WholeBodies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sreportal.settings")
 
-application = WholeBodies(get_wsgi_application(), limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0)
+# Where programs post by the thousand.
+PROGRAMS = (
+    *("/v2/", "/integrations/v1/", "/generic/2010-04-15/"),
+    *("/api/v1/telemetry/", "/v1/metrics"),
+)
+
+application = WholeBodies(
+    get_wsgi_application(),
+    limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0,
+    answers_whole=PROGRAMS,
+)

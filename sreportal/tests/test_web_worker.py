@@ -53,6 +53,8 @@ APPLICATION = f"""
             return []
         if path == "/exits":
             raise SystemExit(3)
+        if path == "/fails":
+            raise RuntimeError
         try:
             answer = b"" if path == "/refuses" else str(len(stream.read())).encode()
         except OSError:
@@ -60,6 +62,8 @@ APPLICATION = f"""
         status = "413 Too Large" if path == "/refuses" else "200 OK"
         start_response(status, [("Content-Length", str(len(answer)))])
         return [answer]
+
+    application.answers_whole = ("/",)
 """
 
 

@@ -1,0 +1,140 @@
+"""Plain posts on real sockets: answered like all others, and beside them on one connection."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sreportal.env import BASE_DIR
+from sreportal.tests.running_portal import wait_until
+from sreportal.tests.test_web_worker import ask, began, heard
+from tests.servers import free_port
+
+MOST = 5
+APPLICATION = """
+    import os
+
+    def application(environ, start_response):
+        path = environ["PATH_INFO"]
+        if path == "/plain/fails":
+            raise RuntimeError
+        if path == "/plain/says-nothing":
+            return []
+        body = environ["wsgi.input"].read()
+        said = [environ["REQUEST_METHOD"], environ["REMOTE_ADDR"], environ["SERVER_PORT"], ""]
+        said = " ".join(said).encode()
+        start_response("200 OK", [
+            ("X-Pid", str(os.getpid())), ("X-Path", path), ("Content-Length", str(len(said + body)))
+        ])
+        return [said, body]
+
+    application.answers_whole = ("/plain",)
+"""
+PLAIN = "POST /plain HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n123"
+OTHER = PLAIN.replace("/plain", "/other")
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A worker of two threads."""
+    with serving(tmp_path_factory.mktemp("application")) as number:
+        yield number
+
+
+@contextmanager
+def serving(folder: Path, *, most: int = 0) -> Iterator[int]:
+    """Serve the application by workers that are replaced after so many requests."""
+    (folder / "answering.py").write_text(textwrap.dedent(APPLICATION))
+    number = free_port()
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "gunicorn", "answering:application", "--threads", "2"),
+            *("--worker-class", "sreportal.web_worker.WholeRequestWorker"),
+            *("--bind", f"127.0.0.1:{number}", "--log-level", "critical"),
+            *("--max-requests", str(most)),
+        ],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(BASE_DIR)},
+    )
+    try:
+        wait_until(lambda: _accepts(number))
+        yield number
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _accepts(port: int) -> bool:
+    try:
+        return ask(port, "/other")[0] == 200
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("text", [PLAIN, OTHER])
+def test_both_are_told_the_same(port: int, text: str) -> None:
+    """Who asked, whom, and what."""
+    with began(port, text) as connection:
+        assert heard(connection, f"\r\n\r\nPOST 127.0.0.1 {port} 123".encode())
+
+
+def test_a_plain_post_begins_where_another_ended(port: int) -> None:
+    """They come in any order on one connection, together or cut anywhere."""
+    both = PLAIN + OTHER
+    for cut in (0, 10, len(PLAIN) - 1, len(PLAIN), len(PLAIN) + 1, len(both) - 1):
+        with began(port, both[:cut]) as connection:
+            connection.sendall(both[cut:].encode())
+            connection.shutdown(socket.SHUT_WR)
+            said = b"".join(iter(lambda: connection.recv(1000), b""))
+            assert said.count(b"123") == 2
+            assert said.index(b"X-Path: /plain") < said.index(b"X-Path: /other")
+
+
+def test_a_process_that_has_answered_enough_says_so(tmp_path: Path) -> None:
+    """The last answer closes the connection, and the next process takes over."""
+    with serving(tmp_path, most=MOST) as number:
+        client = http.client.HTTPConnection("127.0.0.1", number, timeout=10)
+        first, answered = pid_of(client)
+        while not answered.will_close:
+            pid, answered = pid_of(client)
+            assert pid == first
+        wait_until(lambda: pid_of(client)[0] != first)
+        client.close()
+
+
+def pid_of(client: http.client.HTTPConnection) -> tuple[str, http.client.HTTPResponse]:
+    """Return which process answers a plain post."""
+    client.request("POST", "/plain", b"123")
+    answer = client.getresponse()
+    assert answer.read().endswith(b"123")
+    return answer.headers["X-Pid"], answer
+
+
+@pytest.mark.parametrize("path", ["/plain/fails", "/plain/says-nothing", "/other"])
+def test_an_application_that_fails_is_an_error(port: int, path: str) -> None:
+    """An answer all the same, and the thread goes on."""
+    text = PLAIN.replace("/plain", path)
+    for _ in range(4):
+        with began(port, text) as connection:
+            status = connection.recv(1000).split(b"\r\n")[0]
+            assert status.endswith(b"200 OK" if path == "/other" else b"500 Internal Server Error")
+    assert ask(port, "/plain", b"123")[0] == 200
+
+
+def test_who_is_gone_before_the_answer_harms_nobody(port: int) -> None:
+    """Its connection is dropped."""
+    for _ in range(4):
+        with began(port, PLAIN) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    with began(port, PLAIN) as connection:
+        assert heard(connection, b"123")
