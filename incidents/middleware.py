@@ -6,9 +6,13 @@ that have slashes.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import cast
 
+from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.security import SecurityMiddleware
 from django.urls import Resolver404, ResolverMatch, resolve
 
 from core.errors import DomainError
@@ -31,24 +35,32 @@ class IntakeMiddleware:
 
     def __init__(self, get_response: View) -> None:
         self._get_response = get_response
+        secured = SecurityMiddleware(convert_exception_to_response(_answered))
+        self._secured = cast("View", secured)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         _keep_slashes_apart(request)
         found = _route_of(request)
         if found is None:
             return self._get_response(request)
-        request.get_host()  # refuses those that are not ours
         request.resolver_match = found
-        response: HttpResponseBase
-        try:
-            response = found.func(request, *found.args, **found.kwargs)
-        except DomainError as error:
-            response = problem_response(error)
-        for name, value in HEADERS.items():
-            response.headers[name] = value
-        if isinstance(response, HttpResponse):
-            response.headers["Content-Length"] = str(len(response.content))
-        return response
+        return self._secured(request)
+
+
+def _answered(request: HttpRequest) -> HttpResponseBase:
+    request.get_host()  # refuses those that are not ours
+    found = request.resolver_match
+    assert found is not None
+    response: HttpResponseBase
+    try:
+        response = found.func(request, *found.args, **found.kwargs)
+    except DomainError as error:
+        response = problem_response(error)
+    for name, value in HEADERS.items():
+        response.headers[name] = value
+    if isinstance(response, HttpResponse):
+        response.headers["Content-Length"] = str(len(response.content))
+    return response
 
 
 def _keep_slashes_apart(request: HttpRequest) -> None:
@@ -62,7 +74,12 @@ def _keep_slashes_apart(request: HttpRequest) -> None:
 def _route_of(request: HttpRequest) -> ResolverMatch | None:
     if request.method != "POST" or not request.path_info.startswith(STARTS):
         return None
+    return _resolved(request.path_info)
+
+
+@lru_cache(maxsize=256)
+def _resolved(path: str) -> ResolverMatch | None:
     try:
-        return resolve(request.path_info, urlconf=ROUTES)
+        return resolve(path, urlconf=ROUTES)
     except Resolver404:
         return None

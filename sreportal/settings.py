@@ -101,11 +101,11 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 MIDDLEWARE = [
     "core.middleware.RequestIdMiddleware",
+    "incidents.middleware.IntakeMiddleware",
     "users_api.middleware.SliMiddleware",
     "users_api.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "telemetry.middleware.IngestMiddleware",
-    "incidents.middleware.IntakeMiddleware",
     "core.middleware.AddressMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -8,7 +8,6 @@ it, and answers if it is a request; the next event wakes the next thread. The ma
 tells the arbiter that it lives, and gives up on whoever takes too long.
 """
 
-import io
 import os
 import re
 import select
@@ -176,8 +175,8 @@ class WholeRequestWorker(ThreadWorker):
         """Gunicorn's hook: serve until told to stop, then what was begun."""
         self._events = select.epoll()
         if not (self.cfg.accesslog or os.environ.get("SCRIPT_NAME")):
-            paths = getattr(self.wsgi, "answers_whole", ())
-            self._plain = tuple(b"POST %b" % path.encode() for path in paths)
+            starts = self.wsgi.posts.starts if getattr(self.wsgi, "posts", None) else ()
+            self._plain = tuple(b"POST %b" % start.encode() for start in starts)
         for number in range(self.cfg.threads):
             threading.Thread(target=self._serve, name=f"web-{number}", daemon=True).start()
         self.poller.register(
@@ -324,17 +323,11 @@ class WholeRequestWorker(ThreadWorker):
             self.log.info("Autorestarting worker after current request.")
             self.alive = False
         is_kept = bool(self.alive and self.cfg.keepalive)
-        told: list[Any] = []
-        environ = {**conn.environ, **post.environ, "wsgi.input": io.BytesIO(post.body)}
         try:
-            answer = self.wsgi(environ, lambda *said: told.extend(said))
-            try:
-                body = b"".join(answer)
-            finally:
-                getattr(answer, "close", bool)()
-            status, headers = told
-            whole = plain_posts.answer(status, headers, body, server=SERVER, is_kept=is_kept)
-            conn.sock.sendall(whole)
+            status, headers, body = self.wsgi.posts({**conn.environ, **post.environ}, post.body)
+            conn.sock.sendall(
+                plain_posts.answer(status, headers, body, server=SERVER, is_kept=is_kept)
+            )
             conn.sock.flush()
         except OSError:
             return False

@@ -5,7 +5,7 @@ import os
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from core.wsgi import WholeBodies
+from core.wsgi import WholeBodies, WholePosts
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sreportal.settings")
 
@@ -15,8 +15,9 @@ PROGRAMS = (
     *("/api/v1/telemetry/", "/v1/metrics"),
 )
 
+handler = get_wsgi_application()
 application = WholeBodies(
-    get_wsgi_application(),
+    handler,
     limit=settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0,
-    answers_whole=PROGRAMS,
+    posts=WholePosts(handler, starts=PROGRAMS),
 )

@@ -2,11 +2,13 @@
 
 import io
 import json
+import re
 from typing import Any
 
 import pytest
 from django.conf import settings
-from django.test import Client
+from django.db import connection
+from django.test import Client, RequestFactory
 
 from accounts.authentication import forget_tokens
 from accounts.models import User
@@ -108,3 +110,59 @@ def test_half_a_body_does_nothing(sender: Any, path: str, is_chunked: bool) -> N
     assert refusal["errors"] == {"body": ["Ended before it was complete."]}
     assert not Person.objects.exists()
     assert not Service.objects.filter(slug="checkout").exists()
+
+
+POSTS: list[tuple[int, str, bytes, dict[str, Any]]] = [
+    (400, "/v2/enqueue", b'{"routing_key": "a"}', {}),
+    (404, "/v2/nothing-here", b"{}", {}),
+    (400, "/v2/enqueue", b"{}", {"HTTP_HOST": "elsewhere.example.org"}),
+    (401, EVENTS, b"{}", {}),
+    (404, "/integrations/v1/generic/none/", b"{}", {"HTTP_X_REQUEST_ID": "given-by-them"}),
+    (403, "/integrations/", b"{}", {}),
+]
+
+
+@pytest.mark.parametrize(("status", "path", "body", "more"), POSTS)
+def test_a_whole_post_is_answered_as_by_wsgi(
+    status: int, path: str, body: bytes, more: dict[str, Any]
+) -> None:
+    """Word by word, but for the request's own number."""
+    environ = RequestFactory().post(path, body, content_type="application/json", **more).environ
+    told: list[Any] = []
+    answer = application({**environ}, lambda *said: told.extend(said))
+    assert application.posts is not None
+    given, headers, content = application.posts({**environ}, body)
+    assert given == told[0]
+    assert given.startswith(str(status))
+    assert list(map(_same_each_time, headers)) == list(map(_same_each_time, told[1]))
+    assert _NUMBER.sub(b"", content) == _NUMBER.sub(b"", b"".join(answer))
+
+
+_NUMBER = re.compile(rb"[0-9A-Za-z]{32,}|nonce-[^']+|expires=[^;]+")
+
+
+def _same_each_time(header: tuple[str, str]) -> tuple[str, bytes]:
+    return header[0], _NUMBER.sub(b"", header[1].encode())
+
+
+def test_a_whole_post_that_breaks_a_view_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answered, logged, and no end of the thread."""
+    monkeypatch.setattr("incidents.webhooks.pagerduty.raw_request", lambda _: 1 / 0)
+    environ = RequestFactory().post("/v2/enqueue", b"{}", content_type="application/json").environ
+    assert application.posts is not None
+    status, headers, _ = application.posts(environ, b"{}")
+    assert status == "500 Internal Server Error"
+    assert "X-Content-Type-Options" in dict(headers)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_whole_post_after_its_connection_broke_is_answered() -> None:
+    """As after a restart of the database: the next request of the thread opens another."""
+    body = json.dumps({"routing_key": "0" * 32}).encode()
+    environ = RequestFactory().post("/v2/enqueue", body, content_type="application/json").environ
+    assert application.posts is not None
+    connection.ensure_connection()
+    connection.connection.close()
+    for _ in range(2):
+        status, _, answer = application.posts({**environ}, body)
+        assert (status, b"is not known" in answer) == ("400 Bad Request", True)

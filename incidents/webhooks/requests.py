@@ -4,7 +4,7 @@ import base64
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any
 
 import structlog
@@ -114,7 +114,7 @@ def _kept(request: HttpRequest, read: Callable[[], tuple[bytes, bool]]) -> RawRe
         kept = RawRequest(
             address=_address(request),
             body=body,
-            content_type=request.headers.get("Content-Type", ""),
+            content_type=request.META.get("CONTENT_TYPE", ""),
             headers=_headers(request),
             cut="" if is_whole else _LARGER.format(len(body)),
         )
@@ -137,7 +137,7 @@ def authorization(request: HttpRequest) -> tuple[str, str]:
 
     Of `Basic` it is the password, or the name where there is none. What names no scheme is a key.
     """
-    scheme, _, given = request.headers.get("Authorization", "").strip().rpartition(" ")
+    scheme, _, given = request.META.get("HTTP_AUTHORIZATION", "").strip().rpartition(" ")
     if scheme.strip().lower() != "basic":
         return scheme.strip().lower(), given
     try:
@@ -153,7 +153,15 @@ def _address(request: HttpRequest) -> str:
 
 
 def _headers(request: HttpRequest) -> dict[str, str]:
-    return {name.lower(): value for name, value in request.headers.items()}
+    return {name: value for key, value in request.META.items() if (name := _header(key))}
+
+
+@lru_cache(maxsize=512)
+def _header(key: str) -> str:
+    """Return the name of a header, in lower case, that WSGI calls so; "" for anything else."""
+    if key not in {"CONTENT_TYPE", "CONTENT_LENGTH"} and not key.startswith("HTTP_"):
+        return ""
+    return key.removeprefix("HTTP_").replace("_", "-").lower()
 
 
 def whole_request(request: HttpRequest) -> RawRequest:
@@ -177,7 +185,7 @@ def _unpacked(request: HttpRequest, body: bytes, is_whole: bool) -> tuple[bytes,
         body: All of it, or its beginning.
         is_whole: Which of the two; returned is whether all of the unpacked body is.
     """
-    if request.headers.get("Content-Encoding", "").strip().lower() not in {"gzip", "x-gzip"}:
+    if request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower() not in {"gzip", "x-gzip"}:
         return body, is_whole
     try:
         if is_whole:

@@ -20,7 +20,7 @@ from tests.servers import free_port
 
 MOST = 5
 APPLICATION = """
-    import os
+    import io, os
 
     def application(environ, start_response):
         path = environ["PATH_INFO"]
@@ -36,7 +36,16 @@ APPLICATION = """
         ])
         return [said, body]
 
-    application.answers_whole = ("/plain",)
+    class Posts:
+        starts = ("/plain",)
+
+        def __call__(self, environ, body):
+            told = []
+            environ["wsgi.input"] = io.BytesIO(body)
+            answer = application(environ, lambda *said: told.extend(said))
+            return *told, b"".join(answer)
+
+    application.posts = Posts()
 """
 PLAIN = "POST /plain HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n123"
 OTHER = PLAIN.replace("/plain", "/other")

@@ -63,7 +63,16 @@ APPLICATION = f"""
         start_response(status, [("Content-Length", str(len(answer)))])
         return [answer]
 
-    application.answers_whole = ("/",)
+    class Posts:
+        starts = ("/",)
+
+        def __call__(self, environ, body):
+            told = []
+            environ["wsgi.input"] = io.BytesIO(body)
+            answer = application(environ, lambda *said: told.extend(said))
+            return *told, b"".join(answer)
+
+    application.posts = Posts()
 """
 
 
