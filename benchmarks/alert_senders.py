@@ -3,14 +3,17 @@
 They are as cheap as Python can be, since what they use is missing to the side that is measured.
 """
 
+import contextlib
+import select
 import socket
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 __all__ = ["Round", "request", "send"]
 
+_TRIES, _PATIENCE_S = 3, 60
 Make = Callable[[int], bytes]
 
 
@@ -38,15 +41,22 @@ class Round:
 
 def request(path: str, body: bytes, headers: dict[str, str] | None = None) -> bytes:
     """Return the bytes of a POST with JSON."""
-    lines = {"Host": "127.0.0.1", "Content-Type": "application/json", **(headers or {})}
+    return b"%b%d\r\n\r\n%b" % (_head(path, tuple((headers or {}).items())), len(body), body)
+
+
+@lru_cache(maxsize=256)
+def _head(path: str, headers: tuple[tuple[str, str], ...]) -> bytes:
+    lines = {"Host": "127.0.0.1", "Content-Type": "application/json", **dict(headers)}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    return f"POST {path} HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+    return f"POST {path} HTTP/1.1\r\n{head}Content-Length: ".encode()
 
 
 def send(
     port: int, make: Make, *, connections: int, seconds: float, first: int, wanted: tuple[int, ...]
 ) -> Round:
     """Send for some seconds over several connections, each waiting for its answer.
+
+    One thread looks after all of them: it wakes for answers that are there, and for nothing else.
 
     Args:
         port: On loopback.
@@ -56,77 +66,107 @@ def send(
         first: The first number.
         wanted: Statuses that count.
     """
-    took: list[list[float]] = [[] for _ in range(connections)]
+    took: list[float] = []
     refused: list[str] = []
-    failures = [0] * connections
+    failed = 0
     began = time.perf_counter()
     end = began + seconds
-
-    def one(number: int) -> None:
-        turn = first + number
-        line = _Line(port)
-        while turn == first + number or time.perf_counter() < end:
-            sent = time.perf_counter()
-            status, text = line.ask(make(turn))
-            turn += connections
-            if status in wanted:
-                took[number].append(time.perf_counter() - sent)
-                continue
-            failures[number] += 1
-            if len(refused) < 3:
-                refused.append(f"{status} {text[:300]}")
-        line.close()
-
-    threads = [threading.Thread(target=one, args=(number,)) for number in range(connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    all_ = sorted(each for own in took for each in own)
-    return Round(len(all_) / (time.perf_counter() - began), all_, refused, sum(failures))
+    with contextlib.ExitStack() as stack:
+        ready = stack.enter_context(select.epoll())
+        lines: dict[int, _Line] = {}
+        for number in range(connections):
+            line = stack.enter_context(contextlib.closing(_Line(port, ready, lines)))
+            line.send(make(first + number))
+        turn = first + connections
+        while lines:
+            events = ready.poll(_PATIENCE_S)
+            if not events:
+                raise TimeoutError(f"No answer within {_PATIENCE_S} seconds.")
+            for number, _ in events:
+                line = lines[number]
+                if (answer := line.receive()) is None:
+                    continue
+                status, text, duration = answer
+                if status in wanted:
+                    took.append(duration)
+                else:
+                    failed += 1
+                    refused += [f"{status} {text[:300]!r}"] if len(refused) < 3 else []
+                if time.perf_counter() < end:
+                    line.send(make(turn))
+                    turn += 1
+                else:
+                    line.close()
+    return Round(len(took) / (time.perf_counter() - began), sorted(took), refused, failed)
 
 
 class _Line:
-    """A connection that is opened again when the other side has closed it."""
+    """A connection that is opened again when the other side has closed it.
 
-    def __init__(self, port: int) -> None:
+    Args:
+        port: On loopback.
+        ready: Gets its socket while it is open.
+        lines: Gets itself, by the number of that.
+    """
+
+    def __init__(self, port: int, ready: select.epoll, lines: dict[int, "_Line"]) -> None:
         self._port = port
+        self._ready = ready
+        self._lines = lines
         self._socket: socket.socket | None = None
-        self._left = b""
+        self._sent = b""
+        self._sent_at = 0.0
+        self._tries = 0
+        self._data = b""
 
-    def ask(self, message: bytes) -> tuple[int, str]:
-        for _ in range(3):
-            try:
-                return self._ask(message)
-            except OSError:
-                self.close()
-        return 0, "no answer"
+    def send(self, message: bytes) -> None:
+        """Begin a request."""
+        self._sent, self._sent_at, self._tries = message, time.perf_counter(), 0
+        self._send()
+
+    def receive(self) -> tuple[int, bytes, float] | None:
+        """Return status and body of the answer, and how long it took; None until all of it is there."""
+        assert self._socket is not None
+        try:
+            if not (more := self._socket.recv(65536)):
+                raise ConnectionError
+        except OSError:
+            return self._again()
+        self._data += more
+        end = self._data.find(b"\r\n\r\n")
+        if end < 0:
+            return None
+        head = self._data[:end].lower()
+        begins = head.find(b"content-length:")
+        length = int(head[begins + 15 :].split(b"\r\n", 1)[0]) if begins >= 0 else 0
+        if len(self._data) < end + 4 + length:
+            return None
+        body, self._data = self._data[end + 4 : end + 4 + length], b""
+        if b"connection: close" in head:
+            self.close()
+        return int(head[9:12]), body, time.perf_counter() - self._sent_at
 
     def close(self) -> None:
+        """Close it, if it is open."""
         if self._socket is not None:
+            del self._lines[self._socket.fileno()]
             self._socket.close()
-        self._socket, self._left = None, b""
+        self._socket, self._data = None, b""
 
-    def _ask(self, message: bytes) -> tuple[int, str]:
+    def _send(self) -> None:
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=60)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.sendall(message)
-        data = self._left
-        while (end := data.find(b"\r\n\r\n")) < 0:
-            data += self._more()
-        head = data[:end].lower()
-        begins = head.find(b"content-length:")
-        length = int(head[begins + 15 :].split(b"\r\n", 1)[0]) if begins >= 0 else 0
-        while len(data) < end + 4 + length:
-            data += self._more()
-        self._left = data[end + 4 + length :]
-        if b"connection: close" in head:
-            self.close()
-        return int(head[9:12]), data[end + 4 : end + 4 + length].decode("utf-8", "replace")
+            # What is sent fits into what the kernel takes; only answers are awaited.
+            self._socket.settimeout(None)
+            self._lines[self._socket.fileno()] = self
+            self._ready.register(self._socket, select.EPOLLIN)
+        self._socket.sendall(self._sent)
 
-    def _more(self) -> bytes:
-        assert self._socket is not None
-        if not (data := self._socket.recv(65536)):
-            raise ConnectionError("closed")
-        return data
+    def _again(self) -> tuple[int, bytes, float] | None:
+        self.close()
+        self._tries += 1
+        if self._tries == _TRIES:
+            return 0, b"no answer", 0.0
+        self._send()
+        return None
