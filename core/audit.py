@@ -20,7 +20,8 @@ from typing import Any, Protocol
 from django.db import connection, models
 from msgspec import Struct, field
 
-from core.bulk import insert_rows
+from core.bulk import insert_rows, on_postgresql
+from core.inserts import Inserts
 from core.masking import mask, mask_text
 from core.models import AuditEntry
 from core.storable import storable
@@ -100,7 +101,7 @@ def record(
     record_all([Act(act, subject, actor, changes or {})], now=now)
 
 
-def record_all(acts: Sequence[Act], *, now: datetime) -> None:
+def record_all(acts: Sequence[Act], *, now: datetime, inserts: Inserts | None = None) -> None:
     """Append entries to the chain, in order, in the caller's transaction.
 
     On PostgreSQL the chain is locked until that transaction ends, so write this last, after the
@@ -109,13 +110,16 @@ def record_all(acts: Sequence[Act], *, now: datetime) -> None:
     Args:
         acts: What was done.
         now: When, aware.
+        inserts: Rows that they tell of, if they are yet to be written.
 
     Raises:
         RuntimeError: Outside a transaction: the entries and what they tell of must commit together.
     """
     if not connection.in_atomic_block:
         raise RuntimeError("record() must share the transaction of the change it tells of")
+    rows = inserts or Inserts()
     if not acts:
+        rows.write()
         return
     at = now.astimezone(UTC)
     entries: list[dict[str, Any]] = [
@@ -129,22 +133,25 @@ def record_all(acts: Sequence[Act], *, now: datetime) -> None:
         for done in acts
     ]
     # From here on others wait.
-    head, prev_hash = _locked_head()
+    head, prev_hash = _locked_head(rows)
     for seq, entry in enumerate(entries, head + 1):
         entry["seq"], entry["prev_hash"] = seq, prev_hash
         prev_hash = entry["hash"] = _hash(entry)
     insert_rows(AuditEntry, entries)
 
 
-def _locked_head() -> tuple[int, str]:
-    """Return the newest entry's number and hash; nobody else appends until the transaction ends."""
-    sql, values = "SELECT seq, hash FROM core_auditentry ORDER BY seq DESC LIMIT 1", []
-    if connection.vendor == "postgresql":
+def _locked_head(inserts: Inserts) -> tuple[int, str]:
+    """Write rows and return the newest entry's number and hash; nobody else appends until the transaction ends."""
+    sql = "SELECT seq, hash FROM core_auditentry ORDER BY seq DESC LIMIT 1"
+    head: tuple[int, str] | None
+    if on_postgresql():
         # A statement of its own, so that the next one sees what the lock waited for.
-        sql, values = f"SELECT pg_advisory_xact_lock(%s); {sql}", [_CHAIN_LOCK]
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        head: tuple[int, str] | None = cursor.fetchone()
+        head = inserts.write(then=f"SELECT pg_advisory_xact_lock({_CHAIN_LOCK}); {sql}")
+    else:
+        inserts.write()
+        with connection.cursor() as cursor:
+            cursor.execute(sql)
+            head = cursor.fetchone()
     return head or (0, GENESIS)
 
 

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import count
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
@@ -26,6 +26,7 @@ __all__ = [
     "Part",
     "insert_rows",
     "insert_together",
+    "on_postgresql",
     "reserve_ids",
     "select_rows",
     "select_values",
@@ -63,26 +64,41 @@ def insert_rows(model: type[Model], rows: Sequence[Row], *, on_conflict: str = "
     insert_together([Part(model, rows, on_conflict)])
 
 
-def insert_together(parts: Iterable[Part]) -> None:
+def insert_together(parts: Iterable[Part], *, then: str = "") -> tuple[Any, ...] | None:
     """Insert rows of several tables, by one statement where the database can.
 
     Args:
         parts: No table twice. No part sees what another one inserts, but foreign keys are looked at
             when all are done.
+        then: What PostgreSQL is to do next, of which the last statement asks for something. It travels
+            with the rows.
+
+    Returns:
+        The first row that `then` finds.
     """
     written = [_written(part) for part in parts if part.rows]
-    if not written:
-        return
-    if connection.vendor == "postgresql":
-        sql = _insertions(tuple((each.model, each.columns, each.on_conflict) for each in written))
-        documents = [document for each in written for document in each.documents]
-        with connection.cursor() as cursor:
-            prepared.execute(cursor, sql, ["json"] * len(documents), documents)
-        return
+    if on_postgresql() and (written or then):
+        return _insert_and_ask(written, then)
     for model, columns, on_conflict, documents in written:
         sql = _insertion(connection.vendor, model, columns, on_conflict=on_conflict)
         with connection.cursor() as cursor:
             cursor.execute(sql, documents)
+    return None
+
+
+def _insert_and_ask(written: "Sequence[_Written]", then: str) -> tuple[Any, ...] | None:
+    found: tuple[Any, ...] | None = None
+    with connection.cursor() as cursor:
+        if written:
+            tables = tuple((each.model, each.columns, each.on_conflict) for each in written)
+            documents = [document for each in written for document in each.documents]
+            types = ["json"] * len(documents)
+            prepared.execute(cursor, _insertions(tables), types, documents, then=then)
+        else:
+            cursor.execute(then)
+        if then:
+            found = cursor.fetchone()
+    return found
 
 
 class _Columns(NamedTuple):
@@ -104,8 +120,8 @@ class _Written(NamedTuple):
 def _written(part: Part) -> _Written:
     model, rows, on_conflict, columns = part
     names = columns or tuple(rows[0])
-    alike = tuple(name for name in getattr(model, "ALIKE", ()) if name in names)
-    if len(alike) > 1 and len(rows) >= _MANY and connection.vendor == "postgresql":
+    alike = _alike(model, names) if len(rows) >= _MANY and on_postgresql() else ()
+    if len(alike) > 1:
         kinds: dict[tuple[Any, ...], int] = {}
         kind_of = [kinds.setdefault(values, len(kinds)) for values in map(itemgetter(*alike), rows)]
         if len(kinds) * _MANY <= len(rows):
@@ -125,6 +141,11 @@ def _written(part: Part) -> _Written:
     return _Written(model, _Columns(names), on_conflict, [json_of(model, rows)])
 
 
+@lru_cache(maxsize=128)
+def _alike(model: type[Model], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in getattr(model, "ALIKE", ()) if name in names)
+
+
 def select_rows(
     model: type[M],
     columns: Mapping[str, Iterable[Any]],
@@ -142,7 +163,7 @@ def select_rows(
         lock: Keep others from changing the rows until the transaction ends.
         without: Columns that are asked for, row by row, when somebody looks at them.
     """
-    is_locked = lock and connection.vendor == "postgresql"
+    is_locked = lock and on_postgresql()
     names = tuple(name for name in _columns(model) if name not in without)
     rows = _select(model, names, columns, f" ORDER BY id{' FOR UPDATE' if is_locked else ''}")
     fields = model._meta.concrete_fields
@@ -201,7 +222,7 @@ def reserve_ids(model: type[Model], count: int) -> list[int]:
         return []
     table = model._meta.db_table
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
+        if on_postgresql():
             cursor.execute(
                 "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
                 [table, count],
@@ -257,7 +278,7 @@ def update_rows(
 
 def _execute(cursor: CursorWrapper, sql: str, document: str) -> None:
     """Execute one of the few statements that take a document, planned once where that is possible."""
-    if connection.vendor == "postgresql":
+    if on_postgresql():
         prepared.execute(cursor, sql.replace("%s", "$1"), ["json"], [document])
     else:
         cursor.execute(sql, [document])
@@ -315,6 +336,12 @@ def _columns(model: type[Model], *, with_key: bool = True) -> tuple[str, ...]:
     return tuple(str(field.column) for field in fields if with_key or not field.primary_key)
 
 
+@cache
+def on_postgresql() -> bool:
+    """Return whether PostgreSQL is the database, and not SQLite; it stays the same for a process."""
+    return bool(connection.vendor == "postgresql")
+
+
 def quoted(column: str) -> str:
     """Return a name as SQL takes it."""
     return connection.ops.quote_name(column)
@@ -361,7 +388,7 @@ def types_of(model: type[Model]) -> Mapping[str, str]:
 
 def json_of(model: type[Model], rows: Sequence[Row]) -> str:
     """Return rows as the document that `document_as_table` reads."""
-    if connection.vendor == "sqlite":
+    if not on_postgresql():
         known: dict[object, str] = {}
 
         def plain(value: object) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import NOT_PROVIDED, BinaryField, Model
 from django.db.models.base import ModelState
 
-from core.bulk import Part, insert_together
+from core.bulk import Part, insert_together, on_postgresql
 
 __all__ = ["Inserts", "made"]
 
@@ -79,8 +79,12 @@ class Inserts:
         """Return whether an instance is yet to be written: what it holds then is stored."""
         return any(each is other for other in self._objects.get(type(each), ()))
 
-    def write(self) -> None:
-        """Insert what was remembered: tables of instances first, each kind in the order it came."""
+    def write(self, *, then: str = "") -> tuple[Any, ...] | None:
+        """Insert what was remembered: tables of instances first, each kind in the order it came.
+
+        Args:
+            then: What PostgreSQL is to do next; see `insert_together`.
+        """
         objects, self._objects = self._objects, {}
         loose, self._rows = self._rows, {}
         shared, self._known = self._known, {}
@@ -94,11 +98,11 @@ class Inserts:
                 for model, rows in shared.items()
             ),
         ]
-        if connection.vendor == "postgresql":
+        if on_postgresql():
             built = (_part(model, of_it) for model, of_it in objects.items())
-            insert_together([*built, *others])
+            found = insert_together([*built, *others], then=then)
             _are_stored(objects)
-            return
+            return found
         for model, of_it in objects.items():
             if any(isinstance(field, BinaryField) for field in model._meta.concrete_fields):
                 # SQLite's JSON has no way to say bytes.
@@ -107,6 +111,7 @@ class Inserts:
                 insert_together([_part(model, of_it)])
         insert_together(others)
         _are_stored(objects)
+        return None
 
 
 @lru_cache(maxsize=128)
@@ -147,11 +152,10 @@ def _part(model: type[Model], objects: Sequence[Model]) -> Part:
 
 
 def _are_stored(objects: Mapping[type[Model], Iterable[Model]]) -> None:
-    alias = connection.alias
     for of_it in objects.values():
         for each in of_it:
             state = each._state
-            state.adding, state.db = False, alias
+            state.adding, state.db = False, DEFAULT_DB_ALIAS
 
 
 @lru_cache(maxsize=128)

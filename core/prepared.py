@@ -41,7 +41,9 @@ class _Known:
 _known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
 
 
-def execute(cursor: CursorWrapper, sql: str, types: Sequence[str], values: Sequence[Any]) -> None:
+def execute(
+    cursor: CursorWrapper, sql: str, types: Sequence[str], values: Sequence[Any], *, then: str = ""
+) -> None:
     """Execute a statement of ours, prepared at its first use on this connection.
 
     Args:
@@ -49,6 +51,7 @@ def execute(cursor: CursorWrapper, sql: str, types: Sequence[str], values: Seque
         sql: One statement with `$1`, `$2` … for its values; there are few of them in all.
         types: PostgreSQL's names of the values' types.
         values: In their order.
+        then: Further statements, not prepared, that travel with it; the result is that of the last.
     """
     known = _known.setdefault(connection.connection, _Known())
     # What is done here is of the connection: it goes beside what is counted and logged.
@@ -63,4 +66,5 @@ def execute(cursor: CursorWrapper, sql: str, types: Sequence[str], values: Seque
         with connection.wrap_database_errors:
             cursor.cursor.execute(f"PREPARE {name} ({', '.join(types)}) AS {sql}")
         known.names[sql] = name
-    cursor.execute(f"EXECUTE {name} ({', '.join(['%s'] * len(values))})", values)
+    executed = f"EXECUTE {name} ({', '.join(['%s'] * len(values))})"
+    cursor.execute(f"{executed}; {then}" if then else executed, values)

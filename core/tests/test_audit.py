@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
+from catalog.models import Service
 from core.append_only import guard, lift
-from core.audit import GENESIS, record, verify_chain
+from core.audit import GENESIS, Act, record, record_all, verify_chain
+from core.inserts import Inserts, made
 from core.models import AuditEntry
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
@@ -253,3 +256,31 @@ def test_flush_empties_the_audit_and_guards_it_again(transactional_db: None) -> 
     written()
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
         AuditEntry.objects.update(actor="user:bob")
+
+
+def test_rows_are_written_on_the_way_to_the_chain() -> None:
+    """What entries tell of goes to the database before the chain is locked, and with the same message."""
+    inserts, one = Inserts(), made(Service, slug="one", name="One")
+    inserts.add(one)
+    act = Act("service.created", "catalog.service:one", "user:alice")
+    with transaction.atomic(), CaptureQueriesContext(connection) as queries:
+        record_all([act], now=NOON, inserts=inserts)
+    assert Service.objects.get().slug == "one"
+    assert AuditEntry.objects.get().act == "service.created"
+    assert not inserts.waits(one)
+    statements = [query["sql"] for query in queries]
+    (lock,) = [sql for sql in statements if "core_auditentry ORDER BY seq" in sql]
+    if connection.vendor == "postgresql":
+        assert lock.startswith("EXECUTE ")
+    else:
+        assert "INSERT" in statements[statements.index(lock) - 1]
+
+
+def test_rows_of_which_nothing_is_told_are_written() -> None:
+    """And the chain is left alone."""
+    inserts = Inserts()
+    inserts.add(made(Service, slug="one", name="One"))
+    with transaction.atomic():
+        record_all([], now=NOON, inserts=inserts)
+    assert Service.objects.exists()
+    assert not AuditEntry.objects.exists()

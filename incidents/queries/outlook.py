@@ -94,7 +94,7 @@ def look_ahead(
         alerts: So many alerts.
         since: What opened before was not of late.
     """
-    if connection.vendor != "postgresql":
+    if not bulk.on_postgresql():
         return UNKNOWN
     values = [
         REVISION,

@@ -7,6 +7,7 @@ from django.db.models import Model
 
 from core import audit
 from core.audit import Act, Who
+from core.inserts import Inserts
 
 __all__ = ["Acts", "name_of"]
 
@@ -25,9 +26,9 @@ class Acts:
         """Remember those that another one remembers."""
         self._acts.extend(others._acts)
 
-    def record(self, *, now: datetime) -> None:
-        """Write all of them into the audit."""
-        audit.record_all(self._acts, now=now)
+    def record(self, *, now: datetime, inserts: Inserts | None = None) -> None:
+        """Write all of them into the audit, after `inserts` that are yet to be written."""
+        audit.record_all(self._acts, now=now, inserts=inserts)
         self._acts.clear()
 
 

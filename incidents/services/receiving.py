@@ -236,9 +236,7 @@ def _store(
         noted(request, event, count, [], is_stored=not inserts.waits(event))
         for request, event, count in zip(requests, events, done, strict=True)
     ]
-    # Before the audit: its chain is locked until the end, and others wait for it.
-    inserts.write()
-    acts.record(now=now)
+    acts.record(now=now, inserts=inserts)
     return taken
 
 
