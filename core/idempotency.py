@@ -15,6 +15,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -24,7 +25,7 @@ from core.errors import Conflict, InvalidInput
 from core.models import KeptAnswer
 from core.problems import CUT_SHORT, problem_response
 
-__all__ = ["KEPT_FOR", "IdempotencyMiddleware", "forget_answers"]
+__all__ = ["KEPT_FOR", "IdempotencyMiddleware", "forget_answers", "refuse_key"]
 
 KEPT_FOR = timedelta(days=1)
 MAX_KEY = 200
@@ -105,6 +106,17 @@ def _refusal(
         rendered: HttpResponse = refused.render()
         return rendered
     return None
+
+
+def refuse_key(request: Request) -> None:
+    """Refuse a key, for what must count although it is refused, or waits for others.
+
+    Raises:
+        InvalidInput: The request carries one.
+    """
+    if request.headers.get("Idempotency-Key"):
+        text = "This takes no key: send it without one."
+        raise InvalidInput(text, field="Idempotency-Key")
 
 
 def forget_answers() -> int:

@@ -9,6 +9,7 @@ import accounts.api
 import capacity.api
 import catalog.api
 import incidents.api
+import notifications.api
 import oncall.api
 import slo.api
 
@@ -31,6 +32,7 @@ accounts.api.register(router)
 capacity.api.register(router)
 catalog.api.register(router)
 incidents.api.register(router)
+notifications.api.register(router)
 oncall.api.register(router)
 slo.api.register(router)
 

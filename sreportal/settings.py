@@ -354,6 +354,7 @@ SPECTACULAR_SETTINGS = {
         "RoleEnum": "accounts.roles.Role",
         "TargetRoleEnum": "oncall.models.policies.TARGET_ROLES",
         "LevelModeEnum": "oncall.models.PolicyLevel.Mode",
+        "ContactKindEnum": "notifications.models.KINDS",
         "CorrectionModeEnum": "slo.models.Correction.Mode",
         "CapacityStatusEnum": "capacity.models.VERDICTS",
         "SystemStatusEnum": ["healthy", "degraded", "critical", "unknown"],

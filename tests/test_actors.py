@@ -25,6 +25,8 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "policies": {"slug": "own", "name": "Own", "called_for": ["pay"]},
     "fallback-contacts": {"person": "eve"},
+    "contact-methods": {"kind": "email", "address": "alice@example.org"},
+    "channels": {"team": "ops", "kind": "email", "address": "ops@example.org"},
     "integrations": {"kind": "healthchecks", "name": "Main", "service": "pay"},
     "maintenance": {
         "service": "pay",

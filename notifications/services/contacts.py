@@ -2,7 +2,9 @@
 
 import base64
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -16,10 +18,12 @@ from core.locking import lock, locked
 from notifications.domain.kinds import Kind, address_problem, normalized
 from notifications.domain.web_push import private_key, public_text, read_subscription
 from notifications.models import ContactMethod, NotificationRule
+from notifications.services.switching import set_enabled
 from notifications.services.trials import hold_owner
 
 __all__ = [
     "add_method",
+    "change_method",
     "push_key",
     "remove_method",
     "rename_method",
@@ -111,6 +115,29 @@ def rename_method(method: ContactMethod, *, label: str, actor: Who, now: datetim
     audit.record(
         act="contact_method.renamed", subject=method, actor=actor, now=now, changes=changes
     )
+
+
+@transaction.atomic
+def change_method(
+    method: ContactMethod, *, fields: Mapping[str, Any], actor: Who, now: datetime
+) -> ContactMethod:
+    """Rename a method, switch it on or off; what is as it was is neither written nor told.
+
+    Args:
+        method: As it was read before.
+        fields: `label` and `is_enabled`, where they are given.
+        actor: Who.
+        now: When.
+
+    Raises:
+        NotFound: It was removed meanwhile.
+    """
+    lock(method)
+    if fields.get("label", method.label) != method.label:
+        rename_method(method, label=fields["label"], actor=actor, now=now)
+    if "is_enabled" in fields:
+        set_enabled(method, enabled=fields["is_enabled"], actor=actor, now=now)
+    return method
 
 
 @transaction.atomic

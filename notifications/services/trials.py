@@ -17,6 +17,7 @@ from catalog.models import Team
 from core import audit
 from core.audit import Who
 from core.errors import Conflict, Unavailable
+from core.locking import lock, locked
 from notifications.domain.kinds import Kind
 from notifications.domain.messages import Message
 from notifications.models import ContactMethod, TrialMessage
@@ -53,6 +54,7 @@ def send_code(method: ContactMethod, *, now: datetime) -> None:
 
     Raises:
         Conflict: It is verified already, the last code was sent just now, or too many were.
+        NotFound: It was removed meanwhile.
         Unavailable: The provider did not take the message.
     """
     code = f"{secrets.randbelow(1_000_000):06}"
@@ -74,7 +76,7 @@ def _begin_code(
 ) -> tuple[TrialMessage, dict[str, Any]]:
     """Have a code be the one that counts; returns what counts its sending, and the code before."""
     hold_owner(method.person, method.team)
-    method.refresh_from_db(fields=["verified_at", *_CODE])
+    lock(method)
     if method.verified_at is not None:
         raise Conflict("It is verified already.")
     expires = method.code_expires_at
@@ -98,8 +100,9 @@ def verify(method: ContactMethod, code: str, *, actor: Who, now: datetime) -> bo
 
     Raises:
         Conflict: No code is awaited, it is too old, or too many were wrong.
+        NotFound: It was removed meanwhile.
     """
-    method = ContactMethod.objects.select_for_update(of=("self",)).get(pk=method.pk)
+    method = locked(method)
     if method.verified_at is not None:
         return True
     if not method.code_digest or method.code_expires_at is None or method.code_expires_at <= now:

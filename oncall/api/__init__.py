@@ -2,7 +2,7 @@
 
 from rest_framework.routers import SimpleRouter
 
-from oncall.api.fallbacks import ChannelViewSet, FallbackContactViewSet
+from oncall.api.fallbacks import FallbackContactViewSet
 from oncall.api.handoffs import HandoffViewSet
 from oncall.api.holidays import HolidayCalendarViewSet
 from oncall.api.policies import EscalationPolicyViewSet
@@ -13,7 +13,6 @@ from oncall.api.swaps import CalendarViewSet, SwapViewSet
 def register(router: SimpleRouter) -> None:
     """Add the resources of this app."""
     router.register("calendars", CalendarViewSet, basename="calendar")
-    router.register("channels", ChannelViewSet, basename="channel")
     router.register("fallback-contacts", FallbackContactViewSet, basename="fallback-contact")
     router.register("handoffs", HandoffViewSet, basename="handoff")
     router.register("holiday-calendars", HolidayCalendarViewSet, basename="holiday-calendar")

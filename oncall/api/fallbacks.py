@@ -1,4 +1,4 @@
-"""`/api/v1/fallback-contacts/` and `/api/v1/channels/`: who is called when nobody else can be, and by what."""
+"""`/api/v1/fallback-contacts/`: who is called when nobody else can be."""
 
 from typing import Any
 
@@ -12,29 +12,6 @@ from core.clock import now
 from notifications.models import ContactMethod
 from oncall.models import FallbackContact
 from oncall.services.fallbacks import add_fallback, remove_fallback
-
-
-class ChannelSerializer(serializers.ModelSerializer[ContactMethod]):
-    """A team's channel; it is added and verified on the team's page."""
-
-    team = serializers.CharField(source="team.slug", read_only=True)
-    is_usable = serializers.BooleanField(
-        read_only=True, help_text="Whether it is verified and switched on."
-    )
-
-    class Meta:
-        model = ContactMethod
-        fields = ["id", "team", "kind", "label", "is_usable"]
-        read_only_fields = fields
-
-
-class ChannelViewSet(viewsets.ReadOnlyModelViewSet[ContactMethod]):
-    """Channels of teams, by whose numbers policies and the fallback contact call them."""
-
-    queryset = ContactMethod.objects.filter(person=None).select_related("team")
-    serializer_class = ChannelSerializer
-    read_role = Role.VIEWER
-    search_fields = ["label", "team__slug"]
 
 
 class FallbackContactSerializer(StrictFieldsMixin, serializers.ModelSerializer[FallbackContact]):

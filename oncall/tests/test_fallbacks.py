@@ -44,7 +44,15 @@ def test_people_and_channels_are_called_and_taken_out(api: Client, ann: User) ->
     hook = channel()
     listed = api.get("/api/v1/channels/").json()["results"]
     assert listed == [
-        {"id": hook.pk, "team": "ops", "kind": "webhook", "label": "Hook", "is_usable": True}
+        {
+            "id": hook.pk,
+            "team": "ops",
+            "kind": "webhook",
+            "label": "Hook",
+            "is_enabled": True,
+            "is_usable": True,
+            "secret": None,
+        }
     ]
     person = send(api, "post", PATH, {"person": "ann"}, status=201)
     assert person == {"id": person["id"], "person": "ann", "channel": None}
