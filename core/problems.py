@@ -43,6 +43,8 @@ CROSSED = "Somebody else changed this in the same moment. Nothing was stored; tr
 HELD = "Somebody else is still changing this. Nothing was stored; try again shortly."
 TOO_SLOW = "It took the database too long. Nothing was stored; ask for less, or try again later."
 UNKEPT = "One of the values is longer, larger or of other letters than any that is kept."
+# Of values that another row has.
+_TAKEN = frozenset({"unique", "unique_together"})
 # What PostgreSQL says (SQLSTATE, its manual's appendix A) while it is well.
 _CROSSED = frozenset({"40001", "40P01"})
 _HELD = frozenset({"55P03"})
@@ -189,9 +191,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     if isinstance(exc, PermissionDenied):
         exc = exceptions.PermissionDenied(str(exc) or None)
     if isinstance(exc, ModelValidationError):
-        exc = exceptions.ValidationError(
-            exc.message_dict if hasattr(exc, "error_dict") else exc.messages
-        )
+        exc = exceptions.ValidationError(_coded(exc))
     if isinstance(exc, exceptions.APIException):
         return _api_exception(exc)
     if isinstance(exc, IntegrityError):
@@ -206,6 +206,30 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     return Response(problem(500, INTERNAL, code="internal"), 500, content_type=CONTENT_TYPE)
 
 
+def _coded(error: ModelValidationError) -> Any:
+    """Return what a model says is wrong, each with its code, as REST framework has it."""
+
+    def said(errors: list[ModelValidationError]) -> list[exceptions.ErrorDetail]:
+        return [
+            exceptions.ErrorDetail(message, each.code)
+            for each in errors
+            for message in each.messages
+        ]
+
+    by_field = getattr(error, "error_dict", None)
+    if by_field is None:
+        return said(error.error_list)
+    return {name: said(errors) for name, errors in by_field.items()}
+
+
+def _codes(codes: Any) -> set[str]:
+    """Return all codes of validation errors that are nested as the fields are."""
+    if isinstance(codes, str):
+        return {codes}
+    inner = codes.values() if isinstance(codes, dict) else codes or ()
+    return set().union(*map(_codes, inner))
+
+
 def _api_exception(exc: exceptions.APIException) -> Response:
     headers: dict[str, str] = {}
     if challenge := getattr(exc, "auth_header", None):
@@ -214,8 +238,11 @@ def _api_exception(exc: exceptions.APIException) -> Response:
         headers["Retry-After"] = str(int(wait))
     if isinstance(exc, exceptions.ValidationError):
         errors = flatten(exc.detail)
-        body = problem(400, _sentence(errors), code="invalid", errors=errors)
-        return Response(body, 400, headers=headers, content_type=CONTENT_TYPE)
+        # Where nothing else is wrong it is the present state that does not allow it.
+        is_taken = bool(codes := _codes(exc.get_codes())) and codes <= _TAKEN
+        status, code = (409, "conflict") if is_taken else (400, "invalid")
+        body = problem(status, _sentence(errors), code=code, errors=errors)
+        return Response(body, status, headers=headers, content_type=CONTENT_TYPE)
     detail = str(exc.detail)
     unread = {"body": [detail]} if isinstance(exc, exceptions.ParseError) else None
     body = problem(exc.status_code, detail, code=exc.default_code, errors=unread)
