@@ -49,6 +49,7 @@ def add_rule(
         raise InvalidInput("It is somebody else's.", field="method")
     if not timedelta() <= delay <= LONGEST_DELAY:
         raise InvalidInput(WITHIN, field="delay")
+    hold_owner(person, None)
     if NotificationRule.objects.filter(person=person).count() >= MOST_RULES:
         raise Conflict(f"There are {MOST_RULES} rules already; remove one first.")
     try:
