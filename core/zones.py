@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 @cache
 def zone_names() -> frozenset[str]:
     """Return the names of all IANA zones; they are files, which are looked for once."""
-    return frozenset(available_timezones())
+    # Often a file among them: whatever the machine's own zone is, which is no place.
+    return frozenset(available_timezones() - {"localtime"})
 
 
 def zone_of(user: Any) -> tzinfo:
