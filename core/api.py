@@ -1,6 +1,7 @@
 """What every resource of the API has in common.
 
 - A field that the resource does not have is refused by its name: a typo is never dropped.
+- Another row is named or null; an empty name is nobody's.
 - All wrong fields are named at once.
 - Writes go through services; a serializer checks shapes, it does not save.
 """
@@ -18,6 +19,7 @@ from rest_framework.fields import empty
 __all__ = ["KeyRelatedField", "StrictFieldsMixin", "WallTimesMixin"]
 
 UNKNOWN = "There is no such field."
+UNNAMED = "Names nothing: use null for none."
 _OFFSET = re.compile(r"[Zz]$|[+-]\d\d:?\d*$")
 
 
@@ -50,20 +52,34 @@ class StrictFieldsMixin:
 
     def to_internal_value(self, data: Any) -> Any:
         """REST framework's hook between the parsed body and `validated_data`."""
-        unknown = (
-            {str(name): [UNKNOWN] for name in data if name not in self.fields}  # type: ignore[attr-defined]
-            if isinstance(data, Mapping)
-            else {}
-        )
+        refused = _refused(data, self.fields) if isinstance(data, Mapping) else {}  # type: ignore[attr-defined]
         try:
             value = super().to_internal_value(data)  # type: ignore[misc]
         except serializers.ValidationError as error:
             if isinstance(error.detail, dict):
-                error.detail.update(unknown)  # type: ignore[arg-type]
+                error.detail.update(refused)  # type: ignore[arg-type]
             raise
-        if unknown:
-            raise serializers.ValidationError(unknown)
+        if refused:
+            raise serializers.ValidationError(refused)
         return value
+
+
+def _refused(
+    data: Mapping[Any, Any], fields: Mapping[str, serializers.Field[Any, Any, Any, Any]]
+) -> dict[str, list[str]]:
+    """Return what is wrong whatever the fields say: names that none has, and rows without a name.
+
+    REST framework takes "" for null, as forms have it; from a script it is a variable that is not set.
+    """
+    unknown = {str(name): [UNKNOWN] for name in data if name not in fields}
+    unnamed = {
+        name: [UNNAMED]
+        for name, field in fields.items()
+        if isinstance(field, relations.RelatedField)
+        and not field.read_only
+        and data.get(name) == ""
+    }
+    return unknown | unnamed
 
 
 @extend_schema_field(

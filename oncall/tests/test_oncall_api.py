@@ -232,3 +232,20 @@ def test_readiness_of_who_is_on_call_soonest_first(api: Client) -> None:
     assert [(row["person"], row["score"]) for row in rows] == [("alice", 0), ("bob", 0)]
     assert rows[0]["checks"][0]["name"] == "reachable"
     assert "readiness 0 of 100" in api.get("/oncall/").content.decode()
+
+
+def test_an_empty_name_is_nobody_s(api: Client) -> None:
+    """A script whose variable is not set does not take whoever is on call away."""
+    send(api, "post", "schedules/", weekly(), status=201)
+    said = {
+        "schedule": "payments", "person": "",
+        "starts_at": MONDAY.isoformat(), "ends_at": (MONDAY + timedelta(hours=1)).isoformat(),
+    }  # fmt: skip
+    refused = send(api, "post", "overrides/", said, status=400)
+    assert refused["errors"] == {"person": ["Names nothing: use null for none."]}
+    made = send(api, "post", "overrides/", {**said, "person": "carol"}, status=201)
+    send(api, "patch", f"overrides/{made['id']}/", {"person": ""}, status=400)
+    assert send(api, "get", "schedules/payments/", status=200)["on_call_now"] == "carol"
+    levels = [{"number": 1, "name": "x", "targets": [{"person": "bob", "schedule": ""}]}]
+    refused = send(api, "post", "policies/", policy(levels=levels, timings=[]), status=400)
+    assert list(refused["errors"]) == ["levels[0].targets[0].schedule"]
