@@ -1,5 +1,6 @@
 """Doing a transaction again that another one of the same moment crossed."""
 
+import sqlite3
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -7,7 +8,7 @@ from typing import ParamSpec, TypeVar
 import structlog
 from django.db import IntegrityError, OperationalError, connection
 
-__all__ = ["again_if_crossed", "is_deadlock"]
+__all__ = ["again_if_crossed", "is_busy", "is_deadlock"]
 
 log = structlog.get_logger(__name__)
 P = ParamSpec("P")
@@ -15,6 +16,8 @@ T = TypeVar("T")
 _TRIES = 5
 # As PostgreSQL calls it; SQLite lets one write at a time, and knows none.
 _DEADLOCK = "40P01"
+# What is above says why, in SQLite's extended codes.
+_PRIMARY_CODE = 0xFF
 
 
 def is_deadlock(error: BaseException) -> bool:
@@ -22,6 +25,12 @@ def is_deadlock(error: BaseException) -> bool:
     return isinstance(error, OperationalError) and (
         getattr(error.__cause__, "pgcode", None) == _DEADLOCK
     )
+
+
+def is_busy(error: BaseException) -> bool:
+    """Return whether somebody else wrote to the whole of the database for too long, which only SQLite knows."""
+    code = getattr(error.__cause__, "sqlite_errorcode", None)
+    return code is not None and code & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
 
 
 def again_if_crossed(work: Callable[P, T]) -> Callable[P, T]:

@@ -7,14 +7,18 @@ locked after it, several rows in the order of their keys.
 """
 
 from collections.abc import Iterable
+from time import monotonic
 from typing import Any, TypeVar
 
+from django.db import connection
 from django.db.models import Model, QuerySet
 
 from core.errors import NotFound
 
-__all__ = ["as_stored", "lock", "lock_in_order", "locked", "store"]
+__all__ = ["as_stored", "lock", "lock_in_order", "locked", "store", "wait_until"]
 
+# Whoever begins late has a moment all the same: most locks are held no longer.
+LEAST_WAIT_S = 0.1
 Row = TypeVar("Row", bound=Model)
 
 
@@ -71,6 +75,20 @@ def lock_in_order(rows: QuerySet[Any]) -> set[int]:
     """Lock several rows in the order of their keys; returns the keys of those that are there."""
     held = rows.order_by("pk").select_for_update(of=("self",), no_key=True)
     return {row.pk for row in held}
+
+
+def wait_until(end: float) -> None:
+    """Have the caller's transaction wait for what others hold until then, and a tenth of a second at least.
+
+    Of SQLite one waits before the transaction begins, and in it for nothing.
+
+    Args:
+        end: By `time.monotonic`, in seconds.
+    """
+    if connection.vendor == "postgresql":
+        wait_ms = round(1000 * max(LEAST_WAIT_S, end - monotonic()))
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{wait_ms}ms"])
 
 
 def _held(row: Model, *, to_delete: bool) -> QuerySet[Any]:

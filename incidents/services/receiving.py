@@ -6,6 +6,7 @@ is undone by itself, named in the request's `problem`, and shown in the inbox; t
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from time import monotonic
 
 import structlog
 from django.db import (
@@ -19,10 +20,11 @@ from django.db import (
 from msgspec import structs
 
 from core import audit
-from core.again import again_if_crossed
+from core.again import again_if_crossed, is_busy
 from core.combining import Combiner
 from core.errors import DomainError, TooLarge
 from core.inserts import Inserts
+from core.locking import wait_until
 from core.shared_connection import SharedConnection
 from incidents.domain import flapping
 from incidents.domain.events import Act, AlertEvent, Reading
@@ -58,6 +60,9 @@ log = structlog.get_logger(__name__)
 # What a database or our own code says of one element that cannot be kept.
 _REFUSALS = (DataError, IntegrityError, ValueError, TypeError)
 _MOST_AT_ONCE = 64
+# For what others hold a batch waits five seconds (`lock_timeout`); what is left of these its requests
+# share when each is done by itself, or who is last would wait as long for each before it.
+_PATIENCE_S = 6.0
 _NO_DELIVERY = (0, "")
 _connection = SharedConnection()
 
@@ -118,16 +123,19 @@ def take_on_one_connection() -> None:
 
 @_connection.in_place()
 def _take_all(requests: Sequence[Request]) -> Sequence[Taken | BaseException]:
+    until = monotonic() + _PATIENCE_S
     try:
         return _take_at_once(requests)
     except InterfaceError:
         raise
     except (*_REFUSALS, OperationalError) as error:
+        if is_busy(error):
+            raise
         # A deadlock ends here too; where the database is away, so is it for each of them.
         log.info("intake_one_by_one", requests=len(requests), error=type(error).__name__)
     configuration = current()
     return [
-        _take_alone(request) if _holds(request, configuration) else IntegrationChanged()
+        _take_alone(request, until) if _holds(request, configuration) else IntegrationChanged()
         for request in requests
     ]
 
@@ -240,20 +248,20 @@ def _store(
     return taken
 
 
-def _take_alone(request: Request) -> Taken | BaseException:
+def _take_alone(request: Request, until: float) -> Taken | BaseException:
     """Store a request, and do what of it can be done."""
     try:
-        return _taken_once(request)
+        return _taken_once(request, until)
     except Exception as error:  # noqa: BLE001 raised again by whoever sent it
         return error
 
 
-def _taken_once(request: Request) -> Taken:
+def _taken_once(request: Request, until: float) -> Taken:
     delivery = request.delivery or _NO_DELIVERY
     if event := earlier([request]).get(delivery):
         return taken_before(request, event)
     try:
-        return _stored_alone(request)
+        return _stored_alone(request, until)
     except IntegrityError:
         # Another process was faster with the same message.
         if event := earlier([request]).get(delivery):
@@ -263,7 +271,8 @@ def _taken_once(request: Request) -> Taken:
 
 @again_if_crossed
 @transaction.atomic
-def _stored_alone(request: Request) -> Taken:
+def _stored_alone(request: Request, until: float) -> Taken:
+    wait_until(until)
     now = request.now
     acts, inserts = Acts(), Inserts()
     (event,) = rows_of([request], UNKNOWN)
