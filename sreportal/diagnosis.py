@@ -20,7 +20,7 @@ from django.db.migrations.executor import MigrationExecutor
 from kombu.connection import Connection
 from kombu.exceptions import KombuError
 
-from core import mail, sealed
+from core import broker, mail, sealed
 from core.models import JobSlot, ProcessHeartbeat
 from core.rotation import rotate
 from incidents.domain.lifecycle import OPEN
@@ -191,6 +191,9 @@ def _broker() -> list[Finding]:
     began = time.monotonic()
     client: Any = Connection(settings.CELERY_BROKER_URL, transport_options={"socket_timeout": 2})
     try:
+        if refused := broker.refusal(settings.CELERY_BROKER_URL, timeout_s=2):
+            detail = f"{kind} broker refuses messages ({refused}): evaluations wait, pages and intake go on."
+            return [Finding("broker", Verdict.WRONG, detail)]
         with client:
             client.ensure_connection(max_retries=1, interval_start=0, timeout=3)
     except (OSError, KombuError):

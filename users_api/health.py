@@ -4,13 +4,11 @@ They are public, touch no session and answer within two seconds whatever is down
 this process answers. Ready says that what is sent to it will be stored and watched.
 """
 
-import socket
 import time
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -20,7 +18,7 @@ from django.db.utils import load_backend
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from core import clock, ticks
+from core import broker, clock, ticks
 from core.health import CheckResult, Status, board, worst
 from core.models import JobSlot, ProcessHeartbeat
 
@@ -38,7 +36,6 @@ PAGER_GRACE_S = 20.0
 _STARTED = time.monotonic()
 
 PROBE_TIMEOUT_S = 1
-REDIS_PORT = 6379
 # A row that never commits: disk, permissions and a read-only replica all show.
 PROBE_SQL = (
     "INSERT INTO core_processheartbeat (process, instance, started_at, at, monotonic)"
@@ -94,14 +91,17 @@ def check_database(_now: datetime) -> CheckResult:
 
 
 def check_broker(_now: datetime) -> CheckResult:
-    """Reach the broker. Without it evaluations wait, but intake, escalation and pages go on."""
+    """See that the broker takes messages. Without it evaluations wait; intake and pages go on."""
     if settings.FILE_BROKER:
         return CheckResult(Status.HEALTHY, "messages go through files")
     started = time.monotonic()
     try:
-        _greet_broker()
+        refused = broker.refusal(settings.CELERY_BROKER_URL, timeout_s=PROBE_TIMEOUT_S)
     except OSError:
         waiting = "unreachable: evaluations wait, pages and intake go on"
+        return CheckResult(Status.DEGRADED, waiting)
+    if refused:
+        waiting = f"refuses messages ({refused}): evaluations wait, pages and intake go on"
         return CheckResult(Status.DEGRADED, waiting)
     return CheckResult(Status.HEALTHY, f"reachable in {_ms_since(started)} ms")
 
@@ -156,31 +156,6 @@ def _lateness(name: str, last: datetime | None, now: datetime) -> str:
     if now - last > TICK_LATE_AFTER:
         return f"{name} ran last {int((now - last).total_seconds())} s ago"
     return ""
-
-
-def _greet_broker() -> None:
-    # By hand: client libraries try again for seconds before they say that nobody is there.
-    with _broker_connection() as connection:
-        connection.settimeout(PROBE_TIMEOUT_S)
-        connection.sendall(b"PING\r\n")
-        # Any answer will do, also that a password is missing; TLS starts with other words.
-        if not connection.recv(1) and not settings.CELERY_BROKER_URL.startswith("rediss:"):
-            raise ConnectionResetError("the broker hung up")
-
-
-def _broker_connection() -> socket.socket:
-    address = urlsplit(settings.CELERY_BROKER_URL)
-    if not address.scheme.endswith("+socket"):
-        host, port = address.hostname or "localhost", address.port or REDIS_PORT
-        return socket.create_connection((host, port), timeout=PROBE_TIMEOUT_S)
-    connection = socket.socket(socket.AF_UNIX)
-    try:
-        connection.settimeout(PROBE_TIMEOUT_S)
-        connection.connect(address.path)
-    except OSError:
-        connection.close()
-        raise
-    return connection
 
 
 def _report(now: datetime, **more: Any) -> JsonResponse:

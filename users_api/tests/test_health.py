@@ -102,6 +102,17 @@ def test_broker_that_never_answers_only_degrades(client: Client, settings: Setti
     assert answer.json()["checks"]["broker"]["status"] == "degraded"
 
 
+def test_broker_that_takes_no_messages_only_degrades(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is full, or was made a replica, answers; it is of as little use."""
+    settings.CELERY_BROKER_URL = "redis://127.0.0.1/0"
+    monkeypatch.setattr("core.broker.refusal", lambda _url, *, timeout_s: "OOM")
+    result = health.check_broker(NOON)
+    assert result.status is Status.DEGRADED
+    assert result.detail == ("refuses messages (OOM): evaluations wait, pages and intake go on")
+
+
 @pytest.mark.parametrize(
     ("age", "status"),
     [(timedelta(minutes=3), Status.HEALTHY), (timedelta(minutes=3, seconds=1), Status.DEGRADED)],
