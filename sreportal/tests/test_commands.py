@@ -76,3 +76,40 @@ def test_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         running.stdout.close()
         complaints = running.stderr.read()
     assert (running.returncode, complaints) == (141, "")
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["at its end", "at once"])
+def test_full_disk_is_told_in_one_line(tmp_path: Path, unbuffered: str) -> None:
+    """What was to be written did not arrive: that is neither a stack nor a success."""
+    with FULL.open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "manage.py", "slo_windows", "--objective=0.999", "--period=30d"],
+            cwd=BASE_DIR,
+            env=plain_environment(SREPORTAL_DATA=str(tmp_path), PYTHONUNBUFFERED=unbuffered),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (
+        2,
+        "It could not be written: No space left on device.\n",
+    )
+
+
+def test_closed_output_stops_no_command(tmp_path: Path) -> None:
+    """Daemons are started so, and `manage.py slo_windows … >&-` asks for the status alone."""
+    command = f"{sys.executable} manage.py slo_windows --objective=0.999 --period=30d >&-"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        cwd=BASE_DIR,
+        env=plain_environment(SREPORTAL_DATA=str(tmp_path)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
