@@ -46,6 +46,9 @@ AUDIT_EVERY = timedelta(seconds=60)
 HEARTBEATS_EVERY = timedelta(seconds=5)
 HELD_EVERY = timedelta(seconds=5)
 MAINTENANCE_EVERY = timedelta(minutes=1)
+CLOCK_EVERY = timedelta(minutes=1)
+# Far below the lease of any message: whose clock is ahead by that takes what others still send for cut.
+CLOCK_MAY_DIFFER = timedelta(seconds=5)
 # A chore that fails each time says so as often.
 FAILED_EVERY = timedelta(minutes=1)
 # A pager that was away for longer waits, so that a restored backup does not call everybody.
@@ -79,6 +82,7 @@ class Pager:
         owner: Its name among all pagers.
         senders: Pages it sends at the same time.
         audit_every: How often it looks for who should have been called, and how late that may be.
+        reference: Reads the clock with which its own is compared; None where there is no other.
     """
 
     def __init__(
@@ -88,7 +92,9 @@ class Pager:
         owner: str = "",
         senders: int = 0,
         audit_every: timedelta = AUDIT_EVERY,
+        reference: Clock | None = None,
     ) -> None:
+        self._reference = reference
         self._audit_every = audit_every
         self._clock = clock
         self._queues = due.Queues()
@@ -144,6 +150,7 @@ class Pager:
         )
         self._do("heartbeats", check, now, every=HEARTBEATS_EVERY)
         self._do("maintenance", silence, now, every=MAINTENANCE_EVERY)
+        self._do("clock", self._compare_clocks, now, every=CLOCK_EVERY)
         # Where more steps are due than were taken, the pager is behind, which needs no second opinion.
         if work.steps < STEPS_AT_A_TIME:
             self._do("audit", partial(self._audit, now), now, every=self._audit_every)
@@ -205,6 +212,17 @@ class Pager:
             log.error("paging_is_behind", pages=overdue)
         if settings.DEAD_MAN_URL and not findings and not overdue:
             self._pool.submit(_tell_the_watcher)
+
+    def _compare_clocks(self) -> None:
+        """Say that its clock is off, by the other one, so that whoever asks is told of the present."""
+        if self._reference is None:
+            return
+        at = self._reference()
+        apart = abs(at - self._clock())
+        if apart > CLOCK_MAY_DIFFER:
+            said = f"{apart.total_seconds():.0f} s from the database's"
+            log.error("clock_is_off", found=said)
+            ticks.note_failure(f"{CHORES}clock", said, now=at)
 
     def _guard(self, stop: threading.Event, *, resumed: bool) -> None:
         """After an hour without any pager wait ten minutes, or until one calls: it may be a restore."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from core.clock import now
+from core.clock import database_now, now
 from core.garbage import keep_what_is_loaded
 from incidents.services.pager import Pager
 
@@ -61,4 +61,5 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stop.set())
         every = timedelta(seconds=options["audit_every"])
         keep_what_is_loaded()
-        Pager(now, audit_every=every).run(stop, resumed=options["resume"])
+        pager = Pager(now, audit_every=every, reference=database_now)
+        pager.run(stop, resumed=options["resume"])
