@@ -26,6 +26,20 @@ SHOWN = """async (count) => {
   return self.shown;
 }"""
 
+# Windows are noted, not opened: only a person's click may open one.
+CLICKED = """([data, actions]) => {
+  const opened = [];
+  let closed = 0;
+  self.clients.openWindow = async (address) => { opened.push(address); };
+  for (const action of actions) {
+    const click = new Event("notificationclick");
+    const notification = { data, close: () => { closed += 1; } };
+    Object.assign(click, { action, notification, waitUntil: () => {} });
+    self.dispatchEvent(click);
+  }
+  return [opened, closed];
+}"""
+
 
 def pushed(title: str) -> str:
     return json.dumps({
@@ -66,6 +80,19 @@ def test_the_worker_shows_a_push_once(portal_page: Visits) -> None:
         assert one["renotify"]
         assert one["data"] == {"url": "/incidents/1/", "acknowledge": "/incidents/1/ack/x/"}
         assert [action["action"] for action in one["actions"]] == ["acknowledge"]
+
+
+def test_a_click_leads_to_the_incident_or_to_its_acknowledgement(portal_page: Visits) -> None:
+    page = portal_page(role=Role.RESPONDER)
+    page.goto("/contact/")
+    worker = page.locator("#browser-form").get_attribute("data-worker")
+    with page.context.expect_event("serviceworker") as started:
+        page.evaluate("async (at) => { await navigator.serviceWorker.register(at); }", worker)
+    page.evaluate("async () => { await navigator.serviceWorker.ready; }")
+    data = {"url": "/incidents/1/", "acknowledge": "/incidents/1/ack/x/"}
+    opened, closed = started.value.evaluate(CLICKED, [data, ["", "acknowledge"]])
+    assert opened == ["/incidents/1/", "/incidents/1/ack/x/"]
+    assert closed == 2
 
 
 def test_a_browser_that_does_not_allow_it_is_told_how(portal_page: Visits, picture: Any) -> None:
