@@ -15,10 +15,10 @@ from typing import NamedTuple
 __all__ = ["Post", "answer", "read"]
 
 Environ = dict[str, object]
-# A longer head is not a program's.
+# A longer head is not a program's, nor one of more headers; gunicorn says what it still takes.
 _MOST_OF_HEAD = 4096
 _HEAD = re.compile(
-    rb"POST (/[\w.~/-]*)(?:\?([!-\"$-~]*))? HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[\t -~]*\r\n)+)\r\n"
+    rb"POST (/[\w.~/-]*)(?:\?([!-\"$-~]*))? HTTP/1\.1\r\n((?:[A-Za-z0-9-]+:[\t -~]*\r\n){1,64})\r\n"
 )
 _LENGTH = re.compile(r"[0-9]{1,9}", re.ASCII)
 # They say how a message is read, or who speaks for whom.

@@ -174,7 +174,7 @@ class WholeRequestWorker(ThreadWorker):
     def run(self) -> None:
         """Gunicorn's hook: serve until told to stop, then what was begun."""
         self._events = select.epoll()
-        if not (self.cfg.accesslog or os.environ.get("SCRIPT_NAME")):
+        if not (self.log.access_log_enabled or os.environ.get("SCRIPT_NAME")):
             starts = self.wsgi.posts.starts if getattr(self.wsgi, "posts", None) else ()
             self._plain = tuple(b"POST %b" % start.encode() for start in starts)
         for number in range(self.cfg.threads):

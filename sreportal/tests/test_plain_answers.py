@@ -59,7 +59,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 
 
 @contextmanager
-def serving(folder: Path, *, most: int = 0) -> Iterator[int]:
+def serving(folder: Path, *options: str, most: int = 0) -> Iterator[int]:
     """Serve the application by workers that are replaced after so many requests."""
     (folder / "answering.py").write_text(textwrap.dedent(APPLICATION))
     number = free_port()
@@ -68,7 +68,7 @@ def serving(folder: Path, *, most: int = 0) -> Iterator[int]:
             *(sys.executable, "-m", "gunicorn", "answering:application", "--threads", "2"),
             *("--worker-class", "sreportal.web_worker.WholeRequestWorker"),
             *("--bind", f"127.0.0.1:{number}", "--log-level", "critical"),
-            *("--max-requests", str(most)),
+            *("--max-requests", str(most), *options),
         ],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(BASE_DIR)},
@@ -127,6 +127,27 @@ def pid_of(client: http.client.HTTPConnection) -> tuple[str, http.client.HTTPRes
     answer = client.getresponse()
     assert answer.read().endswith(b"123")
     return answer.headers["X-Pid"], answer
+
+
+def test_where_accesses_are_logged_plain_posts_are_too(tmp_path: Path) -> None:
+    """Wherever gunicorn is told to: they go the long way then."""
+    log = tmp_path / "accesses"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(("127.0.0.1", 0))
+        syslog.settimeout(10)
+        to_syslog = (
+            "--log-syslog",
+            "--log-syslog-to",
+            f"udp://127.0.0.1:{syslog.getsockname()[1]}",
+        )
+        for number, options in enumerate((("--access-logfile", str(log)), to_syslog)):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            with serving(folder, *options) as port:
+                assert ask(port, "/plain", b"123")[0] == 200
+        wait_until(lambda: "POST /plain" in log.read_text())
+        while b"POST /plain" not in syslog.recv(4000):
+            pass
 
 
 @pytest.mark.parametrize("path", ["/plain/fails", "/plain/says-nothing", "/other"])

@@ -125,6 +125,7 @@ def test_no_byte_makes_the_two_differ(data: st.DataObject) -> None:
         PLAIN.replace(b"Host: portal.example.org\r\n", b""),
         PLAIN.replace(b"Alertmanager", b"A" * 5000),
         PLAIN.replace(b"\r\n", b"\n"),
+        PLAIN.replace(b"Host", b"".join(b"X-%d: a\r\n" % each for each in range(100)) + b"Host"),
     ],
 )  # fmt: skip
 def test_what_is_not_plain_is_left(changed: bytes) -> None:
