@@ -52,6 +52,8 @@ control_socket_disable = True
 # Heartbeat files on a disk would stall with it.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
 forwarded_allow_ips = "*" if settings.NUM_PROXIES else "127.0.0.1,::1"
+# The portal is served at the root; a header of that name, which a proxy passes on, is nobody's to set.
+forwarder_headers = ""
 
 
 def when_ready(_server: Arbiter) -> None:

@@ -10,6 +10,7 @@ from gunicorn.http.wsgi import create
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sreportal import gunicorn_conf
 from sreportal.plain_posts import answer, read
 
 PEER, SERVER = ("192.0.2.7", 4711), ("127.0.0.1", 8000)
@@ -193,3 +194,15 @@ def _lines(sent: bytes) -> tuple[bytes, set[bytes], int, bytes]:
     assert any(line.startswith(b"Date: ") for line in lines)
     told = {line for line in lines if not line.startswith(b"Date: ")}
     return first, told, len(lines), body
+
+
+def test_nobody_moves_the_portal_below_a_prefix_by_a_header() -> None:
+    """A proxy passes on what clients send, and links would lead where they say."""
+    config = Config()
+    config.set("forwarded_allow_ips", "*")
+    config.set("forwarder_headers", gunicorn_conf.forwarder_headers)
+    moved = PLAIN.replace(b"Host", b"SCRIPT_NAME: /v2\r\nHost")
+    _, environ = create(
+        next(RequestParser(config, iter([moved]), PEER)), None, PEER, SERVER, config
+    )
+    assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("", "/v2/enqueue")
