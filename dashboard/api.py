@@ -74,7 +74,7 @@ class DashboardView(APIView):
                 "slos": [queries.objective_json(slo) for slo in slos],
                 "alerts": [queries.alert_json(alert) for alert in alerts],
                 "incidents": [queries.incident_json(incident) for incident in incidents],
-                "circuit_breakers": queries.breakers(now=at),
+                "circuit_breakers": queries.breakers(user, now=at),
                 "capacity": queries.capacity(user, now=at),
             }
         )
@@ -97,7 +97,7 @@ class BreakersView(APIView):
     @extend_schema(operation_id="sre_circuit_breakers", responses=BreakersSerializer)
     def get(self, request: Request) -> Response:
         """Return every circuit breaker and how many are open."""
-        breakers = queries.breakers(now=now())
+        breakers = queries.breakers(signed_in(request), now=now())
         is_open = [row for row in breakers if row["state"] in health.OPEN_BREAKERS]
         return Response({"open": len(is_open), "circuit_breakers": breakers})
 
@@ -145,7 +145,7 @@ class MetricsView(APIView):
             queries.counted_ever(slos),
             queries.firing_alerts(user),
             queries.open_incidents(user),
-            queries.breakers(now=now()),
+            queries.breakers(user, now=now()),
         )
         if wants_json(request):
             return Response({"metrics": metrics.as_json(collector)})

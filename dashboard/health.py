@@ -28,7 +28,7 @@ def report(user: "User", *, now: datetime) -> dict[str, Any]:
         "slos": objectives(user),
         "alerts": alerts(user),
         "incidents": incidents(user),
-        "circuit_breakers": breakers(now=now),
+        "circuit_breakers": breakers(user, now=now),
     }
     for process in PROCESSES:
         components[process] = heartbeat(process, now=now)
@@ -101,9 +101,10 @@ def urgency(by_severity: Mapping[str, int], one: str, some: str) -> tuple[str, s
     return "healthy", f"Nothing urgent {some}."
 
 
-def breakers(*, now: datetime) -> dict[str, Any]:
-    """Return whether any circuit breaker is open."""
-    open_names = [row["name"] for row in queries.breakers(now=now) if row["state"] in OPEN_BREAKERS]
+def breakers(user: "User", *, now: datetime) -> dict[str, Any]:
+    """Return whether any circuit breaker is open that `user` may know of."""
+    known = queries.breakers(user, now=now)
+    open_names = [row["name"] for row in known if row["state"] in OPEN_BREAKERS]
     if open_names:
         return component("degraded", f"Open: {', '.join(open_names)}.", open=open_names)
     return component("healthy", "None is open.", open=[])

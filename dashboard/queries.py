@@ -189,8 +189,11 @@ def iso(at: datetime | None) -> str | None:
     return at.isoformat().replace("+00:00", "Z") if at else None
 
 
-def breakers(*, now: datetime) -> list[dict[str, Any]]:
-    """Return every circuit breaker that a process reported on within the last minute."""
+def breakers(user: "User", *, now: datetime) -> list[dict[str, Any]]:
+    """Return every circuit breaker that a process reported on within the last minute.
+
+    Those of services that `user` may not know of are left out.
+    """
     return [
         {
             "name": row.name,
@@ -201,7 +204,7 @@ def breakers(*, now: datetime) -> list[dict[str, Any]]:
             "calls": row.calls,
             "since": iso(row.since),
         }
-        for row in telemetry.breakers(now=now)
+        for row in telemetry.breakers(now=now, user=user)
     ]
 
 

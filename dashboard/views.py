@@ -103,7 +103,7 @@ def dashboard_ui(request: HttpRequest) -> HttpResponse:
     context = {
         **seen.context(),
         "health": health.report(user, now=seen.at),
-        "breakers": telemetry.breakers(now=seen.at),
+        "breakers": telemetry.breakers(now=seen.at, user=user),
         "capacity": queries.capacity(user, now=seen.at),
     }
     return render_page(request, "dashboard/sre.html", context, partial="live")

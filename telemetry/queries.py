@@ -4,11 +4,12 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import msgspec
 from django.db.models import QuerySet, Sum
 
+from catalog.models import Service
 from telemetry.domain.buckets import (
     DEFAULT_BOUNDS_MS,
     FRESHNESS_BOUNDS_S,
@@ -30,6 +31,9 @@ from telemetry.models import (
     Series,
     ServiceTelemetry,
 )
+
+if TYPE_CHECKING:
+    from accounts.models import User
 
 MinuteState = Literal["measured", "gap"]
 QUIET = timedelta(minutes=10)
@@ -309,9 +313,16 @@ def _minutes(rows: QuerySet[Any], start: datetime, end: datetime) -> set[datetim
     return set(between.values_list("minute", flat=True).distinct())
 
 
-def breakers(*, now: datetime) -> list[CircuitBreakerState]:
-    """Return every circuit breaker of the processes that reported within the last minute."""
+def breakers(*, now: datetime, user: "User | None" = None) -> list[CircuitBreakerState]:
+    """Return every circuit breaker of the processes that reported within the last minute.
+
+    With `user` without those of services that they may not know of; processes also report of
+    services that the catalog does not have.
+    """
     recent = CircuitBreakerState.objects.filter(reported_at__gte=now - MINUTE)
+    if user is not None:
+        known = Service.objects.visible_to(user).values("slug")
+        recent = recent.exclude(service__in=Service.objects.exclude(slug__in=known).values("slug"))
     return list(recent.order_by("service", "name", "instance"))
 
 

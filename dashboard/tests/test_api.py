@@ -308,6 +308,21 @@ def test_private_services_are_left_out(api: Client, world: World) -> None:
     assert get(api, "capacity")["services"] == []
 
 
+def test_breakers_of_private_services_are_left_out(api: Client, world: World) -> None:
+    """Processes name the service themselves; of services that the catalog has not, all may know."""
+    Service.objects.create(slug="secret", name="Secret", is_private=True)
+    now = world.minute + LAG - MINUTE
+    counts = {"calls": 5, "failed_total": 5, "slow_total": 0}
+    is_open = {"state": "open", "failure_rate": 1.0, "since": now, **counts}
+    for slug in ("secret", "elsewhere"):
+        breakers.publish({f"{slug}-db": is_open}, service=slug, instance="web:1", now=now)
+    for name in ("dashboard", "health", "circuit-breakers", "metrics?format=json", "dashboard-ui"):
+        text = api.get(f"/sre/{name}").content.decode()
+        assert "elsewhere-db" in text, name
+        assert "secret" not in text, name
+    assert get(api, "circuit-breakers")["open"] == 1
+
+
 def test_pages_render_with_and_without_data(client: Client, viewer: User, world: World) -> None:
     """The overview, the dashboard and the SLO pages show figures, and "no data" before any."""
     client.force_login(viewer)
