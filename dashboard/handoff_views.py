@@ -12,7 +12,7 @@ from accounts.access import requires, signed_in
 from accounts.models import User
 from accounts.roles import Role
 from core import clock
-from core.errors import Conflict, DomainError, InvalidInput, NotFound
+from core.errors import Conflict, DomainError, Forbidden, InvalidInput, NotFound
 from core.htmx import render_page
 from dashboard.handoff_queries import situation
 from oncall.forms import HandoffForm
@@ -22,6 +22,9 @@ from oncall.services import handoffs
 
 # So long after a change its handoff is what the page shows, unless both have signed.
 _LINGERS = timedelta(hours=12)
+_CHANGED = (
+    "The change that this page was about is no longer planned: somebody changed the schedule."
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -32,16 +35,37 @@ def handoff(request: HttpRequest, slug: str) -> HttpResponse:
     if schedule is None:
         raise NotFound("There is no such schedule.")
     now = clock.now()
+    if request.method == "POST":
+        return _sign(request, schedule, now=now)
     change = _asked_for(request, schedule) or _present(schedule, now)
-    if request.method != "POST" or change is None:
-        return _page(request, schedule, change, now=now)
+    return _page(request, schedule, change, now=now)
+
+
+def _sign(request: HttpRequest, schedule: Schedule, *, now: datetime) -> HttpResponse:
+    """Sign for who goes or who comes, at the change that the page of the button showed."""
+    form = HandoffForm(request.POST)
+    try:
+        change = _asked_for(request, schedule) or _present(schedule, now)
+    except NotFound:
+        change = None
+    if change is None:
+        return _not_planned(request, schedule, form, now=now)
     if request.POST.get("act") == "take":
         _take(request, schedule, change, now=now)
-    else:
-        form = HandoffForm(request.POST)
-        if not _give(request, schedule, change, form, now=now):
-            return _page(request, schedule, change, now=now, form=form)
+    elif not _give(request, schedule, change, form, now=now):
+        return _page(request, schedule, change, now=now, form=form)
     return redirect(f"{request.path}?at={change.at.isoformat().replace('+00:00', 'Z')}")
+
+
+def _not_planned(
+    request: HttpRequest, schedule: Schedule, form: HandoffForm, *, now: datetime
+) -> HttpResponse:
+    """Say that the schedule has changed, above the page as it is now; the form keeps its words."""
+    if request.POST.get("act") == "take":
+        messages.error(request, f"{_CHANGED} Nothing was signed.")
+        return redirect(request.path)
+    form.add_error(None, f"{_CHANGED} Nothing was signed: what you wrote is kept here.")
+    return _page(request, schedule, _present(schedule, now), now=now, form=form)
 
 
 def _take(request: HttpRequest, schedule: Schedule, change: Change, *, now: datetime) -> None:
@@ -64,7 +88,7 @@ def _give(
     notes, seen = form.cleaned_data["notes"], form.cleaned_data["seen"] or None
     try:
         handoffs.give(schedule, change, notes=notes, actor=signed_in(request), now=now, seen=seen)
-    except (Conflict, InvalidInput) as error:
+    except (Conflict, Forbidden, InvalidInput) as error:
         form.refuse(error)
         return False
     messages.success(request, "It is signed: whoever comes reads it here.")

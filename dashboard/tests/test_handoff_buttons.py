@@ -1,6 +1,6 @@
 """Signing a handoff: twice, from an old page, and with notes that are refused."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -79,6 +79,52 @@ def test_a_second_tap_hands_over_once(schedule: Schedule) -> None:
     assert AuditEntry.objects.filter(act="handoff.given").count() == 1
     other = {**give, "notes": "Nothing is."}
     assert alice.post(PAGE, other).status_code == 422
+
+
+@pytest.mark.parametrize("left", [2, 1])
+def test_notes_for_a_change_that_is_no_longer_planned_are_kept(
+    schedule: Schedule, friday: datetime, left: int
+) -> None:
+    """With others on call, or with nobody else who could come, the page says why and signs nothing."""
+    alice, bob = client_of("alice"), client_of("bob")
+    give, take = button(alice, "give"), button(bob, "take")
+    layer = schedule.layers.get()
+    layer.members.exclude(person__username="alice").delete()
+    if left == 2:
+        carol = User.objects.get(username="carol")
+        schedule.overrides.create(
+            person=carol,
+            starts_at=friday + timedelta(days=1),
+            ends_at=friday + timedelta(days=2),
+        )
+    refused = alice.post(PAGE, {**give, "notes": "Do not restart the queue."})
+    page = refused.content.decode()
+    assert refused.status_code == 422
+    assert "no longer planned" in page
+    assert "Do not restart the queue.</textarea>" in page
+    assert ("Sign and hand over" in page) == (left == 2)
+    assert "no longer planned" in bob.post(PAGE, take, follow=True).content.decode()
+    assert not Handoff.objects.exists()
+    if left == 2:
+        again = {**button(alice, "give"), "notes": "Do not restart the queue."}
+        assert alice.post(PAGE, again).status_code == 302
+        assert Handoff.objects.get().at == friday + timedelta(days=1)
+
+
+def test_notes_of_a_shift_that_is_anothers_by_now_are_kept(
+    schedule: Schedule, people: dict[str, User]
+) -> None:
+    alice = client_of("alice")
+    give = button(alice, "give")
+    until = MONDAY + timedelta(days=7)
+    schedule.overrides.create(
+        person=people["carol"], starts_at=until - timedelta(hours=5), ends_at=until
+    )
+    refused = alice.post(PAGE, {**give, "notes": "Do not restart the queue."})
+    assert refused.status_code == 422
+    assert "Only who goes signs that" in refused.content.decode()
+    assert "Do not restart the queue.</textarea>" in refused.content.decode()
+    assert not Handoff.objects.exists()
 
 
 @pytest.mark.parametrize(
