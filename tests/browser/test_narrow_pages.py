@@ -7,16 +7,48 @@ from accounts.roles import Role
 from core import clock
 from incidents.domain.formats import generic
 from incidents.domain.formats.context import Context
+from incidents.services import lifecycle
+from incidents.services.lifecycle import Opening
 from incidents.services.receiving import RawRequest, take
 from incidents.tests.senders import integration_of
 from oncall.models import Schedule
 from oncall.services.calendars import make_feed
 from tests.browser.conftest import Visits
+from tests.populated import PopulatedPortal
 
 pytestmark = pytest.mark.browser
 WIDEST = "document.documentElement.scrollWidth"
 LABELS = """[...document.querySelectorAll('td[data-label]')].map(
   (cell) => parseFloat(getComputedStyle(cell, '::before').width))"""
+
+# What a person on call opens at night, with rows on it, and the forms that they may have to fill in.
+AT_NIGHT = (
+    "/", "/incidents/", "/i/{incident}", "/incidents/new/", "/alerts/", "/alerts/quiet/",
+    "/alerts/silences/new/", "/alerts/maintenance/new/", "/oncall/", "/oncall/schedule-0/",
+    "/oncall/schedule-0/edit/", "/oncall/schedule-0/handoff/", "/oncall/policies/ladder-0/edit/",
+    "/integrations/", "/integrations/new/", "/contact/", "/slo/users-api-availability/",
+)  # fmt: skip
+
+
+def test_text_twice_as_large_fits_on_a_phone(
+    portal_page: Visits, populated_portal: PopulatedPortal
+) -> None:
+    """WCAG 2.2, 1.4.4: whoever reads large letters scrolls in one direction only."""
+    incident = lifecycle.declare(
+        Opening("P1", "KubernetesDeploymentReplicasMismatch in production"),
+        now=populated_portal.now,
+        actor="test",
+    )
+    page = portal_page(role=Role.ADMIN, screen="phone")
+    page.set_viewport_size({"width": 360, "height": 740})
+    large = {"fontSizes": {"standard": 32, "fixed": 26}}
+    page.context.new_cdp_session(page).send("Page.setFontSizes", large)
+    wide = {}
+    for address in AT_NIGHT:
+        page.goto(address.format(incident=incident.pk))
+        if (width := page.evaluate(WIDEST)) > 360:
+            wide[address] = width
+    assert wide == {}
 
 
 def test_a_schedule_fits_on_320_pixels(portal_page: Visits) -> None:
