@@ -18,7 +18,7 @@ def page_above(path: str) -> str:
     parts = path.strip("/").split("/")
     for length in range(len(parts) - 1, 0, -1):
         above = "/" + "/".join(parts[:length])
-        for found in (f"{above}/", above):
+        for found in (above, f"{above}/"):
             if _is_page(found):
                 return found
     return "/"

@@ -12,6 +12,7 @@ urlpatterns = [
     path("incidents/new/", views.declare, name="new"),
     path("incidents/simulate/", simulation_views.simulate_page, name="simulate"),
     path("i/<int:pk>", views.incident_detail, name="detail"),
+    path("i/<int:pk>/", views.incident_with_slash, name="detail-slash"),
     path("i/<int:pk>/<slug:action>/", views.act, name="act"),
     path("i/<int:pk>/ack/<str:token>/", views.acknowledge_by_link, name="ack"),
 ]

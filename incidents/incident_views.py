@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, resolve_url
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -49,6 +49,15 @@ from incidents.services.messages import read_ack_token
 def incident_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """Show one incident: what is next, who was called, what happened."""
     return _page(request, _incident(request, pk))
+
+
+@require_safe
+@requires(Role.VIEWER)
+def incident_with_slash(request: HttpRequest, pk: int) -> HttpResponse:
+    """Lead to the incident: all other addresses of pages end in a slash, and so this one is typed."""
+    address = resolve_url("incident:detail", pk)
+    query = request.META.get("QUERY_STRING", "")
+    return redirect(f"{address}?{query}" if query else address)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -96,6 +96,19 @@ def test_another_teams_private_incident_does_not_exist(portal: Portal) -> None:
     assert f"/i/{incident.pk}" not in client.get("/incidents/").content.decode()
 
 
+def test_a_slash_at_the_end_leads_to_the_incident(portal: Portal, client: Client) -> None:
+    """Somebody types what was read out to them; whether it is there is said to those who may know."""
+    incident = portal.open_incident()
+    typed = f"/i/{incident.pk}/"
+    assert "/accounts/login/" in client.get(typed)["Location"]
+    viewer = signed_in(Role.VIEWER)
+    answer = viewer.get(typed)
+    assert (answer.status_code, answer["Location"]) == (302, f"/i/{incident.pk}")
+    assert viewer.get(f"{typed}?all=1")["Location"] == f"/i/{incident.pk}?all=1"
+    assert viewer.post(typed).status_code == 405
+    assert viewer.get("/i/4711/", follow=True).status_code == 404
+
+
 def test_lists_filter(portal: Portal) -> None:
     one = portal.open_incident("Checkout answers 500", severity="P0")
     two = portal.open_incident("Search is slow", severity="P2")
@@ -250,6 +263,20 @@ def test_related_and_not_any_more(portal: Portal) -> None:
     do(client, first, "relate", other=str(first.pk))
     do(client, second, "unrelate", other=str(first.pk))
     assert not first.related.exists()
+
+
+def test_what_it_has_to_do_with_is_not_told_to_those_who_may_not_know(portal: Portal) -> None:
+    """Of an incident of a private service others see its number, in the timeline too."""
+    hidden = Service.objects.create(slug="secret", name="Secret", is_private=True)
+    first, second = portal.open_incident("Disk"), portal.open_incident("Takeover of a rival")
+    Incident.objects.filter(pk=second.pk).update(service=hidden)
+    admin, viewer = signed_in(Role.ADMIN), signed_in(Role.VIEWER)
+    do(admin, first, "relate", other=str(second.pk))
+    for address in (f"/i/{first.pk}", f"/api/v1/incidents/{first.pk}/timeline/"):
+        seen = viewer.get(address).content.decode()
+        assert f"#{second.pk}" in seen
+        assert "Takeover" not in seen
+    assert f"#{first.pk} Disk" in admin.get(f"/i/{second.pk}").content.decode()
 
 
 def test_some_of_its_alerts_become_an_incident_of_their_own(portal: Portal) -> None:
