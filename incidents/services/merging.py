@@ -169,11 +169,19 @@ def unrelate(incident_id: int, *, to: Incident, now: datetime, actor: Who) -> In
 
 def _tell_both(incident: Incident, other: Incident, act: str, *, now: datetime, actor: Who) -> None:
     for one, another in ((incident, other), (other, incident)):
-        text = str(another)[:1000]
+        text = _named(another, of=one)
         timeline.write(one, Kind.ACTION, act, now=now, actor=actor, text=text)
     acts = Acts()
     acts.add(f"incident.{act}d", incident, actor, to=other.pk)
     acts.record(now=now)
+
+
+def _named(other: Incident, *, of: Incident) -> str:
+    """Name an incident in the timeline of another, whose readers may not know of its service."""
+    service = other.service
+    if service is not None and service.is_private and service != of.service:
+        return f"#{other.pk}"
+    return str(other)[:1000]
 
 
 def _both(one: int, other: int) -> tuple[Incident, Incident]:
