@@ -99,3 +99,15 @@ def test_phone_menu_opens_without_script(portal_page: Visits) -> None:
     expect(page.locator("#nav")).to_be_visible()
     page.locator("#nav").get_by_role("link", name="Objectives").click()
     page.wait_for_url("**/slo/")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_hints_inside_of_fields_have_a_colour_of_text(
+    portal_page: Visits, scheme: Literal["light", "dark"]
+) -> None:
+    """The browser's own grey is too dark for the night; that of hints is checked to be readable."""
+    page = portal_page(role=Role.RESPONDER, color_scheme=scheme)
+    page.goto("/alerts/silences/new/")
+    inside = "getComputedStyle(document.querySelector('textarea'), '::placeholder').color"
+    beside = "getComputedStyle(document.querySelector('.field-hint')).color"
+    assert page.evaluate(inside) == page.evaluate(beside)
