@@ -19,6 +19,7 @@ from core.admin_history import history_of, rows_of
 from core.errors import DomainError, Forbidden
 from core.forms import JsonField
 from core.problems import CONFLICTS
+from sreportal.admin_known import KnownRows
 
 __all__ = ["PortalPages"]
 
@@ -27,7 +28,7 @@ _ABOVE_ALL = "__all__"
 Messages = Mapping[str, Sequence[str]]
 
 
-class PortalPages(admin.ModelAdmin[Any]):
+class PortalPages(KnownRows, admin.ModelAdmin[Any]):
     """Says in the form what a service refuses, why a row stays, and what happened to it.
 
     `PortalAdminSite.register` puts it before the class that a model is registered with, which may say

@@ -11,6 +11,7 @@ from django.forms.formsets import INITIAL_FORM_COUNT, TOTAL_FORM_COUNT
 from django.http import HttpRequest, HttpResponseBase
 
 from core.errors import InvalidInput
+from sreportal.admin_known import KnownRows
 from sreportal.admin_pages import PortalPages
 
 __all__ = ["PortalAdminSite"]
@@ -33,7 +34,14 @@ class PortalAdminSite(AdminSite):
     ) -> None:
         """Give each model's pages what all pages of the admin have."""
         given = admin_class or ModelAdmin
-        about = {"__module__": given.__module__, "__doc__": given.__doc__}
+        about = {
+            "__module__": given.__module__,
+            "__doc__": given.__doc__,
+            "inlines": [
+                type(part.__name__, (KnownRows, part), {"__module__": part.__module__})
+                for part in given.inlines
+            ],
+        }
         super().register(
             model_or_iterable, type(given.__name__, (PortalPages, given), about), **options
         )
