@@ -68,23 +68,22 @@ class WaySerializer(StrictFieldsMixin, serializers.ModelSerializer[ContactMethod
                 raise serializers.ValidationError(wrong)
         return attrs
 
-    def owner(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Return whose a new one is, as `add_method` takes it."""
-        raise NotImplementedError
-
-    def create(self, validated_data: dict[str, Any]) -> ContactMethod:
-        """Add it through the service."""
+    def added(
+        self, fields: dict[str, Any], *, person: User | None, team: Team | None = None
+    ) -> ContactMethod:
+        """Add a way of a person or of a team through the service."""
         actor, at = acting(self.context["request"]), now()
         method = add_method(
-            **self.owner(validated_data),
-            kind=Kind(validated_data["kind"]),
-            label=validated_data.get("label", ""),
-            address=validated_data["address"],
+            person=person,
+            team=team,
+            kind=Kind(fields["kind"]),
+            label=fields.get("label", ""),
+            address=fields["address"],
             actor=actor,
             now=at,
         )
         # Whoever adds it switched off means so.
-        change_method(method, fields=validated_data, actor=actor, now=at)
+        change_method(method, fields=fields, actor=actor, now=at)
         return with_secret(method, method.secrets_at(at) if method.kind == Kind.WEBHOOK else None)
 
     def update(self, instance: ContactMethod, validated_data: dict[str, Any]) -> ContactMethod:
@@ -117,9 +116,9 @@ class ContactMethodSerializer(WaySerializer):
         read_only_fields = ["verified_at", "delivered_at", "failed_at", "problem"]
         extra_kwargs = OPTIONAL
 
-    def owner(self, _fields: dict[str, Any]) -> dict[str, Any]:
-        """Return the caller: nobody adds ways of others."""
-        return {"person": signed_in(self.context["request"])}
+    def create(self, validated_data: dict[str, Any]) -> ContactMethod:
+        """Add it for the caller: nobody adds ways of others."""
+        return self.added(validated_data, person=signed_in(self.context["request"]))
 
 
 class ChannelSerializer(WaySerializer):
@@ -132,10 +131,11 @@ class ChannelSerializer(WaySerializer):
         fields = ["id", "team", "kind", "label", "address", "is_enabled", "is_usable", "secret"]
         extra_kwargs = OPTIONAL
 
-    def owner(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Return the team."""
-        refuse_others(signed_in(self.context["request"]), fields["team"])
-        return {"person": None, "team": fields["team"]}
+    def create(self, validated_data: dict[str, Any]) -> ContactMethod:
+        """Add it for the team."""
+        team = validated_data["team"]
+        refuse_others(signed_in(self.context["request"]), team)
+        return self.added(validated_data, person=None, team=team)
 
 
 class CodeSerializer(StrictFieldsMixin, serializers.Serializer[Any]):

@@ -1,22 +1,16 @@
 """Plain posts on real sockets: answered like all others, and beside them on one connection."""
 
 import http.client
-import os
-import signal
 import socket
-import subprocess
-import sys
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from sreportal.env import BASE_DIR
+from sreportal.tests.own_worker import serving_own
 from sreportal.tests.running_portal import wait_until
 from sreportal.tests.test_web_worker import ask, began, heard
-from tests.servers import free_port
 
 MOST = 5
 APPLICATION = """
@@ -61,33 +55,14 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 @contextmanager
 def serving(folder: Path, *options: str, most: int = 0) -> Iterator[int]:
     """Serve the application by workers that are replaced after so many requests."""
-    (folder / "answering.py").write_text(textwrap.dedent(APPLICATION))
-    number = free_port()
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "gunicorn", "answering:application", "--threads", "2"),
-            *("--worker-class", "sreportal.web_worker.WholeRequestWorker"),
-            *("--bind", f"127.0.0.1:{number}", "--log-level", "critical"),
-            *("--max-requests", str(most), *options),
-        ],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(BASE_DIR)},
-    )
-    try:
-        wait_until(lambda: _accepts(number))
+    worker = ("--worker-class", "sreportal.web_worker.WholeRequestWorker", "--threads", "2")
+    more = ("--log-level", "critical", "--max-requests", str(most), *options)
+    with serving_own(folder, APPLICATION, *worker, *more, answers=_answers) as number:
         yield number
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
-    finally:
-        process.kill()
-        process.wait()
 
 
-def _accepts(port: int) -> bool:
-    try:
-        return ask(port, "/other")[0] == 200
-    except OSError:
-        return False
+def _answers(port: int) -> bool:
+    return ask(port, "/other")[0] == 200
 
 
 @pytest.mark.parametrize("text", [PLAIN, OTHER])

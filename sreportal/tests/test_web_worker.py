@@ -1,13 +1,8 @@
 """The web workers against senders who stall, trickle, go away or send too much, on real sockets."""
 
 import http.client
-import os
 import select
-import signal
 import socket
-import subprocess
-import sys
-import textwrap
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sreportal.env import BASE_DIR
+from sreportal.tests.own_worker import serving_own
 from sreportal.tests.running_portal import wait_until
-from tests.servers import free_port
 
 THREADS = 2
 # What a test waits for must come long before the worker's own patience ends.
@@ -87,34 +81,14 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 def serving(folder: Path, *, workers: int) -> Iterator[int]:
     """Serve the application until the end of the block, which it must reach in good order."""
     (folder / "file").write_bytes(FILE_SIZE * b"f")
-    (folder / "answering.py").write_text(textwrap.dedent(APPLICATION))
-    number = free_port()
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "gunicorn", "answering:application"),
-            *("--worker-class", "answering.Impatient", "--threads", str(THREADS)),
-            *("--workers", str(workers)),
-            *("--bind", f"127.0.0.1:{number}", "--log-level", "warning"),
-            *("--keep-alive", str(KEPT_S)),
-        ],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(BASE_DIR)},
-    )
-    try:
-        wait_until(lambda: _accepts(number))
+    worker = ("--worker-class", "answering.Impatient", "--threads", str(THREADS))
+    more = ("--workers", str(workers), "--log-level", "warning", "--keep-alive", str(KEPT_S))
+    with serving_own(folder, APPLICATION, *worker, *more, answers=_answers) as number:
         yield number
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
-    finally:
-        process.kill()
-        process.wait()
 
 
-def _accepts(port: int) -> bool:
-    try:
-        return ask(port) == (200, b"0")
-    except OSError:
-        return False
+def _answers(port: int) -> bool:
+    return ask(port) == (200, b"0")
 
 
 def ask(port: int, path: str = "/", body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
