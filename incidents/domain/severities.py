@@ -7,7 +7,16 @@ Datadog, which is explicit already.
 
 from collections.abc import Mapping
 
-__all__ = ["AT_LEAST_ONCE", "BY_KIND", "CAN_WAIT", "DEFAULT", "SILENT", "Verdict", "judge"]
+__all__ = [
+    "AT_LEAST_ONCE",
+    "BY_KIND",
+    "CAN_WAIT",
+    "DEFAULT",
+    "SILENT",
+    "Verdict",
+    "is_priority",
+    "judge",
+]
 
 SILENT = "none"
 DEFAULT = "P2"
@@ -16,6 +25,8 @@ SEVERITIES = frozenset({"P0", "P1", "P2", "P3"})
 AT_LEAST_ONCE = frozenset({"P0", "P1"})
 # Nobody is woken to be asked or told about these.
 CAN_WAIT = frozenset({"P3"})
+# It has priorities that are called as ours are, and mean others.
+_NAMESAKES = frozenset({"opsgenie", "datadog"})
 Verdict = tuple[str, bool]
 
 _WORDS = {
@@ -45,20 +56,31 @@ BY_KIND: Mapping[str, Mapping[str, str]] = {
 }
 
 
+def is_priority(word: str) -> bool:
+    """Return whether a label's value is one of P0 to P3, in any case."""
+    return word.upper() in SEVERITIES
+
+
+def _is_own(kind: str, word: str) -> bool:
+    """Return whether a sender says how bad it is by a priority of its own."""
+    return kind in _NAMESAKES and word.lower() in _PRIORITIES
+
+
 def judge(kind: str, word: str, *, labels: Mapping[str, str], edited: Mapping[str, str]) -> Verdict:
     """Return the severity of an event and whether anybody is called for it.
 
     Args:
         kind: Format of the integration.
         word: What the sender calls it, in any case; "" when it says nothing.
-        labels: A `priority` of P0 to P3 among them wins over everything.
+        labels: A `priority` of P0 to P3 among them wins over everything; P1 to P3 not over those of
+            a sender who has such words of its own.
         edited: The integration's own map, words in lower case; wins over the default of its kind.
 
     Returns:
         P0 to P3, and False when it only informs (P3 then).
     """
     explicit = labels.get("priority", "").upper()
-    if explicit in SEVERITIES and kind not in {"opsgenie", "datadog"}:
+    if is_priority(explicit) and (explicit == "P0" or not _is_own(kind, word)):
         return explicit, True
     found = {**BY_KIND.get(kind, _WORDS), **edited}.get(word.lower(), DEFAULT)
     return ("P3", False) if found == SILENT else (found, True)

@@ -7,7 +7,7 @@ from incidents.domain.events import Act, AlertEvent, Reading
 from incidents.domain.formats.context import Context
 from incidents.domain.formats.runbooks import runbook_in
 from incidents.domain.payloads import Unreadable, instant, mapping, sequence, text
-from incidents.domain.severities import BY_KIND
+from incidents.domain.severities import BY_KIND, is_priority
 
 __all__ = [
     "ACTIONS",
@@ -88,7 +88,9 @@ def read_create(payload: Any, context: Context, *, fresh_key: str) -> Reading:
 def _created(body: Mapping[str, Any], key: str, priority: str, context: Context) -> AlertEvent:
     labels = {name: text(value, 1000) for name, value in mapping(body.get("details")).items()}
     labels |= {name: text(body[name], 500) for name in ("entity", "source") if body.get(name)}
-    severity, pages = context.judge(priority, labels)
+    # A priority that it does not name itself says less than a label.
+    is_named = bool(text(body.get("priority"))) or not is_priority(labels.get("priority", ""))
+    severity, pages = context.judge(priority if is_named else "", labels)
     return AlertEvent(
         act=Act.TRIGGER,
         dedup_key=key,
