@@ -14,6 +14,8 @@ __all__ = ["Unreadable", "clean", "decode", "instant", "mapping", "sequence", "t
 
 _MOST_FIELDS = 1000
 _LONGEST_HEAD = 4000
+# A field that clients of GoAlert repeat.
+_SEVERAL = "meta"
 _BOUNDARY = re.compile(
     r';\s*boundary=(?:"(?P<quoted>[^"]{1,200})"|(?P<plain>[^\s;"]{1,200}))', re.IGNORECASE
 )
@@ -80,7 +82,13 @@ def _form(body: bytes) -> dict[str, Any]:
         pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError as error:
         raise Unreadable(f"body: not a form ({_reason(error)})") from error
-    return _unfolded(dict(pairs))
+    return _unfolded(_fields(pairs))
+
+
+def _fields(pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    """Return a form's fields; of names that come again the last, but all of `_SEVERAL`."""
+    several = [value for name, value in pairs if name == _SEVERAL]
+    return {**dict(pairs), **({_SEVERAL: several} if len(several) > 1 else {})}
 
 
 def _multipart(body: bytes, content_type: str) -> dict[str, Any]:
@@ -95,14 +103,14 @@ def _multipart(body: bytes, content_type: str) -> dict[str, Any]:
     _, *parts = (b"\n" + body).split(b"\n--" + boundary, _MOST_FIELDS + 1)
     if not parts:
         raise Unreadable("body: not multipart/form-data")
-    fields: dict[str, Any] = {}
+    fields: list[tuple[str, str]] = []
     for part in parts[:_MOST_FIELDS]:
         if part.startswith(b"--"):
             break
         head, content = _split_part(part)
         if name := _NAME.search(head):
-            fields[_field_name(name)] = content.decode("utf-8", "replace")
-    return _unfolded(fields)
+            fields.append((_field_name(name), content.decode("utf-8", "replace")))
+    return _unfolded(_fields(fields))
 
 
 def _split_part(part: bytes) -> tuple[bytes, bytes]:

@@ -11,6 +11,7 @@ from incidents.domain.formats import event_bridge
 from incidents.domain.formats.context import Context
 from incidents.domain.formats.generic import title_in
 from incidents.domain.payloads import Unreadable, clean, instant, mapping, sequence, text
+from incidents.domain.severities import SILENT
 
 __all__ = ["CONFIRMATIONS", "envelope", "is_amazons", "read", "signed_text"]
 
@@ -27,7 +28,9 @@ _SIGNED_CONFIRMATION = (
     "TopicArn",
     "Type",
 )
-_STATES = {"ALARM": Act.TRIGGER, "OK": Act.RESOLVE, "INSUFFICIENT_DATA": Act.NOTE}
+# It calls somebody where the integration's words for severities say how bad it is.
+_UNKNOWN = "INSUFFICIENT_DATA"
+_STATES = {"ALARM": Act.TRIGGER, "OK": Act.RESOLVE, _UNKNOWN: Act.NOTE}
 
 
 def envelope(payload: Any) -> Mapping[str, str]:
@@ -125,6 +128,8 @@ def _alarm(said: Mapping[str, Any], message: Mapping[str, str], context: Context
     # `Region` is a name for people; the topic's address has the code.
     parts = (arn or message["TopicArn"]).split(":")
     region = parts[3] if len(parts) > 3 else ""
+    is_firing_unknown = context.severity_map.get(_UNKNOWN.lower(), SILENT) != SILENT
+    firing = {"ALARM", _UNKNOWN} if is_firing_unknown else {"ALARM"}
     trigger = mapping(said.get("Trigger"))
     labels = {"alarm": name, "region": region, "account": text(said.get("AWSAccountId"))}
     labels |= {
@@ -133,11 +138,12 @@ def _alarm(said: Mapping[str, Any], message: Mapping[str, str], context: Context
         if mapping(pair).get("name")
     }
     labels |= {key: text(trigger[key]) for key in ("Namespace", "MetricName") if trigger.get(key)}
-    severity, pages = context.judge(_word_in(text(said.get("AlarmDescription"))), labels)
+    word = state if state in firing - {"ALARM"} else _word_in(text(said.get("AlarmDescription")))
+    severity, pages = context.judge(word, labels)
     return AlertEvent(
-        act=_STATES[state],
+        act=Act.TRIGGER if state in firing else _STATES[state],
         dedup_key=key_of(arn or key_of(labels["account"], region, name)),
-        title=text(f"{name} is {state}", 300) if state == "ALARM" else text(name, 300),
+        title=text(f"{name} is {state}" if state in firing else name, 300),
         severity=severity,
         pages=pages,
         detail="\n".join(
@@ -146,7 +152,7 @@ def _alarm(said: Mapping[str, Any], message: Mapping[str, str], context: Context
         labels=labels,
         at=instant(said.get("StateChangeTime")) or instant(message["Timestamp"]),
         is_ordered=True,
-        fired_before=text(said.get("OldStateValue")) == "ALARM",
+        fired_before=text(said.get("OldStateValue")) in firing,
         facts={key: said[key] for key in ("OldStateValue", "Trigger") if said.get(key)},
     )
 

@@ -84,11 +84,12 @@ def _title(words: str, scope: str) -> str:
 
 
 def _key(body: Mapping[str, Any], words: str, scope: str) -> str:
-    for name in ("alert_cycle_key", "aggreg_key"):
-        if given := text(body.get(name)):
-            return key_of(given)
+    if given := text(body.get("alert_cycle_key")):
+        return key_of(given)
     if given := text(body.get("alert_id")):
         return key_of("monitor", given, scope)
+    if given := text(body.get("aggreg_key")):
+        return key_of(given)
     monitor = _MONITOR.search(text(body.get("body")))
     return key_of("monitor" if monitor else "", monitor[1] if monitor else "", words, scope)
 

@@ -160,7 +160,7 @@ def _event(item: Any, context: Context) -> AlertEvent:
         raise Unreadable(
             "title: none is found; map it, or send one of " + ", ".join(_GUESSES["title"])
         )
-    labels = {key: text(value) for key, value in mapping(said["labels"]).items()}
+    labels = _labels(said["labels"])
     severity, pages = context.judge(text(said["severity"]), labels)
     return AlertEvent(
         act=act,
@@ -176,7 +176,19 @@ def _event(item: Any, context: Context) -> AlertEvent:
         at=instant(said["at"]),
         # A guess may be when it began, which says nothing of what came later.
         is_ordered=bool(context.mapping.get("at")),
+        facts={"image_url": image}
+        if (image := web_address(mapping(item).get("image_url")))
+        else {},
     )
+
+
+def _labels(said: Any) -> dict[str, str]:
+    """Return an object of names and values, or what forms write as `name=value`."""
+    if isinstance(said, dict):
+        return {key: text(value) for key, value in said.items()}
+    given = said if isinstance(said, list) else [said]
+    pairs = (each.partition("=") for each in given if isinstance(each, str))
+    return {name.strip(): value.strip() for name, sign, value in pairs if sign and name.strip()}
 
 
 def _field(name: str, item: Any, expressions: Mapping[str, Any]) -> Any:

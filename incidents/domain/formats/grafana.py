@@ -1,5 +1,6 @@
 """Grafana: unified alerting, shaped like Alertmanager's webhook, and the legacy one up to 8."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from incidents.domain.formats.context import Context
 from incidents.domain.payloads import Unreadable, mapping, text, web_address
 
 __all__ = ["read"]
+
+_ORGANIZATION = re.compile(r"[?&]orgId=([0-9]{1,18})(?![0-9])")
 
 
 def read(payload: Any, context: Context) -> Reading:
@@ -54,15 +57,24 @@ def _legacy(message: Mapping[str, Any], context: Context) -> Reading:
         raise Unreadable("ruleId: the rule is not named")
     tags = {key: text(value) for key, value in mapping(message.get("tags")).items()}
     severity, pages = context.judge(tags.get("severity", ""), tags)
+    facts = {key: message[key] for key in ("evalMatches", "imageUrl") if message.get(key)}
     event = AlertEvent(
         act=acts[state],
-        dedup_key=key_of("rule", text(message.get("orgId")), rule or name),
+        dedup_key=key_of("rule", _organization(message), rule or name),
         title=text(message.get("title") or name, 300),
         severity=severity,
         pages=pages,
         detail=text(message.get("message")),
         url=web_address(message.get("ruleUrl")),
         labels=tags,
-        facts={"evalMatches": message["evalMatches"]} if message.get("evalMatches") else {},
+        facts=facts,
     )
     return Reading((event,))
+
+
+def _organization(message: Mapping[str, Any]) -> str:
+    """Return whose rule it is: older bodies say so in the rule's address only."""
+    if given := text(message.get("orgId")):
+        return given
+    found = _ORGANIZATION.search(text(message.get("ruleUrl")))
+    return found[1] if found else ""

@@ -6,7 +6,14 @@ from typing import Any
 from incidents.domain.events import Act, AlertEvent, ChangeReport, Reading
 from incidents.domain.formats.context import Context
 from incidents.domain.formats.runbooks import runbook_in
-from incidents.domain.payloads import Unreadable, instant, mapping, text, web_address
+from incidents.domain.payloads import (
+    Unreadable,
+    instant,
+    mapping,
+    sequence,
+    text,
+    web_address,
+)
 
 __all__ = ["Invalid", "Unrecognized", "read_change", "read_v1", "read_v2"]
 
@@ -73,7 +80,6 @@ def _event(event: Mapping[str, Any], act: Act, key: str, context: Context) -> Al
         if value
     }
     links = event.get("links")
-    first = mapping(links[0]).get("href") if isinstance(links, list) and links else ""
     return AlertEvent(
         act=act,
         dedup_key=key,
@@ -81,7 +87,7 @@ def _event(event: Mapping[str, Any], act: Act, key: str, context: Context) -> Al
         severity=severity,
         pages=pages,
         detail=text(details) if isinstance(details, str) else "",
-        url=web_address(event.get("client_url")) or web_address(first),
+        url=web_address(event.get("client_url")) or _first_link(links),
         runbook_url=runbook_in(links, details),
         labels=labels,
         facts=facts,
@@ -117,13 +123,11 @@ def read_change(payload: Any, context: Context) -> Reading:
     summary = text(change.get("summary"), _TITLE)
     if not summary:
         raise Invalid(["'payload.summary' is missing or blank"])
-    links = event.get("links")
-    first = mapping(links[0]).get("href") if isinstance(links, list) and links else ""
     report = ChangeReport(
         summary=summary,
         source=text(change.get("source"), 200),
         at=instant(change.get("timestamp")),
-        url=web_address(first),
+        url=_first_link(event.get("links")),
         facts={"custom_details": change["custom_details"]} if change.get("custom_details") else {},
     )
     return Reading(changes=(report,))
@@ -150,7 +154,7 @@ def read_v1(payload: Any, context: Context, *, fresh_key: str) -> Reading:
         errors.append(f"'incident_key' is too long (maximum is {_LONGEST_KEY} characters)")
     if errors or act is None:
         raise Invalid(errors)
-    details = event.get("details")
+    details, contexts = event.get("details"), event.get("contexts")
     # v1 has no severity: every trigger calls somebody.
     severity, pages = context.judge(
         text(mapping(details).get("severity")), {"priority": text(mapping(details).get("priority"))}
@@ -161,11 +165,16 @@ def read_v1(payload: Any, context: Context, *, fresh_key: str) -> Reading:
         title=text(event.get("description"), _TITLE),
         severity=severity,
         pages=pages,
-        url=web_address(event.get("client_url")),
-        runbook_url=runbook_in(details),
+        url=web_address(event.get("client_url")) or _first_link(contexts),
+        runbook_url=runbook_in(contexts, details),
         facts={name: event[name] for name in ("details", "client", "contexts") if event.get(name)},
     )
     return Reading((found,))
+
+
+def _first_link(links: Any) -> str:
+    addresses = (web_address(mapping(link).get("href")) for link in sequence(links))
+    return next(filter(None, addresses), "")
 
 
 def _object(payload: Any) -> Mapping[str, Any]:

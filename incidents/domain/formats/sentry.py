@@ -58,11 +58,7 @@ def _nothing_to_do(what: str) -> Reading:
 
 def _event(event: Mapping[str, Any], data: Mapping[str, Any], context: Context) -> AlertEvent:
     issue = _id_of(event.get("issue_id") or event.get("groupID"), "data.event.issue_id")
-    tags = {
-        text(pair[0]): text(pair[1])
-        for pair in sequence(event.get("tags"))
-        if isinstance(pair, list) and len(pair) == 2
-    }
+    tags = _tags(event)
     severity, pages = context.judge(text(event.get("level")), tags)
     return AlertEvent(
         act=Act.TRIGGER,
@@ -113,17 +109,27 @@ def _issue(
 
 def _plugin(body: Mapping[str, Any], context: Context) -> AlertEvent:
     number = _id_of(body.get("id"), "id")
-    severity, pages = context.judge(text(body.get("level")))
+    event = mapping(body.get("event"))
+    tags = _tags(event)
+    severity, pages = context.judge(text(body.get("level")), tags)
     return AlertEvent(
         act=Act.TRIGGER,
         dedup_key=key_of("issue", number),
-        title=text(body.get("message"), 300) or f"Sentry issue {number}",
+        title=text(body.get("message") or event.get("title"), 300) or f"Sentry issue {number}",
         severity=severity,
         pages=pages,
         detail=text(body.get("culprit"), 1000),
         url=web_address(body.get("url")),
-        labels={"project": text(body.get("project"))},
+        labels={**tags, "project": text(body.get("project"))},
     )
+
+
+def _tags(event: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        text(pair[0]): text(pair[1])
+        for pair in sequence(event.get("tags"))
+        if isinstance(pair, list) and len(pair) == 2
+    }
 
 
 def _id_of(value: Any, path: str) -> str:

@@ -25,6 +25,7 @@ __all__ = ["read"]
 
 _ACTS = {0: Act.TRIGGER, 1: Act.RESOLVE}
 _CALLS_NOBODY = {2: "pending", 3: "maintenance"}
+_EXPIRY = " will expire in "
 _NAMED = re.compile(r"\[(?P<name>[^\]]*)\]\[(?P<url>[^\]]*)\]")
 
 
@@ -84,16 +85,15 @@ def _unfolded(value: Any) -> Any:
 
 
 def _notice(words: str, context: Context) -> Reading:
-    """Read words about no heartbeat: a test, or that something will expire, which nothing ends."""
-    # The name of the notification stands before it.
-    if not words or f" {words}".endswith(" Testing"):
+    """Read words about no heartbeat: that something will expire, which nothing ends, or a test."""
+    if _EXPIRY not in words:
         return Reading(notes=(f"Test message: {text(words, 200)}",))
     severity, pages = context.judge("warning")
     named: Mapping[str, str] = found.groupdict() if (found := _NAMED.match(words)) else {}
     event = AlertEvent(
         act=Act.TRIGGER,
         # The days that are left change with each.
-        dedup_key=key_of("notice", words.partition(" will expire in ")[0]),
+        dedup_key=key_of("notice", words.partition(_EXPIRY)[0]),
         title=text(words, 300),
         severity=severity,
         pages=pages,
