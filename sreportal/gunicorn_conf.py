@@ -40,7 +40,7 @@ keepalive = 5
 # As long as it takes: Uptime Kuma may put all that it says of a monitor into the address.
 limit_request_line = 8190
 # A slow leak ends with its process; the jitter keeps two processes from leaving together. It is rare,
-# because whoever asks meanwhile waits longer, and in a storm a thousand ask in a second.
+# because whoever asks meanwhile waits longer, and in a storm a thousand ask in a second (ADR 0026).
 max_requests = 100_000
 max_requests_jitter = 20_000
 # Loaded before forking: processes share its memory, and a broken import stops the start.
@@ -64,6 +64,17 @@ def when_ready(_server: Arbiter) -> None:
 def post_fork(_server: Arbiter, worker: Worker) -> None:
     """Tie the new process to the one that forked it."""
     die_with_parent(worker.ppid)
+    end_statements_sooner(settings.DATABASES["default"])
+
+
+def end_statements_sooner(database: dict[str, Any]) -> None:
+    """Give up after 15 s what somebody waits for; workers and pagers have twice as long.
+
+    Args:
+        database: Configuration of one to which nothing is connected yet; SQLite knows no such limit.
+    """
+    if given := database["OPTIONS"].get("options"):
+        database["OPTIONS"]["options"] = f"{given} -c statement_timeout=15000"
 
 
 def post_worker_init(_worker: Any) -> None:
