@@ -76,6 +76,26 @@ _QUERIES: tuple[tuple[str, str, str, str], ...] = (
         "page {} was sent again although a send was recorded",
     ),
     (
+        "p2-and-p3-are-sent-once",
+        "SELECT COUNT(*) FROM ev_attempt",
+        (
+            "SELECT DISTINCT a.key FROM ev_attempt a JOIN incidents_page w ON w.key = a.key"
+            " JOIN ev_attempt b ON b.key = a.key AND b.n < a.n AND b.outcome IN ('', 'uncertain')"
+            " WHERE NOT w.at_least_once"
+        ),
+        "page {} was sent again although it may have arrived, and goes out at most once",
+    ),
+    (
+        "repeats-say-so",
+        "SELECT COUNT(*) FROM ev_attempt",
+        (
+            "SELECT DISTINCT a.key FROM ev_attempt a JOIN incidents_page w ON w.key = a.key"
+            " JOIN ev_attempt b ON b.key = a.key AND b.n < a.n AND b.outcome IN ('', 'uncertain')"
+            " WHERE w.at_least_once AND NOT w.is_repeat"
+        ),
+        "page {} was sent again in doubt without saying so",
+    ),
+    (
         "attempts-are-counted",
         "SELECT COUNT(*) FROM ev_page",
         (

@@ -91,3 +91,29 @@ def test_what_is_merged_before_its_first_call_needs_none(portal: Portal) -> None
     portal.fast_forward(minutes=10)
     assert Incident.objects.get(pk=first.pk).status == "merged"
     assert broken(portal) == set()
+
+
+def again(page: Page, *, after: str) -> None:
+    """Add a page of another step that was sent by its second attempt, the first of which ended so."""
+    page.pk, page.key, page.step, page.attempts = None, "e" * 64, 2, 2
+    page.save()
+    at = page.sent_at or page.created_at
+    for number, outcome in enumerate((after, "sent"), start=1):
+        Attempt.objects.create(
+            page=page, number=number, owner="x", started_at=at, ended_at=at, outcome=outcome
+        )
+
+
+@pytest.mark.parametrize("after", ["failed", "uncertain"])
+def test_what_is_sent_at_most_once_is_not_repeated_in_doubt(portal: Portal, after: str) -> None:
+    portal.open_incident(severity="P2")
+    again(Page.objects.get(), after=after)
+    assert broken(portal) == ({"p2-and-p3-are-sent-once"} if after == "uncertain" else set())
+
+
+def test_a_repeat_that_does_not_say_so_is_found(portal: Portal) -> None:
+    portal.open_incident()
+    again(Page.objects.get(), after="uncertain")
+    assert broken(portal) == {"repeats-say-so"}
+    Page.objects.update(is_repeat=True)
+    assert broken(portal) == set()
