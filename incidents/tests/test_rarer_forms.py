@@ -1,13 +1,14 @@
 """Senders in their rarer forms: fields that most leave out, older bodies, words of their own."""
 
 import json
+from typing import Any
 
 import pytest
 
 from incidents.domain.events import Act, AlertEvent
 from incidents.domain.formats import amazon_sns, pagerduty
 from incidents.domain.formats.context import Context
-from incidents.domain.payloads import decode
+from incidents.domain.payloads import Unreadable, decode
 from incidents.tests import bodies
 from incidents.tests.test_formats import one, read
 
@@ -127,3 +128,26 @@ def test_sentrys_older_plugin_has_title_and_tags_in_its_event() -> None:
     assert event.labels == {"environment": "production", "project": "shop"}
     assert one("sentry", {**body, "message": "Division"}).title == "Division"
     assert one("sentry", {"id": "9", "event": None}).title == "Sentry issue 9"
+
+
+def test_what_a_function_of_lambda_was_handed_is_read_as_what_sns_posts() -> None:
+    """It has the same fields, two of them written otherwise, in a list of one."""
+    handed = {**bodies.SNS, "Subject": None}
+    handed["SigningCertUrl"] = handed.pop("SigningCertURL")
+    handed["UnsubscribeUrl"] = "https://sns.eu-central-1.amazonaws.com/?Action=Unsubscribe"
+    record = {"EventSource": "aws:sns", "EventVersion": "1.0", "Sns": handed}
+    message = amazon_sns.envelope({"Records": [record]})
+    posted = {key: value for key, value in bodies.SNS.items() if key != "Subject"}
+    assert message["SigningCertURL"] == bodies.SNS["SigningCertURL"]
+    assert amazon_sns.signed_text(message) == amazon_sns.signed_text(amazon_sns.envelope(posted))
+    wrong: list[Any] = [[], [record, record], [{}], "x"]
+    for records in wrong:
+        with pytest.raises(Unreadable, match="Records"):
+            amazon_sns.envelope({"Records": records})
+
+
+def test_a_state_on_top_is_that_of_alerts_that_say_none() -> None:
+    """Grafana calls it so, beside a status."""
+    alert = {"labels": {"alertname": "A"}}
+    for state, act in (("alerting", Act.TRIGGER), ("ok", Act.RESOLVE)):
+        assert one("grafana", {"state": state, "alerts": [alert]}).act is act

@@ -98,7 +98,7 @@ def _read_alert(
         raise Unreadable("labels: an object is wanted")
     labels = _texts(alert.get("labels"))
     notes = {**common.notes, **_texts(alert.get("annotations"))}
-    act = _act(text(alert.get("status")) or text(message.get("status")) or "firing")
+    act = _act(text(alert.get("status")) or _state_on_top(message))
     if "heartbeat" in labels or labels.get("alertname") == WATCHDOG:
         name = labels.get("heartbeat") or WATCHDOG
         return HeartbeatPing(name) if act is Act.TRIGGER else None
@@ -117,6 +117,10 @@ def _read_alert(
         at=instant(alert.get("endsAt") if act is Act.RESOLVE else alert.get("startsAt")),
         facts={"annotations": notes} if notes else {},
     )
+
+
+def _state_on_top(message: Mapping[str, Any]) -> str:
+    return text(message.get("status")) or text(message.get("state")) or "firing"
 
 
 def _act(state: str) -> Act:

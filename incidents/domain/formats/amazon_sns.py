@@ -17,6 +17,8 @@ __all__ = ["CONFIRMATIONS", "envelope", "is_amazons", "read", "signed_text"]
 
 CONFIRMATIONS = ("SubscriptionConfirmation", "UnsubscribeConfirmation")
 _TYPES = ("Notification", *CONFIRMATIONS)
+# How functions of Lambda get what SNS posts under another name.
+_AS_POSTED = {"SigningCertUrl": "SigningCertURL", "UnsubscribeUrl": "UnsubscribeURL"}
 _HOST = re.compile(r"sns\.[a-z0-9-]{3,}\.amazonaws\.com(\.cn)?")
 _SIGNED = ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type")
 _SIGNED_CONFIRMATION = (
@@ -36,12 +38,14 @@ _STATES = {"ALARM": Act.TRIGGER, "OK": Act.RESOLVE, _UNKNOWN: Act.NOTE}
 def envelope(payload: Any) -> Mapping[str, str]:
     """Return the fields of a message as SNS posts it, to the letter: its signature covers them.
 
+    What it hands to a function of Lambda is the same, once that is sent on here.
+
     Raises:
         Unreadable: A field that every message has is missing.
     """
     message = {
         name: value if isinstance(value, str) or name == "Message" else text(value)
-        for name, value in mapping(payload).items()
+        for name, value in _posted(mapping(payload)).items()
     }
     if message.get("Type") not in _TYPES:
         raise Unreadable(f"Type: one of {', '.join(_TYPES)} is wanted")
@@ -51,6 +55,15 @@ def envelope(payload: Any) -> Mapping[str, str]:
     if message.get("SignatureVersion") not in {"1", "2"}:
         raise Unreadable("SignatureVersion: 1 or 2 is wanted")
     return message
+
+
+def _posted(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "Records" not in said:
+        return said
+    records = [mapping(mapping(each).get("Sns")) for each in sequence(said["Records"])]
+    if len(records) != 1 or not records[0]:
+        raise Unreadable("Records: one with a message of SNS is wanted")
+    return {_AS_POSTED.get(name, name): value for name, value in records[0].items()}
 
 
 def signed_text(message: Mapping[str, str]) -> bytes:
