@@ -29,11 +29,13 @@ from incidents.services.quorum import count_answer
 from incidents.services.transitions import (
     call_accordingly,
     call_anew,
+    calling_ended,
     changes,
     moved,
     past_opening,
     promise_accordingly,
     quiet,
+    responded,
     watch,
 )
 from oncall.domain.escalations import Phase
@@ -212,11 +214,14 @@ def snooze(
     """
     if not now < until <= now + LONGEST_SNOOZE:
         raise InvalidInput("A snooze ends later than now, within a week.", field="until")
+    is_new = incident.status == Status.TRIGGERED
     incident.status = moved(incident, Action.SNOOZE)
     _take_on(incident, actor, person, now=now)
     incident.snoozed_until = until
     incident.save()
     quiet(incident, now=now)
+    if is_new:
+        escalation.tell_others(incident, actor=person, now=now)
     deadlines.put(incident, {Deadline.Kind.SNOOZE_ENDS: until})
     timeline.write(
         incident, Kind.ACTION, "snooze", now=now, actor=actor, until=until.isoformat(),
@@ -240,7 +245,7 @@ def mitigate(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> No
     """Say that users no longer notice it; the cause is still to be removed."""
     incident.status = moved(incident, Action.MITIGATE)
     incident.mitigated_at, incident.snoozed_until = now, None
-    _calling_ended(incident, now=now)
+    calling_ended(incident, now=now)
     incident.save()
     quiet(incident, now=now)
     timeline.write(incident, Kind.ACTION, "mitigate", now=now, actor=actor)
@@ -258,7 +263,7 @@ def resolve_locked(
     incident.resolved_at, incident.resolved_by = past_opening(incident, now=now), name_of(actor)
     incident.held_until = incident.snoozed_until = None
     incident.unreached = ""
-    _calling_ended(incident, now=now)
+    calling_ended(incident, now=now)
     target = response_target(incident.severity)
     incident.resolution = standing_at(incident.opened_at, target.resolve_within, now, now)
     incident.save()
@@ -397,7 +402,7 @@ def _take_on(incident: Incident, actor: Who, person: User | None, *, now: dateti
     incident.acknowledged_at = incident.acknowledged_at or now
     incident.acknowledged_by = name_of(actor)
     incident.unreached = ""
-    _calling_ended(incident, now=now)
+    calling_ended(incident, now=now)
     if incident.assigned_to_id is None and person is not None:
         incident.assigned_to = person
 
@@ -407,27 +412,11 @@ def _answered_in_part(
 ) -> None:
     """Note an answer that is not enough; the promise of a first response it keeps all the same."""
     incident.unreached = ""
-    _responded(incident, now=now)
+    responded(incident, now=now)
     incident.save()
     text = f"{answers}: calling goes on."
     timeline.write(incident, Kind.ACTION, "acknowledge", now=now, actor=actor, text=text)
     acts.add("incident.answered", incident, actor, count=answers.count, needed=answers.needed)
-
-
-def _calling_ended(incident: Incident, *, now: datetime) -> None:
-    """Note when nobody else had to be called for the first time; that is a response, too."""
-    incident.calling_ended_at = incident.calling_ended_at or past_opening(incident, now=now)
-    _responded(incident, now=now)
-
-
-def _responded(incident: Incident, *, now: datetime) -> None:
-    """Note the first response of all."""
-    if incident.responded_at is not None:
-        return
-    incident.responded_at = past_opening(incident, now=now)
-    within = response_target(incident.severity).respond_within
-    incident.response = standing_at(incident.opened_at, within, now, now)
-    deadlines.clear(incident, deadlines.RESPONSE)
 
 
 def _end_alerts(incident: Incident, actor: Who, *, now: datetime) -> None:

@@ -10,8 +10,10 @@ from django.db import transaction
 from core.again import again_if_crossed
 from core.errors import Conflict
 from incidents.domain.lifecycle import OPEN, Action, Impossible, Status, next_status
+from incidents.domain.response_targets import standing_at
 from incidents.models import Deadline, Incident
 from incidents.queries.merges import lives_on_in
+from incidents.queries.targets import response_target
 from incidents.services import deadlines, escalation
 from incidents.services.acts import Acts
 from oncall.domain.escalations import Phase
@@ -20,11 +22,13 @@ from oncall.queries.policies import policy_for
 __all__ = [
     "call_accordingly",
     "call_anew",
+    "calling_ended",
     "changes",
     "moved",
     "past_opening",
     "promise_accordingly",
     "quiet",
+    "responded",
     "watch",
 ]
 
@@ -72,6 +76,22 @@ def past_opening(incident: Incident, *, now: datetime) -> datetime:
     Clocks of several machines differ, and who waited for its lock read the time before.
     """
     return max(now, incident.opened_at)
+
+
+def calling_ended(incident: Incident, *, now: datetime) -> None:
+    """Note when nobody else had to be called for the first time; that is a response, too."""
+    incident.calling_ended_at = incident.calling_ended_at or past_opening(incident, now=now)
+    responded(incident, now=now)
+
+
+def responded(incident: Incident, *, now: datetime) -> None:
+    """Note the first response of all."""
+    if incident.responded_at is not None:
+        return
+    incident.responded_at = past_opening(incident, now=now)
+    within = response_target(incident.severity).respond_within
+    incident.response = standing_at(incident.opened_at, within, now, now)
+    deadlines.clear(incident, deadlines.RESPONSE)
 
 
 def call_anew(incident: Incident, *, now: datetime) -> None:

@@ -326,6 +326,24 @@ def test_those_who_were_called_hear_that_somebody_answered(portal: Portal) -> No
     assert portal.paged() == [(0, "alice"), (5, "bob"), (15, "carol")]
 
 
+def test_who_snoozes_has_answered_too(portal: Portal) -> None:
+    """Those who were called hear it once, whatever is said of it afterwards."""
+    for name in ("alice", "bob", "carol"):
+        portal.add_low_rule(name)
+    incident = portal.open_incident()
+    portal.fast_forward(minutes=15)
+    bob, until = portal.people["bob"], portal.now + timedelta(hours=2)
+    lifecycle.snooze(incident.pk, until=until, now=portal.now, actor=bob, person=bob)
+    portal.settle()
+    assert portal.told() == [(15, "alice"), (15, "carol")]
+    assert f"#{incident.pk} Taken by bob" in portal.post.sent[-1].message.subject
+    later = until + timedelta(minutes=5)
+    lifecycle.snooze(incident.pk, until=later, now=portal.now, actor=bob, person=bob)
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=bob, person=bob)
+    portal.settle()
+    assert len(portal.told()) == 2
+
+
 def test_news_hold_up_no_page(portal: Portal, settings: Any) -> None:
     """A method that has just told something still rings at once."""
     settings.PAGE_EVERY_S = 60
