@@ -24,6 +24,7 @@ from slo.queries import figures, reports
 from slo.queries.reports import PERIODS, Line, Report
 
 PAGE_SIZE = 100
+KEPT = ("met", "breached", "open")
 FORMATS = ("html", "csv", "json")
 FIELDS = (
     "slug",
@@ -96,6 +97,15 @@ def as_json(found: Report) -> dict[str, Any]:
         "complete": found.is_complete,
         "verdicts": dict(found.verdicts),
         "slos": [line_json(line) for line in found.lines],
+        "incidents": [
+            {
+                "severity": each.severity,
+                "count": each.count,
+                "response": {name: each.response[name] for name in KEPT},
+                "resolution": {name: each.resolution[name] for name in KEPT},
+            }
+            for each in found.incidents
+        ],
     }
 
 

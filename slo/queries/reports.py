@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from incidents.models import Alert
+from incidents.queries.promises import Kept, kept
 from slo.domain.judging import Judgement, Reading, judge
 from slo.domain.plans import Plan
 from slo.domain.rounds import pieces
@@ -103,12 +104,14 @@ class Report:
         window: The period in UTC, cut at the present for the one that goes on.
         is_complete: Whether the period is over.
         lines: The worst first: missed, without data, met.
+        incidents: How the promises about incidents that were opened in it stand.
     """
 
     period: str
     window: Window
     is_complete: bool
     lines: list[Line]
+    incidents: list[Kept]
 
     @property
     def verdicts(self) -> Counter[str]:
@@ -171,7 +174,8 @@ def of(user: "User", period: str, day: date, *, watermark: datetime) -> Report:
     ]
     order = ["missed", "no data", "met"]
     lines.sort(key=lambda line: (order.index(line.verdict), -(line.budget_used or 0.0)))
-    return Report(period, window, whole.end <= watermark, lines)
+    incidents = kept(user, window.start, window.end)
+    return Report(period, window, whole.end <= watermark, lines, incidents)
 
 
 def _reading(judged: Iterable[Plan], windows: Sequence[Window]) -> Reading:
