@@ -125,6 +125,17 @@ def ago(context: template.Context, at: datetime | None) -> str:
     return _time(at, "ago", relative(now - at)) if at else _never()
 
 
+@register.simple_tag(takes_context=True)
+def left(context: template.Context, at: datetime) -> str:
+    """Show how long is left until an instant, or since when it is over; the script counts down.
+
+    Measured from `now` in the context when there is one.
+    """
+    rest = at - (context.get("now") or clock.now())
+    is_ahead = rest >= timedelta(seconds=1)
+    return _time(at, "left", f"{duration(rest)} left" if is_ahead else f"due {relative(-rest)}")
+
+
 def _never() -> str:
     return format_html('<span class="faint">{}</span>', "never")
 

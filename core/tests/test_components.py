@@ -171,6 +171,16 @@ def test_times_are_machine_readable_and_in_utc() -> None:
     assert ">10 min ago<" in draw("{% ago at %}", at=NOW - timedelta(minutes=10), now=NOW)
 
 
+def test_what_is_left_counts_down_and_says_when_it_is_over() -> None:
+    """In its two largest units, which the script counts on."""
+    body = draw("{% left at %}", at=NOW + timedelta(hours=4, minutes=31, seconds=5), now=NOW)
+    assert 'data-style="left"' in body
+    assert ">4 h 31 min left<" in body
+    assert ">1 s left<" in draw("{% left at %}", at=NOW + timedelta(seconds=1), now=NOW)
+    assert ">due just now<" in draw("{% left at %}", at=NOW, now=NOW)
+    assert ">due 10 min ago<" in draw("{% left at %}", at=NOW - timedelta(minutes=10), now=NOW)
+
+
 def test_times_are_in_the_zone_of_the_reader() -> None:
     """A person sees times in the zone of their profile, with UTC on hover."""
     alice = User(username="alice", timezone="Asia/Kolkata")

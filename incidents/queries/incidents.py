@@ -1,7 +1,7 @@
 """What the pages and the API of incidents show."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import QuerySet
 
@@ -31,23 +31,21 @@ class Clock:
         name: "Response" or "Resolution".
         standing: on_track, at_risk, breached or met.
         due_at: When it is breached.
-        left: Until then; negative once it is over.
     """
 
     name: str
     standing: str
     due_at: datetime
-    left: timedelta
 
 
-def clocks(incident: Incident, *, now: datetime) -> list[Clock]:
+def clocks(incident: Incident) -> list[Clock]:
     """Return the timers of an incident."""
     target = response_target(incident.severity)
     pairs = (
         ("Response", incident.response, incident.opened_at + target.respond_within),
         ("Resolution", incident.resolution, incident.opened_at + target.resolve_within),
     )
-    return [Clock(name, standing, due, due - now) for name, standing, due in pairs]
+    return [Clock(*pair) for pair in pairs]
 
 
 @dataclass(frozen=True)

@@ -34,12 +34,25 @@
     }
     return passed > -1 ? "just now" : "in a moment";
   };
-  const showTimes = (scope) => {
-    for (const time of scope.querySelectorAll("time[data-style]")) {
+  // As the filter `duration` writes it: the two largest units.
+  const left = (at) => {
+    let rest = Math.floor((at - Date.now()) / 1000);
+    if (rest < 1) return `due ${relative(at)}`;
+    const parts = [];
+    for (const [size, unit] of [...UNITS, [1, "s"]]) {
+      const count = Math.trunc(rest / size);
+      rest %= size;
+      if (count || parts.length) parts.push(count ? `${count} ${unit}` : "");
+    }
+    return `${parts.slice(0, 2).filter(Boolean).join(" ")} left`;
+  };
+  const COUNTED = { ago: relative, left };
+  const showTimes = (scope, which = "time[data-style]") => {
+    for (const time of scope.querySelectorAll(which)) {
       const at = new Date(time.dateTime);
       if (Number.isNaN(at.getTime())) continue;
       const style = time.dataset.style;
-      const text = style === "ago" ? relative(at) : STYLES[style]?.format(at);
+      const text = COUNTED[style] ? COUNTED[style](at) : STYLES[style]?.format(at);
       if (text && text !== time.textContent) time.textContent = text;
     }
   };
@@ -152,4 +165,5 @@
   showDrafts();
   showTimes(document);
   setInterval(() => showTimes(document), 30_000);
+  setInterval(() => showTimes(document, "time[data-style=left]"), 1000);
 })();
