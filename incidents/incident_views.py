@@ -303,7 +303,7 @@ def _forms(request: HttpRequest, incident: Incident, *, bound: str = "") -> dict
     }
 
 
-def _newest(incident: Incident, *, is_whole: bool) -> dict[str, object]:
+def _newest(incident: Incident, *, is_whole: bool) -> dict[str, Any]:
     """Return what the page lists of an incident, and how much older there is of each."""
     alerts = incident.alerts.select_related("integration").order_by("-opened_at", "-pk")
     pages = incident.pages.select_related("person").order_by("-created_at", "-pk")
@@ -328,6 +328,7 @@ def _page(
 ) -> HttpResponse:
     now = clock.now()
     is_open = incident.status in OPEN_STATES
+    rows = _newest(incident, is_whole="all" in request.GET)
     context = {
         "incident": incident,
         "can_act": signed_in(request).has_role(Role.RESPONDER),
@@ -336,10 +337,10 @@ def _page(
         "related": visible_incidents(signed_in(request)).filter(related=incident)[:20],
         "has_slack": bool(settings.SLACK_BOT_TOKEN),
         "is_open": is_open,
-        "clocks": clocks(incident),
+        "clocks": clocks(incident, rows["timeline"], now=now),
         "next_call": next_call(incident) if is_open else None,
         "answers": answers_of(incident),
-        **_newest(incident, is_whole="all" in request.GET),
+        **rows,
         "forms": {**_forms(request, incident), **(wrong or {})},
         "is_refused": bool(wrong),
         "now": now,

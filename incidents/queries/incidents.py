@@ -1,5 +1,6 @@
 """What the pages and the API of incidents show."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,10 +8,18 @@ from django.db.models import QuerySet
 
 from accounts.models import User
 from incidents.domain.lifecycle import TRANSITIONS, Status
-from incidents.models import EscalationRun, Incident
+from incidents.domain.response_targets import standing_at
+from incidents.models import EscalationRun, Incident, TimelineEntry
 from incidents.queries.targets import response_target
 
-__all__ = ["Clock", "NextCall", "clocks", "next_call", "possible", "visible_incidents"]
+__all__ = [
+    "Clock",
+    "NextCall",
+    "clocks",
+    "next_call",
+    "possible",
+    "visible_incidents",
+]
 
 
 def visible_incidents(user: User) -> QuerySet[Incident]:
@@ -28,7 +37,7 @@ class Clock:
     """A timer as a page shows it.
 
     Args:
-        name: "Response" or "Resolution".
+        name: "Response", "Resolution" or "Next update".
         standing: on_track, at_risk, breached or met.
         due_at: When it is breached.
     """
@@ -38,14 +47,27 @@ class Clock:
     due_at: datetime
 
 
-def clocks(incident: Incident) -> list[Clock]:
-    """Return the timers of an incident."""
-    target = response_target(incident.severity)
-    pairs = (
-        ("Response", incident.response, incident.opened_at + target.respond_within),
-        ("Resolution", incident.resolution, incident.opened_at + target.resolve_within),
-    )
-    return [Clock(*pair) for pair in pairs]
+def clocks(
+    incident: Incident, newest_first: Iterable[TimelineEntry], *, now: datetime
+) -> list[Clock]:
+    """Return the timers of an incident; the last one, while it is open, says when news are due.
+
+    Args:
+        incident: Opening it told those who wait something, and each note does.
+        newest_first: Its timeline, or the newest of it.
+        now: The present.
+    """
+    target, opened_at = response_target(incident.severity), incident.opened_at
+    found = [
+        Clock("Response", incident.response, opened_at + target.respond_within),
+        Clock("Resolution", incident.resolution, opened_at + target.resolve_within),
+    ]
+    if incident.is_open:
+        notes = (entry.at for entry in newest_first if entry.kind == TimelineEntry.Kind.NOTE)
+        told_at = next(notes, opened_at)
+        standing = standing_at(told_at, target.update_every, None, now)
+        found.append(Clock("Next update", standing, told_at + target.update_every))
+    return found
 
 
 @dataclass(frozen=True)
