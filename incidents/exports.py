@@ -1,14 +1,16 @@
-"""Incidents and alerts as CSV: what their lists show, all pages of it."""
+"""Incidents, alerts, silences and the inbox as CSV: what their lists show, all pages of it."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 
 from core.csv_export import Cell, csv_response
-from incidents.models import Alert, Incident
+from incidents.domain.silencing import written
+from incidents.models import Alert, InboundEvent, Incident, Silence
 
-__all__ = ["alerts_csv", "incidents_csv"]
+__all__ = ["alerts_csv", "events_csv", "incidents_csv", "silences_csv"]
 
 _OF_INCIDENTS = (
     "id", "severity", "status", "title", "service", "assigned_to", "opened_at", "acknowledged_at",
@@ -17,6 +19,14 @@ _OF_INCIDENTS = (
 _OF_ALERTS = (
     "id", "severity", "state", "title", "service", "incident", "source", "dedup_key", "count",
     "opened_at", "last_seen_at", "resolved_at", "url",
+)  # fmt: skip
+_OF_SILENCES = (
+    "id", "state", "comment", "service", "matchers", "starts_at", "ends_at", "is_maintenance",
+    "created_by",
+)  # fmt: skip
+_OF_EVENTS = (
+    "id", "received_at", "state", "integration", "kind", "service", "address", "content_type",
+    "problem", "alerts",
 )  # fmt: skip
 _CHUNK = 500
 
@@ -29,6 +39,16 @@ def incidents_csv(incidents: QuerySet[Incident]) -> StreamingHttpResponse:
 def alerts_csv(alerts: QuerySet[Alert]) -> StreamingHttpResponse:
     """Return alerts, with their service loaded, as a download."""
     return csv_response("alerts.csv", _OF_ALERTS, _alerts(alerts))
+
+
+def silences_csv(silences: QuerySet[Silence], *, now: datetime) -> StreamingHttpResponse:
+    """Return silences, with their service loaded, as a download: how each stands at `now`."""
+    return csv_response("silences.csv", _OF_SILENCES, _silences(silences, now))
+
+
+def events_csv(events: QuerySet[InboundEvent]) -> StreamingHttpResponse:
+    """Return requests, with their integration and its service loaded, as a download without bodies."""
+    return csv_response("not-understood.csv", _OF_EVENTS, _events(events))
 
 
 def _incidents(incidents: QuerySet[Incident]) -> Iterator[list[Cell]]:
@@ -47,3 +67,24 @@ def _alerts(alerts: QuerySet[Alert]) -> Iterator[list[Cell]]:
             "incident": alert.incident_id,
         }
         yield [special.get(name, getattr(alert, name)) for name in _OF_ALERTS]
+
+
+def _silences(silences: QuerySet[Silence], now: datetime) -> Iterator[list[Cell]]:
+    for silence in silences.iterator(chunk_size=_CHUNK):
+        special = {
+            "state": silence.state_at(now),
+            "service": silence.service.slug if silence.service else "",
+            "matchers": ", ".join(written(matcher) for matcher in silence.matchers),
+        }
+        yield [special.get(name, getattr(silence, name, None)) for name in _OF_SILENCES]
+
+
+def _events(events: QuerySet[InboundEvent]) -> Iterator[list[Cell]]:
+    for event in events.iterator(chunk_size=_CHUNK):
+        integration = event.integration
+        special = {
+            "integration": integration.name,
+            "kind": integration.kind,
+            "service": integration.service.slug,
+        }
+        yield [special.get(name, getattr(event, name, None)) for name in _OF_EVENTS]

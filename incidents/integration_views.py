@@ -8,6 +8,7 @@ from django.db import transaction
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -20,7 +21,9 @@ from core.once import is_first_time
 from core.pagination import keyset_page
 from incidents.domain.formats.generic import FIELDS, check_mapping
 from incidents.domain.formats.setup import steps_for
+from incidents.exports import events_csv
 from incidents.forms import IntegrationForm, MappingForm
+from incidents.list_filters import is_csv, narrowed
 from incidents.models import InboundEvent, Integration
 from incidents.queries.addresses import address_of
 from incidents.queries.previews import NEWEST, previews
@@ -178,19 +181,30 @@ def integration_preview(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 @requires(Role.VIEWER)
-def inbox(request: HttpRequest) -> HttpResponse:
-    """List requests of known keys that could not be read, or not wholly."""
+def inbox(request: HttpRequest) -> HttpResponseBase:
+    """List requests of known keys that could not be read, or not wholly; `format=csv` exports them."""
     waiting = InboundEvent.objects.filter(
         state__in=InboundEvent.WAITING, integration__in=_visible(request).values("pk")
     )
-    page = keyset_page(
-        waiting.select_related("integration__service").defer("body"),
-        ordering=["-id"],
-        cursor=request.GET.get("cursor") or None,
-        size=PAGE_SIZE,
+    asked = request.GET
+    if asked.get("kind", "") in Integration.Kind.values:
+        waiting = waiting.filter(integration__kind=asked["kind"])
+    waiting = narrowed(
+        waiting, request, words_in=("problem", "integration__name"), service="integration__service"
     )
-    context = {"page": page, "events": page.rows}
-    return render_page(request, "incidents/inbox.html", context)
+    waiting = waiting.select_related("integration__service").defer("body")
+    if is_csv(request):
+        return events_csv(waiting.order_by("-id"))
+    page = keyset_page(
+        waiting, ordering=["-id"], cursor=asked.get("cursor") or None, size=PAGE_SIZE
+    )
+    context = {
+        "page": page,
+        "asked": asked,
+        "kinds": Integration.Kind.choices,
+        "is_filtered": any(asked.get(name, "").strip() for name in ("q", "service", "kind")),
+    }
+    return render_page(request, "incidents/inbox.html", context, partial="rows")
 
 
 @require_safe

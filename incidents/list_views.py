@@ -16,6 +16,7 @@ from core.htmx import render_page
 from core.pagination import keyset_page
 from incidents.domain.lifecycle import OPEN, Status
 from incidents.exports import alerts_csv, incidents_csv
+from incidents.list_filters import is_csv, narrowed
 from incidents.models import Alert, Incident, Severity
 from incidents.queries.incidents import visible_incidents
 from incidents.queries.on_duty import first_called
@@ -37,7 +38,7 @@ def incident_list(request: HttpRequest) -> HttpResponseBase:
         rows = rows.filter(status=state)
     if request.GET.get("mine"):
         rows = rows.filter(assigned_to=signed_in(request))
-    if request.GET.get("format") == "csv":
+    if is_csv(request):
         return incidents_csv(rows.order_by(*NEWEST_FIRST))
     states = [("open", "Open"), *((s, s.capitalize()) for s in Status), ("all", "All")]
     context = {**_listed(rows, request), "states": states, "state": state}
@@ -53,7 +54,7 @@ def alert_list(request: HttpRequest) -> HttpResponseBase:
     rows = _narrowed(seen, request)
     if state in Alert.State.values:
         rows = rows.filter(state=state)
-    if request.GET.get("format") == "csv":
+    if is_csv(request):
         return alerts_csv(rows.order_by(*NEWEST_FIRST))
     states = [*Alert.State.choices, ("all", "All")]
     context = {**_listed(rows, request), "states": states, "state": state}
@@ -83,11 +84,7 @@ def _narrowed(rows: QuerySet[M], request: HttpRequest) -> QuerySet[M]:
     severity = request.GET.get("severity", "")
     if severity in Severity.values:
         rows = rows.filter(severity=severity)
-    if service := request.GET.get("service", "").strip():
-        rows = rows.filter(service__slug=service)
-    if words := request.GET.get("q", "").strip():
-        rows = rows.filter(title__icontains=words)
-    return rows
+    return narrowed(rows, request)
 
 
 def _listed(rows: QuerySet[Any], request: HttpRequest) -> dict[str, Any]:

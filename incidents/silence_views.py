@@ -6,8 +6,10 @@ from datetime import datetime
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet, TextField
+from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -16,7 +18,10 @@ from accounts.roles import Role
 from core import clock
 from core.errors import DomainError, NotFound
 from core.htmx import render_page
+from core.pagination import newest
 from incidents.domain.silencing import written
+from incidents.exports import silences_csv
+from incidents.list_filters import is_csv, narrowed
 from incidents.models import Alert, Maintenance, Silence
 from incidents.queries.silences import next_span
 from incidents.services.maintenance import cancel_maintenance, plan
@@ -24,6 +29,9 @@ from incidents.services.silences import end_silence, save_silence
 from incidents.silence_forms import MaintenanceForm, SilenceForm
 
 PAGE_SIZE = 50
+# Of all of it the next occurrence is worked out.
+MOST_PLANNED = 200
+STATES = (("", "Holds or is planned"), ("ended", "Ended"), ("all", "All"))
 # Does something at an instant, and returns what to say about it.
 Deed = Callable[[datetime], str]
 # Labels that tell an alert from its brothers in most systems.
@@ -32,23 +40,40 @@ _TELLING = ("alertname", "alarm", "monitor", "instance")
 
 @require_safe
 @requires(Role.VIEWER)
-def silence_list(request: HttpRequest) -> HttpResponse:
-    """List what holds and what is planned; ended silences on demand."""
+def silence_list(request: HttpRequest) -> HttpResponseBase:
+    """List what holds and what is planned, ended silences on demand; `format=csv` exports them."""
     user, now = signed_in(request), clock.now()
-    is_past = request.GET.get("state") == "ended"
-    silences = Silence.objects.visible_to(user).select_related("service")
-    silences = silences.filter(ends_at__lte=now) if is_past else silences.filter(ends_at__gt=now)
-    page = Paginator(silences.order_by("-ends_at" if is_past else "starts_at", "pk"), PAGE_SIZE)
+    state = request.GET.get("state", "")
+    silences = _silences(request, state, now)
+    if is_csv(request):
+        return silences_csv(silences, now=now)
     planned = Maintenance.objects.visible_to(user).select_related("service").with_early_ends()
-    planned = planned.filter(_goes_on(now))
+    planned = narrowed(planned.filter(_goes_on(now)), request, words_in=("comment",))
+    soonest = newest(planned.order_by("starts_at", "pk"), MOST_PLANNED)
     context = {
-        "page": page.get_page(request.GET.get("page")),
-        "maintenance": _upcoming(list(planned.order_by("starts_at")[:200]), now),
-        "is_past": is_past,
+        "page": Paginator(silences, PAGE_SIZE).get_page(request.GET.get("page")),
+        "maintenance": _upcoming(soonest.rows, now),
+        "left_out": soonest.older,
+        "asked": request.GET,
+        "state": state,
+        "states": STATES,
+        "is_filtered": bool(request.GET.get("q", "").strip() or request.GET.get("service")),
         "can_act": user.has_role(Role.RESPONDER),
         "now": now,
     }
-    return render_page(request, "incidents/silences.html", context)
+    return render_page(request, "incidents/silences.html", context, partial="rows")
+
+
+def _silences(request: HttpRequest, state: str, now: datetime) -> QuerySet[Silence]:
+    """Return the silences that are asked for: the next first, where they may have ended the last one."""
+    rows = Silence.objects.visible_to(signed_in(request)).select_related("service")
+    if state == "ended":
+        rows = rows.filter(ends_at__lte=now)
+    elif state != "all":
+        rows = rows.filter(ends_at__gt=now)
+    rows = rows.alias(conditions=Cast("matchers", TextField()))
+    rows = narrowed(rows, request, words_in=("comment", "conditions"))
+    return rows.order_by("-ends_at" if state in {"ended", "all"} else "starts_at", "pk")
 
 
 def _goes_on(now: datetime) -> Q:

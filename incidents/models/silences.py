@@ -190,3 +190,9 @@ class Silence(TimestampedModel):
     def rules(self) -> list[Matcher]:
         """Its matchers for arithmetic."""
         return [Matcher(rule["name"], rule["op"], rule["value"]) for rule in self.matchers]
+
+    def state_at(self, now: "datetime") -> str:
+        """Return how it stands, in a word: planned, holds or ended."""
+        if self.ends_at <= now:
+            return "ended"
+        return "holds" if self.starts_at <= now else "planned"
