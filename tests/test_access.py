@@ -48,7 +48,11 @@ SAYS_401 = "accounts/3rdparty/login/error/"
 # A POST that only asks: its question is too long for an address.
 ASKS_BY_POST = ("api/v1/slos/987654/preview/",)
 # What everybody has of their own, viewers too; that nobody has others' is held by its own tests.
-OF_EVERYBODY = ("api/v1/contact-methods/", "api/v1/notification-rules/")
+OF_EVERYBODY = (
+    "api/v1/contact-methods/",
+    "api/v1/notification-rules/",
+    "api/v1/quiet-hours/",
+)
 # Where no GET is answered, or the answer is for nobody signed in already.
 REFUSALS = {400, 403, 404, 405}
 _WORD = re.compile(r"%\(\w+\)s")

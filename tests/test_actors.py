@@ -26,6 +26,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "policies": {"slug": "own", "name": "Own", "called_for": ["pay"]},
     "fallback-contacts": {"person": "eve"},
     "contact-methods": {"kind": "email", "address": "alice@example.org"},
+    "quiet-hours": {"begins": "22:00", "ends": "07:00"},
     "channels": {"team": "ops", "kind": "email", "address": "ops@example.org"},
     "integrations": {"kind": "healthchecks", "name": "Main", "service": "pay"},
     "maintenance": {

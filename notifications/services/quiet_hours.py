@@ -1,5 +1,6 @@
 """Quiet hours: when a person is not called for what can wait."""
 
+from collections.abc import Mapping
 from datetime import datetime, time
 
 from django.db import transaction
@@ -7,10 +8,14 @@ from django.db import transaction
 from accounts.models import User
 from core import audit
 from core.audit import Who
-from core.errors import InvalidInput
+from core.errors import Conflict, InvalidInput
+from core.locking import lock
 from notifications.models import SAME_TIME, QuietHours
+from notifications.services.trials import hold_owner
 
-__all__ = ["remove_quiet_hours", "set_quiet_hours"]
+__all__ = ["add_quiet_hours", "change_quiet_hours", "remove_quiet_hours", "set_quiet_hours"]
+
+ALREADY = "You have quiet hours already: change those, or remove them."
 
 
 @transaction.atomic
@@ -37,6 +42,50 @@ def set_quiet_hours(
     changes = {"begins": f"{begins:%H:%M}", "ends": f"{ends:%H:%M}"}
     audit.record(act="quiet_hours.set", subject=quiet, actor=actor, now=now, changes=changes)
     return quiet
+
+
+@transaction.atomic
+def add_quiet_hours(
+    person: User, *, begins: time, ends: time, actor: Who, now: datetime
+) -> QuietHours:
+    """Set quiet hours of a person who has none.
+
+    Args:
+        person: Whose.
+        begins: As `set_quiet_hours` has it.
+        ends: The same.
+        actor: Who says so.
+        now: The present.
+
+    Raises:
+        InvalidInput: They begin and end at the same time.
+        Conflict: There are some already.
+    """
+    hold_owner(person, None)
+    if QuietHours.objects.filter(person=person).exists():
+        raise Conflict(ALREADY)
+    return set_quiet_hours(person, begins=begins, ends=ends, actor=actor, now=now)
+
+
+@transaction.atomic
+def change_quiet_hours(
+    quiet: QuietHours, *, fields: Mapping[str, time], actor: Who, now: datetime
+) -> QuietHours:
+    """Change when quiet hours begin, or end.
+
+    Args:
+        quiet: As they were read before.
+        fields: `begins` and `ends`, where they are given.
+        actor: Who says so.
+        now: The present.
+
+    Raises:
+        InvalidInput: They would begin and end at the same time.
+        NotFound: They were removed meanwhile.
+    """
+    lock(quiet)
+    changed = {"begins": quiet.begins, "ends": quiet.ends, **fields}
+    return set_quiet_hours(quiet.person, **changed, actor=actor, now=now)
 
 
 @transaction.atomic
