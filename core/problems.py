@@ -32,6 +32,7 @@ from rest_framework.views import set_rollback
 from core.errors import Conflict, DomainError, InvalidInput, TooLarge, Unavailable
 from core.middleware import current_request_id
 from core.parsers import body_limit
+from core.taken import TAKEN, taken_fields
 
 log = structlog.get_logger(__name__)
 CONTENT_TYPE = "application/problem+json"
@@ -196,7 +197,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         return _api_exception(exc)
     if isinstance(exc, IntegrityError):
         log.error("integrity_error", view=str(context.get("view")), exc_info=exc)
-        body = problem(409, CONFLICTS, code="conflict")
+        errors = _taken(exc, context.get("view"))
+        body = problem(409, _sentence(errors) or CONFLICTS, code="conflict", errors=errors)
         return Response(body, 409, content_type=CONTENT_TYPE)
     if isinstance(exc, OperationalError | InterfaceError):
         log.error("database_error", view=str(context.get("view")), exc_info=exc)
@@ -204,6 +206,13 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         return Response(body, 503, headers={"Retry-After": "5"}, content_type=CONTENT_TYPE)
     log.error("unhandled_error", view=str(context.get("view")), exc_info=exc)
     return Response(problem(500, INTERNAL, code="internal"), 500, content_type=CONTENT_TYPE)
+
+
+def _taken(error: IntegrityError, view: Any) -> dict[str, list[str]]:
+    """Return which fields of a view's rows are taken; of rows of other kinds the caller knows nothing."""
+    rows = getattr(view, "queryset", None)
+    names = [] if rows is None else taken_fields(error, rows.model)
+    return {name: [TAKEN] for name in names}
 
 
 def _coded(error: ModelValidationError) -> Any:

@@ -1,15 +1,17 @@
 """A slug or name that is taken is a conflict (409) whatever it names, and the answer names the field."""
 
+from functools import partial
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
 from accounts.roles import Role
 from accounts.tests.cast import send, signed_in
+from core.tests.crossing import beside, until_somebody_waits
 from sreportal.api_urls import router
 
-pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 # In an order in which each finds what it names.
 BODIES: dict[str, dict[str, Any]] = {
     "users": {"username": "eve", "role": "viewer"},
@@ -31,6 +33,8 @@ def api() -> Client:
     return signed_in(Role.ADMIN)
 
 
+@pytest.mark.django_db
+@pytest.mark.both_databases
 def test_what_is_taken_is_a_conflict(api: Client) -> None:
     for resource, body in BODIES.items():
         send(api, "post", f"{resource}/", body, status=201)
@@ -46,6 +50,8 @@ def test_every_resource_that_is_known_by_a_slug_says_so() -> None:
     assert known == BODIES.keys() - {"users"}
 
 
+@pytest.mark.django_db
+@pytest.mark.both_databases
 def test_what_is_wrong_besides_comes_first(api: Client) -> None:
     """All that is wrong is named at once; sent again as it is, it would be refused for that."""
     send(api, "post", "schedules/", BODIES["schedules"], status=201)
@@ -55,8 +61,33 @@ def test_what_is_wrong_besides_comes_first(api: Client) -> None:
     assert refused["code"] == "invalid"
 
 
+@pytest.mark.django_db
+@pytest.mark.both_databases
 def test_a_slug_is_not_changed_to_one_that_is_taken(api: Client) -> None:
     for slug in ("main", "other"):
         send(api, "post", "schedules/", {**BODIES["schedules"], "slug": slug}, status=201)
     refused = send(api, "patch", "schedules/other/", {"slug": "main"}, status=409)
     assert list(refused["errors"]) == ["slug"]
+
+
+def refused_beside(api: Client, path: str, body: dict[str, Any], answers: list[Any]) -> None:
+    """Note how the second of two is refused."""
+    answers.append(send(api, "post", path, body, status=409))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_taken_in_the_same_moment_is_named_as_well(api: Client) -> None:
+    """Whoever comes second was let pass by every check; the database stops them."""
+    for resource, body in BODIES.items():
+        path = f"{resource}/"
+        with transaction.atomic():
+            send(api, "post", path, body, status=201)
+            answers: list[Any] = []
+            doing, failed = beside(partial(refused_beside, api, path, body, answers))
+            until_somebody_waits(doing)
+            assert doing.is_alive(), resource
+        doing.join(30)
+        assert not failed, (resource, failed)
+        assert list(answers[0].get("errors", [])) == [
+            "username" if resource == "users" else "slug"
+        ], resource
