@@ -35,7 +35,14 @@ from rest_framework.views import APIView
 
 from core.errors import InvalidInput
 
-__all__ = ["InstantFilter", "ListFilter", "ListOrdering", "ListSearch", "refuse_unknown_parameters"]
+__all__ = [
+    "InstantFilter",
+    "ListFilter",
+    "ListOrdering",
+    "ListSearch",
+    "refuse_blank",
+    "refuse_unknown_parameters",
+]
 
 SORTABLE = (
     models.BooleanField,
@@ -48,6 +55,8 @@ FILTERABLE = (*SORTABLE, models.UUIDField)
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 # Of every list: pages, the form of the answer.
 COMMON = ("cursor", "page_size", "format")
+BLANK = "Give a value, or leave it out."
+UNFILTERED = "Give a value, or leave it out: without one it would keep every row."
 
 
 def refuse_unknown_parameters(request: Request, known: set[str]) -> None:
@@ -124,7 +133,7 @@ class ListFilter(DjangoFilterBackend):
         chosen = _filters(*_view_and_model(view, queryset))
         refuse_unknown_parameters(request, {*chosen.base_filters, *_other_names(view)})
         _refuse_repeated(request, chosen)
-        _refuse_blank(request, {*chosen.base_filters, "search"})
+        refuse_blank(request, {*chosen.base_filters, "search"}, why=UNFILTERED)
         kept: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         return kept
 
@@ -201,16 +210,19 @@ def _refuse_repeated(request: Request, chosen: type[FilterSet]) -> None:
         raise InvalidInput(message, fields={name: [message] for name in twice})
 
 
-def _refuse_blank(request: Request, names: set[str]) -> None:
-    """Refuse filters without a value, as a script asks whose variable is not set."""
+def refuse_blank(request: Request, names: set[str], *, why: str = BLANK) -> None:
+    """Refuse parameters without a value, as a script asks whose variable is not set.
+
+    Raises:
+        InvalidInput: Names each of them.
+    """
     blank = [
         name
         for name, given in request.query_params.lists()
         if name in names and not all(value.strip() for value in given)
     ]
     if blank:
-        message = "Give a value, or leave it out: without one it would keep every row."
-        raise InvalidInput(message, fields={name: [message] for name in blank})
+        raise InvalidInput(why, fields={name: [why] for name in blank})
 
 
 def _other_names(view: APIView) -> Iterator[str]:

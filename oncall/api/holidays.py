@@ -14,7 +14,7 @@ from accounts.roles import Role
 from core.api import StrictFieldsMixin
 from core.clock import now
 from core.errors import InvalidInput
-from core.listing import refuse_unknown_parameters
+from core.listing import refuse_blank, refuse_unknown_parameters
 from core.reach import day_asked_for
 from oncall.models import Holiday, HolidayCalendar
 from oncall.services.holidays import delete_calendar, save_calendar
@@ -87,6 +87,7 @@ class HolidayCalendarViewSet(viewsets.ModelViewSet[HolidayCalendar]):
     def holidays(self, request: Request, slug: str | None = None) -> Response:
         """Read all holidays between two days, both included."""
         refuse_unknown_parameters(request, {"from", "to"})
+        refuse_blank(request, {"from", "to"})
         calendar = self.get_object()
         first = day_asked_for(request.query_params, "from") or now().date()
         last = day_asked_for(request.query_params, "to") or first + timedelta(days=365)

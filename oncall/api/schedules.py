@@ -19,7 +19,7 @@ from catalog.models import Team
 from core.api import StrictFieldsMixin, WallTimesMixin
 from core.clock import now
 from core.errors import InvalidInput, NotFound
-from core.listing import InstantFilter, refuse_unknown_parameters
+from core.listing import InstantFilter, refuse_blank, refuse_unknown_parameters
 from core.reach import BEYOND, is_within_reach
 from notifications.queries.readiness import readiness_of_people
 from oncall.domain.schedules import Shift, gaps
@@ -294,6 +294,7 @@ class ScheduleViewSet(viewsets.ModelViewSet[Schedule]):
     def shifts(self, request: Request, slug: str | None = None) -> Response:
         """Read who is on call when, when nobody is, and who is on call of another schedule too."""
         refuse_unknown_parameters(request, {"from", "to"})
+        refuse_blank(request, {"from", "to"})
         schedule = self.get_object()
         window = _window(request)
         found = shifts(schedule, window)

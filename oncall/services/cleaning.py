@@ -1,13 +1,24 @@
 """Model validation as errors that name the field."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 
 from core.errors import InvalidInput
+from oncall.models.schedules import weekday_list
 
-__all__ = ["clean"]
+__all__ = ["clean", "each_day_once"]
+
+
+def each_day_once(days: Any) -> Any:
+    """Return weekdays once each, from Monday on; what is no list of them stays for the model to refuse."""
+    try:
+        weekday_list(days)
+    except ValidationError:
+        return days
+    return sorted(set(days))
 
 
 def clean(row: Model, *, within: str = "", without: Sequence[str] = ()) -> None:

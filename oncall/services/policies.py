@@ -14,7 +14,7 @@ from core.changes import differing
 from core.errors import Conflict, InvalidInput
 from core.locking import as_stored, lock_in_order, locked, store
 from oncall.models import EscalationPolicy, LevelTarget, PolicyLevel, ServicePolicy, Timing
-from oncall.services.cleaning import clean
+from oncall.services.cleaning import clean, each_day_once
 
 __all__ = ["delete_policy", "refuse_calls_of_nobody", "save_policy"]
 
@@ -59,6 +59,8 @@ def save_policy(
         # Two that become the default at once take turns.
         lock_in_order(EscalationPolicy.objects.all())
     policy = as_stored(policy)
+    if "work_days" in fields:
+        fields = {**fields, "work_days": each_day_once(fields["work_days"])}
     fields = differing(policy, fields)
     parts = {"levels": levels, "timings": timings, "called_for": services}
     told = _differing_parts(policy, parts)

@@ -25,7 +25,7 @@ from oncall.models import (
     ShiftSwap,
 )
 from oncall.queries.rotas import shifts
-from oncall.services.cleaning import clean
+from oncall.services.cleaning import clean, each_day_once
 
 __all__ = [
     "accept_swap",
@@ -132,6 +132,7 @@ def _replace_layers(schedule: Schedule, layers: Sequence[Mapping[str, Any]]) -> 
         )
         for number, rule in enumerate(given.get("restrictions", ())):
             restriction = LayerRestriction(layer=layer, **rule)
+            restriction.weekdays = each_day_once(restriction.weekdays)
             clean(restriction, within=f"{path}.restrictions[{number}]", without=["layer"])
             restriction.save(force_insert=True)
 
@@ -161,7 +162,7 @@ def _told(layers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             **{name: _plain(getattr(whole, name)) for name in _LAYER},
             "people": [person.username for person in layer.get("people", ())],
             "restrictions": sorted(
-                f"{rule.begins:%H:%M:%S}-{rule.ends:%H:%M:%S} {sorted(rule.weekdays)}"
+                f"{rule.begins:%H:%M:%S}-{rule.ends:%H:%M:%S} {each_day_once(rule.weekdays)}"
                 for rule in (LayerRestriction(**given) for given in layer.get("restrictions", ()))
             ),
         }
