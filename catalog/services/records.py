@@ -18,7 +18,7 @@ def record(
     act: str,
     subject: Team | Service | str,
     *,
-    actor: Actor,
+    actor: audit.Who,
     now: datetime,
     changes: dict[str, Any] | None = None,
 ) -> None:

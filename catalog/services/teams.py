@@ -27,7 +27,7 @@ def create_team(
     *,
     values: Mapping[str, Any],
     now: datetime,
-    actor: Actor = None,
+    actor: audit.Who = None,
     members: "Iterable[User]" = (),
 ) -> Team:
     """Create a team; without a name it is called by its slug.

@@ -182,6 +182,39 @@ def test_opsgenies_keys_call_by_their_teams_escalation(carry: Any) -> None:
     assert called_by() == "Shop escalation"
 
 
+@pytest.mark.parametrize(
+    ("notify", "wanted"),
+    [
+        ({"type": "escalation", "id": "E2"}, "Second"),
+        ({"type": "escalation", "name": "Second"}, "Second"),
+        ({"type": "schedule", "id": "S9"}, "Shop routing"),
+    ],
+)
+def test_opsgenies_keys_call_as_their_team_routes(
+    carry: Any, notify: dict[str, Any], wanted: str
+) -> None:
+    """The default routing rule decides, where the file has it: an escalation, or a schedule alone."""
+    owner = {"ownerTeam": {"id": "T1", "name": "Shop"}}
+    first = {**exports.OPSGENIE["escalations"][0], **owner}
+    rota = {**exports.OPSGENIE["schedules"][0], "id": "S9", "name": "Shop rota"}
+    document = {
+        **exports.OPSGENIE,
+        "schedules": [*exports.OPSGENIE["schedules"], rota],
+        "escalations": [first, {**first, "id": "E2", "name": "Second"}],
+        "teams": [
+            {"id": "T1", "name": "Shop", "members": [],
+             "routingRules": [{"isDefault": True, "notify": notify}]}
+        ],
+        "integrations": [
+            {"id": "i1", "name": "Shop API", "type": "API", "apiKey": GENIE, **owner},
+        ],
+    }  # fmt: skip
+    carry("opsgenie", document)
+    sent = post("/v2/alerts", {"message": "Down"}, Authorization=f"GenieKey {GENIE}")
+    assert sent.status_code == 202
+    assert called_by() == wanted
+
+
 def test_a_service_of_another_name_is_said(carry: Any) -> None:
     Service.objects.create(slug="web-grafana", name="Dashboards")
     found = carry("grafana-oncall", grafana(of_grafana("grafana")), "--dry-run")

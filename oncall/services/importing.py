@@ -1,4 +1,4 @@
-"""Taking over people, schedules, overrides and policies that another tool exported.
+"""Taking over people, teams, schedules, overrides and policies that another tool exported.
 
 What somebody is missing from is refused as a whole: a rotation without one of its people would call
 the others on wrong days. Importing again changes only what differs.
@@ -12,6 +12,8 @@ from django.db import transaction
 from django.utils.text import slugify
 
 from accounts.models import User
+from catalog.models import RESERVED_SLUGS, Team
+from catalog.services.teams import create_team
 from core.audit import Who
 from core.errors import DomainError
 from core.locking import lock_in_order
@@ -23,6 +25,7 @@ from oncall.domain.exports.documents import (
     ImportedPolicy,
     ImportedSchedule,
     ImportedStep,
+    ImportedTeam,
 )
 from oncall.domain.exports.slugs import NAMELESS, distinct_slugs
 from oncall.models import EscalationPolicy, Override, Schedule
@@ -47,7 +50,7 @@ def import_export(
     create_users: bool = False,
     aliases: Mapping[str, str] | None = None,
 ) -> Outcome:
-    """Carry people, schedules, overrides and policies over, all in one transaction.
+    """Carry people, teams, schedules, overrides and policies over, all in one transaction.
 
     Args:
         export: What was read.
@@ -73,8 +76,10 @@ class _Import:
     ) -> None:
         self._export, self._actor, self._now = export, actor, now
         self._schedules: dict[str, Schedule] = {}
+        self._teams: dict[str, Team] = {}
         self._schedule_slugs = _slugs(export.schedules, Schedule)
         self._policy_slugs = _slugs(export.policies, EscalationPolicy)
+        self._team_slugs = _slugs(export.teams, Team, RESERVED_SLUGS)
         self.outcome = Outcome(lost=export.lost)
         self._people = People(self.outcome, actor, now, create_users=create_users, aliases=aliases)
 
@@ -87,6 +92,7 @@ class _Import:
         lock_in_order(EscalationPolicy.objects.filter(slug__in=self._policy_slugs.values()))
         for person in self._export.people:
             self._people.take(person)
+        self._each("team", self._export.teams, self._take_team)
         self._each("schedule", self._export.schedules, self._take_schedule)
         self._each("override", self._export.overrides, self._take_override)
         self._each("policy", self._export.policies, self._take_policy)
@@ -100,6 +106,26 @@ class _Import:
             except (Missing, DomainError) as error:
                 item = Item(kind, name, "refuse", reason=why(error))
             self.outcome.items.append(item)
+
+    # Teams
+
+    def _take_team(self, given: ImportedTeam) -> Item:
+        """Make a team that is not here; one that is stays as it is, since members know of its services."""
+        if given.refused:
+            raise Missing(given.refused)
+        slug, lost = self._team_slugs[given.key, given.name], list(given.lost)
+        people = [self._people.account_of(key) for key in dict.fromkeys(given.members)]
+        stored = Team.objects.filter(slug=slug).first()
+        action = "match" if stored else "create"
+        if stored is None:
+            values = {"slug": slug, "name": given.name[:120], "description": given.description}
+            stored = create_team(values=values, members=people, now=self._now, actor=self._actor)
+        else:
+            here = set(stored.members.values_list("pk", flat=True))
+            if missing := sorted(user.username for user in people if user.pk not in here):
+                lost.append(f"Not in the team here, and not called with it: {', '.join(missing)}.")
+        self._teams[given.key] = stored
+        return Item("team", given.name, action, slug, lost=tuple(lost))
 
     # Schedules
 
@@ -203,24 +229,25 @@ class _Import:
         return Item("policy", given.name, action, slug, tuple(changes or ()), tuple(lost))
 
     def _level(self, number: int, step: ImportedStep) -> dict[str, Any]:
-        targets: list[dict[str, User | Schedule]] = []
+        targets: list[dict[str, User | Schedule | Team]] = []
         for kind, key in step.targets:
             if kind == "person":
                 targets.append({"person": self._people.account_of(key)})
-            elif key in self._schedules:
-                targets.append({"schedule": self._schedules[key]})
+            elif (row := (self._teams if kind == "team" else self._schedules).get(key)) is not None:
+                targets.append({kind: row})
             else:
-                raise Missing(f"Step {number} calls a schedule that is not carried.")
+                raise Missing(f"Step {number} calls a {kind} that is not carried.")
         return {"number": number, "name": f"Level {number}", "mode": step.mode, "targets": targets}
 
 
 def _slugs(
-    given: Iterable[ImportedSchedule | ImportedPolicy],
-    model: type[Schedule | EscalationPolicy],
+    given: Iterable[ImportedSchedule | ImportedPolicy | ImportedTeam],
+    model: type[Schedule | EscalationPolicy | Team],
+    pages: Collection[str] = PAGES,
 ) -> dict[tuple[str, str], str]:
     things = [(each.key, each.name) for each in given]
     held = dict(model.objects.values_list("slug", "name"))
-    return distinct_slugs(things, lambda name: slug_of(name, PAGES), held)
+    return distinct_slugs(things, lambda name: slug_of(name, pages), held)
 
 
 def slug_of(name: str, pages: Collection[str]) -> str:

@@ -25,7 +25,7 @@ class Item:
     """What becomes of one thing.
 
     Args:
-        kind: user, contact_method, notification_rules, schedule, override, policy, service or
+        kind: user, contact_method, notification_rules, team, schedule, override, policy, service or
             integration.
         name: What it is called.
         action: create, change, same, match, skip or refuse.

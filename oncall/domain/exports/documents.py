@@ -21,6 +21,7 @@ __all__ = [
     "ImportedSchedule",
     "ImportedSender",
     "ImportedStep",
+    "ImportedTeam",
     "Lost",
     "Unreadable",
     "Way",
@@ -112,8 +113,20 @@ class ImportedOverride:
 
 
 @dataclass(frozen=True)
+class ImportedTeam:
+    """A team; `members` are keys of people. `refused` says why it cannot be carried."""
+
+    key: str
+    name: str
+    description: str = ""
+    members: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    refused: str = ""
+
+
+@dataclass(frozen=True)
 class ImportedStep:
-    """One level: `targets` are pairs of person or schedule and a key.
+    """One level: `targets` are pairs of person, schedule or team and a key.
 
     `until_resolved` says that an acknowledgement does not stop it.
     """
@@ -173,6 +186,7 @@ class Export:
     policies: tuple[ImportedPolicy, ...] = ()
     lost: tuple[str, ...] = ()
     senders: tuple[ImportedSender, ...] = ()
+    teams: tuple[ImportedTeam, ...] = ()
 
 
 @dataclass

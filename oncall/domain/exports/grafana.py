@@ -38,6 +38,7 @@ from oncall.domain.exports.documents import (
     zone_of,
 )
 from oncall.domain.exports.places import Rotation, places
+from oncall.domain.exports.teams import teams_of_people
 from oncall.domain.exports.turning import LENGTHS, from_turn, turn_at
 from oncall.domain.rotations import EVERY_DAY, Restriction, Unit
 
@@ -87,6 +88,7 @@ def read(document: Row) -> Export:
         tuple(policies),
         (*lost_people, *lost_schedules, *lost_overrides, *lost_policies),
         tuple(senders.of_grafana(document)),
+        tuple(teams_of_people(document)),
     )
 
 

@@ -1,7 +1,7 @@
 """Opsgenie: objects as its REST API v2 lists them.
 
 Keys: `users` (with `userContacts` and `notificationRules`), `schedules` (with `rotations`),
-`overrides` (each with its `schedule`), `escalations`.
+`overrides` (each with its `schedule`), `escalations`, `teams`.
 Rotations of one schedule are on call side by side: where they overlap they become schedules of
 their own, so that nobody who was called is no longer called.
 """
@@ -33,6 +33,7 @@ from oncall.domain.exports.documents import (
     zone_of,
 )
 from oncall.domain.exports.places import do_overlap
+from oncall.domain.exports.teams import OpsgenieTeams
 from oncall.domain.exports.turning import held_within
 from oncall.domain.rotations import EVERY_DAY, Restriction, Unit
 from oncall.domain.spans import Span
@@ -63,16 +64,18 @@ def read(document: Mapping[str, Any]) -> Export:
     overrides, lost_overrides = carried(
         lambda row: _overrides(row, names, rotas, rotations, by_name), rows(document, "overrides")
     )
+    teams = OpsgenieTeams(document, names, parts)
     policies, lost_policies = carried(
-        lambda row: _policy(row, names, parts, by_name), rows(document, "escalations")
+        lambda row: _policy(row, names, parts, by_name, teams), rows(document, "escalations")
     )
     return Export(
         tuple(people),
         tuple(part for each in schedules for part in each),
         tuple(override for each in overrides for override in each),
-        tuple(policies),
+        (*policies, *teams.policies()),
         (*lost_people, *lost_schedules, *lost_overrides, *lost_policies),
-        tuple(senders.of_opsgenie(document)),
+        tuple(senders.of_opsgenie(document, teams.called())),
+        tuple(teams.carried()),
     )
 
 
@@ -302,19 +305,24 @@ def _policy(
     names: Mapping[str, str],
     parts: Mapping[str, Sequence[str]],
     by_name: Mapping[str, str],
+    teams: OpsgenieTeams,
 ) -> ImportedPolicy:
     lost, steps = Lost(), []
-    for rule in rows(row, "rules"):
-        recipient = rule.get("recipient") or {}
-        if rule.get("notifyType", "default") not in {"default", "all"}:
-            lost.add(f"Rule “notify {rule['notifyType']}” calls whoever is on call now.")
-        steps.append(
-            ImportedStep(
-                tuple(_targets(recipient, names, parts, by_name, lost)),
-                _delay(rule.get("delay") or {}),
-                until_resolved=rule.get("condition") == "if-not-closed",
-            )
-        )
+    key, name = str(row["id"]), str(row.get("name") or row["id"])
+    for number, rule in enumerate(rows(row, "rules"), 1):
+        recipient, mode = rule.get("recipient") or {}, "all"
+        notify = str(rule.get("notifyType") or "default")
+        if recipient.get("type") == "team":
+            try:
+                targets, mode = teams.targets(recipient, notify, lost, number)
+            except Unreadable as error:
+                return ImportedPolicy(key, name, refused=str(error))
+        else:
+            if notify not in {"default", "all"}:
+                lost.add(f"Rule “notify {notify}” calls whoever is on call now.")
+            targets = tuple(_targets(recipient, names, parts, by_name, lost))
+        wait, until_resolved = _delay(rule.get("delay") or {}), rule.get("condition")
+        steps.append(ImportedStep(targets, wait, mode, until_resolved == "if-not-closed"))
     if any(step.until_resolved and step.after for step in steps):
         lost.add("Rules “if not closed” count anew from an acknowledgement.")
     repeat = row.get("repeat") or {}
@@ -322,7 +330,7 @@ def _policy(
     if repeat.get("closeAlertAfterAll"):
         lost.add("It closed alerts after the last repeat; here they stay open.")
     return ImportedPolicy(
-        str(row["id"]), str(row.get("name") or row["id"]), str(row.get("description") or ""),
+        key, name, str(row.get("description") or ""),
         tuple(sorted(steps, key=lambda step: step.after)), int(repeat.get("count") or 0) + 1, wait,
         tuple(lost),
     )  # fmt: skip

@@ -31,6 +31,7 @@ from oncall.domain.exports.documents import (
     turn_of,
     zone_of,
 )
+from oncall.domain.exports.teams import teams_of_people
 from oncall.domain.exports.turning import from_instant
 from oncall.domain.rotations import EVERY_DAY, Restriction
 
@@ -63,6 +64,7 @@ def read(document: Mapping[str, Any]) -> Export:
         tuple(policies),
         (*lost_people, *lost_schedules, *lost_overrides, *lost_policies),
         tuple(senders.of_pagerduty(document)),
+        tuple(teams_of_people(document)),
     )
 
 

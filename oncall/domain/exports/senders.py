@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from oncall.domain.exports.documents import ImportedSender, Lost, rows
+from oncall.domain.exports.teams import owner_of
 
 __all__ = ["kind_called", "of_grafana", "of_opsgenie", "of_pagerduty"]
 
@@ -85,13 +86,13 @@ def of_pagerduty(document: Row) -> Iterator[ImportedSender]:
             yield ImportedSender(title, _name(service), _key(service), "pagerduty", token, key)
 
 
-def of_opsgenie(document: Row) -> Iterator[ImportedSender]:
-    """Read the integrations of Opsgenie; they call by the first escalation of their team."""
-    escalations = {
-        str(team): str(row.get("id"))
-        for row in reversed(rows(document, "escalations"))
-        if (team := _team(row))
-    }
+def of_opsgenie(document: Row, called: Mapping[str, str]) -> Iterator[ImportedSender]:
+    """Read the integrations of Opsgenie.
+
+    Args:
+        document: The export.
+        called: Key of the policy by which alerts of a team call, by the team's.
+    """
     for row in rows(document, "integrations"):
         name, kind = _name(row), str(row.get("type") or "")
         if kind.lower() not in _BY_OPSGENIES_API:
@@ -101,13 +102,8 @@ def of_opsgenie(document: Row) -> Iterator[ImportedSender]:
             yield ImportedSender(name, name, refused=why)
             continue
         token = str(row.get("apiKey") or row.get("api_key") or "")
-        policy = escalations.get(_team(row), "")
+        policy = called.get(owner_of(row), "")
         yield ImportedSender(name, name, _key(row), "opsgenie", token, policy)
-
-
-def _team(row: Row) -> str:
-    team = row.get("ownerTeam")
-    return str(team.get("id") or "") if isinstance(team, Mapping) else str(row.get("teamId") or "")
 
 
 def _name(row: Row) -> str:
