@@ -45,11 +45,12 @@ def named(integration: Integration, name: str) -> Heartbeat:
     expected = DEFAULTS.get(integration.kind, DEFAULTS["healthchecks"])
     key = key_of_sender(name)
     identity: dict[str, Any] = {"sender_key": key} if key else {"is_own": True}
-    label = name.strip() or integration.name
+    # As long a name as its key, so that what begins alike is told apart where it is shown, too.
+    label = key or integration.name[:100]
     heartbeat, _ = Heartbeat.objects.get_or_create(
         integration=integration,
         **identity,
-        defaults={"name": label[:100], "period": expected.period, "grace": expected.grace},
+        defaults={"name": label, "period": expected.period, "grace": expected.grace},
     )
     return heartbeat
 

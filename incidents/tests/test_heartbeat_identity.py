@@ -16,7 +16,7 @@ from core import clock
 from incidents.models import Alert, Heartbeat, Integration
 from incidents.services import heartbeats
 from incidents.services.integrations import save_integration
-from incidents.tests.senders import integration_of
+from incidents.tests.senders import integration_of, post
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
@@ -115,6 +115,38 @@ def test_long_names_are_told_apart() -> None:
         assert get(f"/ping/{key}/{slug}?create=1") == 201
         assert get(f"/ping/{key}/{slug}") == 200
     assert Heartbeat.objects.count() == 3
+
+
+@pytest.mark.parametrize("kind", ["opsgenie", "healthchecks", "alertmanager"])
+def test_names_that_begin_alike_are_told_apart_by_people_too(kind: str) -> None:
+    """On pages and in alerts: which of the two is overdue?"""
+    _integration, key = integration_of(kind)
+    for name in (f"{'a' * 100}-one", f"{'a' * 100}-two"):
+        for _ in range(2):
+            if kind == "opsgenie":
+                sent = get(f"/v2/heartbeats/{name}/ping", Authorization=f"GenieKey {key}")
+            elif kind == "healthchecks":
+                sent = get(f"/ping/{key}/{name}?create=1")
+            else:
+                alert = {"labels": {"heartbeat": name}, "status": "firing"}
+                sent = post(f"/integrations/v1/{kind}/{key}/", {"alerts": [alert]}).status_code
+            assert sent in {200, 201, 202}
+    assert Heartbeat.objects.filter(state="up").count() == 2
+    assert len(set(Heartbeat.objects.values_list("name", flat=True))) == 2
+    heartbeats.check(now=clock.now() + timedelta(days=3))
+    assert len(set(Alert.objects.values_list("title", flat=True))) == 2
+
+
+def test_opsgenie_makes_no_heartbeat_of_a_name_that_is_too_long() -> None:
+    """Cut, it would be another's."""
+    _integration, key = integration_of("opsgenie")
+    client = Client(headers={"Authorization": f"GenieKey {key}"})
+    for name, status in (("a" * 100, 201), ("a" * 101, 422), (f"{'a' * 100}b", 422)):
+        said = {"name": name, "interval": 5, "intervalUnit": "minutes", "enabled": True}
+        answer = client.post("/v2/heartbeats", said, content_type="application/json")
+        assert answer.status_code == status, answer.content
+        assert status == 201 or "name" in answer.json()["errors"]
+    assert Heartbeat.objects.count() == 1
 
 
 def test_opsgenies_names_have_no_white_space_around_them() -> None:
