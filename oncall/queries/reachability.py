@@ -9,6 +9,7 @@ from itertools import combinations
 from django.db.models import QuerySet
 
 from accounts.models import User
+from accounts.roles import Role
 from catalog.models import Service
 from notifications.models import ContactMethod
 from oncall.domain.schedules import gaps, overlaps
@@ -18,14 +19,17 @@ from oncall.queries.rotas import shifts_of
 
 __all__ = ["Hole", "holes", "notes"]
 
+# Their answer stops the calls, as anybody's does.
+_ONLY_LOOKS = "is a viewer, who can acknowledge by the link of a page and do nothing else."
+
 
 @dataclass(frozen=True)
 class Hole:
-    """Something because of which somebody might not be called.
+    """Something because of which somebody might not be called, or somebody who can do nothing then.
 
     Args:
-        kind: no_policy, empty_policy, empty_level, gap, unreachable, inactive, no_fallback; overlap
-            of a note.
+        kind: no_policy, empty_policy, empty_level, gap, unreachable, inactive, viewer, no_fallback;
+            overlap of a note.
         subject: What it is about, e.g. `schedule:payments`.
         message: What is wrong, in words.
         starts_at: From when, where it has a time.
@@ -115,19 +119,40 @@ def _of_target(target: LevelTarget, where: str, name: str, reachable: set[int]) 
 def _of_group(
     members: QuerySet[User], group: str, name: str, reachable: set[int]
 ) -> Iterator[Hole]:
-    """Of a team or a role, one who can be reached is enough."""
-    people = set(members.values_list("pk", flat=True))
-    if not people:
+    """Of a team or a role, one who can be reached and may act is enough."""
+    roles = dict(members.values_list("pk", "role"))
+    told = roles.keys() & reachable
+    if not roles:
         yield Hole("empty_level", name, f"{group} has nobody who is active.")
-    elif not people & reachable:
+    elif not told:
         yield Hole("unreachable", name, f"{group} has nobody with a verified way to be reached.")
+    elif all(roles[pk] == Role.VIEWER for pk in told):
+        message = f"{group} has only viewers with a verified way to be reached."
+        yield Hole("viewer", name, message)
 
 
-def _of_person(person: User, where: str, name: str, reachable: set[int]) -> Iterator[Hole]:
+def _of_person(
+    person: User, where: str, name: str, reachable: set[int], span: Span | None = None
+) -> Iterator[Hole]:
+    """Yield why somebody is called in vain, if they are.
+
+    Args:
+        person: Who is called.
+        where: By what, as the message begins.
+        name: What it is about.
+        reachable: Who has a verified way.
+        span: Of their first turn, where they take turns.
+    """
     if not person.is_active:
-        yield Hole("inactive", name, f"{where}{person} is no longer active.")
+        kind, message = "inactive", f"{person} is no longer active."
     elif person.pk not in reachable:
-        yield Hole("unreachable", name, f"{where}{person} has no verified way to be reached.")
+        kind, message = "unreachable", f"{person} has no verified way to be reached."
+    elif not person.has_role(Role.RESPONDER):
+        kind, message = "viewer", f"{person} {_ONLY_LOOKS}"
+    else:
+        return
+    begins, ends = (span.start, span.end) if span else (None, None)
+    yield Hole(kind, name, f"{where}{message}", begins, ends)
 
 
 def _of_schedules(window: Span, reachable: set[int]) -> Iterator[Hole]:
@@ -143,13 +168,11 @@ def _of_schedules(window: Span, reachable: set[int]) -> Iterator[Hole]:
         for shift in found[schedule.pk]:
             first.setdefault(shift.person, shift.span)
         for pk, span in first.items():
-            person = people.get(pk)
-            if person is None or not person.is_active:
-                message = f"{person or 'Somebody who was deleted'} is no longer active."
+            if (person := people.get(pk)) is not None:
+                yield from _of_person(person, "", name, reachable, span)
+            else:
+                message = "Somebody who was deleted is no longer active."
                 yield Hole("inactive", name, message, span.start, span.end)
-            elif pk not in reachable:
-                message = f"{person} has no verified way to be reached."
-                yield Hole("unreachable", name, message, span.start, span.end)
 
 
 def _of_fallback(reachable: set[int]) -> Iterator[Hole]:
