@@ -24,6 +24,8 @@ from oncall.services.policies import call_by
 
 __all__ = ["import_all"]
 
+ALIKE = "The file has another of this name, and not the key of this one: name them apart there."
+
 
 def import_all(
     export: Export,
@@ -48,12 +50,13 @@ def import_all(
         outcome = import_export(
             export, actor=actor, now=now, create_users=create_users, aliases=aliases
         )
-        slugs = _slugs(export.senders)
+        slugs, taken = _slugs(export.senders), set[int]()
         for sender in export.senders:
             slug = slugs.get((sender.key, sender.service), "")
             try:
                 with transaction.atomic():
-                    outcome.items += list(_take(sender, slug, outcome, actor=actor, now=now))
+                    done = _take(sender, slug, outcome, taken, actor=actor, now=now)
+                    outcome.items += list(done)
             except (Missing, DomainError) as error:
                 outcome.items.append(_refused(sender, why(error)))
             except ValidationError as error:
@@ -75,8 +78,15 @@ def _slugs(senders: Iterable[ImportedSender]) -> dict[tuple[str, str], str]:
 
 
 def _take(
-    sender: ImportedSender, slug: str, outcome: Outcome, *, actor: str, now: datetime
+    sender: ImportedSender,
+    slug: str,
+    outcome: Outcome,
+    taken: set[int],
+    *,
+    actor: str,
+    now: datetime,
 ) -> Iterator[Item]:
+    """Carry one sender over; `taken` are the integrations of those before it, and gets its own."""
     if sender.refused:
         raise Missing(sender.refused)
     service = Service.objects.filter(slug=slug).first()
@@ -90,11 +100,15 @@ def _take(
     known = with_key(sender.token) if sender.token else _of_name(sender, service)
     if known is not None and (known.service_id, known.kind) != (service.pk, sender.kind):
         raise Missing(f"Its key belongs to {known} of {known.service} here.")
+    if known is not None and not sender.token and known.pk in taken:
+        raise Missing(ALIKE)
+    integration = known or Integration()
     if known is None:
         if not sender.token:
             lost.append("The export does not say its key: replace it on its page, and there.")
         fields = {"kind": sender.kind, "name": sender.name, "service": service}
-        save_integration(Integration(), fields=fields, actor=actor, now=now, key=sender.token)
+        save_integration(integration, fields=fields, actor=actor, now=now, key=sender.token)
+    taken.add(integration.pk)
     yield Item("integration", sender.name, "same" if known else "create", slug, lost=tuple(lost))
 
 

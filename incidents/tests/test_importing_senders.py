@@ -182,6 +182,28 @@ def test_opsgenies_keys_call_by_their_teams_escalation(carry: Any) -> None:
     assert called_by() == "Shop escalation"
 
 
+def test_two_of_one_name_without_keys_do_not_become_one(tmp_path: Path, capsys: Any) -> None:
+    """Whoever gives the one its new key would leave the other sending to nobody."""
+    integrations = [{"id": key, "name": "Events"} for key in ("I1", "I2")]
+    document = {
+        **exports.PAGERDUTY,
+        "services": [{"id": "P1", "name": "Shop", "integrations": integrations}],
+    }
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps(document))
+    for first in ("create", "same"):
+        with pytest.raises(SystemExit) as ended:
+            call_command("import_oncall", "pagerduty", str(path), "--json")
+        assert ended.value.code == 1
+        items = json.loads(capsys.readouterr().out)["items"]
+        found = [item for item in items if item["kind"] == "integration"]
+        assert [item["action"] for item in found] == [first, "refuse"]
+        assert found[1]["reason"] == (
+            "The file has another of this name, and not the key of this one: name them apart there."
+        )
+    assert Integration.objects.count() == 1
+
+
 @pytest.mark.parametrize(
     ("notify", "wanted"),
     [
