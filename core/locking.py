@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from time import monotonic
 from typing import Any, TypeVar
 
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.models import Model, QuerySet
 
-from core.errors import NotFound
+from core.errors import Conflict, NotFound
+from core.taken import TAKEN, taken_fields
 
 __all__ = ["as_stored", "lock", "lock_in_order", "locked", "store", "wait_until"]
 
@@ -64,11 +65,20 @@ def as_stored(row: Row) -> Row:
 
 
 def store(row: Model, changed: Iterable[str]) -> None:
-    """Insert a new row; of a stored one write the changed fields and when that was."""
-    if row.pk is None:
-        row.save(force_insert=True)
-    else:
-        row.save(update_fields={*changed, "updated_at"})
+    """Insert a new row; of a stored one write the changed fields and when that was.
+
+    Raises:
+        Conflict: Somebody else stored what must be its alone in this moment; names the fields.
+    """
+    try:
+        if row.pk is None:
+            row.save(force_insert=True)
+        else:
+            row.save(update_fields={*changed, "updated_at"})
+    except IntegrityError as error:
+        if taken := taken_fields(error, type(row)):
+            raise Conflict(TAKEN, fields={name: [TAKEN] for name in taken}) from error
+        raise
 
 
 def lock_in_order(rows: QuerySet[Any]) -> set[int]:

@@ -9,7 +9,9 @@ from django.test import Client
 
 from accounts.roles import Role
 from accounts.tests.cast import send, signed_in
+from core.taken import TAKEN
 from core.tests.crossing import beside, until_somebody_waits
+from oncall.tests.test_editors import shown
 from sreportal.api_urls import router
 
 # In an order in which each finds what it names.
@@ -91,3 +93,21 @@ def test_what_is_taken_in_the_same_moment_is_named_as_well(api: Client) -> None:
         assert list(answers[0].get("errors", [])) == [
             "username" if resource == "users" else "slug"
         ], resource
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_says_at_its_field_what_is_taken_in_the_same_moment(api: Client) -> None:
+    """What was typed is kept."""
+    client, address = signed_in(Role.MANAGER), "/oncall/new/"
+    typed = {**shown(client, address), "slug": "main", "name": "Typed"}
+    answers: list[Any] = []
+    with transaction.atomic():
+        send(api, "post", "schedules/", {"slug": "main", "name": "First"}, status=201)
+        doing, failed = beside(lambda: answers.append(client.post(address, typed)))
+        until_somebody_waits(doing)
+        assert doing.is_alive()
+    doing.join(30)
+    assert not failed, failed
+    assert answers[0].status_code == 422
+    assert answers[0].context["form"].errors == {"slug": [TAKEN]}
+    assert 'value="Typed"' in answers[0].content.decode()
