@@ -7,6 +7,7 @@ from catalog.models import Service
 from catalog.service_fields import offer_services
 from core.forms import OnceMixin
 from incidents.models import Alert, Incident, Severity
+from incidents.queries.told import known_alerts
 
 __all__ = [
     "AssignForm",
@@ -136,9 +137,9 @@ class SplitForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
     )
 
-    def __init__(self, *args: object, incident: Incident, **kwargs: object) -> None:
+    def __init__(self, *args: object, user: User, incident: Incident, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         own = self.fields["alerts"]
         assert isinstance(own, forms.ModelMultipleChoiceField)
-        newest = incident.alerts.order_by("-opened_at", "-pk").values("pk")[:_OFFERED]
+        newest = known_alerts(incident, user).order_by("-opened_at", "-pk").values("pk")[:_OFFERED]
         own.queryset = Alert.objects.filter(pk__in=newest)

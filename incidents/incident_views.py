@@ -38,6 +38,7 @@ from incidents.models import OPEN_STATES, Incident, IncidentChannel
 from incidents.queries.incidents import clocks, next_call, possible, visible_incidents
 from incidents.queries.merges import lives_on_in
 from incidents.queries.quorum import answers_of
+from incidents.queries.told import known_alerts, timeline_for
 from incidents.services import channels, lifecycle, merging
 from incidents.services.acts import name_of
 from incidents.services.lifecycle import Opening
@@ -299,20 +300,20 @@ def _forms(request: HttpRequest, incident: Incident, *, bound: str = "") -> dict
         "merge": MergeForm(data["merge"], user=user, incident=incident),
         "relate": RelateForm(data["relate"], user=user),
         "unrelate": RelateForm(data["unrelate"], user=user),
-        "split": SplitForm(data["split"], incident=incident),
+        "split": SplitForm(data["split"], user=user, incident=incident),
     }
 
 
-def _newest(incident: Incident, *, is_whole: bool) -> dict[str, Any]:
+def _newest(incident: Incident, user: User, *, is_whole: bool) -> dict[str, Any]:
     """Return what the page lists of an incident, and how much older there is of each."""
-    alerts = incident.alerts.select_related("integration").order_by("-opened_at", "-pk")
+    known = known_alerts(incident, user).select_related("integration")
+    alerts = known.order_by("-opened_at", "-pk")
+    timeline = timeline_for(incident, user).order_by("-at", "-pk")
     pages = incident.pages.select_related("person").order_by("-created_at", "-pk")
     found: dict[str, Newest[Any]] = {
         "alerts": newest(alerts, MOST_AT_ALL if is_whole else 50),
         "pages": newest(pages, MOST_AT_ALL if is_whole else 100),
-        "timeline": newest(
-            incident.timeline.order_by("-at", "-pk"), MOST_AT_ALL if is_whole else 200
-        ),
+        "timeline": newest(timeline, MOST_AT_ALL if is_whole else 200),
     }
     older = {name: each.older for name, each in found.items()}
     whole = f"{incident.get_absolute_url()}?all=1"
@@ -328,7 +329,7 @@ def _page(
 ) -> HttpResponse:
     now = clock.now()
     is_open = incident.status in OPEN_STATES
-    rows = _newest(incident, is_whole="all" in request.GET)
+    rows = _newest(incident, signed_in(request), is_whole="all" in request.GET)
     context = {
         "incident": incident,
         "can_act": signed_in(request).has_role(Role.RESPONDER),

@@ -22,6 +22,7 @@ from core.errors import InvalidInput
 from core.listing import InstantFilter
 from incidents.models import Acknowledgement, Incident, Page, Severity, TimelineEntry
 from incidents.queries.incidents import visible_incidents
+from incidents.queries.told import known_alerts, timeline_for
 from incidents.services import channels, lifecycle, merging
 from incidents.services.lifecycle import Opening
 
@@ -162,6 +163,8 @@ class SeveritySerializer(StrictFieldsMixin, serializers.Serializer[Any]):
 
 class TimelineSerializer(serializers.ModelSerializer[TimelineEntry]):
     """One thing that happened."""
+
+    text = serializers.CharField(source="told", read_only=True)
 
     class Meta:
         model = TimelineEntry
@@ -328,6 +331,9 @@ class IncidentViewSet(
     def split(self, request: Request, pk: str | None = None) -> Response:
         """Make some of its alerts an incident of their own, which is the answer."""
         said = self._read(SplitSerializer)
+        known = known_alerts(self.get_object(), signed_in(request)).filter(pk__in=said["alerts"])
+        if known.count() != len(set(said["alerts"])):
+            raise InvalidInput("Name alerts of this incident.", field="alerts")
         found = merging.split(
             self._id, alerts=said["alerts"], title=said.get("title", ""), **self._by
         )
@@ -363,8 +369,8 @@ class IncidentViewSet(
     @action(detail=True, pagination_class=None)
     def timeline(self, request: Request, pk: str | None = None) -> Response:
         """Read what happened, oldest first; of very much the newest thousand entries."""
-        newest = self.get_object().timeline.order_by("-at", "-pk")[:1000]
-        return Response(TimelineSerializer([*reversed(newest)], many=True).data)
+        entries = timeline_for(self.get_object(), signed_in(request)).order_by("-at", "-pk")
+        return Response(TimelineSerializer([*reversed(entries[:1000])], many=True).data)
 
     @extend_schema(responses=PageSerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None)

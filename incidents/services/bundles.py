@@ -116,10 +116,13 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
 
 def _read_alerts(pages: Iterable[Page]) -> None:
     """Read what messages name of alerts, so that senders need no database."""
-    told = ("incident", "dedup_key", "title", "severity", "state", "runbook_url")
+    told = (
+        "incident", "dedup_key", "title", "severity", "state", "runbook_url", "service__is_private",
+    )  # fmt: skip
     fires = Q(state=Alert.State.FIRING)
     named = (
-        Alert.objects.only(*told)
+        Alert.objects.select_related("service")
+        .only(*told)
         .annotate(
             count_of_all=Window(Count("pk"), partition_by="incident"),
             count_firing=Window(Count("pk", filter=fires), partition_by="incident"),

@@ -1,6 +1,6 @@
 """Incidents that turn out to be one, or not to be one after all."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -51,7 +51,7 @@ def merge(incident_id: int, *, into: int, now: datetime, actor: Who) -> Incident
     grouping.take_in(target, source, waited_until=waited_until)
     raise_severity(target, source.severity, acts, now=now)
     timeline.write(source, Kind.ACTION, "merge", now=now, actor=actor, text=f"Into #{target.pk}.")
-    text = f"#{source.pk} {source.title}"[:1000]
+    text = _named(source, of=target)
     timeline.write(target, Kind.ACTION, "merged", now=now, actor=actor, text=text, source=source.pk)
     acts.add("incident.merged", source, actor, into=target.pk)
     acts.record(now=now)
@@ -116,15 +116,8 @@ def split(
         raise InvalidInput("Name alerts of this incident.", field="alerts")
     if not own.exclude(pk__in=alerts).exists():
         raise InvalidInput("Leave at least one alert where it is.", field="alerts")
-    acts, worst = Acts(), min(chosen, key=lambda alert: alert.severity)
-    opening = Opening(
-        worst.severity,
-        title.strip() or worst.title,
-        service_id=incident.service_id,
-        integration_id=incident.integration_id,
-        summary=worst.detail,
-        is_flapping=incident.is_flapping,
-    )
+    acts = Acts()
+    opening = _opening_of(chosen, incident, title.strip())
     found = open_incident(opening, acts, now=now, actor=actor)
     Alert.objects.filter(pk__in=[alert.pk for alert in chosen]).update(incident=found, origin=None)
     incident.related.add(found)
@@ -182,6 +175,24 @@ def _named(other: Incident, *, of: Incident) -> str:
     if service is not None and service.is_private and service != of.service:
         return f"#{other.pk}"
     return str(other)[:1000]
+
+
+def _opening_of(chosen: Sequence[Alert], incident: Incident, title: str) -> Opening:
+    """Return what alerts that are split off an incident begin with as one of their own.
+
+    Those of one service, by which they came before a merge, are that service's; of several, which may
+    be private, none gives it its title.
+    """
+    worst = min(chosen, key=lambda alert: alert.severity)
+    is_of_one = len({alert.service_id for alert in chosen}) == 1
+    return Opening(
+        worst.severity,
+        title or (worst.title if is_of_one else incident.title),
+        service_id=(is_of_one and worst.service_id) or incident.service_id,
+        integration_id=incident.integration_id,
+        summary=worst.detail if is_of_one else "",
+        is_flapping=incident.is_flapping,
+    )
 
 
 def _both(one: int, other: int) -> tuple[Incident, Incident]:

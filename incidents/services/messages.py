@@ -199,11 +199,21 @@ def _alerts(incident: Incident) -> list[dict[str, Any]]:
 def _counts(incident: Incident) -> tuple[int, int]:
     """Return how many alerts an incident has, and how many of them fire."""
     # Counted as they were read: each says how many it was read of.
-    first = next(iter(_named(incident)), None)
+    first = next(iter(_read(incident)), None)
     return (getattr(first, "count_of_all", 0), getattr(first, "count_firing", 0))
 
 
 def _named(incident: Incident) -> list[Alert]:
+    """Return alerts by their titles: none that came by a merge from a private service."""
+    return [alert for alert in _read(incident) if not _is_hidden(alert, incident)]
+
+
+def _is_hidden(alert: Alert, incident: Incident) -> bool:
+    service = alert.service
+    return service is not None and service.is_private and service.pk != incident.service_id
+
+
+def _read(incident: Incident) -> list[Alert]:
     # Read when the page was claimed: whoever sends has no database.
     alerts: list[Alert] = getattr(incident, "named_alerts", [])
     return alerts
