@@ -4,15 +4,30 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from django.apps import apps
 from django.contrib.admin import FieldListFilter, RelatedFieldListFilter
 from django.contrib.admin.options import BaseModelAdmin
-from django.db.models import ForeignKey, Q, QuerySet
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Case,
+    CompositePrimaryKey,
+    Exists,
+    ForeignKey,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
+from django.db.models.functions import Cast, Substr
 from django.http import HttpRequest
 
 from accounts.access import signed_in
 from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Service
+from core.models import AuditEntry
 
 __all__ = ["KnownRows"]
 
@@ -58,6 +73,8 @@ def known_to(user: User, rows: QuerySet[Any]) -> QuerySet[Any]:
     """Keep the rows of no service, and those of services that `user` may know of."""
     if user.has_role(Role.ADMIN):
         return rows
+    if rows.model is AuditEntry:
+        return rows.filter(_is_told(user))
     known = Service.objects.visible_to(user)
     if rows.model is Service:
         return rows.filter(pk__in=known.values("pk"))
@@ -65,6 +82,34 @@ def known_to(user: User, rows: QuerySet[Any]) -> QuerySet[Any]:
     for way in _ways(model):
         rows = rows.filter(Q(**{way: None}) | Q(**{f"{way}__in": known.values("pk")}))
     return rows
+
+
+def _is_told(user: User) -> Case:
+    """Return the condition on entries of the audit: their subject is known to `user`.
+
+    What is no longer there may have been of a private service: it is for admins.
+    """
+    cases = []
+    for model in apps.get_models():
+        is_of_service = model is Service or _ways(model)
+        if not is_of_service or isinstance(model._meta.pk, CompositePrimaryKey):
+            continue
+        label = model._meta.label_lower
+        key, is_row = _key_after(label, by_slug=model is Service)
+        known = known_to(user, model._default_manager.all()).filter(key)
+        cases.append(When(is_row, then=Exists(known)))
+        cases.append(When(subject__startswith=f"{label}:", then=Value(False)))
+    return Case(*cases, default=Value(True), output_field=BooleanField())
+
+
+def _key_after(label: str, *, by_slug: bool) -> tuple[Q, Q]:
+    """Return how a row is found by the subject of an entry, and which subjects can be of one."""
+    key = Substr(OuterRef("subject"), len(label) + 2)
+    if by_slug:
+        return Q(slug=key), Q(subject__startswith=f"{label}:")
+    number = Cast(key, BigIntegerField())
+    # More digits than these are no number of a row.
+    return Q(pk=number), Q(subject__regex=rf"^{label}:[0-9]{{1,18}}$")
 
 
 @cache
