@@ -1,6 +1,8 @@
 """Many pages for one person are few messages that name every incident; a P0 gets through."""
 
+import xml.etree.ElementTree as ET
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -8,7 +10,9 @@ from django.conf import settings
 from incidents.models import Attempt, Page
 from incidents.services import escalation, lifecycle
 from incidents.tests.oncall_portal import MONDAY, Portal, forged_attempts, portal
+from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
+from notifications.transports.twilio import VoiceCall
 from oncall.models import FallbackContact
 
 __all__ = ["portal"]
@@ -177,6 +181,31 @@ def test_a_cut_message_is_repeated_by_itself(portal: Portal) -> None:
     portal.fast_forward(seconds=60)
     headings = [sent.message.heading for sent in portal.post.sent[1:]]
     assert sorted(heading.startswith("[Repeat") for heading in headings) == [False, True]
+
+
+def test_a_cut_call_about_several_is_repeated_with_its_key(portal: Portal, settings: Any) -> None:
+    """Whoever takes the second call hears that it may be the second, before what it is about."""
+    settings.PORTAL_URL = "https://sre.example.org"
+    ContactMethod.objects.filter(person=portal.people["alice"]).update(kind=Kind.VOICE)
+    portal.open_incident("earlier", severity="P0")
+    for title in ("one", "two"):
+        portal.open_incident(title, severity="P0")
+    portal.fast_forward(seconds=10)
+    cut = Page.objects.filter(incident__title__in=["one", "two"])
+    cut.update(state="sending", owner="dead", look_at=portal.now)
+    with forged_attempts():
+        Attempt.objects.filter(page__in=cut).update(outcome="", ended_at=None, owner="dead")
+    portal.fast_forward(seconds=60)
+    first, second = (sent.message for sent in portal.post.sent[1:])
+    assert first.key == second.key
+    assert {page["key"] for page in second.facts["pages"]} == {page.key for page in cut}
+    # A report about the first call changes nothing of the second.
+    assert first.status_url != second.status_url
+    (asked,) = VoiceCall().requests(second, "+441234567890")
+    assert asked["StatusCallback"] == second.status_url
+    (said,) = (each.text or "" for each in ET.fromstring(asked["Twiml"]).iter("Say"))
+    assert said.startswith("[Repeat, first send uncertain] 2 incidents: P0 #")
+    assert all(f"#{page.incident_id}" in said for page in cut)
 
 
 def test_who_is_called_twice_for_one_incident_reads_of_one(portal: Portal) -> None:

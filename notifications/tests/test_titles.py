@@ -17,7 +17,7 @@ from notifications.domain.messages import Message
 from notifications.domain.web_push import private_key
 from notifications.tests.test_web_push import Browser
 from notifications.transports import Recipient, VoiceCall, transport_for
-from notifications.transports.slack import blocks_of
+from notifications.transports.slack import posts_of
 from notifications.transports.web_push import payload_of
 
 TITLES = [
@@ -115,7 +115,7 @@ def test_slack_has_one_button_for_an_incident_that_calls_twice() -> None:
         for number, cycle in ((7, 1), (7, 1), (8, 2))
     ]
     made = Message("k", "P0 #7", url="https://p/incidents/", facts={"pages": pages})
-    elements = blocks_of(made)[-1]["elements"]
+    elements = posts_of(made)[-1][-1]["elements"]
     assert [each["action_id"] for each in elements] == ["acknowledge-7", "acknowledge-8", "open"]
 
 

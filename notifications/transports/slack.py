@@ -15,12 +15,12 @@ from django.conf import settings
 
 from core import http_client
 from core.http_client import Deadline, OutboundError, Response
-from notifications.domain.digests import as_many, told
+from notifications.domain.digests import told
 from notifications.domain.kinds import Kind
 from notifications.domain.messages import Message, utf16_length
 from notifications.transports.base import Recipient, Transport, TransportFailed, retry_after
 
-__all__ = ["FEATURE", "Slack", "SlackRefused", "blocks_of", "call", "plain"]
+__all__ = ["FEATURE", "Slack", "SlackRefused", "call", "plain", "posts_of"]
 
 FEATURE = "slack"
 # These pass; every other error stays until somebody mends what is wrong.
@@ -28,6 +28,7 @@ _PASSING = {"ratelimited", "rate_limited", "internal_error", "fatal_error", "ser
             "request_timeout", "team_added_to_org"}  # fmt: skip
 # Slack's word for these is that some of it may have been done.
 _UNCERTAIN = {"fatal_error", "internal_error", "request_timeout"}
+_SECONDS = 10.0
 _WORD = re.compile(r"\A[a-z_]{1,60}\Z")
 # Elements of one row are 25 at most; one is the link.
 MOST_BUTTONS = 24
@@ -56,7 +57,7 @@ class SlackRefused(TransportFailed):
 
 
 class Slack(Transport):
-    """A message to a member or a channel."""
+    """A message to a member or a channel; a digest that is too long for one is several."""
 
     kind = Kind.SLACK
 
@@ -66,23 +67,31 @@ class Slack(Transport):
         return bool(settings.SLACK_BOT_TOKEN)
 
     def send(self, message: Message, to: Recipient) -> str:
-        """Send it; the id is the channel and Slack's time stamp."""
-        answer = call(
-            "chat.postMessage",
-            {
+        """Send it; the id is the channel and Slack's time stamp, of several messages the first one's."""
+        deadline = Deadline(self.deadline.total_seconds())
+        ids: list[str] = []
+        for blocks in posts_of(message):
+            said: dict[str, Any] = {
                 "channel": to.address,
                 "text": plain(message.heading, 1000),
-                "blocks": blocks_of(message),
+                "blocks": blocks,
                 "unfurl_links": False,
                 "metadata": {"event_type": "page", "event_payload": {"key": message.key}},
-            },
-            seconds=self.deadline.total_seconds(),
-        )
-        return f"{answer.get('channel', '')}:{answer.get('ts', '')}"
+            }
+            try:
+                answer = call("chat.postMessage", said, deadline=deadline)
+            except TransportFailed as error:
+                # The first ones are there.
+                error.is_uncertain = error.is_uncertain or bool(ids)
+                raise
+            ids.append(f"{answer.get('channel', '')}:{answer.get('ts', '')}")
+        return ids[0]
 
 
-def call(method: str, arguments: Mapping[str, Any], *, seconds: float = 10) -> dict[str, Any]:
-    """Call one method of Slack's Web API.
+def call(
+    method: str, arguments: Mapping[str, Any], *, deadline: Deadline | None = None
+) -> dict[str, Any]:
+    """Call one method of Slack's Web API, within ten seconds where no other limit is set.
 
     Raises:
         TransportFailed: There is no bot, or no answer.
@@ -94,7 +103,7 @@ def call(method: str, arguments: Mapping[str, Any], *, seconds: float = 10) -> d
         answer = http_client.request(
             f"{settings.SLACK_API_URL}/{method}",
             feature=FEATURE,
-            deadline=Deadline(seconds),
+            deadline=deadline or Deadline(_SECONDS),
             method="POST",
             headers={
                 "Authorization": f"Bearer {settings.SLACK_BOT_TOKEN}",
@@ -127,11 +136,21 @@ def _unread(answer: Response) -> TransportFailed:
     return TransportFailed.refused(said, answer)
 
 
-def blocks_of(message: Message) -> list[dict[str, Any]]:
-    """Return a message as Slack's blocks: what it says, and a button for each of its incidents."""
-    blocks: list[dict[str, Any]] = [
-        {"type": "section", "text": {"type": "mrkdwn", "text": text}} for text in _sections(message)
+def posts_of(message: Message) -> list[list[dict[str, Any]]]:
+    """Return a message as Slack's blocks: what it says, and a button for each of its incidents.
+
+    Of several messages each is a list of its own; the buttons are below the last.
+    """
+    posts: list[list[dict[str, Any]]] = [
+        [{"type": "section", "text": {"type": "mrkdwn", "text": text}} for text in texts]
+        for texts in _texts(message)
     ]
+    if buttons := _buttons(message):
+        posts[-1].append({"type": "actions", "elements": buttons})
+    return posts
+
+
+def _buttons(message: Message) -> list[dict[str, Any]]:
     # One for each incident, however many pages it has: Slack refuses equal action ids.
     asked = {
         page["incident"]: page
@@ -142,24 +161,31 @@ def blocks_of(message: Message) -> list[dict[str, Any]]:
     if message.url:
         opens = {"type": "plain_text", "text": "Open"}
         buttons.append({"type": "button", "text": opens, "url": message.url, "action_id": "open"})
-    if buttons:
-        blocks.append({"type": "actions", "elements": buttons})
-    return blocks
+    return buttons
 
 
-def _sections(message: Message) -> list[str]:
-    """Return what a message says, in texts that Slack takes."""
+def _texts(message: Message) -> list[list[str]]:
+    """Return what a message says: the sections of one message, of a long digest those of several."""
     heading = f"*{plain(message.heading, 500)}*"
     if not message.entries:
-        return ["\n".join(filter(None, [heading, plain(message.text, 2000)]))]
+        return [["\n".join(filter(None, [heading, plain(message.text, 2000)]))]]
 
     def fits(text: str) -> bool:
         return utf16_length(plain(text, 2 * _DIGEST)) < _DIGEST
 
     # Its buttons answer; links would leave no room for names.
     body = told(message.entries, fits, with_answers=False)
-    if not fits(body):
-        body = as_many(message.entries, fits)
+    if fits(body):
+        return [_sections(heading, body)]
+    parts = textwrap.wrap(body, _DIGEST - 1)
+    return [
+        _sections(f"{heading} ({number}/{len(parts)})", part)
+        for number, part in enumerate(parts, 1)
+    ]
+
+
+def _sections(heading: str, body: str) -> list[str]:
+    """Return what stands below a heading, in texts that Slack takes."""
     found = [heading]
     for line in body.split("\n"):
         # An escaped letter is at most five, and one beyond the basic plane two.
