@@ -41,6 +41,7 @@ from incidents.queries.quorum import answers_of
 from incidents.queries.told import known_alerts, timeline_for
 from incidents.services import channels, lifecycle, merging
 from incidents.services.acts import name_of
+from incidents.services.answering import answer
 from incidents.services.lifecycle import Opening
 from incidents.services.messages import read_ack_token
 
@@ -259,7 +260,7 @@ def acknowledge_by_link(request: HttpRequest, pk: int, token: str) -> HttpRespon
         if incident.status == Status.TRIGGERED:
             incident = _answered(incident, person)
         elif incident.status == Status.ACKNOWLEDGED:
-            lifecycle.acknowledge(incident.pk, now=now, actor=person, person=person)
+            incident = answer(incident.pk, now=now, actor=person)
     context = {
         "incident": incident,
         "person": person,
@@ -276,7 +277,7 @@ def acknowledge_by_link(request: HttpRequest, pk: int, token: str) -> HttpRespon
 def _answered(incident: Incident, person: User) -> Incident:
     """Acknowledge; somebody faster, or the end of it, is what the page then says."""
     try:
-        return lifecycle.acknowledge(incident.pk, now=clock.now(), actor=person, person=person)
+        return answer(incident.pk, now=clock.now(), actor=person)
     except DomainError:
         return Incident.objects.select_related("service").get(pk=incident.pk)
 

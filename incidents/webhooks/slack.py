@@ -19,8 +19,8 @@ from core.errors import DomainError, InvalidInput
 from core.http_client import Deadline, OutboundError
 from incidents.models import Incident, Page
 from incidents.queries.quorum import answers_of
-from incidents.services import lifecycle
 from incidents.services.acts import name_of
+from incidents.services.answering import answer, snoozed
 from incidents.services.messages import Asked
 from incidents.services.pages import TAKEN
 from incidents.services.receiving import RawRequest
@@ -138,9 +138,17 @@ def _answered(number: int, cycle: int, person: User) -> Said:
     if not Incident.objects.filter(pk=number, cycle=cycle).exists():
         return Said(f"#{number}: this message is old, people were called anew since.")
     try:
-        found = lifecycle.acknowledge(number, now=clock.now(), actor=person, person=person)
+        found = answer(number, now=clock.now(), actor=person)
     except DomainError as error:
         return Said(f"#{number}: {error}")
+    return _became(found, person)
+
+
+def _became(found: Incident, person: User) -> Said:
+    """Return what to say of an answer that was taken."""
+    number = found.pk
+    if found.snoozed_until is not None:
+        return Said(f"#{number}: {snoozed(found)}")
     if answers := answers_of(found):
         text = f"#{number}: {person} has answered, {answers.quorum}; calling goes on."
         return Said(text, to_all=True)

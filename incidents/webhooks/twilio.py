@@ -19,7 +19,7 @@ from incidents.domain.lifecycle import OPEN
 from incidents.models import Incident
 from incidents.queries.merges import lives_on_in
 from incidents.queries.quorum import answers_of
-from incidents.services import deliveries, lifecycle
+from incidents.services import answering, deliveries
 from incidents.services.acts import name_of
 from incidents.services.deliveries import Report
 from incidents.services.messages import read_ack_token
@@ -132,9 +132,16 @@ def _acknowledged(token: str) -> str:
     if incident.status not in OPEN:
         return _of_what_is_over(incident)
     try:
-        found = lifecycle.acknowledge(incident.pk, now=clock.now(), actor=person, person=person)
+        found = answering.answer(incident.pk, now=clock.now(), actor=person)
     except DomainError as error:
         return f"{error} Open the portal instead."
+    return _became(found, person)
+
+
+def _became(found: Incident, person: User) -> str:
+    """Return what to say of an answer that was taken."""
+    if found.snoozed_until is not None:
+        return f"{answering.snoozed(found)} Thank you."
     if answers := answers_of(found):
         return f"You have answered: {answers.quorum}. Calling goes on. Thank you."
     if found.acknowledged_by != name_of(person):
