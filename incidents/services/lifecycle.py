@@ -18,13 +18,15 @@ from core.inserts import Inserts, made
 from incidents.domain.lifecycle import OPEN, Action, Status
 from incidents.domain.response_targets import Standing, standing_at
 from incidents.domain.severities import AT_LEAST_ONCE
-from incidents.models import Alert, AlertLogEntry, Deadline, Incident, TimelineEntry
+from incidents.models import Deadline, Incident, TimelineEntry
 from incidents.queries.configuration import Configuration, current
+from incidents.queries.judgement import worst_firing, worst_judged
 from incidents.queries.outlook import UNKNOWN, Outlook
 from incidents.queries.quorum import Quorum
 from incidents.queries.targets import response_target
 from incidents.services import deadlines, escalation, timeline
 from incidents.services.acts import Acts, name_of
+from incidents.services.ended_alerts import end_alerts
 from incidents.services.quorum import count_answer
 from incidents.services.transitions import (
     call_accordingly,
@@ -269,7 +271,7 @@ def resolve_locked(
     incident.save()
     quiet(incident, now=now)
     deadlines.clear(incident, Deadline.Kind)
-    _end_alerts(incident, actor, now=now)
+    end_alerts(incident, actor, now=now)
     timeline.write(incident, Kind.ACTION, "resolve", now=now, actor=actor, text=why)
     acts.add("incident.resolved", incident, actor)
 
@@ -368,17 +370,22 @@ def set_severity(
     promise_accordingly(incident, before, now=now)
     call_accordingly(incident, before, now=now)
     watch(incident, now=now)
-    text = f"{before} → {severity}."
-    timeline.write(incident, Kind.ACTION, "severity", now=now, actor=actor, text=text)
+    timeline.write(
+        incident, Kind.ACTION, "severity", now=now, actor=actor, text=f"{before} → {severity}.",
+        worst=worst_firing(incident),
+    )  # fmt: skip
     acts.add("incident.severity_set", incident, actor, severity=[before, severity])
 
 
 def raise_severity(incident: Incident, severity: str, acts: Acts, *, now: datetime) -> None:
     """Let an alert make a locked incident worse, unless a person set how bad it is.
 
-    Worse than what somebody acknowledged, and urgent: people are called anew.
+    Worse than what somebody acknowledged, or judged, and urgent: people are called anew.
     """
-    if incident.is_severity_set or severity >= incident.severity:
+    if severity >= incident.severity:
+        return
+    if incident.is_severity_set:
+        _call_for_urgent(incident, severity, acts, now=now)
         return
     before, incident.severity = incident.severity, severity
     promise_accordingly(incident, before, now=now)
@@ -390,6 +397,18 @@ def raise_severity(incident: Incident, severity: str, acts: Acts, *, now: dateti
         unacknowledge_locked(incident, acts, now=now, actor=None, why=why)
     else:
         call_accordingly(incident, before, now=now)
+
+
+def _call_for_urgent(incident: Incident, severity: str, acts: Acts, *, now: datetime) -> None:
+    """Call people anew for an urgent alert that is worse than those on which a person judged."""
+    if severity not in AT_LEAST_ONCE or severity >= worst_judged(incident):
+        return
+    text = f"An alert is {severity}. It stays {incident.severity}, as somebody set it."
+    timeline.write(incident, Kind.ALERT, "urgent_alert", now=now, text=text, worst=severity)
+    if incident.status == Status.TRIGGERED:
+        call_anew(incident, now=now)
+    else:
+        unacknowledge_locked(incident, acts, now=now, actor=None, why=text)
 
 
 acknowledge = changes(acknowledge_locked)
@@ -417,23 +436,3 @@ def _answered_in_part(
     text = f"{answers}: calling goes on."
     timeline.write(incident, Kind.ACTION, "acknowledge", now=now, actor=actor, text=text)
     acts.add("incident.answered", incident, actor, count=answers.count, needed=answers.needed)
-
-
-def _end_alerts(incident: Incident, actor: Who, *, now: datetime) -> None:
-    firing = list(
-        Alert.objects.firing().filter(incident=incident).select_for_update().order_by("pk")
-    )
-    for alert in firing:
-        alert.state = Alert.State.RESOLVED
-        alert.resolved_at = alert.last_seen_at = max(now, alert.opened_at)
-    Alert.objects.bulk_update(firing, ["state", "resolved_at", "last_seen_at"])
-    AlertLogEntry.objects.bulk_create(
-        AlertLogEntry(
-            alert=alert,
-            at=now,
-            kind=AlertLogEntry.Kind.RESOLVED,
-            actor=name_of(actor)[:100],
-            text=f"With incident #{incident.pk}.",
-        )
-        for alert in firing
-    )

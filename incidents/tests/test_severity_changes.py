@@ -7,7 +7,7 @@ import pytest
 
 from incidents.models import EscalationRun, Incident
 from incidents.queries.incidents import next_call
-from incidents.services import firing, lifecycle
+from incidents.services import firing, lifecycle, merging
 from incidents.services.auditor import audit_paging
 from incidents.services.claims import Queue
 from incidents.tests.oncall_portal import MONDAY, Portal, portal
@@ -262,3 +262,69 @@ def test_one_walk_a_phase(portal: Portal) -> None:
     for severity in ("P1", "P2", "P3"):
         rated(portal, incident, severity)
     assert EscalationRun.objects.get().state == "running"
+
+
+# What a person set, and alerts that are worse
+
+
+def judged(portal: Portal, *severities: str) -> Incident:
+    """Have alerts open an incident that alice calls P2 and takes on."""
+    for number, severity in enumerate(severities):
+        found = portal.alert(f"disk {number}", severity=severity, group_key="disks")
+    assert found is not None
+    rated(portal, found, "P2")
+    alice = portal.people["alice"]
+    return lifecycle.acknowledge(found.pk, now=portal.now, actor=alice, person=alice)
+
+
+def worse(portal: Portal, key: str, severity: str = "P0") -> tuple[str, str, int]:
+    """Report an alert of its group; returns how its incident stands, and how many were called for it."""
+    before = len(portal.paged())
+    found = portal.alert(key, severity=severity, group_key="disks")
+    assert found is not None
+    found.refresh_from_db()
+    return found.severity, found.status, len(portal.paged()) - before
+
+
+def test_an_alert_worse_than_those_that_a_person_judged_calls_anew(portal: Portal) -> None:
+    """What they set stays; each further alert that is no worse, and each report of it, changes nothing."""
+    judged(portal, "P2")
+    assert worse(portal, "ticket", "P3") == ("P2", "acknowledged", 0)
+    assert worse(portal, "network", "P1") == ("P2", "triggered", 1)
+    alice = portal.people["alice"]
+    incident = Incident.objects.get()
+    assert incident.cycle == 2
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=alice, person=alice)
+    assert worse(portal, "network", "P1") == ("P2", "acknowledged", 0)
+    assert worse(portal, "memory", "P1") == ("P2", "acknowledged", 0)
+    assert worse(portal, "memory", "P0") == ("P2", "triggered", 1)
+    assert incident.timeline.filter(act="urgent_alert").count() == 2
+    assert audit_paging(now=portal.now) == []
+
+
+def test_alerts_that_a_person_judged_call_nobody_again(portal: Portal) -> None:
+    """Who called a P0 alert P2 is not contradicted by its reports, nor by others like it."""
+    judged(portal, "P2", "P0")
+    for key in ("disk 1", "disk 1", "disk 2"):
+        assert worse(portal, key) == ("P2", "acknowledged", 0)
+
+
+def test_what_nobody_has_taken_on_is_called_anew_too(portal: Portal) -> None:
+    incident = portal.alert("disk", severity="P2", group_key="disks")
+    assert incident is not None
+    rated(portal, incident, "P3")
+    portal.add_low_rule("alice")
+    portal.fast_forward(hours=30)
+    assert worse(portal, "network") == ("P3", "triggered", 1)
+
+
+def test_what_is_merged_in_and_urgent_calls_anew(portal: Portal) -> None:
+    incident = judged(portal, "P2")
+    other = portal.alert("network", severity="P0")
+    assert other is not None
+    merging.merge(other.pk, into=incident.pk, now=portal.now, actor="test")
+    before = len(portal.paged())
+    portal.settle()
+    incident.refresh_from_db()
+    assert (incident.severity, incident.status) == ("P2", "triggered")
+    assert len(portal.paged()) == before + 1
