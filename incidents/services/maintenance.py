@@ -19,7 +19,8 @@ from core.locking import lock_in_order
 from core.recurrence import parse_rule, starts
 from incidents.domain.silencing import YEARS, can_begin
 from incidents.models import Maintenance, Silence
-from incidents.services.silences import end_silence, save_silence
+from incidents.services.acts import Acts
+from incidents.services.silences import end_silence, save_within
 
 __all__ = ["cancel_maintenance", "check_maintenance", "on_change", "plan", "silence_due"]
 
@@ -55,10 +56,12 @@ def plan(*, fields: Mapping[str, Any], actor: Who, now: datetime) -> Maintenance
     row = Maintenance(**fields, created_by=audit.actor_name(actor)[:200])
     check_maintenance(row, now=now)
     row.save(force_insert=True)
-    changes = {name: str(value) for name, value in fields.items()}
-    audit.record(act="maintenance.planned", subject=row, actor=actor, now=now, changes=changes)
+    acts = Acts()
+    acts.add("maintenance.planned", row, actor, **{n: str(value) for n, value in fields.items()})
+    # The audit last: who is told, and what falls silent, waits for rows of others.
+    _silence(row, actor, acts, now=now)
     _tell(row, actor, now)
-    _silence(row, actor, now=now)
+    acts.record(now=now)
     return row
 
 
@@ -74,12 +77,12 @@ def cancel_maintenance(row: Maintenance, *, actor: Who, now: datetime) -> Mainte
         raise Conflict("It is over, or was called off already.")
     row.cancelled_at = now
     row.save(update_fields=["cancelled_at", "updated_at"])
-    # All of them before the audit: whoever changes one holds it and waits for that.
+    # All of them before the audit, and who is told holds what they change: others hold it and wait for that.
     held = lock_in_order(Silence.objects.filter(maintenance=row, ends_at__gt=now))
+    _tell(row, actor, now)
     for silence in Silence.objects.filter(pk__in=held):
         end_silence(silence, actor=actor, now=now)
     audit.record(act="maintenance.cancelled", subject=row, actor=actor, now=now)
-    _tell(row, actor, now)
     return row
 
 
@@ -132,7 +135,10 @@ def silence_due(*, now: datetime) -> int:
     made, failures = 0, []
     for row in rows.select_related("service"):
         try:
-            made += _silence(row, None, now=now)
+            with transaction.atomic():
+                acts = Acts()
+                made += _silence(row, None, acts, now=now)
+                acts.record(now=now)
         except Exception as error:
             if not connection.is_usable():
                 raise
@@ -143,7 +149,7 @@ def silence_due(*, now: datetime) -> int:
     return made
 
 
-def _silence(row: Maintenance, actor: Who, *, now: datetime) -> int:
+def _silence(row: Maintenance, actor: Who, acts: Acts, *, now: datetime) -> int:
     made = 0
     for begins, ends in row.spans(now, now + AHEAD):
         if Silence.objects.filter(maintenance=row, occurrence_at=begins).exists():
@@ -162,7 +168,8 @@ def _silence(row: Maintenance, actor: Who, *, now: datetime) -> int:
                 # It may have been called off since it was read.
                 if not lock_in_order(Maintenance.objects.filter(pk=row.pk, cancelled_at=None)):
                     return made
-                save_silence(Silence(), fields=fields, actor=actor or row.created_by, now=now)
+                by = actor or row.created_by
+                save_within(Silence(), acts, fields=fields, actor=by, now=now)
         except IntegrityError:
             # Another pager made it in the same moment.
             continue

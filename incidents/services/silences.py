@@ -21,7 +21,7 @@ from incidents.queries.silences import silence_for
 from incidents.services import grouping
 from incidents.services.acts import Acts
 
-__all__ = ["check_silence", "end_silence", "release", "save_silence"]
+__all__ = ["check_silence", "end_silence", "release", "save_silence", "save_within"]
 
 LONGEST = timedelta(days=366)
 _MOST_MATCHERS = 20
@@ -40,6 +40,16 @@ def save_silence(
         Conflict: It has ended.
         NotFound: The stored one was deleted.
     """
+    acts = Acts()
+    save_within(silence, acts, fields=fields, actor=actor, now=now)
+    acts.record(now=now)
+    return silence
+
+
+def save_within(
+    silence: Silence, acts: Acts, *, fields: Mapping[str, Any], actor: Who, now: datetime
+) -> None:
+    """Do what `save_silence` does within the caller's transaction, who records `acts` last."""
     is_new = silence.pk is None
     if not is_new:
         lock(silence)
@@ -47,7 +57,7 @@ def save_silence(
             raise Conflict("It has ended; make another one.")
         fields = differing(silence, fields)
         if not fields:
-            return silence
+            return
     for name, value in fields.items():
         setattr(silence, name, value)
     check_silence(silence, now=now)
@@ -56,10 +66,9 @@ def save_silence(
     silence.save()
     _hold_back(silence, now=now)
     if not is_new:
-        release(silence, now=now)
+        _release(silence, acts, now=now)
     act = "silence.created" if is_new else "silence.changed"
-    audit.record(act=act, subject=silence, actor=actor, now=now, changes=_plain(fields))
-    return silence
+    acts.add(act, silence, actor, **_plain(fields))
 
 
 @again_if_crossed
@@ -89,7 +98,13 @@ def release(silence: Silence, *, now: datetime) -> None:
     Raises:
         django.db.IntegrityError: Somebody else opened one of the incidents in the same moment.
     """
-    acts, inserts = Acts(), Inserts()
+    acts = Acts()
+    _release(silence, acts, now=now)
+    acts.record(now=now)
+
+
+def _release(silence: Silence, acts: Acts, *, now: datetime) -> None:
+    inserts = Inserts()
     held = Alert.objects.firing().filter(silenced_by=silence).select_for_update(of=("self",))
     alerts = list(held.order_by("pk"))
     grouping.place(alerts, acts, inserts, current(), now=now)
@@ -99,7 +114,6 @@ def release(silence: Silence, *, now: datetime) -> None:
         for a in alerts
     )
     update_rows(Alert, list(placed))
-    acts.record(now=now)
 
 
 def check_silence(silence: Silence, *, now: datetime) -> None:

@@ -16,7 +16,10 @@ def follow(maintenance: Maintenance, *, actor: Who, now: datetime) -> None:
     if not maintenance.excludes_budget:
         return
     by = actor if isinstance(actor, User | ApiToken) else actor_name(actor)
-    known = Correction.objects.filter(maintenance=maintenance).first()
+    # Held before it is looked at: somebody may be ending it by hand.
+    known = (
+        Correction.objects.filter(maintenance=maintenance).select_for_update(of=("self",)).first()
+    )
     if known is None:
         corrections.create(
             actor=by,
