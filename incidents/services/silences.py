@@ -58,6 +58,7 @@ def save_within(
         fields = differing(silence, fields)
         if not fields:
             return
+        _refuse_other_than_planned(silence, fields)
     for name, value in fields.items():
         setattr(silence, name, value)
     check_silence(silence, now=now)
@@ -132,6 +133,23 @@ def check_silence(silence: Silence, *, now: datetime) -> None:
         raise InvalidInput("A silence ends later than now.", field="ends_at")
     if not silence.comment.strip():
         raise InvalidInput("Say why, for whoever wonders at 3 a.m.", field="comment")
+
+
+def _refuse_other_than_planned(silence: Silence, fields: Mapping[str, Any]) -> None:
+    """Refuse to move the silence of an occurrence: budgets and pages go by its maintenance.
+
+    That it ends early they know of.
+    """
+    row = silence.maintenance
+    if row is None or silence.occurrence_at is None:
+        return
+    moved = fields.keys() & {"service", "matchers", "starts_at", "is_maintenance"}
+    planned_end = silence.occurrence_at + (row.ends_at - row.starts_at)
+    if fields.get("ends_at", planned_end) > planned_end:
+        moved.add("ends_at")
+    message = f"It is of maintenance {row.pk}: end it early, or call that off and plan it anew."
+    if moved:
+        raise InvalidInput(message, field=min(moved))
 
 
 def _check_matchers(silence: Silence) -> None:
