@@ -10,12 +10,14 @@ from functools import partial
 
 import structlog
 from django.db import DatabaseError, connection, transaction
+from django.db.models import QuerySet
 
 from accounts.models import User
 from core.again import again_if_crossed
 from incidents.domain.lifecycle import OPEN, Status
 from incidents.domain.response_targets import Standing
 from incidents.models import Alert, Deadline, EscalationRun, Incident, Silence, TimelineEntry
+from incidents.queries.silences import first_match
 from incidents.services import (
     deadlines,
     escalation,
@@ -37,6 +39,8 @@ Kind = Deadline.Kind
 ANSWER_WITHIN = timedelta(minutes=5)
 # What comes in while its silence ends is there soon afterwards.
 _HELD_WITHIN = timedelta(days=1)
+# And so soon what comes in while its silence is changed.
+_CHANGED_WITHIN = timedelta(minutes=5)
 
 
 class Queues:
@@ -123,21 +127,33 @@ def end_silences(*, now: datetime, limit: int = 50) -> int:
 
 
 def call_for_held(*, now: datetime) -> int:
-    """Call for what a silence holds back that has ended already; returns how many silences those were.
+    """Call for what a silence holds back no longer; returns how many silences those were.
 
-    An alert that was being taken in when its silence ended was not seen by whoever ended it.
+    An alert that was being taken in when its silence ended, or was changed, was not seen by whoever did that.
     """
-    held = Alert.objects.firing().filter(
-        incident=None,
-        pages=True,
-        silenced_by__is_ended=True,
-        silenced_by__ends_at__gt=now - _HELD_WITHIN,
+    held = Alert.objects.firing().filter(incident=None, pages=True)
+    of_ended = held.filter(
+        silenced_by__is_ended=True, silenced_by__ends_at__gt=now - _HELD_WITHIN
+    ).values("silenced_by")
+    ended = Silence.objects.filter(pk__in=of_ended).order_by("pk")
+    changed = Silence.objects.filter(
+        is_ended=False, ends_at__gt=now, updated_at__gt=now - _CHANGED_WITHIN
     )
-    ended = Silence.objects.filter(pk__in=held.values("silenced_by")).order_by("pk")
+    lax = [silence for silence in changed.order_by("pk") if _lets_out(silence, held, now=now)]
     return sum(
         _alone(partial(silences.release, silence, now=now), silence.pk, "silence")
-        for silence in ended
+        for silence in (*ended, *lax)
     )
+
+
+def _lets_out(silence: Silence, held: QuerySet[Alert], *, now: datetime) -> bool:
+    """Return whether a silence does not cover an alert that it held back when it was changed."""
+    # Whoever changed it saw those of before.
+    since = silence.updated_at - _CHANGED_WITHIN
+    fresh = held.filter(silenced_by=silence, last_seen_at__gte=since)
+    holding = [silence] if silence.starts_at <= now else []
+    told = ("title", "severity", "source", "labels", "service")
+    return any(first_match(alert, holding) is None for alert in fresh.only(*told))
 
 
 def _alone(work: Callable[[], object], pk: int, what: str) -> bool:

@@ -13,7 +13,7 @@ from incidents.models import Alert, Incident, Silence
 from incidents.services import due, intake, lifecycle, merging
 from incidents.services.intake import AlertSignal
 from incidents.services.silences import end_silence, save_silence
-from incidents.tests.oncall_portal import Portal, portal
+from incidents.tests.oncall_portal import MONDAY, Portal, portal
 
 __all__ = ["portal"]
 
@@ -167,3 +167,44 @@ def test_an_alert_that_comes_in_while_its_silence_ends_calls(portal: Portal, end
     portal.now = end
     portal.settle()
     assert [name for _, name in portal.paged()] == ["alice"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"matchers": [{"name": "title", "op": "=", "value": "Network"}]},
+        {"starts_at": MONDAY + timedelta(minutes=30)},
+    ],
+    ids=["other alerts", "later"],
+)
+def test_an_alert_that_comes_in_while_its_silence_is_changed_calls(
+    portal: Portal, changed: dict[str, Any]
+) -> None:
+    """Who changes the silence does not see it yet, and it sees the silence as it was."""
+    fields = {
+        "service": portal.service,
+        "starts_at": portal.now,
+        "ends_at": portal.now + timedelta(hours=1),
+        "comment": "Disks are exchanged.",
+    }
+    silence = save_silence(Silence(), fields=fields, actor="test", now=portal.now)
+    held = portal.alert("held", title="Network")
+    portal.now += timedelta(minutes=10)
+    with transaction.atomic():
+        alert = intake.receive(signal(portal), now=portal.now)
+        assert alert is not None
+        doing, failed = beside(
+            lambda: save_silence(silence, fields=changed, actor="test", now=portal.now)
+        )
+        doing.join(1)
+    doing.join(30)
+    assert not failed
+    portal.now += timedelta(seconds=5)
+    portal.settle()
+    alert.refresh_from_db()
+    assert alert.incident is not None
+    assert alert.silenced_by is None
+    assert "alice" in [name for _, name in portal.paged()]
+    # What it still covers stays silent.
+    assert held is None
+    assert Alert.objects.filter(dedup_key="held", incident=None).exists() is ("matchers" in changed)
