@@ -48,6 +48,7 @@ def test_datadog_knows_an_alert_by_its_cycle_or_else_by_id_and_scope() -> None:
     assert key(**shared, alert_scope="host:a") == "monitor/42/host:a"
     assert key(**shared, alert_scope="host:b") == "monitor/42/host:b"
     assert key(aggreg_key="9bd4") == "9bd4"
+    assert key(**shared) != key(alert_id="42", aggreg_key="7c01")
 
 
 @pytest.mark.parametrize(
@@ -110,9 +111,11 @@ def test_links_of_the_older_pagerduty_lead_to_pages_and_runbooks() -> None:
 
 
 def test_only_what_will_expire_is_news_without_a_heartbeat() -> None:
-    """Anything else that Uptime Kuma says without one is its test button."""
+    """Anything else that Uptime Kuma says without one is its test button; words alone may be news."""
     for words in ("hello", "Portal Testing", "[Portal] Test"):
         assert read("uptimekuma", {"heartbeat": None, "monitor": None, "msg": words}) == []
+    assert one("uptimekuma", {"msg": "Shop is down"}).title == "Shop is down"
+    assert read("uptimekuma", {"msg": "Portal Testing"}) == []
     notice = "[web][https://x.example.org] server certificate x.example.org will expire in 7 days"
     assert one("uptimekuma", {"heartbeat": None, "monitor": None, "msg": notice}).severity == "P3"
 

@@ -86,10 +86,11 @@ def _title(words: str, scope: str) -> str:
 def _key(body: Mapping[str, Any], words: str, scope: str) -> str:
     if given := text(body.get("alert_cycle_key")):
         return key_of(given)
+    group = text(body.get("aggreg_key"))
     if given := text(body.get("alert_id")):
-        return key_of("monitor", given, scope)
-    if given := text(body.get("aggreg_key")):
-        return key_of(given)
+        return key_of("monitor", given, scope or group)
+    if group:
+        return key_of(group)
     monitor = _MONITOR.search(text(body.get("body")))
     return key_of("monitor" if monitor else "", monitor[1] if monitor else "", words, scope)
 

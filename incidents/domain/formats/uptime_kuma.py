@@ -40,7 +40,7 @@ def read(payload: Any, context: Context) -> Reading:
         raise Unreadable("monitor: missing")
     beat, monitor = _unfolded(body.get("heartbeat")), mapping(_unfolded(body.get("monitor")))
     if beat is None:
-        return _notice(text(body.get("msg")), context)
+        return _notice(text(body.get("msg")), context, is_button="heartbeat" in body)
     heartbeat = mapping(beat)
     status = heartbeat.get("status")
     if not isinstance(status, int) or isinstance(status, bool):
@@ -84,9 +84,18 @@ def _unfolded(value: Any) -> Any:
         return value
 
 
-def _notice(words: str, context: Context) -> Reading:
-    """Read words about no heartbeat: that something will expire, which nothing ends, or a test."""
-    if _EXPIRY not in words:
+def _notice(words: str, context: Context, *, is_button: bool) -> Reading:
+    """Read words about no heartbeat: news, as that something will expire, which nothing ends, or a test.
+
+    Args:
+        words: What it says.
+        context: How its severity is found.
+        is_button: Whether it says itself that there is no heartbeat, as the test button does. A body
+            that somebody wrote of words alone may be about anything.
+    """
+    # The name of the notification stands before it.
+    is_test = is_button or not words or f" {words}".endswith(" Testing")
+    if is_test and _EXPIRY not in words:
         return Reading(notes=(f"Test message: {text(words, 200)}",))
     severity, pages = context.judge("warning")
     named: Mapping[str, str] = found.groupdict() if (found := _NAMED.match(words)) else {}
