@@ -339,7 +339,7 @@ def _page(
         "related": visible_incidents(signed_in(request)).filter(related=incident)[:20],
         "has_slack": bool(settings.SLACK_BOT_TOKEN),
         "is_open": is_open,
-        "clocks": clocks(incident, rows["timeline"], now=now),
+        "clocks": clocks(incident, Newest(rows["timeline"], rows["older"]["timeline"]), now=now),
         "next_call": next_call(incident) if is_open else None,
         "answers": answers_of(incident),
         **rows,

@@ -1,12 +1,12 @@
 """What the pages and the API of incidents show."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 from accounts.models import User
+from core.pagination import Newest
 from incidents.domain.lifecycle import TRANSITIONS, Status
 from incidents.domain.response_targets import standing_at
 from incidents.models import EscalationRun, Incident, TimelineEntry
@@ -48,7 +48,7 @@ class Clock:
 
 
 def clocks(
-    incident: Incident, newest_first: Iterable[TimelineEntry], *, now: datetime
+    incident: Incident, newest_first: Newest[TimelineEntry], *, now: datetime
 ) -> list[Clock]:
     """Return the timers of an incident; the last one, while it is open, says when news are due.
 
@@ -63,10 +63,19 @@ def clocks(
         Clock("Resolution", incident.resolution, opened_at + target.resolve_within),
     ]
     if incident.is_open:
-        notes = (entry.at for entry in newest_first if entry.kind == TimelineEntry.Kind.NOTE)
-        told_at = next(notes, opened_at)
+        told_at = _last_note_at(incident, newest_first) or opened_at
         standing = standing_at(told_at, target.update_every, None, now)
         found.append(Clock("Next update", standing, told_at + target.update_every))
+    return found
+
+
+def _last_note_at(incident: Incident, newest_first: Newest[TimelineEntry]) -> datetime | None:
+    """Return when the last note was written; in a storm it may be older than all that a page shows."""
+    note = TimelineEntry.Kind.NOTE
+    shown = next((entry.at for entry in newest_first.rows if entry.kind == note), None)
+    if shown is not None or not newest_first.older:
+        return shown
+    found: datetime | None = incident.timeline.filter(kind=note).aggregate(at=Max("at"))["at"]
     return found
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from accounts.roles import Role
 from accounts.tests.cast import signed_in
+from core.pagination import newest
 from incidents.models import Incident, ResponseTarget
 from incidents.queries.incidents import Clock, clocks
 from incidents.services import lifecycle
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 def due(portal: Portal, incident: Incident) -> Clock | None:
     """Return the timer as the page of an incident has it."""
     incident.refresh_from_db()
-    newest_first = list(incident.timeline.order_by("-at", "-pk"))
+    newest_first = newest(incident.timeline.order_by("-at", "-pk"), 3)
     found = {each.name: each for each in clocks(incident, newest_first, now=portal.now)}
     return found.get("Next update")
 
@@ -64,3 +65,16 @@ def test_the_page_asks_for_news_until_it_is_over(portal: Portal) -> None:
     lifecycle.resolve(incident.pk, now=portal.now, actor="test")
     assert due(portal, incident) is None
     assert "Next update" not in client.get(f"/i/{incident.pk}").content.decode()
+
+
+def test_a_note_counts_that_is_older_than_all_that_the_page_shows(portal: Portal) -> None:
+    incident = portal.open_incident(severity="P0")
+    portal.now += timedelta(minutes=20)
+    lifecycle.note(incident.pk, text="Rolled back.", now=portal.now, actor="test")
+    told_at = portal.now
+    for _ in range(4):
+        portal.now += timedelta(minutes=1)
+        lifecycle.acknowledge(incident.pk, now=portal.now, actor="test")
+    found = due(portal, incident)
+    assert found is not None
+    assert found.due_at == told_at + timedelta(minutes=30)
