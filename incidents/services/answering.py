@@ -31,4 +31,6 @@ def answer(incident: Incident, acts: Acts, *, now: datetime, actor: User) -> Non
 def snoozed(incident: Incident) -> str:
     """Return who snoozed an incident and until when, as whoever answers late is told."""
     until = incident.snoozed_until
-    return f"{incident.acknowledged_by} snoozed it until {until:%H:%M} UTC." if until else ""
+    return (
+        f"{incident.acknowledged_by} snoozed it until {until:%Y-%m-%d %H:%M} UTC." if until else ""
+    )

@@ -46,7 +46,7 @@ def test_a_link_that_is_tapped_late(portal: Portal, snoozed: Incident) -> None:
 
 def test_a_key_that_is_pressed_late(portal: Portal, snoozed: Incident) -> None:
     answer = tell(portal.post.sent[0].message.answer_url, Digits="1")
-    assert "bob snoozed it until 04:00 UTC. Thank you." in answer.content.decode()
+    assert "bob snoozed it until 2026-03-02 04:00 UTC. Thank you." in answer.content.decode()
     assert keeps_its_snooze(portal, snoozed)
 
 
@@ -56,7 +56,7 @@ def test_a_button_of_an_old_message(
     assert press(f"{snoozed.pk}.1").status_code == 200
     said = slack.asked[-1][1]
     assert (said["text"], said["response_type"]) == (
-        f"#{snoozed.pk}: bob snoozed it until 04:00 UTC.",
+        f"#{snoozed.pk}: bob snoozed it until 2026-03-02 04:00 UTC.",
         "ephemeral",
     )
     assert keeps_its_snooze(portal, snoozed)
