@@ -136,24 +136,29 @@ def call_for_held(*, now: datetime) -> int:
         silenced_by__is_ended=True, silenced_by__ends_at__gt=now - _HELD_WITHIN
     ).values("silenced_by")
     ended = Silence.objects.filter(pk__in=of_ended).order_by("pk")
-    changed = Silence.objects.filter(
-        is_ended=False, ends_at__gt=now, updated_at__gt=now - _CHANGED_WITHIN
-    )
-    lax = [silence for silence in changed.order_by("pk") if _lets_out(silence, held, now=now)]
+    lax = _lax_silences(held, now=now)
     return sum(
         _alone(partial(silences.release, silence, now=now), silence.pk, "silence")
         for silence in (*ended, *lax)
     )
 
 
-def _lets_out(silence: Silence, held: QuerySet[Alert], *, now: datetime) -> bool:
-    """Return whether a silence does not cover an alert that it held back when it was changed."""
-    # Whoever changed it saw those of before.
-    since = silence.updated_at - _CHANGED_WITHIN
-    fresh = held.filter(silenced_by=silence, last_seen_at__gte=since)
-    holding = [silence] if silence.starts_at <= now else []
-    told = ("title", "severity", "source", "labels", "service")
-    return any(first_match(alert, holding) is None for alert in fresh.only(*told))
+def _lax_silences(held: QuerySet[Alert], *, now: datetime) -> list[Silence]:
+    """Return silences that were changed of late and do not cover all that they held back meanwhile."""
+    changed = Silence.objects.filter(
+        is_ended=False, ends_at__gt=now, updated_at__gt=now - _CHANGED_WITHIN
+    ).in_bulk()
+    if not changed:
+        return []
+    # Whoever changed one saw what was there long before.
+    fresh = held.filter(silenced_by__in=changed, last_seen_at__gt=now - 2 * _CHANGED_WITHIN)
+    told = ("title", "severity", "source", "labels", "service", "silenced_by")
+    lax = set()
+    for alert in fresh.only(*told):
+        silence = changed[alert.silenced_by_id]
+        if silence.starts_at > now or first_match(alert, [silence]) is None:
+            lax.add(silence.pk)
+    return [changed[pk] for pk in sorted(lax)]
 
 
 def _alone(work: Callable[[], object], pk: int, what: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from core.errors import Conflict
 from core.tests.crossing import beside, until_somebody_waits
@@ -208,3 +209,25 @@ def test_an_alert_that_comes_in_while_its_silence_is_changed_calls(
     # What it still covers stays silent.
     assert held is None
     assert Alert.objects.filter(dedup_key="held", incident=None).exists() is ("matchers" in changed)
+
+
+def test_silences_that_were_changed_of_late_are_looked_at_together(portal: Portal) -> None:
+    """Whoever plans many of them keeps no pager from its work."""
+
+    def queries(titles: int) -> int:
+        for number in range(titles):
+            matcher = {"name": "title", "op": "=", "value": f"Disk {number}"}
+            fields = {
+                "service": portal.service,
+                "starts_at": portal.now,
+                "ends_at": portal.now + timedelta(hours=1),
+                "comment": "Disks are exchanged.",
+                "matchers": [matcher],
+            }
+            save_silence(Silence(), fields=fields, actor="test", now=portal.now)
+            assert portal.alert(f"disk {titles} {number}", title=f"Disk {number}") is None
+        with CaptureQueriesContext(connection) as asked:
+            assert due.call_for_held(now=portal.now) == 0
+        return len(asked)
+
+    assert queries(1) == queries(5)
