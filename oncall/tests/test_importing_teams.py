@@ -236,3 +236,11 @@ def test_a_team_of_nobody_is_not_made(tmp_path: Path, capsys: Any) -> None:
     (item,) = items(said, "team")
     assert (item["action"], item["reason"]) == ("refuse", "The file does not say who is in it.")
     assert not Team.objects.exists()
+
+
+def test_a_team_that_is_not_as_expected_is_refused_alone(tmp_path: Path, capsys: Any) -> None:
+    odd = team("T2", "Odd", members=[{"user": {}}])
+    said = carry(tmp_path, capsys, "opsgenie", opsgenie(teams=[team(), odd]), status=1)
+    ops, refused = items(said, "team")
+    assert (ops["action"], refused["action"]) == ("create", "refuse")
+    assert refused["reason"].startswith("Its members are not as expected")

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from oncall.domain.exports.documents import (
+    MISSHAPEN,
     ImportedPolicy,
     ImportedStep,
     ImportedTeam,
@@ -159,6 +160,9 @@ class OpsgenieTeams:
             members = tuple(member for member, _ in self._members(row))
         except Unreadable as error:
             return ImportedTeam(key, _name(row), said, lost=tuple(lost), refused=str(error))
+        except MISSHAPEN as error:
+            why = f"Its members are not as expected ({error!r})."
+            return ImportedTeam(key, _name(row), said, lost=tuple(lost), refused=why)
         return ImportedTeam(key, _name(row), said, members, tuple(lost))
 
     def _members(self, row: Row) -> list[tuple[str, bool]]:
