@@ -68,7 +68,7 @@ def store(row: Model, changed: Iterable[str]) -> None:
     """Insert a new row; of a stored one write the changed fields and when that was.
 
     Raises:
-        Conflict: Somebody else stored what must be its alone in this moment; names the fields.
+        Conflict: Somebody else took a value in this moment that only one row may have; names the fields.
     """
     try:
         if row.pk is None:

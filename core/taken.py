@@ -16,9 +16,9 @@ _COLUMN = re.compile(r"(\w+)\.(\w+)")
 
 
 def taken_fields(error: IntegrityError, model: type[Model]) -> list[str]:
-    """Return the fields of a row of `model` that must be another's, in the model's order.
+    """Return the fields of `model` whose values another row has already, in the model's order.
 
-    None where the database refused something else, or a row of another kind.
+    An empty list where the database refused something else, or a row of another kind.
     """
     table, columns = _table_and_columns(error.__cause__)
     if table != model._meta.db_table:
