@@ -43,7 +43,7 @@ ACTS = {
     "unmerged": "Gave back",
     "alert_fired": "Another alert",
     "alert_resolved": "An alert ended",
-    "urgent_alert": "An urgent alert",
+    "urgent_alert": "Urgent",
     "response": "Response timer",
     "resolution": "Resolution timer",
     "still_on_it": "Still on it?",

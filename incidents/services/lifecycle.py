@@ -400,10 +400,10 @@ def raise_severity(incident: Incident, severity: str, acts: Acts, *, now: dateti
 
 
 def _call_for_urgent(incident: Incident, severity: str, acts: Acts, *, now: datetime) -> None:
-    """Call people anew for an urgent alert that is worse than those on which a person judged."""
+    """Call people anew for what is urgent, an alert or what is merged in, and worse than what a person judged."""
     if severity not in AT_LEAST_ONCE or severity >= worst_judged(incident):
         return
-    text = f"An alert is {severity}. It stays {incident.severity}, as somebody set it."
+    text = f"What came in is {severity}. It stays {incident.severity}, as somebody set it."
     timeline.write(incident, Kind.ALERT, "urgent_alert", now=now, text=text, worst=severity)
     if incident.status == Status.TRIGGERED:
         call_anew(incident, now=now)

@@ -323,6 +323,8 @@ def test_what_is_merged_in_and_urgent_calls_anew(portal: Portal) -> None:
     other = portal.alert("network", severity="P0")
     assert other is not None
     merging.merge(other.pk, into=incident.pk, now=portal.now, actor="test")
+    told = incident.timeline.get(act="urgent_alert").text
+    assert told == f"What came in is {other.severity}. It stays P2, as somebody set it."
     before = len(portal.paged())
     portal.settle()
     incident.refresh_from_db()
