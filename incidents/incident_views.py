@@ -255,12 +255,9 @@ def acknowledge_by_link(request: HttpRequest, pk: int, token: str) -> HttpRespon
     is_it = incident is not None and incident.pk == pk and asked.is_about(incident)
     if incident is None or person is None or not is_it:
         raise Forbidden("This link is no longer valid: open the incident instead.")
-    if request.method == "POST" and incident.cycle == asked.cycle:
-        now = clock.now()
-        if incident.status == Status.TRIGGERED:
-            incident = _answered(incident, person)
-        elif incident.status == Status.ACKNOWLEDGED:
-            incident = answer(incident.pk, now=now, actor=person)
+    can_answer = incident.status in (Status.TRIGGERED, Status.ACKNOWLEDGED)
+    if request.method == "POST" and incident.cycle == asked.cycle and can_answer:
+        incident = _answered(incident, person)
     context = {
         "incident": incident,
         "person": person,

@@ -8,7 +8,7 @@ from django.test import Client
 
 from accounts.models import User
 from incidents.models import Incident
-from incidents.services import lifecycle
+from incidents.services import answering, lifecycle
 from incidents.tests.oncall_portal import Portal, portal
 from incidents.tests.test_slack import FakeSlack, alice, press, slack
 from incidents.tests.test_twilio import HERE, TOKEN, tell
@@ -60,3 +60,18 @@ def test_a_button_of_an_old_message(
         "ephemeral",
     )
     assert keeps_its_snooze(portal, snoozed)
+
+
+def test_a_link_that_is_tapped_while_it_ends(
+    portal: Portal, snoozed: Incident, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever taps reads that it is over, and no refusal."""
+
+    def ended(incident_id: int, **given: Any) -> Incident:
+        lifecycle.resolve(incident_id, now=portal.now, actor="carol")
+        return answering.answer(incident_id, **given)
+
+    monkeypatch.setattr("incidents.incident_views.answer", ended)
+    answer = Client().post(portal.post.sent[0].message.act_url.removeprefix(HERE))
+    assert answer.status_code == 200
+    assert "It is resolved. Nobody is called for it." in answer.content.decode()
