@@ -64,7 +64,7 @@ def open_channel(incident: Incident, *, actor: Who, now: datetime) -> IncidentCh
         raise Conflict("The portal has no bot in Slack: an administrator sets SLACK_BOT_TOKEN.")
     channel = _claimed(incident, now=now)
     try:
-        name, channel_id = _created(channel.name)
+        name, channel_id = _created(channel.name, is_private=_is_private(incident))
     except TransportFailed as error:
         channel.problem = str(error)[:500]
         channel.save(update_fields=["problem"])
@@ -95,12 +95,17 @@ def _claimed(incident: Incident, *, now: datetime) -> IncidentChannel:
     return IncidentChannel.objects.get(incident=incident)
 
 
-def _created(wanted: str) -> tuple[str, str]:
+def _is_private(incident: Incident) -> bool:
+    """Return whether only those may read along who are invited: everybody of Slack reads other channels."""
+    return incident.service is not None and incident.service.is_private
+
+
+def _created(wanted: str, *, is_private: bool) -> tuple[str, str]:
     """Create a channel of that name, or of the next one that is free."""
     for number in range(1, MOST_NAMES + 1):
         name = wanted if number == 1 else f"{wanted}-{number}"
         try:
-            made = call("conversations.create", {"name": name})
+            made = call("conversations.create", {"name": name, "is_private": is_private})
         except SlackRefused as error:
             if error.error != "name_taken":
                 raise

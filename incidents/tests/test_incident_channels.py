@@ -8,6 +8,7 @@ import pytest
 from accounts.models import User
 from accounts.roles import Role
 from accounts.tests.cast import send, signed_in
+from catalog.models import Service
 from core import encryption
 from incidents.models import Incident, IncidentChannel
 from incidents.services import channels, lifecycle
@@ -161,3 +162,14 @@ def test_without_a_bot_nothing_is_asked(portal: Portal, slack: FakeSlack, settin
     assert "SLACK_BOT_TOKEN" in answer.json()["detail"]
     assert not IncidentChannel.objects.exists()
     assert Incident.objects.get(pk=incident.pk).status == "triggered"
+
+
+@pytest.mark.parametrize("is_private", [False, True])
+def test_the_channel_of_a_private_service_is_private(
+    portal: Portal, slack: FakeSlack, is_private: bool
+) -> None:
+    """Its title, and whose it is, are for those who are invited, not for everybody of Slack."""
+    Service.objects.filter(pk=portal.service.pk).update(is_private=is_private)
+    channels.open_channel(portal.open_incident(), now=portal.now, actor=None)
+    method, said = slack.asked[0]
+    assert (method, said["is_private"]) == ("conversations.create", is_private)
