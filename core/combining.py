@@ -51,6 +51,8 @@ class Combiner(Generic[Item, Result]):
         self._mutex = threading.Lock()
         self._is_busy = False
         self._expected = 1
+        # Whether whoever is next waits for them.
+        self._awaits = False
         self._are_here = threading.Event()
 
     def do(self, item: Item) -> Result:
@@ -58,7 +60,7 @@ class Combiner(Generic[Item, Result]):
         wish: _Wish[Item, Result] = _Wish(item)
         with self._mutex:
             self._waiting.append(wish)
-            if len(self._waiting) >= self._expected:
+            if self._awaits and len(self._waiting) >= self._expected:
                 self._are_here.set()
             must_wait, self._is_busy = self._is_busy, True
         if must_wait:
@@ -84,9 +86,12 @@ class Combiner(Generic[Item, Result]):
                     self._waiting[0].turn.release()
 
     def _await_company(self) -> None:
-        self._are_here.clear()
-        if len(self._waiting) < self._expected:
+        with self._mutex:
+            self._are_here.clear()
+            self._awaits = len(self._waiting) < self._expected
+        if self._awaits:
             self._are_here.wait(PATIENCE_S)
+            self._awaits = False
         # Fewer from now on, one at a time, where so many no longer come.
         here = min(len(self._waiting), self._most)
         self._expected = max(here, self._expected - 1)

@@ -6,10 +6,11 @@ from functools import wraps
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from core import clock
 from core.errors import InvalidInput
+from core.program_answers import json_answer
 from incidents.domain.encoded_slashes import restored
 from incidents.domain.events import Reading
 from incidents.domain.formats import opsgenie
@@ -29,9 +30,9 @@ __all__ = ["alert", "alerts", "answer", "count", "keyed", "part", "refused", "re
 _TAKEN_AWAY = {"tags": "tags", "details": "keys"}
 
 
-def answer(status: int, request_id: str = "", **body: Any) -> JsonResponse:
+def answer(status: int, request_id: str = "", **body: Any) -> HttpResponse:
     said = {**body, "took": 0.0, "requestId": request_id or str(uuid.uuid4())}
-    return JsonResponse(said, status=status)
+    return json_answer(said, status=status)
 
 
 def refused(errors: Mapping[str, str], request_id: str = "") -> HttpResponse:

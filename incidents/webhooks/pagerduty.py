@@ -5,10 +5,11 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 
 from core import clock
 from core.errors import InvalidInput
+from core.program_answers import json_answer
 from incidents.domain.events import Reading
 from incidents.domain.formats import pagerduty
 from incidents.domain.formats.context import Context
@@ -25,7 +26,7 @@ Reader = Callable[[Any, Context, str], Reading]
 
 def _invalid(errors: list[str]) -> HttpResponse:
     body = {"status": "invalid event", "message": "Event object is invalid", "errors": errors}
-    return JsonResponse(body, status=400)
+    return json_answer(body, status=400)
 
 
 def _unrecognized() -> HttpResponse:
@@ -34,12 +35,12 @@ def _unrecognized() -> HttpResponse:
         "message": "Event object format is unrecognized",
         "errors": ["JSON parse error"],
     }
-    return JsonResponse(body, status=400)
+    return json_answer(body, status=400)
 
 
 def _large() -> HttpResponse:
     body = {"status": "invalid event", "message": "Event object is too large", "errors": ["512 KB"]}
-    return JsonResponse(body, status=413)
+    return json_answer(body, status=413)
 
 
 def _broken() -> HttpResponse:
@@ -48,7 +49,7 @@ def _broken() -> HttpResponse:
         "message": "Nothing was stored. Please retry later.",
         "errors": ["The database does not answer."],
     }
-    return JsonResponse(body, status=503)
+    return json_answer(body, status=503)
 
 
 @webhook("POST", large=_large, broken=_broken)
@@ -141,13 +142,13 @@ def _unknown(key: str, name: str) -> str:
 
 def _accepted(taken: Taken) -> HttpResponse:
     body = {"status": "success", "message": "Event processed", "dedup_key": taken.event.ext_id}
-    return JsonResponse(body, status=202)
+    return json_answer(body, status=202)
 
 
 def _accepted_v1(taken: Taken) -> HttpResponse:
     body = {"status": "success", "message": "Event processed", "incident_key": taken.event.ext_id}
-    return JsonResponse(body, status=200)
+    return json_answer(body, status=200)
 
 
 def _changed(_taken: Taken) -> HttpResponse:
-    return JsonResponse({"status": "success", "message": "Change event processed"}, status=202)
+    return json_answer({"status": "success", "message": "Change event processed"}, status=202)

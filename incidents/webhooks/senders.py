@@ -3,11 +3,12 @@
 The key may stand in the header `Authorization` as well, where no log of addresses has it.
 """
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from msgspec import structs
 
 from core import clock
 from core.errors import InvalidInput
+from core.program_answers import json_answer
 from incidents.adapters import sns_signatures
 from incidents.adapters.sns_signatures import NotVerified
 from incidents.domain.events import HeartbeatPing, Reading
@@ -35,17 +36,15 @@ _ALSO_BY_GET = frozenset({Integration.Kind.UPTIMEKUMA})
 
 
 def _large() -> HttpResponse:
-    return JsonResponse({"status": "error", "message": "body: at most 512 KiB"}, status=413)
+    return json_answer({"status": "error", "message": "body: at most 512 KiB"}, status=413)
 
 
 def _broken() -> HttpResponse:
-    return JsonResponse(
-        {"status": "error", "message": "Nothing was stored; try again."}, status=503
-    )
+    return json_answer({"status": "error", "message": "Nothing was stored; try again."}, status=503)
 
 
 def _unknown() -> HttpResponse:
-    return JsonResponse({"status": "error", "message": "There is no such integration."}, status=404)
+    return json_answer({"status": "error", "message": "There is no such integration."}, status=404)
 
 
 def _unauthorized() -> HttpResponse:
@@ -53,11 +52,11 @@ def _unauthorized() -> HttpResponse:
         "status": "error",
         "message": "Authorization: no integration of this kind has that key.",
     }
-    return JsonResponse(said, status=401, headers={"WWW-Authenticate": "Bearer"})
+    return json_answer(said, status=401, headers={"WWW-Authenticate": "Bearer"})
 
 
 def _refused(error: InvalidInput) -> HttpResponse:
-    return JsonResponse({"status": "error", "message": f"body: {error.message}"}, status=400)
+    return json_answer({"status": "error", "message": f"body: {error.message}"}, status=400)
 
 
 @webhook("POST", "GET", large=_large, broken=_broken)
@@ -88,7 +87,7 @@ def _received(request: HttpRequest, kind: str, key: str) -> HttpResponse | None:
     if kind == Integration.Kind.AMAZON_SNS:
         return _receive_sns(integration, raw, revision)
     if kind not in WEBHOOKS:
-        return JsonResponse(
+        return json_answer(
             {"status": "error", "message": "This kind has another address."}, status=404
         )
     return _receive(integration, raw, revision)
@@ -158,14 +157,14 @@ def _receive_sns(integration: Integration, raw: RawRequest, revision: str | None
             sns_signatures.confirm(confirmed)
         except NotVerified as error:
             message = {"status": "error", "message": str(error)}
-            return JsonResponse(message, status=503 if error.later else 403)
+            return json_answer(message, status=503 if error.later else 403)
     return _answer(taken, status)
 
 
 def _answer(taken: Taken, refused: int) -> HttpResponse:
     if taken.error is not None:
         message = {"status": "error", "message": str(taken.error), "event": str(taken.event.uid)}
-        answer = JsonResponse(message, status=refused)
+        answer = json_answer(message, status=refused)
         if refused == 503:
             answer.headers["Retry-After"] = "30"
         return answer
@@ -175,4 +174,4 @@ def _answer(taken: Taken, refused: int) -> HttpResponse:
         "accepted": taken.applied,
         "remarks": list(taken.remarks),
     }
-    return JsonResponse(body, status=200)
+    return json_answer(body, status=200)
