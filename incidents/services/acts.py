@@ -26,9 +26,11 @@ class Acts:
         """Remember those that another one remembers."""
         self._acts.extend(others._acts)
 
-    def record(self, *, now: datetime, inserts: Inserts | None = None) -> None:
-        """Write all of them into the audit, after `inserts` that are yet to be written."""
-        audit.record_all(self._acts, now=now, inserts=inserts)
+    def record(
+        self, *, now: datetime, inserts: Inserts | None = None, is_last: bool = False
+    ) -> None:
+        """Write all of them into the audit, after `inserts` that are yet to be written; see `record_all`."""
+        audit.record_all(self._acts, now=now, inserts=inserts, is_last=is_last)
         self._acts.clear()
 
 

@@ -15,6 +15,8 @@ __all__ = [
     "add",
     "clear",
     "clocks",
+    "first_clocks",
+    "follow",
     "put",
     "restate",
     "start_clocks",
@@ -26,6 +28,11 @@ RESOLUTION = (Kind.RESOLUTION_AT_RISK, Kind.RESOLUTION_BREACHED)
 SLA = (*RESPONSE, *RESOLUTION)
 # What somebody who took it on is held to, until they give it back or it is over.
 OF_CYCLE = (Kind.SNOOZE_ENDS, Kind.ACK_TIMEOUT, Kind.ACK_LAPSE)
+# What each warning is about. It is set with the warning, since most incidents are over before that.
+_AFTER = {
+    Kind.RESPONSE_AT_RISK: Kind.RESPONSE_BREACHED,
+    Kind.RESOLUTION_AT_RISK: Kind.RESOLUTION_BREACHED,
+}
 
 
 def start_clocks(incident: Incident) -> None:
@@ -56,6 +63,25 @@ def clocks(incident: Incident, target: Target) -> dict[Deadline.Kind, datetime]:
             Kind.RESPONSE_BREACHED: incident.opened_at + target.respond_within,
         }
     return due
+
+
+def first_clocks(incident: Incident, target: Target) -> dict[Deadline.Kind, datetime]:
+    """Return when the warnings of an incident that is opened are due; `follow` sets what they warn of."""
+    due = clocks(incident, target)
+    return {kind: due[kind] for kind in _AFTER}
+
+
+def follow(incident: Incident, kind: Deadline.Kind, *, now: datetime) -> Deadline.Kind | None:
+    """Set what a warning is about, where it is neither set nor met already; returns it where it is due."""
+    after = _AFTER.get(kind)
+    due_at = clocks(incident, response_target(incident.severity)).get(after) if after else None
+    if after is None or due_at is None:
+        return None
+    if due_at <= now:
+        return after
+    row = Deadline(incident=incident, kind=after, due_at=due_at, look_at=due_at)
+    Deadline.objects.bulk_create([row], ignore_conflicts=True)
+    return None
 
 
 def put(incident: Incident, due: Mapping[Deadline.Kind, datetime]) -> None:

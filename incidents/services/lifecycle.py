@@ -134,7 +134,7 @@ def open_incidents(
             summary=opening.summary,
             opened_at=now,
         )
-        due = deadlines.clocks(incident, configuration.target(incident.severity))
+        due = deadlines.first_clocks(incident, configuration.target(incident.severity))
         policy = policies[incident.service_id]
         inserts.add(incident)
         plan = escalation.first_plan(

@@ -244,7 +244,7 @@ def _store(
         noted(request, event, count, [], is_stored=not inserts.waits(event))
         for request, event, count in zip(requests, events, done, strict=True)
     ]
-    acts.record(now=now, inserts=inserts)
+    acts.record(now=now, inserts=inserts, is_last=True)
     return taken
 
 

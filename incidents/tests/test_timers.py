@@ -9,7 +9,7 @@ from django.test import Client
 
 from incidents.models import Deadline, Incident
 from incidents.services import lifecycle
-from incidents.services.claims import Queue
+from incidents.services.claims import MOST_CLAIMS, Queue
 from incidents.tests.oncall_portal import Portal, portal
 from notifications.models import NotificationRule
 
@@ -36,6 +36,36 @@ def test_after_an_outage_it_is_as_late_as_it_is(portal: Portal) -> None:
     portal.settle()
     incident.refresh_from_db()
     assert (incident.response, incident.resolution) == ("breached", "breached")
+
+
+def test_what_a_warning_is_about_is_due_after_it(portal: Portal) -> None:
+    """It is set with the warning, once; an answer in between ends it."""
+    answered, left = (portal.open_incident(severity="P0") for _ in range(2))
+    portal.fast_forward(minutes=13)
+    lifecycle.acknowledge(answered.pk, now=portal.now, actor="test")
+    own = Deadline.objects.filter(kind="response_breached")
+    assert set(own.values_list("incident", "due_at", "is_open")) == {
+        (left.pk, left.opened_at + timedelta(minutes=15), True),
+        (answered.pk, answered.opened_at + timedelta(minutes=15), False),
+    }
+    portal.fast_forward(minutes=3)
+    for incident, response in ((answered, "met"), (left, "breached")):
+        incident.refresh_from_db()
+        assert incident.response == response
+    said = left.timeline.filter(act="response").order_by("pk")
+    assert list(said.values_list("text", flat=True)) == ["Response at risk.", "Response breached."]
+
+
+def test_a_warning_that_is_set_aside_takes_nothing_with_it(portal: Portal) -> None:
+    """What it warns of comes all the same."""
+    incident = portal.open_incident(severity="P0")
+    warning = Deadline.objects.filter(incident=incident, kind="response_at_risk")
+    warning.update(claims=MOST_CLAIMS, due_at=portal.now, look_at=portal.now)
+    portal.settle()
+    assert not warning.get().is_open
+    portal.fast_forward(minutes=16)
+    incident.refresh_from_db()
+    assert incident.response == "breached"
 
 
 def test_a_timer_that_comes_late_makes_nothing_better(portal: Portal) -> None:
