@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from django.db import connection, models
 from msgspec import Struct, field
 
-from core.bulk import insert_rows, on_postgresql
+from core.bulk import Part, insert_together, on_postgresql
 from core.inserts import Inserts
 from core.masking import mask, mask_text
 from core.models import AuditEntry
@@ -101,7 +101,13 @@ def record(
     record_all([Act(act, subject, actor, changes or {})], now=now)
 
 
-def record_all(acts: Sequence[Act], *, now: datetime, inserts: Inserts | None = None) -> None:
+def record_all(
+    acts: Sequence[Act],
+    *,
+    now: datetime,
+    inserts: Inserts | None = None,
+    is_last: bool = False,
+) -> None:
     """Append entries to the chain, in order, in the caller's transaction.
 
     On PostgreSQL the chain is locked until that transaction ends, so write this last, after the
@@ -111,6 +117,7 @@ def record_all(acts: Sequence[Act], *, now: datetime, inserts: Inserts | None = 
         acts: What was done.
         now: When, aware.
         inserts: Rows that they tell of, if they are yet to be written.
+        is_last: Whether nothing else happens in the transaction, whose end then may travel with them.
 
     Raises:
         RuntimeError: Outside a transaction: the entries and what they tell of must commit together.
@@ -137,7 +144,7 @@ def record_all(acts: Sequence[Act], *, now: datetime, inserts: Inserts | None = 
     for seq, entry in enumerate(entries, head + 1):
         entry["seq"], entry["prev_hash"] = seq, prev_hash
         prev_hash = entry["hash"] = _hash(entry)
-    insert_rows(AuditEntry, entries)
+    insert_together([Part(AuditEntry, entries)], is_last=is_last)
 
 
 def _locked_head(inserts: Inserts) -> tuple[int, str]:

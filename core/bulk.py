@@ -64,7 +64,9 @@ def insert_rows(model: type[Model], rows: Sequence[Row], *, on_conflict: str = "
     insert_together([Part(model, rows, on_conflict)])
 
 
-def insert_together(parts: Iterable[Part], *, then: str = "") -> tuple[Any, ...] | None:
+def insert_together(
+    parts: Iterable[Part], *, then: str = "", is_last: bool = False
+) -> tuple[Any, ...] | None:
     """Insert rows of several tables, by one statement where the database can.
 
     Args:
@@ -72,13 +74,14 @@ def insert_together(parts: Iterable[Part], *, then: str = "") -> tuple[Any, ...]
             when all are done.
         then: What PostgreSQL is to do next, of which the last statement asks for something. It travels
             with the rows.
+        is_last: Whether nothing else happens in the transaction, whose end then may travel with the rows.
 
     Returns:
         The first row that `then` finds.
     """
     written = [_written(part) for part in parts if part.rows]
     if on_postgresql() and (written or then):
-        return _insert_and_ask(written, then)
+        return _insert_and_ask(written, then, is_last=is_last)
     for model, columns, on_conflict, documents in written:
         sql = _insertion(connection.vendor, model, columns, on_conflict=on_conflict)
         with connection.cursor() as cursor:
@@ -86,14 +89,17 @@ def insert_together(parts: Iterable[Part], *, then: str = "") -> tuple[Any, ...]
     return None
 
 
-def _insert_and_ask(written: "Sequence[_Written]", then: str) -> tuple[Any, ...] | None:
+def _insert_and_ask(
+    written: "Sequence[_Written]", then: str, *, is_last: bool
+) -> tuple[Any, ...] | None:
     found: tuple[Any, ...] | None = None
     with connection.cursor() as cursor:
         if written:
             tables = tuple((each.model, each.columns, each.on_conflict) for each in written)
             documents = [document for each in written for document in each.documents]
             types = ["json"] * len(documents)
-            prepared.execute(cursor, _insertions(tables), types, documents, then=then)
+            sql = _insertions(tables)
+            prepared.execute(cursor, sql, types, documents, then=then, is_last=is_last)
         else:
             cursor.execute(then)
         if then:

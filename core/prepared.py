@@ -18,6 +18,8 @@ from weakref import WeakKeyDictionary
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+from core.journeys import with_its_end
+
 __all__ = ["execute"]
 
 REPLAN_EVERY = 4096
@@ -42,7 +44,13 @@ _known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
 
 
 def execute(
-    cursor: CursorWrapper, sql: str, types: Sequence[str], values: Sequence[Any], *, then: str = ""
+    cursor: CursorWrapper,
+    sql: str,
+    types: Sequence[str],
+    values: Sequence[Any],
+    *,
+    then: str = "",
+    is_last: bool = False,
 ) -> None:
     """Execute a statement of ours, prepared at its first use on this connection.
 
@@ -52,6 +60,7 @@ def execute(
         types: PostgreSQL's names of the values' types.
         values: In their order.
         then: Further statements, not prepared, that travel with it; the result is that of the last.
+        is_last: Whether nothing else happens in the transaction; then there is no result.
     """
     known = _known.setdefault(connection.connection, _Known())
     # What is done here is of the connection: it goes beside what is counted and logged.
@@ -67,4 +76,5 @@ def execute(
             cursor.cursor.execute(f"PREPARE {name} ({', '.join(types)}) AS {sql}")
         known.names[sql] = name
     executed = f"EXECUTE {name} ({', '.join(['%s'] * len(values))})"
-    cursor.execute(f"{executed}; {then}" if then else executed, values)
+    together = f"{executed}; {then}" if then else executed
+    cursor.execute(with_its_end(together) if is_last else together, values)

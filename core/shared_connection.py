@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from core.bulk import on_postgresql
+from core.journeys import FewerJourneys
+
 __all__ = ["SharedConnection"]
 
 CHECK_EVERY_S = 1.0
@@ -49,10 +52,16 @@ class SharedConnection:
     def _ready(self) -> BaseDatabaseWrapper:
         """Return the connection; from time to time a broken or an old one is opened anew."""
         if self._connection is None:
-            self._connection = connections.create_connection(_ALIAS)
+            self._connection = _new_connection()
             self._connection.inc_thread_sharing()
         now = time.monotonic()
         if now >= self._check_at or self._connection.errors_occurred:
             self._check_at = now + CHECK_EVERY_S
             self._connection.close_if_unusable_or_obsolete()
         return self._connection
+
+
+def _new_connection() -> BaseDatabaseWrapper:
+    if on_postgresql():
+        return FewerJourneys(connections[_ALIAS].settings_dict, _ALIAS)
+    return connections.create_connection(_ALIAS)
