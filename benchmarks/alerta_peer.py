@@ -89,8 +89,12 @@ def webhook(body: bytes) -> bytes:
 
 
 def store(database_url: str, count: int, hosts: int) -> None:
-    """Copy the newest alert so many times, for so many hosts: alerta reads all alerts of a host."""
+    """Keep the newest alert and so many copies of it, of so many hosts: alerta reads all of a host."""
     with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM alerts WHERE id <>"
+            " (SELECT id FROM alerts ORDER BY receive_time DESC LIMIT 1)"
+        )
         cursor.execute(
             "INSERT INTO alerts SELECT made.*"
             " FROM (SELECT * FROM alerts ORDER BY receive_time DESC LIMIT 1) AS one"
@@ -103,4 +107,5 @@ def store(database_url: str, count: int, hosts: int) -> None:
     with contextlib.closing(psycopg2.connect(database_url)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:
-            cursor.execute("VACUUM ANALYZE")
+            # Nothing of what was deleted is left in its way.
+            cursor.execute("VACUUM FULL ANALYZE alerts")
