@@ -140,7 +140,7 @@ def _columns(page: Page) -> dict[str, Any]:
 
 def _due(now: datetime, most: int) -> list[Page]:
     due = Page.objects.filter(state__in=Page.OPEN, look_at__lte=now)
-    rows = due.select_related("incident__service", "person", "method").select_for_update(
+    rows = due.select_related("incident__service", "person", "method", "run").select_for_update(
         skip_locked=True, of=("self",)
     )
     return list(rows.order_by("severity", "look_at")[:most])

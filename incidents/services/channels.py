@@ -15,12 +15,15 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from core.audit import Who
 from core.errors import Conflict, Unavailable
 from incidents.models import Incident, IncidentChannel, Page, TimelineEntry
+from incidents.queries.incidents import next_call
 from incidents.services import timeline
 from incidents.services.pages import TAKEN
+from incidents.services.pressing import about
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
 from notifications.transports import TransportFailed
 from notifications.transports.slack import SlackRefused, call, plain
+from notifications.transports.slack_buttons import act_buttons, open_button
 
 __all__ = ["invite_due", "open_channel", "open_due"]
 
@@ -118,12 +121,21 @@ def _furnish(channel: IncidentChannel, *, now: datetime) -> None:
     """Pin a summary and invite people; a channel without them is still a channel."""
     incident = channel.incident
     service = f" · {incident.service}" if incident.service else ""
+    link = f"{settings.PORTAL_URL}{incident.get_absolute_url()}"
     summary = (
-        f"*{incident.severity} #{incident.pk}* {plain(f'{incident.title}{service}', 2000)}\n"
-        f"{settings.PORTAL_URL}{incident.get_absolute_url()}"
+        f"*{incident.severity} #{incident.pk}* {plain(f'{incident.title}{service}', 2000)}\n{link}"
     )
+    buttons = [*act_buttons(about(incident, next_call(incident))), open_button(link)]
+    said = {
+        "channel": channel.channel_id,
+        "text": summary,
+        "blocks": [
+            {"type": "section", "text": {"type": "mrkdwn", "text": summary}},
+            {"type": "actions", "elements": buttons},
+        ],
+    }
     try:
-        posted = call("chat.postMessage", {"channel": channel.channel_id, "text": summary})
+        posted = call("chat.postMessage", said)
         call("pins.add", {"channel": channel.channel_id, "timestamp": posted.get("ts", "")})
     except TransportFailed as error:
         log.warning("summary_not_pinned", incident=incident.pk, reason=str(error))

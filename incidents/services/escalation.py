@@ -248,7 +248,7 @@ def next_at_once(incident: Incident, *, now: datetime, step: str = "") -> bool:
         running = running.filter(pk=run.pk, loop=run.loop, position=run.position)
     if step not in ("", run.next_step) or not running.update(due_at=now, look_at=now):
         raise Conflict(
-            "Somebody was called after you opened the page, and nobody else now: see who, and"
+            "Somebody was called since you looked, and nobody else now: see who, and"
             " escalate again if that is not enough."
         )
     return run.due_at > now

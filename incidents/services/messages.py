@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core import signing
 
 from core.errors import Forbidden
-from incidents.models import Alert, Incident, Page
+from incidents.models import Alert, EscalationRun, Incident, Page
 from incidents.services.pages import DELAYED_AFTER, FALLBACK, SET_ASIDE, STILL_ON_IT, TAKEN
 from notifications.domain.digests import Entry, in_full
 from notifications.domain.messages import Message
@@ -124,6 +124,7 @@ def _facts(page: Page, *, now: datetime) -> dict[str, Any]:
         "cycle": page.cycle,
         "loop": page.loop,
         "step": page.step,
+        "next_step": _next_step(page),
         "level": page.level,
         "severity": incident.severity,
         "title": incident.title,
@@ -140,6 +141,15 @@ def _facts(page: Page, *, now: datetime) -> dict[str, Any]:
         "alerts": _alerts(incident),
         "alert_count": _counts(incident)[0],
     }
+
+
+def _next_step(page: Page) -> str | None:
+    """Return which step of its walk fires next; "" where all have, None where it came of no walk."""
+    # Read when the page was claimed, as alerts are.
+    run = page.run
+    if run is None:
+        return None
+    return run.next_step if run.state == EscalationRun.State.RUNNING else ""
 
 
 def _asks(page: Page) -> str:

@@ -41,7 +41,7 @@ def test_who_escalates_to_a_level_that_was_called_meanwhile_calls_nobody_else(
     portal.settle()
     page = pressed(client, incident, "escalate", step=seen)
     portal.settle()
-    assert "Somebody was called after you opened the page" in page
+    assert "Somebody was called since you looked" in page
     assert {page.level for page in incident.pages.all()} == {1, 2}
     assert incident.timeline.filter(act="escalate").count() == 1
     pressed(client, incident, "escalate", step=step_shown(client, incident))

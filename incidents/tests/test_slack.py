@@ -73,7 +73,14 @@ def press(value: str, member: str = "U0ALICE11", **values: Any) -> Any:
         "type": "block_actions",
         "user": {"id": member, "username": "alice"},
         "response_url": "https://hooks.slack.com/actions/T1/2/abc",
-        "actions": [{"action_id": "acknowledge-1", "value": value, "type": "button"}],
+        "actions": [
+            {
+                "action_id": values.get("action_id", "acknowledge-1"),
+                "value": value,
+                "type": "button",
+                "action_ts": values.get("action_ts", f"{time.time():.6f}"),
+            }
+        ],
     }
     body = urlencode({"payload": json.dumps(payload)})
     stamp = values.get("stamp", str(int(time.time())))
@@ -106,7 +113,7 @@ def test_a_message_has_a_button_for_its_incident(portal: Portal, slack: FakeSlac
     assert (method, said["channel"]) == ("chat.postMessage", "U0ALICE11")
     text, actions = said["blocks"]
     assert "&lt;!channel&gt; disk &amp; more" in text["text"]["text"]
-    acknowledge, opens = actions["elements"]
+    acknowledge, *_, opens = actions["elements"]
     assert acknowledge["value"] == f"{incident.pk}.1.{int(portal.now.timestamp())}"
     assert opens["url"].endswith(f"/i/{incident.pk}")
     assert said["metadata"]["event_payload"] == {"key": page.key}

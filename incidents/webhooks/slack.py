@@ -3,6 +3,7 @@
 Signed by Slack over the raw body; whoever pressed is known by their own verified Slack method.
 """
 
+import hashlib
 import json
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
@@ -17,23 +18,28 @@ from accounts.roles import Role
 from core import clock, http_client
 from core.errors import DomainError, InvalidInput
 from core.http_client import Deadline, OutboundError
+from incidents.domain.lifecycle import OPEN, Status
 from incidents.models import Incident, Page
+from incidents.queries.incidents import next_call
 from incidents.queries.quorum import answers_of
 from incidents.services.acts import name_of
-from incidents.services.answering import answer, snoozed
+from incidents.services.answering import snoozed
 from incidents.services.messages import Asked
 from incidents.services.pages import TAKEN
+from incidents.services.pressing import Press, about, press, whom
 from incidents.services.receiving import RawRequest
 from incidents.webhooks.requests import webhook, whole_request
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
-from notifications.transports.slack import FEATURE
+from notifications.transports.slack import FEATURE, plain
+from notifications.transports.slack_buttons import Act, act_button, act_buttons
 
 __all__ = ["act"]
 
 log = structlog.get_logger(__name__)
 # Slack waits three seconds for the answer to what was pressed.
 _ANSWER_WITHIN_S = 2.0
+_OVER = frozenset({Status.RESOLVED, Status.CLOSED})
 
 
 class Said(NamedTuple):
@@ -42,10 +48,12 @@ class Said(NamedTuple):
     Args:
         text: In words; "" where nothing was asked.
         to_all: Whether all in the channel read it: who answers an incident concerns them.
+        buttons: What they may press instead.
     """
 
     text: str
     to_all: bool = False
+    buttons: tuple[dict[str, Any], ...] = ()
 
 
 def _large() -> HttpResponse:
@@ -95,14 +103,12 @@ def _payload(body: bytes) -> dict[str, Any] | None:
 
 
 def _done(payload: dict[str, Any]) -> Said:
-    """Acknowledge what was pressed; returns what to say."""
+    """Do what was pressed; returns what to say."""
     actions, user = payload.get("actions"), payload.get("user")
     if not isinstance(actions, list) or not isinstance(user, dict):
         return Said("")
     wanted = [action for action in actions if isinstance(action, dict)]
-    pressed = next(
-        (a for a in wanted if str(a.get("action_id", "")).startswith("acknowledge-")), None
-    )
+    pressed = next((action for action in wanted if _act(action) is not None), None)
     if pressed is None:
         return Said("")
     person = _person(str(user.get("id", "")))
@@ -110,41 +116,109 @@ def _done(payload: dict[str, Any]) -> Said:
         return Said(
             "Who are you? Add your Slack member ID to “How I am reached” in the portal first."
         )
-    if (asked := _asked(str(pressed.get("value", "")), person)) is None:
+    if (meant := _meant(pressed, person)) is None:
         return Said("That button is none of ours.")
-    if (found := Incident.objects.filter(pk=asked.incident).first()) and not asked.is_about(found):
-        return Said(f"#{asked.incident} of this message is not known any more.")
-    return _answered(asked.incident, asked.cycle, person)
+    number = meant.asked.incident
+    found = Incident.objects.filter(pk=number).first()
+    if found is not None and not meant.asked.is_about(found):
+        return Said(f"#{number} of this message is not known any more.")
+    if why_not := _forbidden(meant, person):
+        return Said(why_not)
+    return _pressed(meant, person)
 
 
-def _asked(value: str, person: User) -> Asked | None:
-    """Return what a button is about; those of earlier versions do not say when that was opened."""
-    parts = value.split(".")
-    if len(parts) not in {2, 3} or not all(each.isdecimal() for each in parts):
-        return None
-    if len(parts[0]) > 18 or len(parts[1]) > 9 or len(value) > 60:
-        return None
-    number, cycle, *opened = map(int, parts)
-    return Asked(number, cycle, person.pk, *opened)
-
-
-def _answered(number: int, cycle: int, person: User) -> Said:
-    """Acknowledge for somebody who was called, or who may answer whatever they see."""
-    if not _was_called(number, cycle, person):
-        if not Incident.objects.visible_to(person).filter(pk=number).exists():
-            return Said("There is no such incident.")
-        if not person.has_role(Role.RESPONDER):
-            return Said(f"{person} may look at incidents, not answer them.")
-    if not Incident.objects.filter(pk=number, cycle=cycle).exists():
-        return Said(f"#{number}: this message is old, people were called anew since.")
+def _act(action: dict[str, Any]) -> Act | None:
     try:
-        found = answer(number, now=clock.now(), actor=person)
+        return Act(str(action.get("action_id", "")).partition("-")[0])
+    except ValueError:
+        return None
+
+
+def _meant(action: dict[str, Any], person: User) -> Press | None:
+    """Return what a button is about.
+
+    Those of earlier versions do not say when that was opened; to escalate, one says the step, too.
+    """
+    act, value = _act(action), str(action.get("value", ""))
+    parts = value.split(".")
+    if act is None or len(value) > 120 or not all(each.isdecimal() for each in parts):
+        return None
+    if len(parts) not in ({2, 3, 6} if act is Act.ESCALATE else {2, 3}):
+        return None
+    if len(parts[0]) > 18 or len(parts[1]) > 9:
+        return None
+    number, cycle, *opened = map(int, parts[:3])
+    asked = Asked(number, cycle, person.pk, *opened)
+    return Press(act, asked, step=".".join(parts[3:]), once=_once(action, person))
+
+
+def _once(action: dict[str, Any], person: User) -> str:
+    """Return what tells a press from all others: by whom, on what, and when by Slack's clock."""
+    at = str(action.get("action_ts") or "")
+    if not at:
+        return ""
+    said = f"{person.pk} {action.get('action_id')} {action.get('value')} {at}"
+    return f"slack-{hashlib.sha256(said.encode()).hexdigest()}"
+
+
+def _forbidden(meant: Press, person: User) -> str:
+    """Return why somebody may not do it: who was called may answer, for the rest the page's rules hold."""
+    number, cycle, *_ = meant.asked
+    is_called = _was_called(number, cycle, person)
+    if is_called and meant.act is Act.ACKNOWLEDGE:
+        return ""
+    is_visible = Incident.objects.visible_to(person).filter(pk=number).exists()
+    if is_visible and person.has_role(Role.RESPONDER):
+        return ""
+    if is_called:
+        return f"{person} may acknowledge what they are called for, no more."
+    if is_visible:
+        return f"{person} may look at incidents, not answer them."
+    return "There is no such incident."
+
+
+def _pressed(meant: Press, person: User) -> Said:
+    """Do it; returns what became of it."""
+    try:
+        found, is_new = press(meant, now=clock.now(), actor=person)
     except DomainError as error:
-        return Said(f"#{number}: {error}")
-    return _became(found, person)
+        return _refused(meant, str(error))
+    number = found.pk
+    if meant.act is Act.ACKNOWLEDGE:
+        return _answered(found, person)
+    if meant.act is Act.RESOLVE:
+        return Said(f"#{number} resolved by {person}.", to_all=True)
+    if meant.act is Act.SNOOZE:
+        if not is_new:
+            return Said(f"#{number}: {snoozed(found)}")
+        until = f"{found.snoozed_until:%Y-%m-%d %H:%M} UTC"
+        return Said(f"#{number} snoozed by {person} until {until}.", to_all=True)
+    if not is_new:
+        return Said(f"#{number}: the next level is being called already.")
+    return Said(f"#{number} escalated by {person}: the next level is called now.", to_all=True)
 
 
-def _became(found: Incident, person: User) -> Said:
+def _refused(meant: Press, why: str) -> Said:
+    """Return why something was not done, and a button of now where the one that was pressed is old."""
+    found = Incident.objects.filter(pk=meant.asked.incident).first()
+    if found is None:
+        return Said(why)
+    is_old, number = found.cycle != meant.asked.cycle, found.pk
+    if found.status in OPEN:
+        call = next_call(found)
+        if meant.act is Act.ESCALATE and call is not None:
+            button = act_button(meant.act, about(found, call), f"Escalate to {whom(call)}")
+            return Said(f"#{number}: {why}", buttons=(button,))
+        if is_old:
+            return Said(
+                f"#{number}: {why}", buttons=(*act_buttons(about(found, call), [meant.act]),)
+            )
+    elif found.status in _OVER and not is_old and meant.act in {Act.ACKNOWLEDGE, Act.RESOLVE}:
+        return Said(f"#{number} was resolved by {found.resolved_by} already.")
+    return Said(f"#{number}: {why}")
+
+
+def _answered(found: Incident, person: User) -> Said:
     """Return what to say of an answer that was taken."""
     number = found.pk
     if found.snoozed_until is not None:
@@ -184,11 +258,16 @@ def _say(payload: dict[str, Any], said: Said) -> None:
         return
     if parts.netloc not in {"hooks.slack.com", ours.netloc} or parts.scheme != ours.scheme:
         return
-    body = {
+    body: dict[str, Any] = {
         "response_type": "in_channel" if said.to_all else "ephemeral",
         "replace_original": False,
         "text": said.text,
     }
+    if said.buttons:
+        body["blocks"] = [
+            {"type": "section", "text": {"type": "mrkdwn", "text": plain(said.text, 2000)}},
+            {"type": "actions", "elements": [*said.buttons]},
+        ]
     try:
         http_client.request(
             url,

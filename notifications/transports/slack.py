@@ -8,7 +8,7 @@ import json
 import re
 import textwrap
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +19,7 @@ from notifications.domain.digests import told
 from notifications.domain.kinds import Kind
 from notifications.domain.messages import Message, utf16_length
 from notifications.transports.base import Recipient, Transport, TransportFailed, retry_after
+from notifications.transports.slack_buttons import Act, act_button, act_buttons, open_button
 
 __all__ = ["FEATURE", "Slack", "SlackRefused", "call", "plain", "posts_of"]
 
@@ -151,16 +152,21 @@ def posts_of(message: Message) -> list[list[dict[str, Any]]]:
 
 
 def _buttons(message: Message) -> list[dict[str, Any]]:
-    # One for each incident, however many pages it has: Slack refuses equal action ids.
+    # One row for each incident, however many pages it has: Slack refuses equal action ids.
     asked = {
         page["incident"]: page
         for page in message.facts.get("pages", ())
         if page.get("reason") != "taken"
     }
-    buttons = [_button(page, many=len(asked) > 1) for page in [*asked.values()][:MOST_BUTTONS]]
+    if len(asked) == 1:
+        buttons = act_buttons(*asked.values())
+    else:
+        buttons = [
+            act_button(Act.ACKNOWLEDGE, page, f"Acknowledge #{page['incident']}")
+            for page in [*asked.values()][:MOST_BUTTONS]
+        ]
     if message.url:
-        opens = {"type": "plain_text", "text": "Open"}
-        buttons.append({"type": "button", "text": opens, "url": message.url, "action_id": "open"})
+        buttons.append(open_button(message.url))
     return buttons
 
 
@@ -196,18 +202,6 @@ def _sections(heading: str, body: str) -> list[str]:
             else:
                 found.append(piece)
     return found
-
-
-def _button(page: Mapping[str, Any], *, many: bool) -> dict[str, Any]:
-    text = f"Acknowledge #{page['incident']}" if many else "Acknowledge"
-    opened = int(datetime.fromisoformat(page["opened_at"]).timestamp())
-    return {
-        "type": "button",
-        "style": "primary",
-        "text": {"type": "plain_text", "text": text},
-        "action_id": f"acknowledge-{page['incident']}",
-        "value": f"{page['incident']}.{page['cycle']}.{opened}",
-    }
 
 
 def plain(text: str, most: int) -> str:
