@@ -42,6 +42,19 @@ def test_slashes_of_an_alias_are_its_own(sender: Sender) -> None:
     assert sender.shown("a")["status"] == "open"
 
 
+@pytest.mark.parametrize("kind", ["alias", "ALIAS", "Alias", "id", "Id", "TINY"])
+def test_the_kind_of_a_name_is_read_in_any_case(sender: Sender, kind: str) -> None:
+    sender.create()
+    alert = sender.shown()
+    name = "disk" if kind.lower() == "alias" else alert["id"]
+    of = f"/v2/alerts/{name}"
+    assert sender.send("GET", f"{of}?identifierType={kind}", status=200)["data"] == alert
+    sender.send("POST", f"{of}/close?identifierType={kind}", {})
+    assert sender.shown()["status"] == "closed"
+    missing = 202 if kind.lower() == "alias" else 404
+    sender.send("POST", f"/v2/alerts/none/close?identifierType={kind}", {}, missing)
+
+
 def test_a_name_of_nothing_is_none(sender: Sender) -> None:
     sender.send("GET", "/v2/alerts/%20?identifierType=alias", status=404)
     sender.send("GET", f"/v2/alerts/{'9' * 5000}", status=404)

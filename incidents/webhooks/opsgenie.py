@@ -154,7 +154,7 @@ def _answer_one(
     action: str = "",
     button: str = "",
 ) -> HttpResponse:
-    kind = request.GET.get("identifierType", "id")
+    kind = request.GET.get("identifierType", "id").lower()
     found = _find(integration, identifier, kind)
     if request.method == "GET":
         return _told(request, found, action)
