@@ -230,6 +230,8 @@ def test_pagerduty_v2_in_its_own_words() -> None:
         "P1",
         "Disk of db-1 is full",
     )
+    assert event.facts["timestamp"] == "2026-03-02T12:00:00.000+0000"
+    assert event.at is None, "its clock orders nothing: several hosts may send for one key"
     unnamed = {key: value for key, value in bodies.PAGERDUTY.items() if key != "dedup_key"}
     assert pagerduty.read_v2(unnamed, context, fresh_key="new").events[0].dedup_key == "new"
     with pytest.raises(pagerduty.Invalid) as refused:

@@ -72,6 +72,8 @@ def _event(event: Mapping[str, Any], act: Act, key: str, context: Context) -> Al
     facts = {
         name: value
         for name, value in (
+            # When it happened at the sender's; it orders nothing.
+            ("timestamp", text(payload.get("timestamp"))),
             ("custom_details", details),
             ("client", event.get("client")),
             ("links", event.get("links")),
