@@ -247,6 +247,8 @@ def _flapping(groups: Mapping[str, Sequence[Alert]], *, now: datetime) -> set[st
         state=Alert.State.RESOLVED,
         dedup_key__in={alert.dedup_key for alert in chain.from_iterable(groups.values())},
         opened_at__gt=now - flapping.WINDOW,
+        # None: only its end was heard of (`intake`).
+        count__gt=0,
     )
     before = Counter(alert.condition for alert in ended.only("integration", "source", "dedup_key"))
     return {

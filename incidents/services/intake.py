@@ -287,6 +287,8 @@ def _unheard(
     for pk, (number, signal) in zip(reserve_ids(Alert, len(news)), news.items(), strict=True):
         alert = found[number] = _new(pk, signal, now=now)
         alert.state, alert.resolved_at = Alert.State.RESOLVED, now
+        # No report of it has come, and flapping does not count what was never open.
+        alert.count = 0
         inserts.add(alert)
         early = "It ended before its beginning was heard."
         _log(inserts, alert, Kind.RESOLVED, signal, now=now, text=early)

@@ -8,7 +8,8 @@ import pytest
 
 from incidents.models import Alert, Incident, Integration, Silence
 from incidents.queries.verification import check_invariants
-from incidents.services import lifecycle, merging, silences
+from incidents.services import intake, lifecycle, merging, silences
+from incidents.services.intake import AlertSignal
 from incidents.services.integrations import save_integration
 from incidents.tests.oncall_portal import Portal, portal
 
@@ -163,6 +164,33 @@ def test_what_flapped_while_it_was_silenced_counts_once_it_calls(portal: Portal)
     portal.fast_forward(minutes=10)
     incident = Incident.objects.get()
     assert (incident.is_flapping, silence.alerts.count()) == (True, 2)
+
+
+def test_ends_that_overtook_their_beginnings_are_no_openings(
+    portal: Portal, sender: Callable[..., Integration]
+) -> None:
+    """Nothing was open; the beginning that comes after them is the first of all."""
+    integration = sender()
+    for minute in (1, 2, 3):
+        at = portal.now + timedelta(minutes=minute)
+        portal.alert(firing=False, fired_before=True, at=at, integration=integration)
+    assert list(Alert.objects.values_list("state", "count")) == [("resolved", 0)] * 3
+    at = portal.now + timedelta(minutes=9)
+    assert not opened(portal, integration=integration, at=at).is_flapping
+
+
+@pytest.mark.parametrize("calls", [True, False])
+def test_what_begins_and_ends_within_one_body_was_open(portal: Portal, calls: bool) -> None:
+    """Whether or not anybody was called for it."""
+    said: dict[str, Any] = {
+        "source": "test", "dedup_key": "disk", "severity": "P1", "title": "Disk is full",
+        "service": portal.service, "pages": calls,
+    }  # fmt: skip
+    body = [AlertSignal(**said, firing=firing) for firing in (True, False)]
+    for _ in range(2):
+        intake.receive_all(body, now=portal.now)
+    assert Alert.objects.filter(state="resolved", count=1).count() == 2
+    assert opened(portal).is_flapping
 
 
 @pytest.mark.parametrize("last", ["allows", "forbids"])
