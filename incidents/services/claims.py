@@ -15,8 +15,11 @@ from django.db.models import Model
 
 __all__ = ["LEASE", "MOST_CLAIMS", "Queue", "is_any_due"]
 
-# Longer than any transaction that fires may take (statement_timeout is below it), shorter than the
-# ten seconds within which everything is out after an outage.
+# Longer than firing takes as a rule, shorter than the ten seconds within which everything is out after
+# an outage. A single statement may take longer (statement_timeout is 30 s, lock_timeout 5 s). The
+# claim then runs out beneath a pager that lives: nothing is done twice, as a step is written only by
+# whoever claimed it last, and a deadline is read again under its incident's lock. But it counts as a
+# failure where another pager claims the row, and what is so slow five times is set aside.
 LEASE = timedelta(seconds=6)
 MOST_CLAIMS = 5
 # Most rows become visible so soon after the moment that is written in them; later ones wait for the

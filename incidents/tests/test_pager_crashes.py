@@ -71,6 +71,21 @@ def test_a_claim_that_was_lost_is_taken_by_the_next(portal: Portal) -> None:
     assert incident.pages.count() == 1
 
 
+def test_a_claim_that_runs_out_beneath_a_pager_that_lives_fires_nothing(portal: Portal) -> None:
+    """One statement may take longer than a claim lasts: whoever claimed the step since fires it, once."""
+    incident = portal.open_incident()
+    portal.now += timedelta(minutes=5)
+    slow = _claimed(portal)
+    portal.now += LEASE
+    other = _claimed(portal)
+    assert [each.claims for each in (*slow, *other)] == [1, 2]
+    firing.fire(slow, now=portal.now)
+    assert {page.level for page in incident.pages.all()} == {1}
+    firing.fire(other, now=portal.now)
+    assert [page.level for page in incident.pages.order_by("pk")] == [1, 2]
+    assert incident.runs.get().claims == 0
+
+
 def _claimed(portal: Portal) -> list[Claimed]:
     """Claim every step that is due, as a pager does."""
     queue = firing.queue()
