@@ -11,7 +11,7 @@ from catalog.models import Service
 from core import encryption
 from core.models import AuditEntry
 from incidents.models import Incident
-from incidents.services import channels, lifecycle, merging
+from incidents.services import channels, lifecycle, merging, sending
 from incidents.services.messages import message_for
 from incidents.tests.oncall_portal import Portal, portal
 from incidents.tests.test_slack import FakeSlack, alice, answered, press, slack
@@ -88,6 +88,20 @@ def test_news_ask_nothing_and_digests_ask_for_one_thing(portal: Portal, alice: U
     assert [*digest] == ["acknowledge", "open"]
     first.pages.update(reason="taken")
     assert [*buttons(portal, first)] == ["open"]
+
+
+def test_a_message_is_written_without_the_database(
+    portal: Portal, alice: User, django_assert_num_queries: Any
+) -> None:
+    """Which call comes next is read as the page is claimed."""
+    incident = portal.open_incident()
+    incident.pages.update(state="waiting", look_at=portal.now)
+    claimed = sending.claim(owner="pager-1", now=portal.now, limit=10)
+    assert len(claimed) == 2
+    with django_assert_num_queries(0):
+        said = [message_for(each.pages, each.key, now=portal.now) for each in claimed]
+    step = incident.runs.get().next_step
+    assert [each.facts["next_step"] for each in said] == [step, step]
 
 
 def test_where_everybody_was_called_there_is_nobody_to_escalate_to(
@@ -268,6 +282,15 @@ def test_what_is_merged_or_over_is_left_as_it_is(
     assert "Nobody is left to call" in answered(slack)[1]
     assert "blocks" not in slack.asked[-1][1]
     assert now(other).status == "triggered"
+
+
+@pytest.mark.parametrize("at", ["\ud800", "9" * 5000, "\x00", ""])
+def test_an_odd_time_of_a_press_is_no_error_of_ours(
+    portal: Portal, slack: FakeSlack, alice: User, at: str
+) -> None:
+    incident = portal.open_incident()
+    tap(buttons(portal, incident)["snooze"], action_ts=at)
+    assert now(incident).snoozed_until == portal.now + timedelta(hours=1)
 
 
 @pytest.mark.parametrize("act", ACTS)

@@ -158,7 +158,7 @@ def _once(action: dict[str, Any], person: User) -> str:
     if not at:
         return ""
     said = f"{person.pk} {action.get('action_id')} {action.get('value')} {at}"
-    return f"slack-{hashlib.sha256(said.encode()).hexdigest()}"
+    return f"slack-{hashlib.sha256(said.encode(errors='replace')).hexdigest()}"
 
 
 def _forbidden(meant: Press, person: User) -> str:
