@@ -15,6 +15,7 @@ from gunicorn.util import import_app
 from gunicorn.workers.base import Worker
 
 from core.garbage import keep_what_is_loaded
+from sreportal import cores
 from sreportal.supervisor.forks import die_with_parent
 
 
@@ -61,9 +62,13 @@ def when_ready(_server: Arbiter) -> None:
     keep_what_is_loaded()
 
 
+pre_fork = cores.choose
+
+
 def post_fork(_server: Arbiter, worker: Worker) -> None:
-    """Tie the new process to the one that forked it."""
+    """Tie the new process to the one that forked it, and to a core."""
     die_with_parent(worker.ppid)
+    cores.keep(worker)
     end_statements_sooner(settings.DATABASES["default"])
 
 
