@@ -73,9 +73,10 @@ def first_clocks(incident: Incident, target: Target) -> dict[Deadline.Kind, date
 
 def follow(incident: Incident, kind: Deadline.Kind, *, now: datetime) -> Deadline.Kind | None:
     """Set what a warning is about, where it is neither set nor met already; returns it where it is due."""
-    after = _AFTER.get(kind)
-    due_at = clocks(incident, response_target(incident.severity)).get(after) if after else None
-    if after is None or due_at is None:
+    if (after := _AFTER.get(kind)) is None:
+        return None
+    due_at = clocks(incident, response_target(incident.severity)).get(after)
+    if due_at is None:
         return None
     if due_at <= now:
         return after

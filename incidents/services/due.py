@@ -196,8 +196,8 @@ def _set_deadline_aside(
     if Deadline.objects.filter(pk=deadline, is_open=True).update(is_open=False):
         why = f"“{kind.label}” failed {MOST_CLAIMS} times and was set aside."
         escalation.page_fallback(incident, why, now=now, reason=_reason(incident))
-        if incident.status in OPEN and (after := deadlines.follow(incident, kind, now=now)):
-            _MEANINGS[after](incident, now)
+        if incident.status in OPEN:
+            _follow_up(incident, kind, now=now)
 
 
 def _reason(incident: Incident) -> str:
@@ -214,12 +214,12 @@ def _meet(deadline: int, incident_id: int, *, now: datetime) -> None:
     fresh.is_open = False
     fresh.save(update_fields=["is_open"])
     if incident.status in OPEN:
-        _mean(incident, Kind(fresh.kind), now=now)
+        _MEANINGS[Kind(fresh.kind)](incident, now)
+        _follow_up(incident, Kind(fresh.kind), now=now)
 
 
-def _mean(incident: Incident, kind: Deadline.Kind, *, now: datetime) -> None:
-    """Do what a deadline of that kind is about, and set or do what follows it."""
-    _MEANINGS[kind](incident, now)
+def _follow_up(incident: Incident, kind: Deadline.Kind, *, now: datetime) -> None:
+    """Set what a warning is about, or do it where it is due."""
     if (after := deadlines.follow(incident, kind, now=now)) is not None:
         _MEANINGS[after](incident, now)
 

@@ -10,28 +10,18 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.roles import Role
-from accounts.scopes import Scope
 from accounts.tests.cast import bearer, person, send, token_of
 from core import clock, encryption, http_client
 from core.models import AuditEntry
 from notifications.models import ContactMethod, NotificationRule, TrialMessage
+from notifications.tests.own_api import alice, api
+
+__all__ = ["alice", "api"]
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 PATH = "contact-methods/"
 EMAIL = {"kind": "email", "address": "alice@work.example.com", "label": "work"}
 HOOK = {"kind": "webhook", "address": "https://hooks.example.com/s3cr3t", "label": "tickets"}
-
-
-@pytest.fixture
-def alice() -> User:
-    return person("alice")
-
-
-@pytest.fixture
-def api(alice: User) -> Client:
-    """Return the client of a program that holds a token of alice's."""
-    _, secret = token_of(alice, Scope.READ, Scope.WRITE)
-    return Client(headers=bearer(secret))
 
 
 @pytest.fixture

@@ -12,22 +12,13 @@ from accounts.scopes import Scope
 from accounts.tests.cast import bearer, person, send, token_of
 from core.models import AuditEntry
 from notifications.models import QuietHours
+from notifications.tests.own_api import alice, api
+
+__all__ = ["alice", "api"]
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 PATH = "quiet-hours/"
 NIGHT = {"begins": "21:30", "ends": "06:45"}
-
-
-@pytest.fixture
-def alice() -> User:
-    return person("alice")
-
-
-@pytest.fixture
-def api(alice: User) -> Client:
-    """Return the client of a program that holds a token of alice's."""
-    _, secret = token_of(alice, Scope.READ, Scope.WRITE)
-    return Client(headers=bearer(secret))
 
 
 def test_quiet_hours_are_set_changed_and_removed(api: Client, alice: User) -> None:
