@@ -28,8 +28,8 @@ class IntegrationForm(UnseenChangeMixin, forms.ModelForm):
     signing_secret = forms.CharField(
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="With which the sender signs (any JSON webhook, Grafana, Sentry); empty keeps"
-        " what is stored.",
+        help_text="With which the sender signs (any JSON webhook, Grafana, PagerDuty's webhooks,"
+        " Sentry); empty keeps what is stored.",
     )
     hold_off = DurationField(
         required=False,

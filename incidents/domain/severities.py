@@ -12,6 +12,7 @@ __all__ = [
     "BY_KIND",
     "CAN_WAIT",
     "DEFAULT",
+    "PAGERDUTY_INCIDENTS",
     "SILENT",
     "Verdict",
     "is_priority",
@@ -19,6 +20,7 @@ __all__ = [
 ]
 
 SILENT = "none"
+PAGERDUTY_INCIDENTS = "pagerduty incidents"
 DEFAULT = "P2"
 SEVERITIES = frozenset({"P0", "P1", "P2", "P3"})
 # Whoever is called for these may be called twice rather than not at all.
@@ -47,6 +49,8 @@ BY_KIND: Mapping[str, Mapping[str, str]] = {
     "alertmanager": _WORDS,
     "grafana": _WORDS,
     "pagerduty": {"critical": "P1", "error": "P2", "warning": "P3", "info": SILENT},
+    # Its incidents have no severity, but an urgency and perhaps a priority.
+    PAGERDUTY_INCIDENTS: {**_PRIORITIES, "high": "P2", "low": "P3"},
     "opsgenie": _PRIORITIES,
     "datadog": {**_PRIORITIES, "error": "P2", "warning": "P3", "warn": "P3", "info": SILENT},
     "sentry": {**_WORDS, "critical": "P1", "error": "P2"},
@@ -70,7 +74,7 @@ def judge(kind: str, word: str, *, labels: Mapping[str, str], edited: Mapping[st
     """Return the severity of an event and whether anybody is called for it.
 
     Args:
-        kind: Format of the integration.
+        kind: Format of the integration, or `PAGERDUTY_INCIDENTS`.
         word: What the sender calls it, in any case; "" when it says nothing.
         labels: A `priority` of P0 to P3 among them wins over everything; P1 to P3 not over those of
             a sender who has such words of its own.

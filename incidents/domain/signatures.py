@@ -1,4 +1,4 @@
-"""Signatures of webhooks: Standard Webhooks, Grafana's and Sentry's."""
+"""Signatures of webhooks: Standard Webhooks, Grafana's, PagerDuty's and Sentry's."""
 
 import base64
 import hashlib
@@ -27,15 +27,18 @@ def is_signed(
         return _same(_hex(secret, body), headers.get("sentry-hook-signature", ""))
     if kind == "grafana":
         return _grafana(secret, body, headers, now=now)
+    if kind == "pagerduty":
+        return _pagerduty(secret, body, headers)
     return _standard(secret, body, headers, now=now)
 
 
 def delivery_of(kind: str, headers: Mapping[str, str]) -> str:
-    """Return what a signed message is called by its sender, "" where none of that kind has a name.
+    """Return what the headers of a signed message call it, "" where no header of that kind does.
 
-    Only Standard Webhooks sign it, and send it again with the message.
+    Only Standard Webhooks sign it, and send it again with the message. PagerDuty's events are named
+    in their bodies, which are signed.
     """
-    return "" if kind in {"sentry", "grafana"} else headers.get("webhook-id", "")
+    return "" if kind in {"sentry", "grafana", "pagerduty"} else headers.get("webhook-id", "")
 
 
 def _grafana(secret: str, body: bytes, headers: Mapping[str, str], *, now: datetime) -> bool:
@@ -45,6 +48,13 @@ def _grafana(secret: str, body: bytes, headers: Mapping[str, str], *, now: datet
         return False
     signed = f"{stamp}:".encode() + body if stamp else body
     return _same(_hex(secret, signed), headers.get("x-grafana-alerting-signature", ""))
+
+
+def _pagerduty(secret: str, body: bytes, headers: Mapping[str, str]) -> bool:
+    """PagerDuty signs with each secret that a subscription has: two while one is replaced."""
+    wanted = f"v1={_hex(secret, body)}"
+    offered = headers.get("x-pagerduty-signature", "").split(",")[:20]
+    return any(_same(wanted, signature) for signature in offered)
 
 
 def _is_near(stamp: str, now: datetime) -> bool:

@@ -167,11 +167,42 @@ GENERIC: dict[str, Any] = {
     "id": "backup-7",
     "link": "https://backup.example.org/7",
 }
+PAGERDUTY_INCIDENT: dict[str, Any] = {
+    "id": "Q1W2E3R4",
+    "type": "incident",
+    "self": "https://api.pagerduty.com/incidents/Q1W2E3R4",
+    "html_url": "https://shop.pagerduty.com/incidents/Q1W2E3R4",
+    "number": 512,
+    "status": "triggered",
+    "incident_key": "disk-full",
+    "created_at": "2026-03-02T12:00:00Z",
+    "title": "Disk of db-1 is full",
+    "service": {"id": "PSHOP01", "type": "service_reference", "summary": "Shop"},
+    "assignees": [{"id": "PALICE1", "type": "user_reference", "summary": "Alice Ames"}],
+    "escalation_policy": {"id": "PPOLIC1", "summary": "Shop by night"},
+    "teams": [{"id": "PTEAM01", "type": "team_reference", "summary": "Storage"}],
+    "priority": {"id": "PPRIO01", "type": "priority_reference", "summary": "P2"},
+    "urgency": "high",
+    "conference_bridge": None,
+    "resolve_reason": None,
+}
+PAGERDUTY_WEBHOOK: dict[str, Any] = {
+    "event": {
+        "id": "01FAKEEVENT0000000000000001",
+        "event_type": "incident.triggered",
+        "resource_type": "incident",
+        "occurred_at": "2026-03-02T12:00:00.250Z",
+        "agent": {"id": "PSHOP01", "type": "service_reference", "summary": "Shop"},
+        "client": None,
+        "data": PAGERDUTY_INCIDENT,
+    }
+}
 WEBHOOKS = {
     "alertmanager": ALERTMANAGER,
     "grafana": GRAFANA,
     "sentry": SENTRY_EVENT,
     "datadog": DATADOG,
     "uptimekuma": UPTIME_KUMA,
+    "pagerduty": PAGERDUTY_WEBHOOK,
     "generic": GENERIC,
 }

@@ -22,7 +22,7 @@ def test_prints_a_key_and_where_to_send(kind: str, capsys: pytest.CaptureFixture
     assert set(made) == {"kind", "key", "url", "service"}
     assert (made["kind"], made["service"]) == (kind, "shop")
     assert made["url"].startswith("http")
-    if kind in bodies.WEBHOOKS:
+    if "/integrations/" in made["url"] and kind in bodies.WEBHOOKS:
         path = "/" + made["url"].split("/", 3)[3]
         assert post(path, bodies.WEBHOOKS[kind]).status_code == 200
 

@@ -122,9 +122,11 @@ def _receive(integration: Integration, raw: RawRequest, revision: str | None) ->
                 "signature: missing, too old, or not by the secret of this integration"
             )
         reading = WEBHOOKS[integration.kind](decode(raw.body, raw.content_type), context)
-        # Without a secret anybody may write the header, and a sender may mean another thing by it.
-        delivery = delivery_of(integration.kind, raw.headers) if secret else ""
-        return structs.replace(reading, delivery_id=delivery) if delivery else reading
+        # Without a secret anybody may write a name, and a sender may mean another thing by it.
+        named = delivery_of(integration.kind, raw.headers) or reading.delivery_id if secret else ""
+        return (
+            reading if named == reading.delivery_id else structs.replace(reading, delivery_id=named)
+        )
 
     taken = take(integration, raw, read, now=now, revision=revision)
     return _answer(taken, 401 if forged else 400)

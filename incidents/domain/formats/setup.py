@@ -30,6 +30,11 @@ _OPSGENIE_PRIORITY = """
           {{- else if match "(?i)^(info|none|debug)$" .CommonLabels.severity -}} P5
           {{- else -}} P3 {{- end }}
 """
+_PAGERDUTY_MIRROR = (
+    "To mirror PagerDuty's incidents, add this URL there under Integrations, Generic Webhooks (v3),"
+    " with all events of incidents, and put the secret that it then shows into the signing secret"
+    " of this integration."
+)
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ curl -X POST {url} -H 'Content-Type: application/json' -d '{{
         ("Alertmanager, by its PagerDuty receiver.", manager),
         ("Clients of the older API v1 (as Healthchecks) send here, with the key as service key.",
          f"{portal}/generic/2010-04-15/create_event.json"),
+        (_PAGERDUTY_MIRROR, f"{portal}/integrations/v1/pagerduty/{key}/"),
     ]  # fmt: skip
 
 
