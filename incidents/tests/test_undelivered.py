@@ -65,8 +65,7 @@ def test_where_one_level_was_told_nobody_else_is_bothered(portal: Portal, eve: U
     assert audit_paging(now=portal.now) == []
 
 
-@pytest.mark.parametrize("is_final", [True, False])
-@pytest.mark.parametrize("severity", ["P0", "P3"])
+@pytest.mark.parametrize(("severity", "is_final"), [("P0", False), ("P3", True)])
 def test_after_an_outage_of_the_provider_people_are_called(
     portal: Portal, eve: User, severity: str, is_final: bool
 ) -> None:
