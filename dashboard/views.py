@@ -18,6 +18,7 @@ from core.htmx import render_page
 from core.models import AuditEntry
 from dashboard import health, queries
 from incidents.models import Alert, Incident
+from incidents.queries.roles import role_offers
 from slo.charts import recent_errors
 from slo.domain.windows import Window
 from slo.models import Slo
@@ -90,6 +91,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "figures": figures(seen, services),
         "activity": AuditEntry.objects.order_by("-seq")[:6],
         "services": services,
+        "offers": role_offers(user),
     }
     return render_page(request, "dashboard/overview.html", context, partial="live")
 

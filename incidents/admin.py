@@ -1,4 +1,4 @@
-"""Admin of alerts and incidents (read only), integrations, heartbeats, silences, maintenance and targets."""
+"""Admin of alerts and incidents (read only), integrations, heartbeats, silences, maintenance, targets and templates."""
 
 from typing import Any
 
@@ -13,6 +13,7 @@ from core.errors import DomainError
 from core.forms import changed_in
 from incidents.models import (
     Alert,
+    CommunicationTemplate,
     Heartbeat,
     Incident,
     Integration,
@@ -20,6 +21,7 @@ from incidents.models import (
     ResponseTarget,
     Silence,
 )
+from incidents.services.communication_templates import delete_template, save_template
 from incidents.services.heartbeats import delete_heartbeat, save_heartbeat
 from incidents.services.integrations import save_integration, wrong_maps
 from incidents.services.silences import check_silence, save_silence
@@ -51,6 +53,22 @@ class ResponseTargetAdmin(AuditedAdmin):
     """How soon each severity wants an answer and an end; new incidents follow it."""
 
     list_display = ["severity", "respond_within", "resolve_within", "update_every"]
+
+
+@admin.register(CommunicationTemplate)
+class CommunicationTemplateAdmin(DeletesByService):
+    """What drafts of updates begin with; where there is none of a sort, the built-in one holds."""
+
+    remove = staticmethod(delete_template)
+    list_display = ["name", "kind", "audience", "updated_at"]
+    list_filter = ["kind", "audience"]
+    search_fields = ["name", "text"]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
+        """Create or change through the service."""
+        stored = CommunicationTemplate.objects.get(pk=obj.pk) if change else CommunicationTemplate()
+        fields = changed_in(form) if change else form.cleaned_data
+        obj.pk = save_template(stored, fields=fields, actor=signed_in(request), now=now()).pk
 
 
 class SilenceForm(ModelForm):

@@ -11,8 +11,9 @@ class IncidentsConfig(AppConfig):
     name = "incidents"
 
     def ready(self) -> None:
-        """Have the timeline guarded, and the secrets of senders rotated with the others."""
+        """Have what was said and done guarded, and the secrets of senders rotated with the others."""
         append_only.register("incidents_timelineentry")
         append_only.register("incidents_attempt", ended="ended_at")
+        append_only.register("incidents_statusupdate")
         panels.register("catalog.service", "incident:service-panel")
         sealed.register(sealed.SealedColumn("incidents.Integration", "signing_secret"))

@@ -22,6 +22,7 @@ from core.errors import DomainError, Forbidden, NotFound
 from core.htmx import render_page
 from core.once import made_by
 from core.pagination import Newest, newest
+from incidents.coordination import coordination
 from incidents.domain.lifecycle import Status
 from incidents.incident_forms import (
     AssignForm,
@@ -35,7 +36,13 @@ from incidents.incident_forms import (
     SplitForm,
 )
 from incidents.models import OPEN_STATES, Incident, IncidentChannel
-from incidents.queries.incidents import clocks, next_call, possible, visible_incidents
+from incidents.queries.incidents import (
+    clocks,
+    next_call,
+    possible,
+    visible_incident,
+    visible_incidents,
+)
 from incidents.queries.merges import lives_on_in
 from incidents.queries.quorum import answers_of
 from incidents.queries.told import known_alerts, timeline_for
@@ -280,10 +287,7 @@ def _answered(incident: Incident, person: User) -> Incident:
 
 
 def _incident(request: HttpRequest, pk: int) -> Incident:
-    found = visible_incidents(signed_in(request)).filter(pk=pk).first()
-    if found is None:
-        raise NotFound("There is no such incident.")
-    return found
+    return visible_incident(signed_in(request), pk)
 
 
 def _forms(request: HttpRequest, incident: Incident, *, bound: str = "") -> dict[str, Form]:
@@ -327,7 +331,9 @@ def _page(
 ) -> HttpResponse:
     now = clock.now()
     is_open = incident.status in OPEN_STATES
-    rows = _newest(incident, signed_in(request), is_whole="all" in request.GET)
+    is_whole = "all" in request.GET
+    rows = _newest(incident, signed_in(request), is_whole=is_whole)
+    timers = clocks(incident, Newest(rows["timeline"], rows["older"]["timeline"]), now=now)
     context = {
         "incident": incident,
         "can_act": signed_in(request).has_role(Role.RESPONDER),
@@ -336,10 +342,11 @@ def _page(
         "related": visible_incidents(signed_in(request)).filter(related=incident)[:20],
         "has_slack": bool(settings.SLACK_BOT_TOKEN),
         "is_open": is_open,
-        "clocks": clocks(incident, Newest(rows["timeline"], rows["older"]["timeline"]), now=now),
+        "clocks": timers,
         "next_call": next_call(incident) if is_open else None,
         "answers": answers_of(incident),
         **rows,
+        **coordination(incident, signed_in(request), timers, is_whole=is_whole),
         "forms": {**_forms(request, incident), **(wrong or {})},
         "is_refused": bool(wrong),
         "now": now,

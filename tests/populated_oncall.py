@@ -5,10 +5,22 @@ from datetime import date, datetime, timedelta
 from accounts.models import User
 from catalog.models import Service
 from core import encryption
-from incidents.models import Acknowledgement, Maintenance, ResponseTarget, Severity, Silence
-from incidents.services import lifecycle
+from incidents.domain.communication import Audience, PublicState
+from incidents.domain.roles import RoleName
+from incidents.models import (
+    Acknowledgement,
+    CommunicationTemplate,
+    Incident,
+    Maintenance,
+    ResponseTarget,
+    Severity,
+    Silence,
+)
+from incidents.queries.status_updates import Draft
+from incidents.services import lifecycle, roles
 from incidents.services.lifecycle import Opening
 from incidents.services.pager import settle
+from incidents.services.status_updates import publish
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod, NotificationRule, QuietHours
 from oncall.models import (
@@ -86,9 +98,26 @@ def add_on_call(number: int, service: Service, person: User, now: datetime) -> N
     opening = Opening("P2", f"Incident {number}", service_id=service.pk, summary="Users wait.")
     incident = lifecycle.declare(opening, now=now, actor=person)
     lifecycle.assign(incident.pk, to=person, now=now, actor=person)
+    _coordinate(incident, number, person, now)
     settle(clock=lambda: now)
     Acknowledgement.objects.create(
         incident=incident, cycle=incident.cycle, actor=person.username, person=person, at=now
+    )
+
+
+def _coordinate(incident: Incident, number: int, person: User, now: datetime) -> None:
+    """Have a person command an incident, offer another role to the admin, and tell of it."""
+    for role in (RoleName.COMMANDER, RoleName.SCRIBE):
+        roles.claim(incident.pk, role=role, person=person, now=now, actor=person)
+    admin = User.objects.get(username="root")
+    roles.offer(incident.pk, role=RoleName.SCRIBE, to=admin, person=person, now=now, actor=person)
+    for told in (
+        Draft(Audience.INTERNAL, "A disk is full."),
+        Draft(Audience.PUBLIC, "Some of you wait.", PublicState.INVESTIGATING),
+    ):
+        publish(incident.pk, told, now=now, actor=person)
+    CommunicationTemplate.objects.create(
+        kind="update", audience="public", name=f"Ours {number}", text="{service} is slow."
     )
 
 

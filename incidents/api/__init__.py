@@ -3,6 +3,7 @@
 from rest_framework.routers import SimpleRouter
 
 from incidents.api.alerts import AlertViewSet
+from incidents.api.communication_templates import CommunicationTemplateViewSet
 from incidents.api.heartbeats import HeartbeatViewSet
 from incidents.api.incidents import IncidentViewSet
 from incidents.api.integrations import IntegrationViewSet
@@ -13,6 +14,9 @@ from incidents.api.silences import SilenceViewSet
 def register(router: SimpleRouter) -> None:
     """Add the resources of this app."""
     router.register("alerts", AlertViewSet, basename="alert")
+    router.register(
+        "communication-templates", CommunicationTemplateViewSet, basename="communication-template"
+    )
     router.register("heartbeats", HeartbeatViewSet, basename="heartbeat")
     router.register("incidents", IncidentViewSet, basename="incident")
     router.register("integrations", IntegrationViewSet, basename="integration")

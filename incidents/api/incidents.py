@@ -20,6 +20,7 @@ from core.api import StrictFieldsMixin
 from core.clock import now
 from core.errors import InvalidInput
 from core.listing import InstantFilter
+from incidents.api.coordination import RolesMixin, StatusUpdatesMixin
 from incidents.models import Acknowledgement, Incident, Page, Severity, TimelineEntry
 from incidents.queries.incidents import visible_incidents
 from incidents.queries.told import known_alerts, timeline_for
@@ -215,7 +216,11 @@ class IncidentFilter(FilterSet):
 
 
 class IncidentViewSet(
-    mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Incident]
+    RolesMixin,
+    StatusUpdatesMixin,
+    mixins.ListModelMixin,
+    mixins.RetrieveModelMixin,
+    viewsets.GenericViewSet[Incident],
 ):
     """Read incidents, declare one, act on one."""
 

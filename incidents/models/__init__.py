@@ -1,6 +1,7 @@
 """Alerts and what raises them; incidents, their escalations and every page that they send."""
 
 from incidents.models.alerts import Alert, AlertLogEntry, AlertQuerySet, Severity
+from incidents.models.communication import CommunicationTemplate, IncidentRole, StatusUpdate
 from incidents.models.escalations import (
     Acknowledgement,
     Attempt,
@@ -30,6 +31,7 @@ __all__ = [
     "AlertQuerySet",
     "Attempt",
     "ChangeEvent",
+    "CommunicationTemplate",
     "Deadline",
     "EscalationRun",
     "Heartbeat",
@@ -37,6 +39,7 @@ __all__ = [
     "Incident",
     "IncidentChannel",
     "IncidentQuerySet",
+    "IncidentRole",
     "Integration",
     "LadderSnapshot",
     "Maintenance",
@@ -45,5 +48,6 @@ __all__ = [
     "RoundRobin",
     "Severity",
     "Silence",
+    "StatusUpdate",
     "TimelineEntry",
 ]

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db.models import Max, QuerySet
 
 from accounts.models import User
+from core.errors import NotFound
 from core.pagination import Newest
 from incidents.domain.lifecycle import TRANSITIONS, Status
 from incidents.domain.response_targets import standing_at
@@ -18,6 +19,7 @@ __all__ = [
     "clocks",
     "next_call",
     "possible",
+    "visible_incident",
     "visible_incidents",
 ]
 
@@ -25,6 +27,18 @@ __all__ = [
 def visible_incidents(user: User) -> QuerySet[Incident]:
     """Return the incidents that somebody may know of, with what a list shows of each."""
     return Incident.objects.visible_to(user).select_related("service", "assigned_to", "channel")
+
+
+def visible_incident(user: User, pk: int) -> Incident:
+    """Return an incident that somebody may know of.
+
+    Raises:
+        NotFound: There is none of that number, or none that they may know of.
+    """
+    found = visible_incidents(user).filter(pk=pk).first()
+    if found is None:
+        raise NotFound("There is no such incident.")
+    return found
 
 
 def possible(incident: Incident) -> set[str]:

@@ -3,7 +3,7 @@
 In a storm a telephone that rings a thousand times is of no use to anybody: a method gets a message a
 minute at most, naming every incident; a P0 waits ten seconds at most. The first page after a quiet
 minute goes out at once. So it is with the email address of an account, where somebody has no method,
-and with news that others have answered, which wait for each other and for no page.
+and with news, as that others have answered, which wait for each other and for no page.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from incidents.domain.lifecycle import Status
 from incidents.models import Alert, Attempt, Page
 from incidents.queries.quorum import people_who_answered
 from incidents.services.claims import is_any_due
-from incidents.services.pages import ANY_OPEN, HAS_ANSWERED, TAKEN, WANTED, closed_because
+from incidents.services.pages import ANY_OPEN, HAS_ANSWERED, WANTED, closed_because, is_news
 from notifications.domain.kinds import Kind
 from notifications.models import AccountThrottle, ContactMethod
 from notifications.transports import transport_for
@@ -228,7 +228,7 @@ class _Gates:
         if next_at is None:
             return _LONG_AGO
         held = timedelta(seconds=settings.PAGE_EVERY_S)
-        if any(page.severity == "P0" and page.reason != TAKEN for page in pages):
+        if any(page.severity == "P0" and not is_news(page.reason) for page in pages):
             return next_at - held + min(held, URGENT_AFTER)
         return next_at
 
@@ -262,7 +262,7 @@ def _number(gate: Gate) -> int:
 
 def _side(page: Page) -> str:
     """Return where a gate has when the next one of a page's sort may go out."""
-    return "news_next_at" if page.reason == TAKEN else "next_at"
+    return "news_next_at" if is_news(page.reason) else "next_at"
 
 
 def _throttles(people: Collection[int]) -> dict[int, AccountThrottle]:
@@ -284,7 +284,7 @@ def open_gates(bundles: Iterable[Bundle]) -> None:
     Those of pages that go by a method are opened where it is noted that the method failed.
     """
     first = [bundle.first for bundle in bundles]
-    news = [page.method_id for page in first if page.method_id and page.reason == TAKEN]
+    news = [page.method_id for page in first if page.method_id and is_news(page.reason)]
     if news:
         ContactMethod.objects.filter(pk__in=news).update(news_next_at=None)
     for side in _SIDES:
@@ -297,8 +297,7 @@ def _recipient(page: Page) -> tuple[object, ...]:
     """Return what pages of one message have in common; without a gate each is one of its own."""
     alone = page.pk if not settings.PAGE_EVERY_S else 0
     cut = page.is_repeat or page.state == State.SENDING
-    is_news = page.reason == TAKEN
-    return page.method_id, page.person_id, page.channel, cut, is_news, alone
+    return page.method_id, page.person_id, page.channel, cut, is_news(page.reason), alone
 
 
 def _claim(pages: Iterable[Page], *, owner: str, now: datetime) -> None:

@@ -17,7 +17,7 @@ from core.errors import Conflict, Unavailable
 from incidents.models import Incident, IncidentChannel, Page, TimelineEntry
 from incidents.queries.incidents import next_call
 from incidents.services import timeline
-from incidents.services.pages import TAKEN
+from incidents.services.pages import of_news
 from incidents.services.pressing import about
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
@@ -153,9 +153,9 @@ def invite_due(*, now: datetime) -> int:
 
 
 def _called(incident: int | OuterRef, since: datetime | OuterRef) -> QuerySet[Page]:
-    """Return pages to people since then; news that somebody has answered call nobody."""
+    """Return pages to people since then; news call nobody."""
     pages = Page.objects.filter(incident=incident, created_at__gte=since)
-    return pages.exclude(person=None).exclude(reason=TAKEN)
+    return pages.exclude(person=None).exclude(of_news())
 
 
 def _invite(channel: IncidentChannel, since: datetime, *, now: datetime) -> bool:

@@ -9,7 +9,15 @@ from django.core import signing
 
 from core.errors import Forbidden
 from incidents.models import Alert, EscalationRun, Incident, Page
-from incidents.services.pages import DELAYED_AFTER, FALLBACK, SET_ASIDE, STILL_ON_IT, TAKEN
+from incidents.services.pages import (
+    DELAYED_AFTER,
+    FALLBACK,
+    OFFERED,
+    SET_ASIDE,
+    STILL_ON_IT,
+    TAKEN,
+    is_news,
+)
 from notifications.domain.digests import Entry, in_full
 from notifications.domain.messages import Message
 from notifications.transports import Recipient
@@ -60,7 +68,7 @@ def message_for(pages: Sequence[Page], key: str, *, now: datetime) -> Message:
     for page in pages:
         told.setdefault(page.incident_id, page)
     if len(told) == 1:
-        asks = first.person_id is not None and first.reason != TAKEN
+        asks = first.person_id is not None and not is_news(first.reason)
         return Message(
             key=key,
             subject=_line(first, now)[:_ONE_LINE],
@@ -110,7 +118,7 @@ def _is_delayed(page: Page, now: datetime) -> bool:
 
 
 def _answer(page: Page) -> str:
-    if page.person_id:
+    if page.person_id and not page.reason.startswith(OFFERED):
         return f"Acknowledge: {ack_url(page)}"
     return f"Open: {settings.PORTAL_URL}{page.incident.get_absolute_url()}"
 
@@ -131,6 +139,7 @@ def _facts(page: Page, *, now: datetime) -> dict[str, Any]:
         "service": service.slug if service else None,
         "target": page.target,
         "reason": page.reason,
+        "is_news": is_news(page.reason),
         "urgency": page.urgency,
         "attempt": page.attempts,
         "acknowledge_url": ack_url(page) if page.person_id else "",
@@ -157,9 +166,15 @@ def _asks(page: Page) -> str:
         return "Still on it?"
     if page.reason == TAKEN:
         return f"Taken by {page.incident.acknowledged_by}:"
+    if page.reason.startswith(OFFERED):
+        return f"{_role_of(page).capitalize()}? You are asked to take this role:"
     if page.reason == SET_ASIDE:
         return "Calling people failed:"
     return "Nobody else was reached:" if page.reason == FALLBACK else ""
+
+
+def _role_of(page: Page) -> str:
+    return page.reason.removeprefix(OFFERED).split()[0]
 
 
 def _text(page: Page, now: datetime) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, connection
+from django.db.models import Q
 
 from accounts.models import User
 from core.alike import insert_alike
@@ -24,6 +25,7 @@ __all__ = [
     "DELAYED_AFTER",
     "FALLBACK",
     "HAS_ANSWERED",
+    "OFFERED",
     "SET_ASIDE",
     "STILL_ON_IT",
     "TAKEN",
@@ -37,9 +39,11 @@ __all__ = [
     "as_late",
     "closed_because",
     "insert",
+    "is_news",
     "is_to_account",
     "key_of",
     "late_by",
+    "of_news",
 ]
 
 FALLBACK = "fallback"
@@ -51,6 +55,8 @@ TO_FALLBACK = (FALLBACK, SET_ASIDE)
 STILL_ON_IT = "still on it?"
 # Tells those who were called that somebody else has answered.
 TAKEN = "taken"
+# Asks somebody whether they take a role; which one and the time of day follow.
+OFFERED = "role offered:"
 # What goes out so long after it was due says so.
 DELAYED_AFTER = timedelta(minutes=10)
 _MINUTE = timedelta(minutes=1)
@@ -208,6 +214,16 @@ def insert(calls: Sequence[Calls], *, now: datetime) -> int:
     return len(keys)
 
 
+def is_news(reason: str) -> bool:
+    """Return whether a page of that reason calls nobody to an incident, and only tells of it."""
+    return reason == TAKEN or reason.startswith(OFFERED)
+
+
+def of_news() -> Q:
+    """Return the condition on pages that call nobody, as `is_news` has it."""
+    return Q(reason=TAKEN) | Q(reason__startswith=OFFERED)
+
+
 def key_of(incident: int, tail: bytes) -> str:
     """Return a page's key: whoever makes the same page again makes the same key."""
     return hashlib.sha256(b"%d/%b" % (incident, tail)).hexdigest()
@@ -285,7 +301,7 @@ def _shared(calls: Calls, now: datetime) -> dict[str, Any]:
         "reason": place.reason,
         "urgency": place.urgency,
         "severity": place.severity,
-        "at_least_once": place.severity in AT_LEAST_ONCE and place.reason != TAKEN,
+        "at_least_once": place.severity in AT_LEAST_ONCE and not is_news(place.reason),
         "state": Page.State.WAITING,
         "created_at": now,
         "due_at": way.at if may_wait else way.at - late,

@@ -25,7 +25,7 @@ from incidents.queries.quorum import answers_of
 from incidents.services.acts import name_of
 from incidents.services.answering import snoozed
 from incidents.services.messages import Asked
-from incidents.services.pages import TAKEN
+from incidents.services.pages import of_news
 from incidents.services.pressing import Press, about, press, whom
 from incidents.services.receiving import RawRequest
 from incidents.webhooks.requests import webhook, whole_request
@@ -234,7 +234,7 @@ def _answered(found: Incident, person: User) -> Said:
 def _was_called(number: int, cycle: int, person: User) -> bool:
     """Return whether somebody was asked to answer an incident, as its link would ask them."""
     asked = Page.objects.filter(incident=number, cycle=cycle, person=person)
-    return asked.exclude(reason=TAKEN).exists()
+    return asked.exclude(of_news()).exists()
 
 
 def _person(member: str) -> User | None:

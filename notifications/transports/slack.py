@@ -154,9 +154,7 @@ def posts_of(message: Message) -> list[list[dict[str, Any]]]:
 def _buttons(message: Message) -> list[dict[str, Any]]:
     # One row for each incident, however many pages it has: Slack refuses equal action ids.
     asked = {
-        page["incident"]: page
-        for page in message.facts.get("pages", ())
-        if page.get("reason") != "taken"
+        page["incident"]: page for page in message.facts.get("pages", ()) if not page.get("is_news")
     }
     if len(asked) == 1:
         buttons = act_buttons(*asked.values())

@@ -1,0 +1,41 @@
+"""Telling whoever is offered a role: by their rules for what can wait, so nobody is woken for it."""
+
+from datetime import datetime
+
+from accounts.models import User
+from incidents.domain.roles import RoleName
+from incidents.models import Incident, Page
+from incidents.services import pages
+from incidents.services.pages import OFFERED, Calls, Place, Ways
+from oncall.domain.escalations import Urgency
+
+__all__ = ["take_back", "tell"]
+
+ANSWERED = "It was answered, or is offered no more."
+
+
+def tell(incident: Incident, role: RoleName, person: User, *, now: datetime) -> int:
+    """Tell somebody that they are offered a role; returns how many pages that makes.
+
+    Who has no rules for low urgency sees it on the pages only, as with news of answers.
+    """
+    if not person.notification_rules.filter(urgency=Urgency.LOW).exists():
+        return 0
+    reason = f"{_reason(role)} {now:%H%M%S}"
+    place = Place(incident.cycle, incident.severity, reason, urgency=Urgency.LOW)
+    ways, _ = Ways(now).of_person(person, Urgency.LOW)
+    # Once by each method, however often their rules would call.
+    once = [way for way in ways if not way.time]
+    return pages.insert([Calls(place, way, [(incident.pk, None)]) for way in once], now=now)
+
+
+def take_back(incident: Incident, role: RoleName) -> None:
+    """Take back what has not been sent yet."""
+    waiting = Page.objects.filter(incident=incident, state=Page.State.WAITING)
+    waiting.filter(reason__startswith=_reason(role)).update(
+        state=Page.State.CANCELLED, problem=ANSWERED
+    )
+
+
+def _reason(role: RoleName) -> str:
+    return f"{OFFERED} {role}"
