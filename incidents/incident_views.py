@@ -22,7 +22,6 @@ from core.errors import DomainError, Forbidden, NotFound
 from core.htmx import render_page
 from core.once import made_by
 from core.pagination import Newest, newest
-from incidents.coordination import coordination
 from incidents.domain.lifecycle import Status
 from incidents.incident_forms import (
     AssignForm,
@@ -36,6 +35,7 @@ from incidents.incident_forms import (
     SplitForm,
 )
 from incidents.models import OPEN_STATES, Incident, IncidentChannel
+from incidents.queries.coordination import coordination
 from incidents.queries.incidents import (
     clocks,
     next_call,

@@ -11,6 +11,9 @@ from incidents.models import OPEN_STATES, Incident, IncidentRole
 
 __all__ = ["RoleState", "holder_of", "may_know", "role_offers", "roles_of"]
 
+# More nobody answers at once.
+_MOST_OFFERS = 20
+
 
 @dataclass(frozen=True)
 class RoleState:
@@ -113,4 +116,4 @@ def role_offers(user: User) -> list[IncidentRole]:
         return []
     known = Incident.objects.visible_to(user).filter(status__in=OPEN_STATES)
     rows = IncidentRole.objects.filter(offered_to=user, incident__in=known)
-    return list(rows.select_related("incident").order_by("-offered_at", "-pk"))
+    return list(rows.select_related("incident").order_by("-offered_at", "-pk")[:_MOST_OFFERS])

@@ -77,7 +77,7 @@ def offer(
     if row.offered_to_id == to.pk:
         return
     role_news.take_back(incident, role)
-    row.offered_to, row.offered_at, row.offered_by = to, now, str(person)
+    row.offered_to, row.offered_at, row.offered_by = to, now, str(person)[:200]
     row.save()
     watch(incident, now=now)
     role_news.tell(incident, role, to, now=now)
@@ -218,7 +218,7 @@ def _has_it(row: IncidentRole) -> str:
     name = row.holder or row.holder_name
     if not name:
         return f"Nobody has the role {row.role}."
-    since = f" since {row.since:%H:%M} UTC" if row.since else ""
+    since = f" since {row.since:%Y-%m-%d %H:%M} UTC" if row.since else ""
     return f"{name} is {row.role}{since}."
 
 

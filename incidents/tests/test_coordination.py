@@ -41,7 +41,7 @@ def press(client: Client, incident: Incident, deed: str, status: int = 302, **fi
 def test_a_role_goes_from_hand_to_hand_on_the_pages(portal: Portal, incident: Incident) -> None:
     alice, bob = client_of(portal, "alice"), client_of(portal, "bob")
     assert "Hand over" in press(alice, incident, "claim")
-    assert "alice is commander since 03:00 UTC." in press(bob, incident, "claim")
+    assert "alice is commander since 2026-03-02 03:00 UTC." in press(bob, incident, "claim")
     form = alice.get(f"/i/{incident.pk}/roles/offer/?role=commander").content.decode()
     assert '<option value="commander" selected>' in form
     assert "offered to bob by alice" in press(alice, incident, "offer", to="bob")
@@ -104,7 +104,7 @@ def test_roles_by_the_api(portal: Portal, incident: Incident) -> None:
     assert (offered["holder"], offered["offered_to"]) == ("alice", "bob")
     bob = client_of(portal, "bob")
     refused = send(bob, "post", f"{where}claim/", said, status=409)
-    assert refused["detail"] == "alice is scribe since 03:00 UTC."
+    assert refused["detail"] == "alice is scribe since 2026-03-02 03:00 UTC."
     send(bob, "post", f"{where}decline/", said, status=200)
     send(bob, "post", f"{where}accept/", said, status=409)
     send(bob, "post", f"{where}take-over/", said, status=403)

@@ -80,7 +80,7 @@ def test_a_held_role_is_refused_by_the_name_of_its_holder(
     portal: Portal, incident: Incident, alice: User, bob: User
 ) -> None:
     do(portal, roles.claim, incident, alice)
-    with pytest.raises(Conflict, match="alice is commander since 03:00 UTC"):
+    with pytest.raises(Conflict, match="alice is commander since 2026-03-02 03:00 UTC"):
         do(portal, roles.claim, incident, bob)
     assert commander(incident, bob).may == frozenset()
 
@@ -319,5 +319,7 @@ def test_of_two_who_claim_at_once_one_has_it_and_the_other_hears_who(
         doing.join(30)
         refused += failed
     (row,) = IncidentRole.objects.filter(incident=incident)
-    assert [str(error) for error in refused] == [f"{row.holder} is commander since 03:00 UTC."]
+    assert [str(error) for error in refused] == [
+        f"{row.holder} is commander since 2026-03-02 03:00 UTC."
+    ]
     assert len(told(incident)) == 1
