@@ -4,10 +4,13 @@ import re
 
 __all__ = ["escaped"]
 
-_SIGNS = re.compile(r"([\\`*_{}\[\]<>()#+!|~&-])")
+_SIGNS = re.compile(r"([\\`*_\[\]<>|~&])")
 _SPACE = re.compile(r"\s+")
+# What a heading, a list or a line across begins with.
+_BLOCK = re.compile(r"\A(\d*)([#+=.)-])")
 
 
 def escaped(text: str) -> str:
     """Return a text in one line that Markdown shows as it is: no link, list or heading comes of it."""
-    return _SIGNS.sub(r"\\\1", _SPACE.sub(" ", text).strip())
+    line = _SPACE.sub(" ", text).strip()
+    return _BLOCK.sub(r"\1\\\2", _SIGNS.sub(r"\\\1", line))
