@@ -1,5 +1,6 @@
 """Alerts and what raises them; incidents, their escalations and every page that they send."""
 
+from incidents.models.action_items import ActionItem, ActionItemQuerySet
 from incidents.models.alerts import Alert, AlertLogEntry, AlertQuerySet, Severity
 from incidents.models.communication import CommunicationTemplate, IncidentRole, StatusUpdate
 from incidents.models.escalations import (
@@ -21,11 +22,14 @@ from incidents.models.incidents import (
     TimelineEntry,
 )
 from incidents.models.integrations import ChangeEvent, InboundEvent, Integration
+from incidents.models.postmortems import Postmortem, PostmortemPolicy, PostmortemReview
 from incidents.models.silences import Maintenance, Silence
 
 __all__ = [
     "OPEN_STATES",
     "Acknowledgement",
+    "ActionItem",
+    "ActionItemQuerySet",
     "Alert",
     "AlertLogEntry",
     "AlertQuerySet",
@@ -44,6 +48,9 @@ __all__ = [
     "LadderSnapshot",
     "Maintenance",
     "Page",
+    "Postmortem",
+    "PostmortemPolicy",
+    "PostmortemReview",
     "ResponseTarget",
     "RoundRobin",
     "Severity",

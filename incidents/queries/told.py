@@ -6,6 +6,7 @@ from django.db.models import (
     Exists,
     F,
     OuterRef,
+    Q,
     QuerySet,
     TextField,
     Value,
@@ -18,7 +19,7 @@ from accounts.models import User
 from accounts.roles import Role
 from incidents.models import Alert, Incident, TimelineEntry
 
-__all__ = ["known_alerts", "timeline_for"]
+__all__ = ["alerts_for_all", "known_alerts", "timeline_for", "timeline_for_all"]
 
 
 def known_alerts(incident: Incident, user: User) -> QuerySet[Alert]:
@@ -34,6 +35,31 @@ def timeline_for(incident: Incident, user: User) -> QuerySet[TimelineEntry]:
     entries = incident.timeline.all()
     if user.has_role(Role.ADMIN):
         return entries.annotate(told=F("text"))
+    alerts, sources = Alert.objects.visible_to(user), Incident.objects.visible_to(user)
+    return _told(entries, alerts, sources)
+
+
+def alerts_for_all(incident: Incident) -> QuerySet[Alert]:
+    """Return the alerts of an incident of which everybody may know who may know of the incident."""
+    return Alert.objects.filter(_is_of_no_other(incident), incident=incident)
+
+
+def timeline_for_all(incident: Incident) -> QuerySet[TimelineEntry]:
+    """Return what happened, as `told` what everybody may know who may know of the incident."""
+    known = _is_of_no_other(incident)
+    alerts, sources = Alert.objects.filter(known), Incident.objects.filter(known)
+    return _told(incident.timeline.all(), alerts, sources)
+
+
+def _is_of_no_other(incident: Incident) -> Q:
+    """Return the condition on rows with a `service`: none, the incident's, or one that is public."""
+    return Q(service=None) | Q(service=incident.service_id) | Q(service__is_private=False)
+
+
+def _told(
+    entries: QuerySet[TimelineEntry], known_alerts: QuerySet[Alert], known: QuerySet[Incident]
+) -> QuerySet[TimelineEntry]:
+    """Return entries with what is told of each where some alerts and incidents are known."""
     alerts = Alert.objects.filter(pk=OuterRef("of_alert"))
     sources = Incident.objects.filter(pk=OuterRef("of_source"))
     return entries.alias(
@@ -42,11 +68,11 @@ def timeline_for(incident: Incident, user: User) -> QuerySet[TimelineEntry]:
     ).annotate(
         told=Case(
             When(
-                Exists(alerts) & ~Exists(alerts.visible_to(user)),
+                Exists(alerts) & ~Exists(known_alerts.filter(pk=OuterRef("of_alert"))),
                 then=Value("An alert of a private service."),
             ),
             When(
-                Exists(sources) & ~Exists(sources.visible_to(user)),
+                Exists(sources) & ~Exists(known.filter(pk=OuterRef("of_source"))),
                 then=Concat(Value("#"), Cast("of_source", TextField())),
             ),
             default="text",

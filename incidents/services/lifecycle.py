@@ -26,6 +26,7 @@ from incidents.queries.quorum import Quorum
 from incidents.queries.targets import response_target
 from incidents.services import deadlines, escalation, timeline
 from incidents.services.acts import Acts, name_of
+from incidents.services.closing import close
 from incidents.services.ended_alerts import end_alerts
 from incidents.services.quorum import count_answer
 from incidents.services.transitions import (
@@ -292,16 +293,6 @@ def reopen(incident: Incident, acts: Acts, *, now: datetime, actor: Who, why: st
     deadlines.start_clocks(incident)
     timeline.write(incident, Kind.ACTION, "reopen", now=now, actor=actor, text=why)
     acts.add("incident.reopened", incident, actor)
-
-
-@changes
-def close(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> None:
-    """Put it away: everything that follows from it has been done."""
-    incident.status = moved(incident, Action.CLOSE)
-    incident.closed_at = now
-    incident.save()
-    timeline.write(incident, Kind.ACTION, "close", now=now, actor=actor)
-    acts.add("incident.closed", incident, actor)
 
 
 @changes

@@ -1,0 +1,122 @@
+"""Of which incidents a postmortem is asked for, until when, and how each stands."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from accounts.models import User
+from accounts.roles import Role
+from incidents.domain.lifecycle import Status as IncidentStatus
+from incidents.domain.postmortems import DEFAULTS, Demand, Status
+from incidents.models import Incident, Postmortem, PostmortemPolicy, PostmortemReview
+from incidents.queries.incidents import visible_incidents
+
+__all__ = [
+    "STATES",
+    "approvals",
+    "demands",
+    "due_at",
+    "is_owed",
+    "listed",
+    "may_approve",
+    "of_incident",
+    "standing",
+]
+
+# What a list is narrowed by, as its addresses and its words have it.
+STATES = {
+    "due": "Due",
+    "overdue": "Overdue",
+    "draft": "Draft",
+    "in_review": "In review",
+    "published": "Published",
+    "all": "All",
+}
+
+
+def demands() -> dict[str, Demand]:
+    """Return what is asked for by severity: the edited rows, else the defaults."""
+    edited = {
+        row.severity: Demand(row.is_required, row.within) for row in PostmortemPolicy.objects.all()
+    }
+    return {**DEFAULTS, **edited}
+
+
+def of_incident(incident: Incident) -> Postmortem | None:
+    """Return the postmortem of an incident, if one was begun."""
+    try:
+        return incident.postmortem
+    except Postmortem.DoesNotExist:
+        return None
+
+
+def is_owed(incident: Incident, asked: Mapping[str, Demand]) -> bool:
+    """Return whether an incident waits for its postmortem: it is closed by publishing that.
+
+    Merged ones ask for none: the one they are in does.
+    """
+    if incident.status != IncidentStatus.RESOLVED or not asked[incident.severity].is_required:
+        return False
+    found = of_incident(incident)
+    return found is None or found.status != Status.PUBLISHED
+
+
+def due_at(incident: Incident, asked: Mapping[str, Demand]) -> datetime | None:
+    """Return until when the postmortem of an incident is to be published; None where nobody asks."""
+    found = of_incident(incident)
+    agreed = found.due_at if found else None
+    return asked[incident.severity].due_at(incident.resolved_at, agreed)
+
+
+def standing(incident: Incident, asked: Mapping[str, Demand], *, now: datetime) -> str:
+    """Return how the postmortem of an incident stands: `due`, `overdue`, or its own status."""
+    found = of_incident(incident)
+    if found is not None and found.status == Status.PUBLISHED:
+        return str(found.status)
+    due = due_at(incident, asked)
+    if due is not None and due < now and is_owed(incident, asked):
+        return "overdue"
+    return "due" if found is None else str(found.status)
+
+
+def listed(user: User, state: str, *, now: datetime) -> QuerySet[Incident]:
+    """Return incidents that owe a postmortem or have one, narrowed to those that stand so.
+
+    Args:
+        user: Who asks; to viewers, drafts are due.
+        state: One of `STATES`; any other is all of them.
+        now: The present.
+    """
+    asked = demands()
+    required = [severity for severity, demand in asked.items() if demand.is_required]
+    owed = Q(status=IncidentStatus.RESOLVED, severity__in=required) & ~Q(
+        postmortem__status=Status.PUBLISHED
+    )
+    own = Q(postmortem__isnull=False)
+    if not user.has_role(Role.RESPONDER):
+        own = Q(postmortem__status=Status.PUBLISHED)
+    late = Q(postmortem__due_at__lt=now)
+    for severity in required:
+        since = now - asked[severity].within
+        late |= Q(severity=severity, resolved_at__lt=since) & Q(postmortem__due_at=None)
+    chosen = {"due": owed, "overdue": owed & late}.get(state, own | owed)
+    if state in set(Status):
+        chosen = own & Q(postmortem__status=state)
+    rows = visible_incidents(user).filter(chosen)
+    return rows.select_related("service", "postmortem__author")
+
+
+def approvals(postmortem: Postmortem) -> QuerySet[PostmortemReview]:
+    """Return who approved what stands there now: what was said of an earlier text counts no more."""
+    approved = PostmortemReview.Verdict.APPROVED
+    return postmortem.reviews.filter(round=postmortem.round, verdict=approved)
+
+
+def may_approve(postmortem: Postmortem, person: User) -> bool:
+    """Return whether somebody neither began it, nor wrote last, nor asked for the review."""
+    return person.pk not in {
+        postmortem.author_id,
+        postmortem.edited_by_id,
+        postmortem.asked_by_id,
+    }

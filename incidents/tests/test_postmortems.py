@@ -1,0 +1,241 @@
+"""Postmortems: begun from what is stored, written by one, approved by another, published once."""
+
+from datetime import timedelta
+
+import pytest
+
+from accounts.models import User
+from catalog.models import Service, Team
+from core.errors import Conflict, Forbidden, InvalidInput
+from core.models import AuditEntry
+from incidents.models import Incident, Postmortem, PostmortemPolicy
+from incidents.queries.postmortems import demands, listed, standing
+from incidents.services import lifecycle, merging, postmortems
+from incidents.tests.oncall_portal import Portal, portal
+
+__all__ = ["portal"]
+
+pytestmark = [pytest.mark.django_db]
+
+WRITTEN = {
+    "impact": "Nobody could pay.",
+    "root_cause": "One disk for everything.",
+    "trigger": "A backup.",
+    "lessons": "Watch disks.",
+}
+
+
+def over(portal: Portal, severity: str = "P1", title: str = "Checkout fails") -> Incident:
+    """Return an incident that is resolved."""
+    incident = portal.open_incident(title, severity)
+    portal.fast_forward(minutes=10)
+    lifecycle.acknowledge(
+        incident.pk, now=portal.now, actor=portal.people["alice"], person=portal.people["alice"]
+    )
+    portal.fast_forward(minutes=20)
+    return lifecycle.resolve(incident.pk, now=portal.now, actor=portal.people["alice"])
+
+
+def begun(portal: Portal, incident: Incident, by: str = "alice") -> Postmortem:
+    person = portal.people[by]
+    postmortems.begin(incident.pk, now=portal.now, actor=person, person=person)
+    return Postmortem.objects.get(pk=incident.pk)
+
+
+def write(portal: Portal, found: Postmortem, by: str = "alice", **fields: str) -> Postmortem:
+    person = portal.people[by]
+    postmortems.edit(
+        found.pk, fields=fields, seen=found.version, now=portal.now, actor=person, person=person
+    )
+    return Postmortem.objects.get(pk=found.pk)
+
+
+def in_review(portal: Portal, incident: Incident) -> Postmortem:
+    """Return one that alice wrote, and of which she asked for a review."""
+    found = write(portal, begun(portal, incident), **WRITTEN)
+    alice = portal.people["alice"]
+    postmortems.ask_for_review(found.pk, now=portal.now, actor=alice, person=alice)
+    return found
+
+
+def approve(portal: Portal, found: Postmortem, by: str = "bob") -> None:
+    person = portal.people[by]
+    postmortems.approve(found.pk, now=portal.now, actor=person, person=person)
+
+
+@pytest.mark.both_databases
+def test_publishing_closes_what_asks_for_it(portal: Portal) -> None:
+    """A P1 is refused to be closed until then; the way there is in the timeline and the audit."""
+    incident = over(portal)
+    with pytest.raises(Conflict, match="closed by publishing its postmortem"):
+        lifecycle.close(incident.pk, now=portal.now, actor="test")
+    found = in_review(portal, incident)
+    with pytest.raises(Conflict, match="Nobody approved it yet"):
+        postmortems.publish(found.pk, now=portal.now, actor="test")
+    approve(portal, found)
+    postmortems.publish(found.pk, now=portal.now, actor=portal.people["alice"])
+    incident.refresh_from_db()
+    found.refresh_from_db()
+    assert (incident.status, incident.closed_at) == ("closed", portal.now)
+    assert (found.status, found.published_by) == ("published", "alice")
+    acts = list(incident.timeline.order_by("pk").values_list("act", flat=True))[-5:]
+    assert acts == [
+        *(f"postmortem_{what}" for what in ("begun", "review_asked", "approved", "published")),
+        "close",
+    ]
+    told = list(AuditEntry.objects.order_by("seq").values_list("act", flat=True))[-6:]
+    assert told == [
+        "postmortem.begun", "postmortem.edited", "postmortem.review_asked", "postmortem.approved",
+        "postmortem.published", "incident.closed",
+    ]  # fmt: skip
+
+
+def test_other_severities_close_without_one(portal: Portal) -> None:
+    """The policy says which; a row of it overrides the default."""
+    ticket = over(portal, "P2")
+    assert lifecycle.close(ticket.pk, now=portal.now, actor="test").status == "closed"
+    PostmortemPolicy.objects.create(severity="P2", is_required=True, within=timedelta(days=2))
+    PostmortemPolicy.objects.create(severity="P1", is_required=False, within=timedelta(days=2))
+    with pytest.raises(Conflict, match="It is P2"):
+        lifecycle.close(over(portal, "P2").pk, now=portal.now, actor="test")
+    assert lifecycle.close(over(portal, "P1").pk, now=portal.now, actor="test").status == "closed"
+
+
+def test_merged_ones_need_none(portal: Portal) -> None:
+    """The incident they are in does."""
+    first, second = portal.open_incident("One", "P0"), portal.open_incident("Two", "P0")
+    merging.merge(second.pk, into=first.pk, now=portal.now, actor="test")
+    lifecycle.resolve(first.pk, now=portal.now, actor="test")
+    owing = listed(portal.people["alice"], "due", now=portal.now)
+    assert list(owing) == [Incident.objects.get(pk=first.pk)]
+    with pytest.raises(Conflict, match=f"that of #{first.pk}"):
+        begun(portal, second)
+
+
+def test_one_is_due_a_week_after_the_end(portal: Portal) -> None:
+    """Then it is overdue, unless another time was agreed on; without a postmortem it is as late."""
+    alice, unbegun, late, agreed = portal.people["alice"], over(portal), over(portal), over(portal)
+    begun(portal, late)
+    found = begun(portal, agreed)
+    portal.now += timedelta(days=7, seconds=1)
+    postmortems.edit(
+        found.pk, fields={"due_at": portal.now + timedelta(days=1)}, seen=1, now=portal.now,
+        actor=alice, person=alice,
+    )  # fmt: skip
+    overdue = listed(alice, "overdue", now=portal.now)
+    assert {row.pk for row in overdue} == {unbegun.pk, late.pk}
+    stands = {
+        row.pk: standing(row, demands(), now=portal.now)
+        for row in listed(alice, "all", now=portal.now)
+    }
+    assert stands == {unbegun.pk: "overdue", late.pk: "overdue", agreed.pk: "draft"}
+    assert {row.pk for row in listed(alice, "due", now=portal.now)} == stands.keys()
+
+
+def test_it_begins_with_what_is_stored(portal: Portal) -> None:
+    """Times in UTC, the answer, who was called, and "no data" where there is none."""
+    incident = portal.alert("disk", title="Disk is *full*", severity="P1")
+    assert incident is not None
+    portal.fast_forward(minutes=10)
+    alice = portal.people["alice"]
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=alice, person=alice)
+    lifecycle.resolve(incident.pk, now=portal.now, actor=alice, why="Deleted\nlogs.")
+    found = begun(portal, incident)
+    assert "Duration: 10 min" in found.impact
+    assert "Users no longer noticed it: no data" in found.impact
+    assert r"By an alert of test, 2026-03-02 03:00:00 UTC: Disk is \*full\*" in found.detection
+    assert "Time to answer: 10 min" in found.detection
+    assert "- 2026-03-02 03:10:00 UTC · Resolved: Deleted logs. (alice)" in found.timeline
+    assert "- 2026-03-02 03:00:00 UTC · alice by email (L1): sent" in found.page_log
+    assert found.budget_cost == "No data."
+    assert (found.root_cause, found.went_well) == ("", "")
+
+
+def test_it_tells_nothing_of_another_teams_private_service(portal: Portal) -> None:
+    """What a merge brought in is told only as that there is something."""
+    incident = portal.open_incident("Checkout fails", "P1")
+    hidden = Service.objects.create(
+        slug="vault", name="Vault", is_private=True, owner=Team.objects.create(slug="t", name="T")
+    )
+    other = portal.alert("secret", title="Vault is sealed", service=hidden)
+    assert other is not None
+    merging.merge(other.pk, into=incident.pk, now=portal.now, actor="test")
+    portal.alert("secret", title="Vault is sealed", service=hidden, firing=False)
+    found = begun(portal, incident)
+    texts = "\n".join(found.texts.values())
+    assert "Vault" not in texts
+    assert "An alert of a private service" in texts
+
+
+def test_nobodys_text_is_lost(portal: Portal) -> None:
+    """Whoever writes over what they did not see is refused."""
+    found = begun(portal, over(portal))
+    write(portal, found, trigger="A backup.")
+    with pytest.raises(Conflict, match="Somebody changed it"):
+        write(portal, found, "bob", trigger="A deploy.")
+    again = Postmortem.objects.get(pk=found.pk)
+    assert (again.trigger, again.version) == ("A backup.", 2)
+    before = AuditEntry.objects.count()
+    write(portal, again, trigger="A backup.\r\n")
+    assert AuditEntry.objects.count() == before
+
+
+def test_others_approve_than_wrote_it(portal: Portal) -> None:
+    """Neither its author, nor who wrote last, nor who asked; and it is written whole."""
+    found = begun(portal, over(portal))
+    found = write(portal, found, "bob", **{**WRITTEN, "lessons": ""})
+    carol = portal.people["carol"]
+    with pytest.raises(InvalidInput) as refused:
+        postmortems.ask_for_review(found.pk, now=portal.now, actor=carol, person=carol)
+    assert refused.value.fields.keys() == {"lessons"}
+    found = write(portal, found, "bob", lessons="Watch disks.")
+    postmortems.ask_for_review(found.pk, now=portal.now, actor=carol, person=carol)
+    for name in ("alice", "bob", "carol"):
+        with pytest.raises(Forbidden):
+            approve(portal, found, name)
+    approve(portal, found, "dave")
+    approve(portal, found, "dave")
+    assert found.reviews.count() == 1
+
+
+def test_what_is_sent_back_is_approved_anew(portal: Portal) -> None:
+    """In review nothing is changed; what was approved of an earlier text counts no more."""
+    found = in_review(portal, over(portal))
+    approve(portal, found)
+    with pytest.raises(Conflict, match="send it back"):
+        write(portal, found, trigger="A deploy.")
+    bob, alice = portal.people["bob"], portal.people["alice"]
+    with pytest.raises(InvalidInput):
+        postmortems.send_back(found.pk, comment=" ", now=portal.now, actor=bob, person=bob)
+    postmortems.send_back(found.pk, comment="Why?", now=portal.now, actor=bob, person=bob)
+    postmortems.ask_for_review(found.pk, now=portal.now, actor=alice, person=alice)
+    with pytest.raises(Conflict, match="Nobody approved it yet"):
+        postmortems.publish(found.pk, now=portal.now, actor=alice)
+
+
+def test_a_reopened_incident_keeps_its_postmortem(portal: Portal) -> None:
+    """It is closed again without another one; what is published is reopened where there is more."""
+    found = in_review(portal, over(portal))
+    approve(portal, found)
+    postmortems.publish(found.pk, now=portal.now, actor="test")
+    lifecycle.reopen(found.pk, now=portal.now, actor="test")
+    with pytest.raises(Conflict, match="not over"):
+        begun(portal, Incident.objects.get(pk=found.pk))
+    lifecycle.resolve(found.pk, now=portal.now, actor="test")
+    assert lifecycle.close(found.pk, now=portal.now, actor="test").status == "closed"
+    postmortems.reopen(found.pk, now=portal.now, actor="test")
+    found.refresh_from_db()
+    assert (found.status, found.published_at) == ("draft", None)
+    assert Incident.objects.get(pk=found.pk).status == "closed"
+
+
+def test_a_draft_is_for_responders(portal: Portal) -> None:
+    """Viewers read what is published; strangers know of nothing private."""
+    found = begun(portal, over(portal))
+    viewer = User.objects.create_user("victor")
+    assert not Postmortem.objects.visible_to(viewer).exists()
+    assert Postmortem.objects.visible_to(portal.people["bob"]).exists()
+    Postmortem.objects.update(status="published", published_at=portal.now)
+    assert Postmortem.objects.visible_to(viewer).get() == found
+    Service.objects.update(is_private=True, owner=Team.objects.create(slug="t", name="T"))
+    assert not Postmortem.objects.visible_to(portal.people["bob"]).exists()
