@@ -40,6 +40,7 @@ __all__ = [
     "ListFilter",
     "ListOrdering",
     "ListSearch",
+    "TruthFilter",
     "refuse_blank",
     "refuse_unknown_parameters",
 ]

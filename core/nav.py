@@ -61,6 +61,8 @@ GROUPS: tuple[Group, ...] = (
     Group(
         "Improve",
         (
+            Entry("Action items", "/action-items/", "list-checks", "t"),
+            Entry("Postmortems", "/postmortems/", "notebook-pen", "w"),
             Entry("Chaos", "/chaos/", "flask-conical", "x"),
             Entry("Capacity", "/capacity/", "trending-up", "c"),
         ),

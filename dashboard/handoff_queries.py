@@ -8,8 +8,9 @@ from django.db.models import Q, QuerySet
 from accounts.models import User
 from catalog.models import Service
 from incidents.domain.lifecycle import OPEN
-from incidents.models import ChangeEvent, Incident, Silence
+from incidents.models import ActionItem, ChangeEvent, Incident, Silence
 from incidents.queries.incidents import visible_incidents
+from incidents.queries.postmortems import listed
 from oncall.models import Override, Schedule
 from slo.models import Slo
 from slo.queries import figures
@@ -28,6 +29,8 @@ class Situation:
         services: That call somebody of the schedule.
         open: Incidents that somebody must still do something about, the worst first.
         over: Incidents of the shift that are over.
+        late_items: Action items of these services that are overdue, the longest first.
+        late_postmortems: Incidents of these services whose postmortem is overdue.
         silences: That hold now, or begin within a week.
         deploys: Deploys and other changes of the shift, newest first.
         overrides: Of the schedule, from now on for a week.
@@ -37,6 +40,8 @@ class Situation:
     services: list[Service]
     open: list[Incident]
     over: list[Incident]
+    late_items: list[ActionItem]
+    late_postmortems: list[Incident]
     silences: list[Silence]
     deploys: list[ChangeEvent]
     overrides: list[Override]
@@ -52,11 +57,16 @@ def situation(schedule: Schedule, user: User, *, since: datetime, now: datetime)
         Q(service=None) | Q(service__in=services), ends_at__gt=now, starts_at__lt=now + _AHEAD
     )
     deploys = ChangeEvent.objects.filter(service__in=services, at__gte=since, at__lte=now)
+    late = ActionItem.objects.visible_to(user).overdue(now).filter(incident__service__in=services)
+    late = late.select_related("owner", "incident")
+    unwritten = listed(user, "overdue", now=now).filter(service__in=services)
     overrides = schedule.overrides.filter(ends_at__gt=now, starts_at__lt=now + _AHEAD)
     return Situation(
         services=services,
         open=list(incidents.filter(status__in=OPEN).order_by("severity", "opened_at")[:_MOST]),
         over=list(over[:_MOST]),
+        late_items=list(late.soonest_first()[:_MOST]),
+        late_postmortems=list(unwritten.order_by("resolved_at")[:_MOST]),
         silences=list(silences.select_related("service").order_by("ends_at")[:_MOST]),
         deploys=list(deploys.select_related("service").order_by("-at")[:_MOST]),
         overrides=list(overrides.select_related("person").order_by("starts_at")[:_MOST]),

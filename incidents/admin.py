@@ -12,12 +12,15 @@ from core.clock import now
 from core.errors import DomainError
 from core.forms import changed_in
 from incidents.models import (
+    ActionItem,
     Alert,
     CommunicationTemplate,
     Heartbeat,
     Incident,
     Integration,
     Maintenance,
+    Postmortem,
+    PostmortemPolicy,
     ResponseTarget,
     Silence,
 )
@@ -69,6 +72,35 @@ class CommunicationTemplateAdmin(DeletesByService):
         stored = CommunicationTemplate.objects.get(pk=obj.pk) if change else CommunicationTemplate()
         fields = changed_in(form) if change else form.cleaned_data
         obj.pk = save_template(stored, fields=fields, actor=signed_in(request), now=now()).pk
+
+
+@admin.register(PostmortemPolicy)
+class PostmortemPolicyAdmin(AuditedAdmin):
+    """Of which severities a postmortem is asked for; incidents that are not closed yet follow it."""
+
+    list_display = ["severity", "is_required", "within"]
+
+
+@admin.register(Postmortem)
+class PostmortemAdmin(ReadOnlyAdmin):
+    """What was learnt; written and published on its own page."""
+
+    why_kept = "What was learnt stays: it is reopened and changed, not deleted."
+    list_display = ["__str__", "status", "author", "due_at", "published_at"]
+    list_filter = ["status"]
+    list_select_related = ["author"]
+    search_fields = ["incident__title"]
+
+
+@admin.register(ActionItem)
+class ActionItemAdmin(ReadOnlyAdmin):
+    """What is to be done about incidents; worked on their own pages."""
+
+    why_kept = "It is done or dropped, not deleted."
+    list_display = ["title", "kind", "owner", "due_on", "done_at", "dropped_at"]
+    list_filter = ["kind"]
+    list_select_related = ["owner"]
+    search_fields = ["title"]
 
 
 class SilenceForm(ModelForm):

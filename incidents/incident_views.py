@@ -35,6 +35,7 @@ from incidents.incident_forms import (
     SplitForm,
 )
 from incidents.models import OPEN_STATES, Incident, IncidentChannel
+from incidents.queries.after import after
 from incidents.queries.coordination import coordination
 from incidents.queries.incidents import (
     clocks,
@@ -126,6 +127,10 @@ def _resolve(incident: Incident, user: User, _form: Form | None) -> None:
     lifecycle.resolve(incident.pk, now=clock.now(), actor=user)
 
 
+def _close(incident: Incident, user: User, _form: Form | None) -> None:
+    lifecycle.close(incident.pk, now=clock.now(), actor=user)
+
+
 def _reopen(incident: Incident, user: User, _form: Form | None) -> None:
     lifecycle.reopen(incident.pk, now=clock.now(), actor=user)
 
@@ -192,6 +197,7 @@ DEEDS: dict[str, Deed] = {
     "escalate": _escalate,
     "mitigate": _mitigate,
     "resolve": _resolve,
+    "close": _close,
     "reopen": _reopen,
     "unmerge": _unmerge,
     "snooze": _snooze,
@@ -345,6 +351,7 @@ def _page(
         "clocks": timers,
         "next_call": next_call(incident) if is_open else None,
         "answers": answers_of(incident),
+        "after": after(incident, signed_in(request), now=now),
         **rows,
         **coordination(incident, signed_in(request), timers, is_whole=is_whole),
         "forms": {**_forms(request, incident), **(wrong or {})},

@@ -348,6 +348,7 @@ SPECTACULAR_SETTINGS = {
         "core.openapi.describe_blanks",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "PostmortemStatusEnum": "incidents.models.postmortems.STATUSES",
         "IntegrationKindEnum": "incidents.models.Integration.Kind",
         "AlertLogKindEnum": "incidents.models.AlertLogEntry.Kind",
         "StandingEnum": "incidents.models.incidents.STANDINGS",

@@ -14,6 +14,7 @@ urlpatterns = [
     path("services/", include("catalog.urls")),
     path("slo/", include("slo.urls")),
     path("", include("incidents.incident_urls")),
+    path("", include("incidents.followup_urls")),
     path("contact/", include("notifications.urls")),
     path("oncall/", include("oncall.urls")),
     path("alerts/", include("incidents.urls")),

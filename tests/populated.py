@@ -31,7 +31,7 @@ from core import audit
 from core.models import JobSlot, ProcessHeartbeat
 from incidents.domain.formats import generic
 from incidents.domain.formats.context import Context
-from incidents.models import InboundEvent, Incident, Integration
+from incidents.models import ActionItem, InboundEvent, Incident, Integration, Postmortem
 from incidents.services.heartbeats import named
 from incidents.services.integrations import save_integration
 from incidents.services.receiving import RawRequest, take
@@ -257,6 +257,9 @@ def _parameters() -> Iterator[tuple[str, str]]:
     yield "integrations/events/", str(_newest(InboundEvent).pk)
     # Not those of senders, which begin alike.
     yield "integrations/%(pk)s", str(_newest(Integration).pk)
+    yield "action-items/new/", str(_newest(Incident).pk)
+    yield "action-items/", str(_newest(ActionItem).pk)
+    yield "postmortems/", str(_newest(Postmortem).pk)
     yield "i/", str(_newest(Incident).pk)
     yield "oncall/policies/", "ladder-0"
     yield "oncall/", "schedule-0"

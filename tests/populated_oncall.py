@@ -12,12 +12,13 @@ from incidents.models import (
     CommunicationTemplate,
     Incident,
     Maintenance,
+    PostmortemPolicy,
     ResponseTarget,
     Severity,
     Silence,
 )
 from incidents.queries.status_updates import Draft
-from incidents.services import lifecycle, roles
+from incidents.services import action_items, lifecycle, postmortems, roles
 from incidents.services.lifecycle import Opening
 from incidents.services.pager import settle
 from incidents.services.status_updates import publish
@@ -84,6 +85,9 @@ def add_on_call(number: int, service: Service, person: User, now: datetime) -> N
             "update_every": timedelta(hours=8),
         },
     )
+    PostmortemPolicy.objects.get_or_create(
+        severity=Severity.values[number % 4], defaults={"within": timedelta(days=7)}
+    )
     Silence.objects.create(
         service=service, starts_at=now, ends_at=now + timedelta(hours=1), comment=f"Work {number}"
     )
@@ -95,6 +99,7 @@ def add_on_call(number: int, service: Service, person: User, now: datetime) -> N
         comment=f"Patches {number}",
         created_by="test",
     )
+    _add_postmortem(number, service, person, now)
     opening = Opening("P2", f"Incident {number}", service_id=service.pk, summary="Users wait.")
     incident = lifecycle.declare(opening, now=now, actor=person)
     lifecycle.assign(incident.pk, to=person, now=now, actor=person)
@@ -119,6 +124,16 @@ def _coordinate(incident: Incident, number: int, person: User, now: datetime) ->
     CommunicationTemplate.objects.create(
         kind="update", audience="public", name=f"Ours {number}", text="{service} is slow."
     )
+
+
+def _add_postmortem(number: int, service: Service, person: User, now: datetime) -> None:
+    """Add an incident that is over, with what is to be done about it and a postmortem."""
+    opening = Opening("P1", f"Outage {number}", service_id=service.pk)
+    incident = lifecycle.declare(opening, now=now, actor=person)
+    item = {"title": f"Watch disks {number}", "owner": person, "due_on": date(2026, 3, 2)}
+    action_items.create(incident, fields=item, now=now, actor=person)
+    lifecycle.resolve(incident.pk, now=now, actor=person)
+    postmortems.begin(incident.pk, now=now, actor=person, person=person)
 
 
 def _add_ways(person: User, now: datetime) -> None:

@@ -46,6 +46,8 @@ EXPECTED = {
     "/api/v1/maintenance/": {"service", "excludes_budget"},
     "/api/v1/corrections/": {"service", "slo", "mode"},
     "/api/v1/annotations/": {"service", "kind", "key", "starts_at__gte", "starts_at__lt"},
+    "/api/v1/action-items/": {"incident", "service", "owner", "is_overdue", "is_open"},
+    "/api/v1/postmortems/": {"incident", "service", "severity", "status", "author"},
     "/api/v1/users/": {"username", "role", "is_active"},
     "/api/v1/capacity-reports/": {"service", "status", "read_after", "read_before"},
 }

@@ -13,7 +13,7 @@ from catalog.models import Service
 from core import clock
 from core.models import AuditEntry
 from incidents.models import ChangeEvent, Integration, Silence
-from incidents.services import lifecycle
+from incidents.services import action_items, lifecycle
 from incidents.services.integrations import save_integration
 from incidents.services.lifecycle import Opening
 from oncall.models import EscalationPolicy, Handoff, LevelTarget, Schedule, ServicePolicy
@@ -186,6 +186,27 @@ def test_it_says_how_the_services_of_the_schedule_stand(
     for words in ("Still burning", "Ended of late", "Quiet please", "Deploy 7"):
         assert words in page
     for words in ("Ended long ago", "Not ours"):
+        assert words not in page
+
+
+def test_it_says_what_is_overdue_for_its_services(
+    schedule: Schedule, service: Service, people: dict[str, User], friday: datetime
+) -> None:
+    """Action items and postmortems of other services are others' concern."""
+    ours, theirs = service, Service.objects.create(slug="other", name="Other")
+    ended = friday - timedelta(days=8)
+    for of, name in ((ours, "here"), (theirs, "elsewhere")):
+        opening = Opening("P1", f"Outage {name}", service_id=of.pk)
+        incident = lifecycle.declare(opening, now=ended, actor="test")
+        lifecycle.resolve(incident.pk, now=ended, actor="test")
+        for title, days in (("Late", -1), ("In time", 1)):
+            due_on = friday.date() + timedelta(days=days)
+            fields = {"title": f"{title} {name}", "owner": people["bob"], "due_on": due_on}
+            action_items.create(incident, fields=fields, now=ended, actor="test")
+    page = client_of("bob").get("/oncall/ops/handoff/").content.decode()
+    assert "Late here" in page
+    assert "Outage here</a><small>Shop, resolved" in page
+    for words in ("In time here", "Late elsewhere", "Outage elsewhere"):
         assert words not in page
 
 

@@ -289,6 +289,12 @@ class IncidentViewSet(
 
     @extend_schema(request=None, responses=IncidentSerializer)
     @action(detail=True, methods=["post"])
+    def close(self, request: Request, pk: str | None = None) -> Response:
+        """Put it away; where its severity asks for a postmortem, publishing that does."""
+        return self._done(lifecycle.close(self._id, **self._by))
+
+    @extend_schema(request=None, responses=IncidentSerializer)
+    @action(detail=True, methods=["post"])
     def escalate(self, request: Request, pk: str | None = None) -> Response:
         """Call the next level now."""
         return self._done(lifecycle.escalate(self._id, **self._by))

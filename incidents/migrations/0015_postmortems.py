@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('incidents', '0013_deliveries'),
+        ('incidents', '0014_roles_and_updates'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,54 @@
+"""What follows from one incident, for its page: what is to be done, and its postmortem."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from accounts.models import User
+from accounts.roles import Role
+from incidents.domain.postmortems import Status
+from incidents.models import ActionItem, Incident, Postmortem
+from incidents.queries.postmortems import demands, due_at, is_owed, of_incident, standing
+
+__all__ = ["After", "after"]
+
+
+@dataclass(frozen=True)
+class After:
+    """What follows from an incident.
+
+    Args:
+        items: What is to be done or was, each with whether it is late.
+        postmortem: Where the reader may open it.
+        is_begun: Whether there is one.
+        standing: Of the postmortem; "" where none is asked for, and none was begun.
+        due_at: Until when it is to be published; None where nobody waits for it.
+        is_owed: Whether the incident is closed by publishing it.
+        can_begin: Whether one may be begun.
+    """
+
+    items: list[tuple[ActionItem, bool]]
+    postmortem: Postmortem | None
+    is_begun: bool
+    standing: str
+    due_at: datetime | None
+    is_owed: bool
+    can_begin: bool
+
+
+def after(incident: Incident, user: User, *, now: datetime) -> After:
+    """Return what follows from an incident, as far as `user` may know of it."""
+    asked, found = demands(), of_incident(incident)
+    items = incident.action_items.select_related("owner").soonest_first()
+    owed = is_owed(incident, asked)
+    is_responder = user.has_role(Role.RESPONDER)
+    is_readable = found is not None and (is_responder or found.status == Status.PUBLISHED)
+    is_over = incident.resolved_at is not None
+    return After(
+        items=[(item, item.is_overdue(now)) for item in items],
+        postmortem=found if is_readable else None,
+        is_begun=found is not None,
+        standing=standing(incident, asked, now=now) if owed or found else "",
+        due_at=due_at(incident, asked) if owed else None,
+        is_owed=owed,
+        can_begin=is_responder and found is None and is_over,
+    )
