@@ -39,7 +39,6 @@ class PostmortemReviewSerializer(serializers.ModelSerializer[PostmortemReview]):
 class PostmortemSummarySerializer(serializers.ModelSerializer[Postmortem]):
     """A postmortem as lists show it: without its texts."""
 
-    incident = serializers.IntegerField(source="incident_id", read_only=True)
     service = serializers.CharField(
         source="incident.service.slug", read_only=True, allow_null=True, default=None
     )
