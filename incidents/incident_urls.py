@@ -3,7 +3,13 @@
 from django.urls import path
 
 from incidents import incident_views as views
-from incidents import list_views, role_views, simulation_views, update_views
+from incidents import (
+    list_views,
+    receipt_views,
+    role_views,
+    simulation_views,
+    update_views,
+)
 
 app_name = "incident"
 urlpatterns = [
@@ -13,6 +19,7 @@ urlpatterns = [
     path("incidents/simulate/", simulation_views.simulate_page, name="simulate"),
     path("i/<int:pk>", views.incident_detail, name="detail"),
     path("i/<int:pk>/", views.incident_with_slash, name="detail-slash"),
+    path("i/<int:pk>/receipt/", receipt_views.incident_receipt, name="receipt"),
     path("i/<int:pk>/roles/offer/", role_views.offer, name="role-offer"),
     path("i/<int:pk>/roles/<slug:deed>/", role_views.act, name="role"),
     path("i/<int:pk>/updates/internal/", update_views.write_internal, name="update-internal"),

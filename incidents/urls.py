@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from incidents import list_views, silence_views
+from incidents import list_views, receipt_views, silence_views
 
 app_name = "incidents"
 urlpatterns = [
     path("", list_views.alert_list, name="alerts"),
+    path("<int:pk>/receipt/", receipt_views.alert_receipt, name="alert-receipt"),
     path("quiet/", silence_views.silence_list, name="silences"),
     path("silences/new/", silence_views.silence_new, name="silence-new"),
     path("silences/<int:pk>/end/", silence_views.silence_end, name="silence-end"),

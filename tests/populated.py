@@ -31,7 +31,7 @@ from core import audit
 from core.models import JobSlot, ProcessHeartbeat
 from incidents.domain.formats import generic
 from incidents.domain.formats.context import Context
-from incidents.models import ActionItem, InboundEvent, Incident, Integration, Postmortem
+from incidents.models import ActionItem, Alert, InboundEvent, Incident, Integration, Postmortem
 from incidents.services.heartbeats import named
 from incidents.services.integrations import save_integration
 from incidents.services.receiving import RawRequest, take
@@ -261,6 +261,7 @@ def _parameters() -> Iterator[tuple[str, str]]:
     yield "action-items/", str(_newest(ActionItem).pk)
     yield "postmortems/", str(_newest(Postmortem).pk)
     yield "i/", str(_newest(Incident).pk)
+    yield "alerts/%(pk)s/receipt/", str(_newest(Alert).pk)
     yield "oncall/policies/", "ladder-0"
     yield "oncall/", "schedule-0"
     yield "api/users/", str(_newest(Person).pk)

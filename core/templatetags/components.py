@@ -69,6 +69,13 @@ STATES: dict[str, tuple[str, str]] = {
     "disabled": (_NONE, "Off"),
     "revoked": (_NONE, "Revoked"),
     "expired": (_NONE, "Expired"),
+    "called": (_OK, "Called"),
+    "not_called": (_WARN, "Not called"),
+    "put_off": (_INFO, "Put off"),
+    "decided": (_INFO, "Decided"),
+    "no_effect": (_NONE, "No effect"),
+    "not_recorded": (_NONE, "Not recorded"),
+    "next": (_INFO, "Next"),
 }
 _SEVERITIES = {
     "P0": ("bad-solid", "octagon-alert"),

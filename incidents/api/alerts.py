@@ -10,7 +10,9 @@ from rest_framework.response import Response
 from accounts.access import signed_in
 from accounts.roles import Role
 from catalog.models import Service
+from incidents.api.receipts import ReceiptSerializer
 from incidents.models import Alert, AlertLogEntry
+from incidents.queries.alert_receipts import receipt_of_alert
 
 
 class AlertLogSerializer(serializers.ModelSerializer[AlertLogEntry]):
@@ -77,3 +79,11 @@ class AlertViewSet(viewsets.ReadOnlyModelViewSet[Alert]):
         """Read what happened to it, oldest first; of very many entries the newest thousand."""
         newest = self.get_object().log.order_by("-at", "-pk")[:1000]
         return Response(AlertLogSerializer([*reversed(newest)], many=True).data)
+
+    @extend_schema(responses=ReceiptSerializer, filters=False)
+    @action(detail=True)
+    def receipt(self, request: Request, pk: str | None = None) -> Response:
+        """Read why it called somebody, or nobody: each rule with its verdict."""
+        return Response(
+            ReceiptSerializer(receipt_of_alert(self.get_object(), signed_in(request))).data
+        )

@@ -21,8 +21,10 @@ from core.clock import now
 from core.errors import InvalidInput
 from core.listing import InstantFilter
 from incidents.api.coordination import RolesMixin, StatusUpdatesMixin
+from incidents.api.receipts import ReceiptSerializer
 from incidents.models import Acknowledgement, Incident, Page, Severity, TimelineEntry
 from incidents.queries.incidents import visible_incidents
+from incidents.queries.receipts import receipt_of_incident
 from incidents.queries.told import known_alerts, timeline_for
 from incidents.services import channels, lifecycle, merging
 from incidents.services.lifecycle import Opening
@@ -389,6 +391,13 @@ class IncidentViewSet(
         """Read who was called, by what, and what became of it; the newest thousand."""
         newest = self.get_object().pages.select_related("person").order_by("-created_at", "-pk")
         return Response(PageSerializer([*reversed(newest[:1000])], many=True).data)
+
+    @extend_schema(responses=ReceiptSerializer, filters=False)
+    @action(detail=True)
+    def receipt(self, request: Request, pk: str | None = None) -> Response:
+        """Read why people were called for it, and others were not: each rule with its verdict."""
+        found = receipt_of_incident(self.get_object(), signed_in(request), now=now())
+        return Response(ReceiptSerializer(found).data)
 
     @property
     def _by(self) -> dict[str, Any]:

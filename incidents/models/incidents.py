@@ -44,6 +44,7 @@ ACTS = {
     "alert_fired": "Another alert",
     "alert_resolved": "An alert ended",
     "urgent_alert": "Urgent",
+    "released": "Silence over",
     "response": "Response timer",
     "resolution": "Resolution timer",
     "still_on_it": "Still on it?",

@@ -33,6 +33,7 @@ from incidents.services.pages import (
     Place,
     Way,
     Ways,
+    ways_in_words,
 )
 from oncall.domain.escalations import (
     Phase,
@@ -339,7 +340,8 @@ def page_fallback(
         place = place._replace(loop=run.loop, step=run.position + 1)
     made = _insert(incident, place, ways, now, run=run)
     if run is not None or not _is_said(incident, why, since):
-        timeline.write(incident, TimelineEntry.Kind.ESCALATION, FALLBACK, now=now, text=text)
+        kind, tried = TimelineEntry.Kind.ESCALATION, ways_in_words(ways, now=now)
+        timeline.write(incident, kind, FALLBACK, now=now, text=text, ways=tried)
     if incident.unreached != why[:500]:
         incident.unreached = why[:500]
         incident.save(update_fields=["unreached", "updated_at"])

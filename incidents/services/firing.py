@@ -22,7 +22,7 @@ from incidents.queries.quorum import people_who_answered
 from incidents.services import pages
 from incidents.services.claims import Queue
 from incidents.services.escalation import REASONS, WAITING_FOR, due_at
-from incidents.services.pages import FALLBACK, Calls, Place, Way, Ways
+from incidents.services.pages import FALLBACK, Calls, Place, Way, Ways, ways_in_words
 from incidents.services.step_calls import Call, StepCalls
 from incidents.services.turns import take_turns
 from incidents.services.undelivered import NOBODY, unheard
@@ -369,7 +369,9 @@ class _Batch:
             urgency=step.urgency,
         )
         found.calls += [(place, way) for way in call.ways if way.person not in case.answered]
-        facts = {"level": step.level, "loop": at.loop, "missing": call.missing}
+        answered = {way.target for way in call.ways if way.person in case.answered}
+        where = {"loop": at.loop, "step": place.step, "phase": at.phase, "cycle": at.cycle}
+        facts = {**call.facts, **where, "answered": sorted(answered)}
         found.entries.append(self._entry("call", call.text, facts))
         if call.missing and not call.reached:
             found.unreached = " ".join(call.missing)
@@ -392,7 +394,8 @@ class _Batch:
         ways, whom = self._ways.of_fallback()
         place = Place(at.incident_cycle, at.severity, FALLBACK, loop=at.loop, step=at.position + 1)
         found.calls += [(place, way) for way in ways]
-        found.entries.append(self._entry(FALLBACK, f"{why} Fallback contact: {whom}.", {}))
+        facts = {"ways": ways_in_words(ways, now=self._now)}
+        found.entries.append(self._entry(FALLBACK, f"{why} Fallback contact: {whom}.", facts))
         found.unreached = why
 
     def _goes_on(

@@ -44,6 +44,7 @@ __all__ = [
     "key_of",
     "late_by",
     "of_news",
+    "ways_in_words",
 ]
 
 FALLBACK = "fallback"
@@ -82,6 +83,7 @@ class Way(NamedTuple):
         person: Whom; None is a channel of a team.
         method: By which of their methods; None is the account's email address.
         time: Which of the times that their rules have for that method; 0 is the first.
+        after: How long after the call their rule has it; None: no rule does.
     """
 
     target: str
@@ -90,6 +92,22 @@ class Way(NamedTuple):
     person: int | None = None
     method: int | None = None
     time: int = 0
+    after: timedelta | None = None
+
+
+def ways_in_words(ways: Iterable[Way], *, now: datetime) -> list[dict[str, Any]]:
+    """Return by which ways people are called now, as the facts of the call keep it: rules and hours change."""
+    return [
+        {
+            "whom": way.target,
+            "channel": way.channel,
+            "method": way.method,
+            "at": way.at.isoformat(),
+            "after_s": None if way.after is None else way.after.total_seconds(),
+            "is_quiet": way.at > now + (way.after or timedelta()),
+        }
+        for way in ways
+    ]
 
 
 class Ways:
@@ -117,8 +135,9 @@ class Ways:
             ways = []
             for each in plan:
                 method = each.method
+                time = times[method.pk]
                 ways.append(
-                    Way(target, method.kind, each.at, person.pk, method.pk, times[method.pk])
+                    Way(target, method.kind, each.at, person.pk, method.pk, time, each.after)
                 )
                 times[method.pk] += 1
             if not ways and person.email:

@@ -15,10 +15,10 @@ from core.errors import Conflict, InvalidInput
 from core.inserts import Inserts
 from core.locking import lock, locked
 from incidents.domain.silencing import YEARS, can_begin, matcher_problem
-from incidents.models import Alert, Silence
+from incidents.models import Alert, Silence, TimelineEntry
 from incidents.queries.configuration import current
 from incidents.queries.silences import silence_for
-from incidents.services import grouping
+from incidents.services import grouping, timeline
 from incidents.services.acts import Acts
 
 __all__ = ["check_silence", "end_silence", "release", "save_silence", "save_within"]
@@ -115,6 +115,16 @@ def _release(silence: Silence, acts: Acts, *, now: datetime) -> None:
         for a in alerts
     )
     update_rows(Alert, list(placed))
+    said = Inserts()
+    for alert in alerts:
+        if alert.incident is not None:
+            # The alert no longer names the silence, and whoever is called asks why so late.
+            timeline.add(
+                said, alert.incident, TimelineEntry.Kind.ALERT, "released", now=now,
+                text=f"No longer silenced: {alert.title}"[:1000],
+                alert=alert.pk, silence=silence.pk, until=silence.ends_at.isoformat(),
+            )  # fmt: skip
+    said.write()
 
 
 def check_silence(silence: Silence, *, now: datetime) -> None:

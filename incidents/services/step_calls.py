@@ -1,12 +1,13 @@
 """Whom a step of an escalation calls, and how: looked up once for all walks that stand there."""
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from incidents.services.pages import Way, Ways
+from incidents.services.pages import Way, Ways, ways_in_words
+from notifications.models import ContactMethod
 from oncall.domain.escalations import Step
-from oncall.queries.targets import called_by
+from oncall.queries.targets import Called, called_by
 
 __all__ = ["Call", "StepCalls"]
 
@@ -22,12 +23,14 @@ class Call:
         text: For the timeline.
         missing: Who should have been called and was not, in words.
         reached: Whether it reaches anybody by a way of their own.
+        facts: By which target and in which ways, for the timeline: what decided it changes.
     """
 
     ways: tuple[Way, ...]
     text: str
     missing: tuple[str, ...]
     reached: bool
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class StepCalls:
@@ -68,7 +71,8 @@ class StepCalls:
         if not call.reached:
             return first
         text = " ".join([call.text, *passed])
-        return Call(call.ways, text, (*call.missing, *passed), reached=True)
+        missing = (*call.missing, *passed)
+        return Call(call.ways, text, missing, True, {**call.facts, "missing": missing})
 
     def _of_targets(self, step: Step, targets: _Targets) -> Call:
         called = called_by(targets, self._ways.now)
@@ -81,4 +85,28 @@ class StepCalls:
         named = [person for person, own, is_reachable in people if own or is_reachable]
         whom = ", ".join(map(str, (*named, *called.channels))) or "nobody"
         text = " ".join([f"L{step.level}: {whom}.", *missing])
-        return Call(tuple(ways), text, tuple(missing), reached)
+        facts = {
+            "level": step.level,
+            "urgency": step.urgency,
+            "missing": missing,
+            "is_reached": reached,
+            "called": _called_in_words(called),
+            "ways": ways_in_words(ways, now=self._ways.now),
+            "mute": [f"user:{person.username}" for person in mute],
+        }
+        return Call(tuple(ways), text, tuple(missing), reached, facts)
+
+
+def _called_in_words(called: Called) -> list[dict[str, Any]]:
+    return [
+        {
+            "whom": f"channel:{row.pk}"
+            if isinstance(row, ContactMethod)
+            else f"user:{row.username}",
+            "name": str(row),
+            "kind": through.kind,
+            "of": through.name,
+            "shift": through.shift,
+        }
+        for row, through in called.through
+    ]

@@ -1,7 +1,7 @@
 """A portal with people on call, a clock that the test moves, and messages that are only collected."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -190,15 +190,20 @@ def watched(portal: Portal, minutes: int, *, every: int = 1) -> list[str]:
 
 
 @contextmanager
-def forged_attempts() -> Iterator[None]:
-    """Let a test write what the database refuses: attempts as a crash would have left them."""
-    options = append_only.guarded()["incidents_attempt"]
+def forged(table: str) -> Iterator[None]:
+    """Let a test write what the database refuses: rows as a crash, or an earlier version, left them."""
+    options = append_only.guarded()[table]
     with connection.cursor() as cursor:
-        for statement in append_only.lift(connection.vendor, "incidents_attempt"):
+        for statement in append_only.lift(connection.vendor, table):
             cursor.execute(statement)
         yield
-        for statement in append_only.guard(connection.vendor, "incidents_attempt", **options):
+        for statement in append_only.guard(connection.vendor, table, **options):
             cursor.execute(statement)
+
+
+def forged_attempts() -> AbstractContextManager[None]:
+    """Let a test write attempts as a crash would have left them."""
+    return forged("incidents_attempt")
 
 
 @pytest.fixture

@@ -19,10 +19,12 @@ class Planned:
     Args:
         method: Verified and switched on.
         at: When it is used, unless the person has answered by then.
+        after: How long after the call their rule has it; None: no rule does, all are used at once.
     """
 
     method: ContactMethod
     at: datetime
+    after: timedelta | None = None
 
 
 def plan_for(person: User, urgency: str, now: datetime) -> list[Planned]:
@@ -35,9 +37,13 @@ def plan_for(person: User, urgency: str, now: datetime) -> list[Planned]:
     methods = {method.pk: method for method in ContactMethod.objects.usable().filter(person=person)}
     rules = NotificationRule.objects.filter(person=person, urgency=urgency).order_by("delay", "pk")
     found = [(methods[rule.method_id], rule.delay) for rule in rules if rule.method_id in methods]
+    by_rule = bool(found)
     found = found or [(method, timedelta()) for method in methods.values()]
     times = goes_out_at(person, urgency, [delay for _, delay in found], now)
-    planned = [Planned(method, at) for (method, _), at in zip(found, times, strict=True)]
+    planned = [
+        Planned(method, at, delay if by_rule else None)
+        for (method, delay), at in zip(found, times, strict=True)
+    ]
     return list({(each.method.pk, each.at): each for each in planned}.values())
 
 

@@ -9,7 +9,7 @@ from oncall.domain.schedules import INSTANT, Shift
 from oncall.domain.spans import Span
 from oncall.models import Override, Schedule
 
-__all__ = ["on_call_at", "shifts", "shifts_of", "whole_shifts_of"]
+__all__ = ["on_call_at", "shift_at", "shifts", "shifts_of", "whole_shifts_of"]
 
 # How far it is looked back, one after the other, for when a shift began: who is on call alone is for years.
 _BACK = (timedelta(days=40), timedelta(days=400), timedelta(days=6000))
@@ -62,6 +62,12 @@ def whole_shifts_of(schedules: Collection[Schedule], window: Span) -> dict[int, 
 def _layers(schedule: Schedule) -> list[Layer]:
     holidays = schedule.days_off
     return [layer.rota(schedule.zone, holidays=holidays) for layer in schedule.layers.all()]
+
+
+def shift_at(schedule: Schedule, at: datetime) -> Shift | None:
+    """Return the shift of whoever is on call of a schedule at an instant, of no length; None: nobody is."""
+    found = shifts(schedule, Span(at, at + INSTANT))
+    return found[0] if found else None
 
 
 def on_call_at(schedules: Iterable[Schedule], at: datetime) -> dict[int, int | None]:

@@ -1,0 +1,367 @@
+"""The receipt of an incident: who was called when and why, who was not, and what would be next."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from incidents.domain.level_receipts import (
+    Walk,
+    call_of,
+    left_over,
+    of_level,
+    of_next_level,
+    of_walk,
+)
+from incidents.domain.page_receipts import (
+    Entry,
+    Message,
+    channel_name,
+    is_news,
+    reason_of,
+    verdict_of,
+)
+from incidents.domain.receipts import Part, Receipt, Ruling, Verdict, clock, in_a_row
+
+__all__ = ["Answer", "Due", "Incident", "Released", "receipt_of"]
+
+# Begins to call people anew; of several in one moment the first of these says why.
+_BEGINS = ("unacknowledge", "urgent_alert", "severity", "reopen", "unmerge", "split_off", "open")
+_DEADLINES = {
+    "snooze_ends": "Nobody is called until {at}, when the snooze ends; then whoever is on call is.",
+    "ack_timeout": "At {at} whoever works on it is asked whether they still do.",
+    "ack_lapse": "Without a sign of whoever acknowledged it, people are called from the beginning at {at}.",
+    "auto_resolve": "It resolves at {at}, unless an alert fires again.",
+}
+_ENDS = frozenset({"acknowledge", "snooze", "mitigate", "resolve"})
+_MOST_NAMED = 3
+# Of what fell in one moment what came of what: levels call people, who then answer.
+_RANKS = {
+    "policy": 0, "escalate": 0, "assign": 0, "still_on_it": 0, "severity": 0,
+    "level": 1, "not_reached": 2, "answered_already": 2, "fallback": 2, "message": 3,
+}  # fmt: skip
+_OF_LEVELS = range(1, 4)
+_LAST = 6
+
+
+class Answer(Struct, frozen=True):
+    """One of several answers that an incident waits for."""
+
+    cycle: int
+    actor: str
+    at: datetime
+
+
+class Due(Struct, frozen=True):
+    """A moment at which something about an incident is due."""
+
+    kind: str
+    at: datetime
+
+
+class Released(Struct, frozen=True):
+    """A silence that held back what the incident is about, until then."""
+
+    silence: int
+    comment: str
+    at: datetime
+
+
+class Incident(Struct, frozen=True, kw_only=True):
+    """An incident as it is stored, with all that says who was called.
+
+    Args:
+        unreached: Why nobody could be called, as it is marked with it.
+        merged_into: In which it lives on.
+        entries: What happened, oldest first, without what alerts did.
+        messages: Pages, in the order in which they were made.
+        is_whole: Whether these are all, not just the newest.
+    """
+
+    number: int
+    status: str
+    is_open: bool
+    opened_at: datetime
+    severity: str
+    unreached: str = ""
+    merged_into: int | None = None
+    is_flapping: bool = False
+    entries: tuple[Entry, ...] = ()
+    messages: tuple[Message, ...] = ()
+    walks: tuple[Walk, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    dues: tuple[Due, ...] = ()
+    released: tuple[Released, ...] = ()
+    is_whole: bool = True
+
+
+def receipt_of(incident: Incident, *, now: datetime) -> Receipt:
+    """Return why people were called for an incident, and others were not.
+
+    Args:
+        incident: As it is stored.
+        now: The present.
+    """
+    parts = [Part("How it began", tuple(_began(incident)))]
+    parts += [
+        Part(_title(incident, cycle), tuple(_calling(incident, cycle)))
+        for cycle in _cycles(incident)
+    ]
+    parts.append(Part("What is next", tuple(_next(incident, now))))
+    found = tuple(part for part in parts if part.verdicts)
+    return Receipt(_answer(incident, now), found, incident.is_whole)
+
+
+def _answer(incident: Incident, now: datetime) -> str:
+    out = [m for m in incident.messages if m.sent_at is not None and not is_news(m)]
+    if not out:
+        return f"Nobody was called, because {_why_nobody(incident, now)}."
+    out.sort(key=lambda message: (message.sent_at or now, message.created_at))
+    first, *_ = out
+    lead = "" if incident.is_whole else "Of the newest calls: "
+    others = list(dict.fromkeys(m.name for m in out if m.name != first.name))
+    text = f"{lead}{_called(first, incident.opened_at)} because {_lowered(_why(first, incident))}"
+    if others:
+        named = others[:_MOST_NAMED]
+        more = len(others) - len(named)
+        names = in_a_row([*named, f"{more} others"] if more else named)
+        text += f"; then {names}"
+    return f"{text}."
+
+
+def _called(message: Message, day: datetime) -> str:
+    assert message.sent_at is not None
+    return f"{message.name} was called by {channel_name(message.channel)} at {clock(message.sent_at, day)}"
+
+
+def _why(message: Message, incident: Incident) -> str:
+    return reason_of(message, call_of(message, incident.entries))
+
+
+def _lowered(text: str) -> str:
+    """Return a sentence as the second half of another one."""
+    return text if text[:1] == "L" and text[1:2].isdigit() else text[:1].lower() + text[1:]
+
+
+def _why_nobody(incident: Incident, now: datetime) -> str:
+    if incident.status == "merged":
+        return f"it was merged into #{incident.merged_into} before a message went out"
+    if incident.unreached:
+        return _lowered(incident.unreached.rstrip("."))
+    if incident.messages:
+        return _why_none_out(incident)
+    end = next(
+        (e for e in incident.entries if e.act in {"acknowledge", "snooze", "mitigate", "resolve"}),
+        None,
+    )
+    if end is not None:
+        words = {"resolve": "it was resolved", "mitigate": "users no longer noticed it"}
+        said = words.get(end.act, f"{end.actor} had taken it on")
+        return f"{said} at {clock(end.at, incident.opened_at)}, before anybody was due"
+    walk = next((walk for walk in incident.walks if walk.state == "running"), None)
+    if walk is not None and walk.due_at > now:
+        return f"the first level is not due before {clock(walk.due_at, incident.opened_at)}"
+    return "no pager has fired the first level yet" if walk is not None else "why is not recorded"
+
+
+def _why_none_out(incident: Incident) -> str:
+    states = {message.state for message in incident.messages if not is_news(message)}
+    if states & {"waiting", "sending"}:
+        soonest = min(m.look_at for m in incident.messages if m.state in {"waiting", "sending"})
+        return f"no message is due before {clock(soonest, incident.opened_at)}"
+    if "uncertain" in states:
+        return "no message is known to have gone out"
+    return (
+        "every message failed"
+        if "failed" in states
+        else "it was answered, or over, before a message went out"
+    )
+
+
+def _cycles(incident: Incident) -> list[int]:
+    return sorted({walk.cycle for walk in incident.walks} | {m.cycle for m in incident.messages})
+
+
+def _title(incident: Incident, cycle: int) -> str:
+    begins = _begins_at(incident, cycle)
+    if begins is None:
+        return f"Calling {cycle}"
+    return f"Calling {cycle}, from {clock(begins, incident.opened_at)}"
+
+
+def _begins_at(incident: Incident, cycle: int) -> datetime | None:
+    begun = [walk.started_at for walk in incident.walks if walk.cycle == cycle]
+    made = [message.created_at for message in incident.messages if message.cycle == cycle]
+    return min(begun or made, default=None)
+
+
+def _entries_of(incident: Incident, cycle: int) -> list[Entry]:
+    """Return what happened from when a calling began until the next one did."""
+    cycles = _cycles(incident)
+    since = None if cycle == cycles[0] else _begins_at(incident, cycle)
+    later = [
+        at for other in cycles if other > cycle if (at := _begins_at(incident, other)) is not None
+    ]
+    until = min(later, default=None)
+    return [
+        entry
+        for entry in incident.entries
+        if (since is None or entry.at >= since) and (until is None or entry.at < until)
+    ]
+
+
+def _began(incident: Incident) -> Iterator[Verdict]:
+    day = incident.opened_at
+    opening = next((entry for entry in incident.entries if entry.act == "open"), None)
+    if opening is not None:
+        text = f"Opened by {opening.actor}: {opening.text}"
+        yield Verdict("opened", Ruling.DECIDED, text, opening.at)
+    elif not incident.is_whole:
+        text = f"Opened at {clock(day)}; by whom is too long ago to be shown here."
+        yield Verdict("opened", Ruling.DECIDED, text, day)
+    for each in incident.released:
+        why = f" (“{each.comment}”)" if each.comment else ""
+        text = f"Silence {each.silence}{why} had held back what it is about until then."
+        yield Verdict("silence", Ruling.PUT_OFF, text, each.at, {"silence": each.silence})
+    if incident.is_flapping:
+        text = "What it is about comes and goes: that changes when it resolves, not who is called."
+        yield Verdict("flapping", Ruling.NO_EFFECT, text)
+    if incident.merged_into is not None:
+        text = f"It lives on in #{incident.merged_into}: nobody is called for this one any more."
+        merge = next((entry for entry in incident.entries if entry.act == "merge"), None)
+        yield Verdict("merged", Ruling.NOT_CALLED, text, merge.at if merge else None)
+
+
+def _calling(incident: Incident, cycle: int) -> Iterator[Verdict]:
+    entries = _entries_of(incident, cycle)
+    walks = [walk for walk in incident.walks if walk.cycle == cycle]
+    messages = [message for message in incident.messages if message.cycle == cycle]
+    if (cause := _cause(entries, walks)) is not None:
+        yield cause
+    found = [verdict for walk in walks for verdict in of_walk(walk, incident.entries)]
+    for entry in entries:
+        found += _of_entry(entry, incident, walks)
+    for message in messages:
+        call = call_of(message, incident.entries)
+        found.append(verdict_of(message, call, incident.entries))
+    # What fell in one moment stays in its order: the level, then whom it called.
+    yield from sorted(found, key=lambda verdict: _order(verdict, messages))
+
+
+def _order(verdict: Verdict, messages: Sequence[Message]) -> tuple[datetime, int, int, int]:
+    """Return where a verdict stands: in the moment of its decision, before what followed from it.
+
+    A level that reaches nobody is followed by the next one in the same moment, so each is beside
+    whom it called.
+    """
+    key = verdict.facts.get("page")
+    message = next((each for each in messages if each.key == key), None)
+    at = verdict.at if message is None else message.created_at
+    assert at is not None
+    is_last = (message is not None and is_news(message)) or verdict.facts.get(
+        "phase"
+    ) == "unresolved"
+    rank = _LAST if is_last else _RANKS.get(verdict.rule, _LAST - 1)
+    level = verdict.facts.get("level") or 0 if rank in _OF_LEVELS else 0
+    return (at, min(_OF_LEVELS), level, rank) if level else (at, rank, 0, 0)
+
+
+def _cause(entries: Sequence[Entry], walks: Sequence[Walk]) -> Verdict | None:
+    first = next((walk for walk in walks if walk.phase == "unacknowledged"), None)
+    if first is None or first.cycle == 1:
+        return None
+    at = first.started_at
+    found = {entry.act: entry for entry in entries if entry.at == at and entry.act in _BEGINS}
+    entry = next((found[act] for act in _BEGINS if act in found), None)
+    if entry is None:
+        return Verdict(
+            "called_anew", Ruling.NOT_RECORDED, "Why people were called anew is not recorded.", at
+        )
+    words = {
+        "unacknowledge": "nobody works on it any more",
+        "severity": "it became worse while nobody had taken it on",
+        "reopen": f"{entry.actor} reopened it",
+        "unmerge": f"{entry.actor} made it one of its own again",
+    }
+    said = filter(None, ("People were called anew", words.get(entry.act), entry.text.rstrip(".")))
+    return Verdict("called_anew", Ruling.DECIDED, f"{': '.join(said)}.", at, {"act": entry.act})
+
+
+def _of_entry(entry: Entry, incident: Incident, walks: Sequence[Walk]) -> Iterator[Verdict]:
+    if entry.act == "call":
+        yield from of_level(entry, walks)
+    elif entry.act == "fallback":
+        yield Verdict("fallback", _fallback_ruling(entry, incident), entry.text, entry.at)
+    elif entry.act in _ENDS:
+        yield _ended(entry, incident, walks)
+    elif entry.act == "severity" and all(entry.at != walk.started_at for walk in walks):
+        text = f"{entry.text} Who was called already was not called again for it."
+        yield Verdict("severity", Ruling.DECIDED, text, entry.at)
+    elif entry.act in {"escalate", "still_on_it", "assign"}:
+        words = {
+            "escalate": f"{entry.actor} had the next level called at once.",
+            "assign": f"{entry.actor} gave it: {entry.text}",
+        }
+        yield Verdict(entry.act, Ruling.DECIDED, words.get(entry.act, entry.text), entry.at)
+
+
+def _fallback_ruling(entry: Entry, incident: Incident) -> Ruling:
+    of_moment = any(
+        m.created_at == entry.at and m.reason in {"fallback", "set aside"}
+        for m in incident.messages
+    )
+    return Ruling.CALLED if of_moment else Ruling.NOT_CALLED
+
+
+def _ended(entry: Entry, incident: Incident, walks: Sequence[Walk]) -> Verdict:
+    if entry.act == "acknowledge" and _is_on_it(entry, incident):
+        text = f"{entry.actor} acknowledged once more: it was answered already."
+        return Verdict("acknowledge", Ruling.NO_EFFECT, text, entry.at)
+    if entry.act == "acknowledge" and entry.text:
+        text = f"{entry.actor} answered: {entry.text}"
+        return Verdict("quorum", Ruling.NO_EFFECT, text, entry.at)
+    said = entry.text.rstrip(".")
+    done = {
+        "acknowledge": "acknowledged",
+        "snooze": f"snoozed it {said[:1].lower()}{said[1:]}",
+        "mitigate": "said that users no longer notice it",
+        "resolve": f"resolved it{f' ({said})' if said else ''}",
+    }[entry.act]
+    cycle = walks[0].cycle if walks else 0
+    of_quorum = [a for a in incident.answers if a.cycle == cycle and a.at <= entry.at]
+    quorum = (
+        f", the {len(of_quorum)} that were asked for having answered" if len(of_quorum) > 1 else ""
+    )
+    text = f"{entry.actor} {done}{quorum}: nobody else{left_over(entry, walks)} was called."
+    facts = {"answers": [answer.actor for answer in of_quorum]}
+    return Verdict(entry.act, Ruling.NOT_CALLED, text, entry.at, facts)
+
+
+def _is_on_it(entry: Entry, incident: Incident) -> bool:
+    """Return whether somebody had taken it on already when another acknowledgement came."""
+    before = [
+        e for e in incident.entries if e.at < entry.at and (e.act in _ENDS or e.act in _BEGINS)
+    ]
+    last = before[-1] if before else None
+    return last is not None and last.act == "acknowledge" and not last.text
+
+
+def _next(incident: Incident, now: datetime) -> Iterator[Verdict]:
+    if not incident.is_open:
+        goes_on = (
+            f"It goes on as #{incident.merged_into}."
+            if incident.merged_into
+            else "Nothing: it is over."
+        )
+        yield Verdict("next", Ruling.NEXT, goes_on)
+        return
+    found = [
+        of_next_level(walk, incident.opened_at, now=now)
+        for walk in incident.walks
+        if walk.state == "running"
+    ]
+    for due in incident.dues:
+        if due.kind in _DEADLINES:
+            text = _DEADLINES[due.kind].format(at=clock(due.at, incident.opened_at))
+            found.append(Verdict(due.kind, Ruling.NEXT, text, due.at))
+    yield from found or [Verdict("next", Ruling.NEXT, "Nobody else is called.")]
