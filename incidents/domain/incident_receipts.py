@@ -241,11 +241,23 @@ def _calling(incident: Incident, cycle: int) -> Iterator[Verdict]:
     found = [verdict for walk in walks for verdict in of_walk(walk, incident.entries)]
     for entry in entries:
         found += _of_entry(entry, incident, walks)
+    ends = _ends(incident)
     for message in messages:
         call = call_of(message, incident.entries)
-        found.append(verdict_of(message, call, incident.entries))
+        found.append(verdict_of(message, call, ends))
     # What fell in one moment stays in its order: the level, then whom it called.
     yield from sorted(found, key=lambda verdict: _order(verdict, messages))
+
+
+def _ends(incident: Incident) -> list[Entry]:
+    """Return what took back the messages that waited: enough answers, the end, or another calling."""
+    anew = {walk.started_at for walk in incident.walks if walk.phase == "unacknowledged"}
+    return [
+        entry
+        for entry in incident.entries
+        if (entry.act in {*_ENDS, "merge"} and not (entry.act == "acknowledge" and entry.text))
+        or (entry.act in _BEGINS and entry.at in anew)
+    ]
 
 
 def _order(verdict: Verdict, messages: Sequence[Message]) -> tuple[datetime, int, int, int]:

@@ -29,20 +29,6 @@ __all__ = [
 
 # What goes out so much after it was due was held up by something.
 _IN_TIME = timedelta(seconds=5)
-# What ends calling, or begins it anew: a message that waited was taken back by it.
-_TAKES_BACK = frozenset(
-    {
-        "acknowledge",
-        "snooze",
-        "mitigate",
-        "resolve",
-        "merge",
-        "unacknowledge",
-        "severity",
-        "urgent_alert",
-        "reopen",
-    }
-)
 
 
 class Entry(Struct, frozen=True):
@@ -115,16 +101,16 @@ def is_news(message: Message) -> bool:
     return message.reason == "taken"
 
 
-def verdict_of(message: Message, call: Entry | None, entries: Sequence[Entry]) -> Verdict:
+def verdict_of(message: Message, call: Entry | None, ends: Sequence[Entry]) -> Verdict:
     """Return why a message went out, waits, or was taken back.
 
     Args:
         message: The page.
         call: The entry of the timeline in whose moment it was made, with what decided then.
-        entries: All of them, oldest first.
+        ends: Entries of what ended calling, or began it anew, oldest first.
     """
     way = _way(message, call)
-    ruling, what, at = _STATES.get(message.state, _waits)(message, way, entries)
+    ruling, what, at = _STATES.get(message.state, _waits)(message, way, ends)
     text = " ".join(filter(None, (what, f"{reason_of(message, call)}.", _by(message, way, call))))
     facts: dict[str, Any] = {
         "page": message.key,
@@ -148,7 +134,7 @@ def verdict_of(message: Message, call: Entry | None, entries: Sequence[Entry]) -
 Said = tuple[Ruling, str, datetime | None]
 
 
-def _went_out(message: Message, way: Mapping[str, Any] | None, _entries: Sequence[Entry]) -> Said:
+def _went_out(message: Message, way: Mapping[str, Any] | None, _ends: Sequence[Entry]) -> Said:
     assert message.sent_at is not None
     verb = "was told" if is_news(message) else "was called"
     day = message.created_at
@@ -188,7 +174,7 @@ def _failed_tries(message: Message) -> str:
     return f" {len(message.tries)} attempts; the first failed: {failed[0].problem}"
 
 
-def _waits(message: Message, way: Mapping[str, Any] | None, _entries: Sequence[Entry]) -> Said:
+def _waits(message: Message, way: Mapping[str, Any] | None, _ends: Sequence[Entry]) -> Said:
     until, day = clock(message.look_at, message.created_at), message.created_at
     whom = f"{message.name}, by {channel_name(message.channel)}"
     if message.tries:
@@ -204,21 +190,20 @@ def _waits(message: Message, way: Mapping[str, Any] | None, _entries: Sequence[E
     return Ruling.PUT_OFF, f"{whom}: {why}.", message.look_at
 
 
-def _is_sent(message: Message, _way: Mapping[str, Any] | None, _entries: Sequence[Entry]) -> Said:
+def _is_sent(message: Message, _way: Mapping[str, Any] | None, _ends: Sequence[Entry]) -> Said:
     text = f"{message.name}, by {channel_name(message.channel)}: it is being sent."
     return Ruling.PUT_OFF, text, message.look_at
 
 
-def _was_taken_back(
-    message: Message, way: Mapping[str, Any] | None, entries: Sequence[Entry]
-) -> Said:
+def _was_taken_back(message: Message, way: Mapping[str, Any] | None, ends: Sequence[Entry]) -> Said:
     whom = f"{message.name} was not called by {channel_name(message.channel)}"
     if message.due_at > message.created_at:
         quiet = way is not None and way.get("is_quiet")
         whom += f", which was {'put off by quiet hours until' if quiet else 'to be at'} {clock(message.due_at, message.created_at)}"
     if message.problem == "They have answered.":
         return Ruling.NOT_CALLED, f"{whom}: they had answered before.", None
-    end = next((e for e in entries if e.at >= message.created_at and e.act in _TAKES_BACK), None)
+    # What fell in the moment in which it was made made it.
+    end = next((each for each in ends if each.at > message.created_at), None)
     if end is None:
         return Ruling.NOT_CALLED, f"{whom}: {message.problem or 'why is not recorded.'}", None
     text = f"{whom}: {_taken_back_by(end, message.created_at)} before it went out."
@@ -237,14 +222,14 @@ def _taken_back_by(entry: Entry, day: datetime) -> str:
     return words.get(entry.act, f"people were called anew at {at}")
 
 
-def _failed(message: Message, _way: Mapping[str, Any] | None, _entries: Sequence[Entry]) -> Said:
+def _failed(message: Message, _way: Mapping[str, Any] | None, _ends: Sequence[Entry]) -> Said:
     tries = len(message.tries)
     count = f" after {tries} attempts" if tries > 1 else ""
     text = f"{message.name} was not reached by {channel_name(message.channel)}{count}: {message.problem}"
     return Ruling.NOT_CALLED, text, message.tries[-1].at if message.tries else None
 
 
-def _is_uncertain(message: Message, _way: Mapping[str, Any] | None, _e: Sequence[Entry]) -> Said:
+def _is_uncertain(message: Message, _way: Mapping[str, Any] | None, _ends: Sequence[Entry]) -> Said:
     text = (
         f"Whether {message.name} was called by {channel_name(message.channel)} is not known:"
         f" {message.problem}"

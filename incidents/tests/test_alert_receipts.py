@@ -75,6 +75,7 @@ def test_the_portals_own_is_one_outage_one_incident(portal: Portal, receipt: Any
         ("generic", {**bodies.GENERIC, "severity": "dire"}, "integrations/v1/generic/{}/", "“dire”; it was taken for P2, as every word that no map has"),
         ("generic", {**bodies.GENERIC, "labels": {"priority": "P0"}}, "integrations/v1/generic/{}/", "“error” with the label “priority” P0; it was taken for P0, by its label “priority”"),
         ("pagerduty", bodies.PAGERDUTY, "v2/enqueue", "“critical”; it was taken for P1, as senders of its kind mean it"),
+        ("pagerduty", {"event_type": "trigger", "description": "Disk"}, "generic/2010-04-15/create_event.json", "said no word for how bad it is; it was taken for"),
         ("opsgenie", bodies.OPSGENIE, "v2/alerts", "“P1”; it was taken for P0, as senders of its kind mean it"),
     ],
 )  # fmt: skip
@@ -83,7 +84,7 @@ def test_the_senders_word_is_read_again_from_its_request(
 ) -> None:
     _integration, key = integration_of(kind)
     own = {"authorization": f"GenieKey {key}"} if kind == "opsgenie" else {}
-    sent = {**body, "routing_key": key} if kind == "pagerduty" else body
+    sent = {**body, "routing_key": key, "service_key": key} if kind == "pagerduty" else body
     assert post(f"/{path.format(key)}", sent, **own).status_code in {200, 202}
     assert said in one(receipt(), "severity", Ruling.DECIDED)
 
@@ -182,6 +183,17 @@ def test_an_end_that_overtook_its_beginning_is_late(portal: Portal, receipt: Any
     told = receipt()
     assert told.answer == "Nobody was called, because its end was heard before its beginning."
     assert found(told, "late", Ruling.NOT_CALLED)
+
+
+def test_the_senders_clock_is_told_where_it_orders(portal: Portal, receipt: Any) -> None:
+    """What is older than the newest report that was applied changes nothing: it is counted."""
+    integration, _key = integration_of("generic")
+    portal.alert(at=portal.now, integration=integration, severity="P2")
+    portal.alert(at=portal.now - HOUR, integration=integration, severity="P0")
+    told = receipt()
+    assert "is of 03:00 UTC; what is older changes nothing." in one(told, "late", Ruling.NO_EFFECT)
+    assert one(told, "duplicate", Ruling.NOT_CALLED).startswith("Reported 2 times")
+    assert told.parts[0].verdicts[0].facts["severity"] == "P2"
 
 
 def test_what_joins_an_open_incident_calls_nobody_by_itself(portal: Portal, receipt: Any) -> None:
