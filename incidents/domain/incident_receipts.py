@@ -13,11 +13,11 @@ from incidents.domain.level_receipts import (
     of_next_level,
     of_walk,
 )
+from incidents.domain.page_reasons import TO_FALLBACK, is_news
 from incidents.domain.page_receipts import (
     Entry,
     Message,
     channel_name,
-    is_news,
     reason_of,
     verdict_of,
 )
@@ -113,7 +113,7 @@ def receipt_of(incident: Incident, *, now: datetime) -> Receipt:
 
 
 def _answer(incident: Incident, now: datetime) -> str:
-    out = [m for m in incident.messages if m.sent_at is not None and not is_news(m)]
+    out = [m for m in incident.messages if m.sent_at is not None and not is_news(m.reason)]
     if not out:
         return f"Nobody was called, because {_why_nobody(incident, now)}."
     out.sort(key=lambda message: (message.sent_at or now, message.created_at))
@@ -165,7 +165,7 @@ def _why_nobody(incident: Incident, now: datetime) -> str:
 
 
 def _why_none_out(incident: Incident) -> str:
-    states = {message.state for message in incident.messages if not is_news(message)}
+    states = {message.state for message in incident.messages if not is_news(message.reason)}
     if states & {"waiting", "sending"}:
         soonest = min(m.look_at for m in incident.messages if m.state in {"waiting", "sending"})
         return f"no message is due before {clock(soonest, incident.opened_at)}"
@@ -270,7 +270,7 @@ def _order(verdict: Verdict, messages: Sequence[Message]) -> tuple[datetime, int
     message = next((each for each in messages if each.key == key), None)
     at = verdict.at if message is None else message.created_at
     assert at is not None
-    is_last = (message is not None and is_news(message)) or verdict.facts.get(
+    is_last = (message is not None and is_news(message.reason)) or verdict.facts.get(
         "phase"
     ) == "unresolved"
     rank = _LAST if is_last else _RANKS.get(verdict.rule, _LAST - 1)
@@ -318,10 +318,7 @@ def _of_entry(entry: Entry, incident: Incident, walks: Sequence[Walk]) -> Iterat
 
 
 def _fallback_ruling(entry: Entry, incident: Incident) -> Ruling:
-    of_moment = any(
-        m.created_at == entry.at and m.reason in {"fallback", "set aside"}
-        for m in incident.messages
-    )
+    of_moment = any(m.created_at == entry.at and m.reason in TO_FALLBACK for m in incident.messages)
     return Ruling.CALLED if of_moment else Ruling.NOT_CALLED
 
 

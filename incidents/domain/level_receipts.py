@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
+from incidents.domain.page_reasons import TO_FALLBACK
 from incidents.domain.page_receipts import Entry, Message
 from incidents.domain.receipts import Ruling, Verdict, clock, in_a_row, span
 from oncall.domain.escalations import Ladder
@@ -131,7 +132,7 @@ def of_next_level(walk: Walk, day: datetime, *, now: datetime) -> Verdict:
 
 def call_of(message: Message, entries: Sequence[Entry]) -> Entry | None:
     """Return the entry of the moment in which a page was made, by what calls so."""
-    act = "fallback" if message.reason in {"fallback", "set aside"} else "call"
+    act = "fallback" if message.reason in TO_FALLBACK else "call"
     phase = _OF_PHASE.get(message.reason)
     if act == "call" and phase is None:
         return None

@@ -6,6 +6,13 @@ from typing import Any
 
 from msgspec import Struct
 
+from incidents.domain.page_reasons import (
+    STILL_ON_IT,
+    TAKEN,
+    TO_FALLBACK,
+    is_news,
+    offered_role,
+)
 from incidents.domain.receipts import (
     NAMES_OF_CHANNELS,
     Ruling,
@@ -21,7 +28,6 @@ __all__ = [
     "Message",
     "Try",
     "channel_name",
-    "is_news",
     "reason_of",
     "through_words",
     "verdict_of",
@@ -96,11 +102,6 @@ def channel_name(channel: str) -> str:
     return NAMES_OF_CHANNELS.get(channel, channel)
 
 
-def is_news(message: Message) -> bool:
-    """Return whether it only tells that somebody else has answered."""
-    return message.reason == "taken"
-
-
 def verdict_of(message: Message, call: Entry | None, ends: Sequence[Entry]) -> Verdict:
     """Return why a message went out, waits, or was taken back.
 
@@ -136,7 +137,8 @@ Said = tuple[Ruling, str, datetime | None]
 
 def _went_out(message: Message, way: Mapping[str, Any] | None, _ends: Sequence[Entry]) -> Said:
     assert message.sent_at is not None
-    verb = "was told" if is_news(message) else "was called"
+    is_told = is_news(message.reason)
+    verb = "was told" if is_told else "was called"
     day = message.created_at
     text = f"{message.name} {verb} by {channel_name(message.channel)} at {clock(message.sent_at, day)}."
     if message.with_others:
@@ -145,7 +147,7 @@ def _went_out(message: Message, way: Mapping[str, Any] | None, _ends: Sequence[E
     if message.is_repeat:
         text += " It was a repeat: the first send was uncertain."
     text += _held_up(message, way) + _failed_tries(message)
-    return Ruling.NO_EFFECT if is_news(message) else Ruling.CALLED, text, message.sent_at
+    return Ruling.NO_EFFECT if is_told else Ruling.CALLED, text, message.sent_at
 
 
 def _held_up(message: Message, way: Mapping[str, Any] | None) -> str:
@@ -251,14 +253,16 @@ def reason_of(message: Message, call: Entry | None) -> str:
     """Return why somebody is called, without a full stop: by which level, or which other reason."""
     if message.reason in {"escalation", "unresolved"}:
         return _by_level(message, call)
-    if message.reason == "taken":
+    if role := offered_role(message.reason):
+        return f"They are asked to take the role {role}"
+    if message.reason == TAKEN:
         return "Who was called hears that somebody else has answered"
-    if message.reason in {"fallback", "set aside"}:
+    if message.reason in TO_FALLBACK:
         why = call.text.partition(" Fallback contact:")[0].rstrip(".") if call is not None else ""
         return f"They are the fallback contact{f': {why}' if why else ''}"
     if message.reason.startswith("assigned"):
         return "It was given to them"
-    if message.reason.startswith("still on it"):
+    if message.reason.startswith(STILL_ON_IT):
         return "They had answered, and were asked whether they are still on it"
     return f"Reason: {message.reason}"
 

@@ -42,10 +42,12 @@ class Word(Struct, frozen=True):
     """How a sender said how bad it is.
 
     Args:
+        kind: By whose meanings it is judged: those of the integration, or of what came through it.
         word: Its word, "" when it said none.
         label: What a label `priority` said.
     """
 
+    kind: str
     word: str
     label: str = ""
 
@@ -77,7 +79,7 @@ class _Listening(Context):
     def judge(self, word: str, labels: Mapping[str, str] = _NOTHING) -> Verdict:
         severity, pages = super().judge(word, labels)
         heard = _Heard(severity)
-        heard.word = Word(word, labels.get("priority", ""))
+        heard.word = Word(self.kind, word, labels.get("priority", ""))
         return heard, pages
 
 
@@ -111,9 +113,9 @@ def _read(kept: Kept, context: Context) -> Reading:
     return WEBHOOKS[kept.kind](said, context)
 
 
-def judged_by(kind: str, word: Word, edited: Mapping[str, str]) -> Judged:
+def judged_by(word: Word, edited: Mapping[str, str]) -> Judged:
     """Return what a word means by a map, and by which rule; see `severities.judge`."""
-    labels, said = {"priority": word.label}, word.word.lower()
+    kind, labels, said = word.kind, {"priority": word.label}, word.word.lower()
     severity, pages = judge(kind, word.word, labels=labels, edited=edited)
     meanings = {judge(kind, word.word, labels=labels, edited={said: each}) for each in ("P2", "P3")}
     if len(meanings) == 1:

@@ -81,7 +81,7 @@ def _sender(alert: Alert, log: Collection[AlertLogEntry]) -> domain.Sender | Non
         integration.get_kind_display(),
         word,
         is_request_kept=event is not None,
-        today=judged_by(integration.kind, word, integration.severity_map) if word else None,
+        today=judged_by(word, integration.severity_map) if word else None,
         changed_at=integration.updated_at if integration.updated_at > alert.opened_at else None,
     )
 

@@ -13,11 +13,11 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet
 
 from incidents.domain.lifecycle import Status
+from incidents.domain.page_reasons import FALLBACK, SET_ASIDE
 from incidents.models import Deadline, EscalationRun, Incident, Page
 from incidents.services import deadlines, escalation, overdue
 from incidents.services.escalation import WAITING_FOR
 from incidents.services.overdue import Look
-from incidents.services.pages import FALLBACK, SET_ASIDE
 from oncall.domain.escalations import Phase
 
 __all__ = ["PATIENCE", "Finding", "audit_paging", "overdue_pages"]

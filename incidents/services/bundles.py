@@ -18,10 +18,11 @@ from django.db.models import Count, Prefetch, Q, Window, prefetch_related_object
 
 from core import bulk
 from incidents.domain.lifecycle import Status
+from incidents.domain.page_reasons import is_news
 from incidents.models import Alert, Attempt, Page
 from incidents.queries.quorum import people_who_answered
 from incidents.services.claims import is_any_due
-from incidents.services.pages import ANY_OPEN, HAS_ANSWERED, WANTED, closed_because, is_news
+from incidents.services.pages import ANY_OPEN, HAS_ANSWERED, WANTED, closed_because
 from notifications.domain.kinds import Kind
 from notifications.models import AccountThrottle, ContactMethod
 from notifications.transports import transport_for

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from accounts.models import User
 from core.again import again_if_crossed
 from incidents.domain.lifecycle import OPEN, Status
+from incidents.domain.page_reasons import FALLBACK, SET_ASIDE, STILL_ON_IT
 from incidents.domain.response_targets import Standing
 from incidents.models import Alert, Deadline, EscalationRun, Incident, Silence, TimelineEntry
 from incidents.queries.silences import first_match
@@ -30,7 +31,6 @@ from incidents.services import (
 from incidents.services.acts import Acts
 from incidents.services.claims import LEASE, MOST_CLAIMS, Queue, is_any_due
 from incidents.services.firing import Claimed
-from incidents.services.pages import FALLBACK, SET_ASIDE, STILL_ON_IT
 
 __all__ = ["Queues", "call_for_held", "end_silences"]
 

@@ -18,16 +18,13 @@ from accounts.models import User
 from core.errors import Conflict
 from core.inserts import Inserts
 from incidents.domain.lifecycle import OPEN, Status
+from incidents.domain.page_reasons import FALLBACK, STILL_ON_IT, TAKEN, TO_FALLBACK
 from incidents.domain.severities import AT_LEAST_ONCE, CAN_WAIT
 from incidents.models import EscalationRun, Incident, LadderSnapshot, Page, TimelineEntry
 from incidents.queries.configuration import Configuration
 from incidents.services import pages, timeline
 from incidents.services.pages import (
     ANY_OPEN,
-    FALLBACK,
-    STILL_ON_IT,
-    TAKEN,
-    TO_FALLBACK,
     WANTED,
     Calls,
     Place,

@@ -16,13 +16,14 @@ from django.db import transaction
 
 from core import bulk
 from core.alike import insert_alike, update_alike
+from incidents.domain.page_reasons import FALLBACK
 from incidents.domain.severities import AT_LEAST_ONCE
 from incidents.models import EscalationRun, Incident, LadderSnapshot, TimelineEntry
 from incidents.queries.quorum import people_who_answered
 from incidents.services import pages
 from incidents.services.claims import Queue
 from incidents.services.escalation import REASONS, WAITING_FOR, due_at
-from incidents.services.pages import FALLBACK, Calls, Place, Way, Ways, ways_in_words
+from incidents.services.pages import Calls, Place, Way, Ways, ways_in_words
 from incidents.services.step_calls import Call, StepCalls
 from incidents.services.turns import take_turns
 from incidents.services.undelivered import NOBODY, unheard

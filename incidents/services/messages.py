@@ -8,16 +8,16 @@ from django.conf import settings
 from django.core import signing
 
 from core.errors import Forbidden
-from incidents.models import Alert, EscalationRun, Incident, Page
-from incidents.services.pages import (
-    DELAYED_AFTER,
+from incidents.domain.page_reasons import (
     FALLBACK,
-    OFFERED,
     SET_ASIDE,
     STILL_ON_IT,
     TAKEN,
     is_news,
+    offered_role,
 )
+from incidents.models import Alert, EscalationRun, Incident, Page
+from incidents.services.pages import DELAYED_AFTER
 from notifications.domain.digests import Entry, in_full
 from notifications.domain.messages import Message
 from notifications.transports import Recipient
@@ -118,7 +118,7 @@ def _is_delayed(page: Page, now: datetime) -> bool:
 
 
 def _answer(page: Page) -> str:
-    if page.person_id and not page.reason.startswith(OFFERED):
+    if page.person_id and not offered_role(page.reason):
         return f"Acknowledge: {ack_url(page)}"
     return f"Open: {settings.PORTAL_URL}{page.incident.get_absolute_url()}"
 
@@ -166,15 +166,11 @@ def _asks(page: Page) -> str:
         return "Still on it?"
     if page.reason == TAKEN:
         return f"Taken by {page.incident.acknowledged_by}:"
-    if page.reason.startswith(OFFERED):
-        return f"{_role_of(page).capitalize()}? You are asked to take this role:"
+    if role := offered_role(page.reason):
+        return f"{role.capitalize()}? You are asked to take this role:"
     if page.reason == SET_ASIDE:
         return "Calling people failed:"
     return "Nobody else was reached:" if page.reason == FALLBACK else ""
-
-
-def _role_of(page: Page) -> str:
-    return page.reason.removeprefix(OFFERED).split()[0]
 
 
 def _text(page: Page, now: datetime) -> str:

@@ -17,6 +17,7 @@ from django.db.models import Exists, F, Q, QuerySet, Subquery
 from django.db.models import OuterRef as Outer
 
 from incidents.domain.lifecycle import Status
+from incidents.domain.page_reasons import FALLBACK
 from incidents.domain.severities import AT_LEAST_ONCE
 from incidents.models import (
     Deadline,
@@ -27,7 +28,6 @@ from incidents.models import (
     TimelineEntry,
 )
 from incidents.services.escalation import WAITING_FOR, due_at, plan_of
-from incidents.services.pages import FALLBACK
 from notifications.models import LONGEST_DELAY
 from oncall.domain.escalations import Ladder, Phase, ladder_from, next_position
 from oncall.queries.policies import policy_for

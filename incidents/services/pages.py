@@ -12,6 +12,12 @@ from django.db.models import Q
 from accounts.models import User
 from core.alike import insert_alike
 from incidents.domain.lifecycle import Status
+from incidents.domain.page_reasons import (
+    FALLBACK,
+    OFFERED,
+    TAKEN,
+    is_news,
+)
 from incidents.domain.severities import AT_LEAST_ONCE
 from incidents.models import EscalationRun, Page
 from notifications.domain.kinds import Kind
@@ -23,13 +29,7 @@ from oncall.queries.fallbacks import fallback_people
 __all__ = [
     "ANY_OPEN",
     "DELAYED_AFTER",
-    "FALLBACK",
     "HAS_ANSWERED",
-    "OFFERED",
-    "SET_ASIDE",
-    "STILL_ON_IT",
-    "TAKEN",
-    "TO_FALLBACK",
     "WANTED",
     "Calls",
     "Gone",
@@ -39,7 +39,6 @@ __all__ = [
     "as_late",
     "closed_because",
     "insert",
-    "is_news",
     "is_to_account",
     "key_of",
     "late_by",
@@ -47,17 +46,6 @@ __all__ = [
     "ways_in_words",
 ]
 
-FALLBACK = "fallback"
-# To the fallback contact as well, whether or not somebody has answered: what would have called people
-# later will not.
-SET_ASIDE = "set aside"
-TO_FALLBACK = (FALLBACK, SET_ASIDE)
-# Asks whoever has answered; the time of day follows.
-STILL_ON_IT = "still on it?"
-# Tells those who were called that somebody else has answered.
-TAKEN = "taken"
-# Asks somebody whether they take a role; which one and the time of day follow.
-OFFERED = "role offered:"
 # What goes out so long after it was due says so.
 DELAYED_AFTER = timedelta(minutes=10)
 _MINUTE = timedelta(minutes=1)
@@ -231,11 +219,6 @@ def insert(calls: Sequence[Calls], *, now: datetime) -> int:
         on_conflict="DO NOTHING",
     )
     return len(keys)
-
-
-def is_news(reason: str) -> bool:
-    """Return whether a page of that reason calls nobody to an incident, and only tells of it."""
-    return reason == TAKEN or reason.startswith(OFFERED)
 
 
 def of_news() -> Q:

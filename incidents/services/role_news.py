@@ -3,10 +3,11 @@
 from datetime import datetime
 
 from accounts.models import User
+from incidents.domain.page_reasons import OFFERED
 from incidents.domain.roles import RoleName
 from incidents.models import Incident, Page
 from incidents.services import pages
-from incidents.services.pages import OFFERED, Calls, Place, Ways
+from incidents.services.pages import Calls, Place, Ways
 from oncall.domain.escalations import Urgency
 
 __all__ = ["take_back", "tell"]

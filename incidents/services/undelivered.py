@@ -7,9 +7,10 @@ import structlog
 from django.db import DatabaseError, transaction
 from django.db.models import QuerySet
 
+from incidents.domain.page_reasons import TO_FALLBACK
 from incidents.models import EscalationRun, Incident, Page, TimelineEntry
 from incidents.services import escalation
-from incidents.services.pages import TO_FALLBACK, is_to_account
+from incidents.services.pages import is_to_account
 from oncall.domain.escalations import Phase
 
 __all__ = ["NOBODY", "fall_back", "next_level_at_once", "unheard"]

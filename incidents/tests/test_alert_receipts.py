@@ -76,6 +76,7 @@ def test_the_portals_own_is_one_outage_one_incident(portal: Portal, receipt: Any
         ("generic", {**bodies.GENERIC, "labels": {"priority": "P0"}}, "integrations/v1/generic/{}/", "“error” with the label “priority” P0; it was taken for P0, by its label “priority”"),
         ("pagerduty", bodies.PAGERDUTY, "v2/enqueue", "“critical”; it was taken for P1, as senders of its kind mean it"),
         ("pagerduty", {"event_type": "trigger", "description": "Disk"}, "generic/2010-04-15/create_event.json", "said no word for how bad it is; it was taken for"),
+        ("pagerduty", bodies.PAGERDUTY_WEBHOOK, "integrations/v1/pagerduty/{}/", "“P2”; it was taken for P1, as senders of its kind mean it"),
         ("opsgenie", bodies.OPSGENIE, "v2/alerts", "“P1”; it was taken for P0, as senders of its kind mean it"),
     ],
 )  # fmt: skip
@@ -84,7 +85,7 @@ def test_the_senders_word_is_read_again_from_its_request(
 ) -> None:
     _integration, key = integration_of(kind)
     own = {"authorization": f"GenieKey {key}"} if kind == "opsgenie" else {}
-    sent = {**body, "routing_key": key, "service_key": key} if kind == "pagerduty" else body
+    sent = {**body, "routing_key": key, "service_key": key} if "event" not in body else body
     assert post(f"/{path.format(key)}", sent, **own).status_code in {200, 202}
     assert said in one(receipt(), "severity", Ruling.DECIDED)
 

@@ -12,10 +12,11 @@ from accounts.tests.cast import person
 from catalog.models import Team
 from core import encryption
 from incidents.domain.receipts import Receipt, Ruling, Verdict
+from incidents.domain.roles import RoleName
 from incidents.models import EscalationRun, Incident, Silence, TimelineEntry
 from incidents.queries import receipts
 from incidents.queries.receipts import receipt_of_incident
-from incidents.services import firing, lifecycle, merging, sending
+from incidents.services import firing, lifecycle, merging, roles, sending
 from incidents.services.due import Queues
 from incidents.services.silences import save_silence
 from incidents.tests.oncall_portal import Portal, forged, portal
@@ -358,6 +359,17 @@ def test_news_for_others_are_no_calls(portal: Portal, receipt: Any) -> None:
     assert one(receipt(incident), "message", Ruling.NO_EFFECT).startswith(
         "alice was told by email at 03:00 UTC. Who was called hears that somebody else has answered."
     )
+
+
+def test_who_is_asked_to_take_a_role_is_not_called(portal: Portal, receipt: Any) -> None:
+    portal.add_low_rule("bob")
+    incident, boss = portal.open_incident(), person("boss", role=Role.ADMIN)
+    scribe, bob = RoleName.SCRIBE, portal.people["bob"]
+    roles.offer(incident.pk, role=scribe, to=bob, person=boss, now=portal.now, actor=boss)
+    portal.fast_forward(minutes=1)
+    told = one(receipt(incident), "message", Ruling.NO_EFFECT)
+    assert told.startswith("bob was told by email at 03:01 UTC.")
+    assert "They are asked to take the role scribe." in told
 
 
 def test_each_kind_of_target_is_named(portal: Portal, receipt: Any) -> None:

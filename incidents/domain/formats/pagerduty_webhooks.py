@@ -5,12 +5,13 @@ one event; new types of events may be added at any time.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from incidents.domain.events import Act, AlertEvent, Reading, key_of
 from incidents.domain.formats.context import Context
 from incidents.domain.payloads import Unreadable, instant, mapping, sequence, text, web_address
-from incidents.domain.severities import BY_KIND, PAGERDUTY_INCIDENTS, Verdict, judge
+from incidents.domain.severities import BY_KIND, PAGERDUTY_INCIDENTS, Verdict
 
 __all__ = ["read"]
 
@@ -88,7 +89,7 @@ def _verdict(data: Mapping[str, Any], context: Context) -> Verdict:
     priority = _summary(data.get("priority"))
     known = {**BY_KIND[PAGERDUTY_INCIDENTS], **context.severity_map}
     word = priority if priority.lower() in known else text(data.get("urgency"))
-    return judge(PAGERDUTY_INCIDENTS, word, labels={}, edited=context.severity_map)
+    return replace(context, kind=PAGERDUTY_INCIDENTS).judge(word)
 
 
 def _labels(data: Mapping[str, Any]) -> dict[str, str]:
