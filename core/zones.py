@@ -15,12 +15,13 @@ def zone_names() -> frozenset[str]:
 
 def zone_of(user: Any) -> tzinfo:
     """Return the zone a person has chosen, UTC for the signed-out and for unknown names."""
-    return _zone(getattr(user, "timezone", "") or "UTC")
+    return zone_named(getattr(user, "timezone", ""))
 
 
 @lru_cache(maxsize=128)
-def _zone(name: str) -> tzinfo:
+def zone_named(name: str) -> tzinfo:
+    """Return the zone of that name, UTC where there is none."""
     try:
-        return UTC if name == "UTC" else ZoneInfo(name)
+        return UTC if name in {"", "UTC"} else ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return UTC

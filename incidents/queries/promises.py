@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from accounts.models import User
 from incidents.domain.lifecycle import Status
@@ -45,7 +45,7 @@ def _word(standing: str) -> str:
     return standing if standing in {Standing.MET, Standing.BREACHED} else "open"
 
 
-def kept(user: User, since: datetime, until: datetime) -> list[Kept]:
+def kept(user: User, since: datetime, until: datetime, *, among: Q | None = None) -> list[Kept]:
     """Return how promises stand of what was opened in [since, until), by severity, the worst first.
 
     What was merged counts as the incident that it lives on in. Severities without any are left out.
@@ -54,10 +54,11 @@ def kept(user: User, since: datetime, until: datetime) -> list[Kept]:
         user: Who asks; counted is what they may know of.
         since: Begin of the period.
         until: Its end.
+        among: Which incidents, where not all of them.
     """
     rows = (
         Incident.objects.visible_to(user)
-        .filter(opened_at__gte=since, opened_at__lt=until)
+        .filter(among or Q(), opened_at__gte=since, opened_at__lt=until)
         .exclude(status=Status.MERGED)
         .order_by("severity")
         .values_list("severity", "response", "resolution")
