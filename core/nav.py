@@ -63,6 +63,7 @@ GROUPS: tuple[Group, ...] = (
         (
             Entry("Action items", "/action-items/", "list-checks", "t"),
             Entry("Postmortems", "/postmortems/", "notebook-pen", "w"),
+            Entry("Analytics", "/incidents/analytics/", "chart-column", "y"),
             Entry("Chaos", "/chaos/", "flask-conical", "x"),
             Entry("Capacity", "/capacity/", "trending-up", "c"),
         ),
@@ -114,7 +115,7 @@ def links(
 ) -> list[tuple[str, list[Link]]]:
     """Return the groups one person sees, each as (heading, links); empty groups are left out."""
     staff = bool(getattr(user, "is_staff", False))
-    shown = []
+    shown, current = [], _current(current_path)
     for group in GROUPS:
         row = [
             Link(
@@ -122,7 +123,7 @@ def links(
                 href=address(entry.path),
                 icon=entry.icon,
                 key=entry.key,
-                current=_is_current(entry.path, current_path),
+                current=entry.path == current,
                 count=_COUNTS[entry.path](user) if entry.path in _COUNTS else None,
             )
             for entry in group.entries
@@ -133,5 +134,13 @@ def links(
     return shown
 
 
-def _is_current(path: str, current_path: str) -> bool:
-    return current_path == path if path == "/" else current_path.startswith(path)
+def _current(path: str) -> str | None:
+    """Return the path of the entry that a page belongs to: the longest one there is that it lies below."""
+    below = [
+        entry.path
+        for group in GROUPS
+        for entry in group.entries
+        if (path == entry.path or (entry.path != "/" and path.startswith(entry.path)))
+        and exists(entry.path)
+    ]
+    return max(below, key=len, default=None)

@@ -2,18 +2,20 @@
 
 from django.urls import path
 
-from incidents import incident_views as views
 from incidents import (
+    analytics_views,
     list_views,
     receipt_views,
     role_views,
     simulation_views,
     update_views,
 )
+from incidents import incident_views as views
 
 app_name = "incident"
 urlpatterns = [
     path("incidents/", list_views.incident_list, name="list"),
+    path("incidents/analytics/", analytics_views.analytics, name="analytics"),
     path("incidents/panels/service/<slug:slug>/", list_views.service_panel, name="service-panel"),
     path("incidents/new/", views.declare, name="new"),
     path("incidents/simulate/", simulation_views.simulate_page, name="simulate"),

@@ -16,7 +16,7 @@ from core.htmx import render_page
 from core.pagination import keyset_page
 from incidents.domain.lifecycle import OPEN, Status
 from incidents.exports import alerts_csv, incidents_csv
-from incidents.list_filters import is_csv, narrowed
+from incidents.list_filters import FIGURES, behind_figures, behind_in_words, is_csv, narrowed
 from incidents.models import Alert, Incident, Severity
 from incidents.queries.incidents import visible_incidents
 from incidents.queries.on_duty import first_called
@@ -24,6 +24,7 @@ from incidents.queries.on_duty import first_called
 M = TypeVar("M", Incident, Alert)
 PAGE_SIZE = 50
 NEWEST_FIRST = ("-opened_at", "-id")
+UNMERGED = "unmerged"
 
 
 @require_safe
@@ -31,17 +32,31 @@ NEWEST_FIRST = ("-opened_at", "-id")
 def incident_list(request: HttpRequest) -> HttpResponseBase:
     """Show incidents, open ones unless asked otherwise, newest first; `format=csv` exports them."""
     state = request.GET.get("state", "open")
-    rows = _narrowed(visible_incidents(signed_in(request)), request)
+    rows = behind_figures(_narrowed(visible_incidents(signed_in(request)), request), request)
     if state == "open":
         rows = rows.filter(status__in=OPEN)
+    elif state == UNMERGED:
+        rows = rows.exclude(status=Status.MERGED)
     elif state in set(Status):
         rows = rows.filter(status=state)
     if request.GET.get("mine"):
         rows = rows.filter(assigned_to=signed_in(request))
     if is_csv(request):
         return incidents_csv(rows.order_by(*NEWEST_FIRST))
-    states = [("open", "Open"), *((s, s.capitalize()) for s in Status), ("all", "All")]
-    context = {**_listed(rows, request), "states": states, "state": state}
+    states = [
+        ("open", "Open"),
+        *((s, s.capitalize()) for s in Status),
+        (UNMERGED, "All but merged"),
+        ("all", "All"),
+    ]
+    narrowing = [(name, request.GET[name]) for name in FIGURES if request.GET.get(name)]
+    context = {
+        **_listed(rows, request),
+        "states": states,
+        "state": state,
+        "narrowing": narrowing,
+        "behind": behind_in_words(request),
+    }
     return render_page(request, "incidents/list.html", context, partial="rows")
 
 

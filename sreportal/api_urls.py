@@ -38,5 +38,6 @@ slo.api.register(router)
 
 urlpatterns = [
     path("", include(router.urls)),
+    *incidents.api.addresses(),
     *slo.api.addresses(),
 ]

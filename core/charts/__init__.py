@@ -9,6 +9,7 @@ Horizontal positions are percent of the plot's width, so a chart fits any screen
 keeps its size; vertical positions are pixels.
 """
 
+from core.charts.heat import HeatMap, heat_map
 from core.charts.line import line_chart
 from core.charts.marks import Bar, Meter, Spark, Strip, meter, sparkline, strip
 from core.charts.model import (
@@ -29,6 +30,7 @@ __all__ = [
     "Bar",
     "Chart",
     "Envelope",
+    "HeatMap",
     "Marker",
     "Meter",
     "Point",
@@ -37,6 +39,7 @@ __all__ = [
     "Strip",
     "Threshold",
     "Tone",
+    "heat_map",
     "line_chart",
     "meter",
     "sparkline",

@@ -153,6 +153,12 @@ def chart(chart: charts.Chart, hide_title: bool = False) -> dict[str, Any]:
     return {"chart": chart, "hide_title": hide_title}
 
 
+@register.inclusion_tag("components/heat_map.html")
+def heat_map(counts: charts.HeatMap) -> dict[str, Any]:
+    """Draw a heat map of `core.charts`: figure, SVG and table."""
+    return {"map": counts}
+
+
 @register.inclusion_tag("components/spark.html")
 def sparkline(
     values: Sequence[float | None], label: str, width: int = 110, height: int = 28

@@ -63,9 +63,9 @@ def number(value: Any, digits: int = 0) -> str:
 
 
 @register.filter
-def duration(length: timedelta | float | None) -> str:
-    """Show a timedelta or seconds in its two largest units: 16260 → 4 h 31 min."""
-    if length is None:
+def duration(length: timedelta | float | str | None) -> str:
+    """Show a timedelta or seconds in its two largest units: 16260 → 4 h 31 min; missing is no data."""
+    if length is None or length == "":
         return "no data"
     seconds = length.total_seconds() if isinstance(length, timedelta) else float(length)
     if abs(seconds) < 1:

@@ -23,6 +23,7 @@ from core.charts import (
     Series,
     Threshold,
     Tone,
+    heat_map,
     line_chart,
 )
 
@@ -144,6 +145,15 @@ def context() -> dict[str, Any]:
         "latency": latency_chart(),
         "forecast": forecast_chart(),
         "nothing": line_chart([Series("Requests", [])], id="nothing", title="Requests", height=90),
+        "heat": heat_map(
+            [[(day * hour) % 7 for hour in range(24)] for day in range(7)],
+            id="heat",
+            title="Incidents by hour of the week",
+            rows=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+            columns=[f"{hour:02}" for hour in range(24)],
+            noun="incidents",
+            zone="UTC",
+        ),
         "days": days(),
         "rows": objectives(),
         "form": form,

@@ -56,6 +56,12 @@ def test_a_page_below_an_entry_marks_it() -> None:
     assert current == ["Objectives"]
 
 
+def test_only_the_nearest_entry_is_marked() -> None:
+    """Analytics lies below the incidents, and is an entry of its own."""
+    links = [link for _, found in nav.links(User(), "/incidents/analytics/") for link in found]
+    assert [link.label for link in links if link.current] == ["Analytics"]
+
+
 @pytest.mark.urls("core.tests.gallery")
 @pytest.mark.usefixtures("counts")
 def test_counts_stand_beside_their_entry() -> None:

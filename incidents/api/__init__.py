@@ -1,9 +1,11 @@
 """REST resources of alerts and incidents, and of what raises and silences them."""
 
+from django.urls import URLPattern, path
 from rest_framework.routers import SimpleRouter
 
 from incidents.api.action_items import ActionItemViewSet
 from incidents.api.alerts import AlertViewSet
+from incidents.api.analytics import AnalyticsView
 from incidents.api.communication_templates import CommunicationTemplateViewSet
 from incidents.api.heartbeats import HeartbeatViewSet
 from incidents.api.incidents import IncidentViewSet
@@ -26,3 +28,8 @@ def register(router: SimpleRouter) -> None:
     router.register("maintenance", MaintenanceViewSet, basename="maintenance")
     router.register("postmortems", PostmortemViewSet, basename="postmortem")
     router.register("silences", SilenceViewSet, basename="silence")
+
+
+def addresses() -> list[URLPattern]:
+    """Return what is no resource of its own."""
+    return [path("analytics/incidents/", AnalyticsView.as_view(), name="incident-analytics")]

@@ -223,8 +223,8 @@ def suggested_fix(found: Repeat) -> str:
         return ""
     if found.short.part >= MOST * over:
         return (
-            f"It is over by itself within 5 min, {found.short.part} of {over} times: lengthen the `for`"
-            " of its rule, or its hold-off."
+            f"It is over by itself within 5 min, {found.short.part} of {over} times: let its rule wait"
+            " longer (“for”), or its integration hold off."
         )
     if found.acted_on.part == 0:
         return f"Nobody did anything about it, {over} of {over} times: make it a P3, or delete it."

@@ -4,9 +4,10 @@ Incidents and pages are streamed through the tallies of `incidents.domain.analyt
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import Any
 
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
@@ -37,6 +38,7 @@ __all__ = [
     "Question",
     "Repeated",
     "Report",
+    "facts_of",
     "happened",
     "may_see_others",
     "report",
@@ -44,7 +46,7 @@ __all__ = [
 ]
 
 # Of what repeats, the most often.
-MOST_REPEATS = 20
+MOST_REPEATS = 10
 _CHUNK = 2000
 # What `Happened` is made of, in its order.
 _COLUMNS = (
@@ -190,9 +192,9 @@ def with_facts(rows: QuerySet[Incident]) -> QuerySet[Incident]:
 
 
 _BY_ITSELF = Q(resolved_at__isnull=False, resolved_by=_PORTAL)
-# The incidents behind a figure, of rows `with_facts` that are not merged.
+# The incidents behind a figure, in words and as a condition on rows `with_facts` that are not merged.
 BEHIND: Mapping[str, tuple[str, Q]] = {
-    "acknowledged": ("acknowledged by somebody", Q(answered_at__isnull=False)),
+    "acknowledged": ("acknowledged", Q(answered_at__isnull=False)),
     "unacknowledged": ("never acknowledged", Q(answered_at=None)),
     "mitigated": ("mitigated", Q(mitigated_at__isnull=False)),
     "resolved": ("over", Q(resolved_at__isnull=False)),
@@ -210,8 +212,18 @@ BEHIND: Mapping[str, tuple[str, Q]] = {
 def happened(rows: QuerySet[Incident]) -> Iterator[Happened]:
     """Yield what the tallies count of incidents, the oldest first; merged ones are left out."""
     found = with_facts(rows.exclude(status=Status.MERGED)).order_by("opened_at", "pk")
-    for *of, resolved_by, is_acted_on in found.values_list(*_COLUMNS).iterator(chunk_size=_CHUNK):
-        yield Happened._make([*of, resolved_by == _PORTAL, is_acted_on])
+    for row in found.values_list(*_COLUMNS).iterator(chunk_size=_CHUNK):
+        yield _as_happened(row)
+
+
+def facts_of(incident: Incident) -> Happened:
+    """Return the same of one incident, of rows `with_facts`."""
+    return _as_happened([getattr(incident, name) for name in _COLUMNS])
+
+
+def _as_happened(row: Sequence[Any]) -> Happened:
+    *of, resolved_by, is_acted_on = row
+    return Happened._make([*of, resolved_by == _PORTAL, is_acted_on])
 
 
 def _repeating(question: Question) -> list[str]:

@@ -152,7 +152,7 @@ def test_what_repeats_says_what_it_costs_and_what_to_do(portal: Portal) -> None:
     (found,) = asked(portal).repeats
     assert (found.figures.count, found.pages, found.figures.short) == (3, 3, Share(3, 3))
     assert found.incident.title == "disk is wrong"
-    assert "lengthen" in found.fix
+    assert "let its rule wait longer" in found.fix
 
 
 def test_the_period_before_is_as_long_and_apart(portal: Portal) -> None:

@@ -184,7 +184,7 @@ def test_three_times_is_a_repeat() -> None:
 @pytest.mark.parametrize(
     ("count", "short", "by_itself", "acted_on", "fix"),
     [
-        (10, 9, 10, 0, "It is over by itself within 5 min, 9 of 10 times: lengthen the `for` of its rule, or its hold-off."),
+        (10, 9, 10, 0, "It is over by itself within 5 min, 9 of 10 times: let its rule wait longer (“for”), or its integration hold off."),
         (10, 7, 10, 0, "Nobody did anything about it, 10 of 10 times: make it a P3, or delete it."),
         (10, 2, 6, 3, ""),
         (10, 0, 1, 9, "People dealt with it 9 of 10 times: write what they do into its runbook, or have a program do it."),

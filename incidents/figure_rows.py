@@ -1,0 +1,177 @@
+"""Figures of incident analytics as pages print them: beside each its definition and what is behind it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+from django.urls import reverse
+
+from core.charts import Axis, Chart, HeatMap, Series, heat_map, line_chart
+from core.walltime import instant
+from incidents.domain.analytics import Share, Spread
+from incidents.queries.analytics import Question, Report
+
+__all__ = ["DEFINITIONS", "Shared", "Timed", "by_day", "by_hour", "listed", "shares", "times"]
+
+# The word of each figure and what it is, as docs/analytics.md has it, too.
+DEFINITIONS: Mapping[str, tuple[str, str]] = {
+    "to_acknowledge": (
+        "Time to acknowledge",
+        ("From opening to when somebody first acknowledged or snoozed it. Who mitigated or resolved it at once"
+        " acknowledged it by that. What nobody acknowledged is counted beside it, and is not zero."),
+    ),
+    "to_mitigate": (
+        "Time to mitigate",
+        ("From opening to when people last said that users no longer notice it. Incidents of which nobody"
+        " said so are left out."),
+    ),
+    "to_resolve": (
+        "Time to resolve",
+        "From opening to the last resolution, a hold-off included. Open incidents are left out.",
+    ),
+    "between": (
+        "Time between failures",
+        ("From the end of an incident of a service to the beginning of its next one in the period."
+        " Incidents that overlap are one failure; what is open has no end."),
+    ),
+    "without_action": (
+        "Acknowledged without action",
+        ("Of incidents acknowledged and over: those that their alerts ended, without a note, an escalation, an"
+        " assignment or any other act of a person before that end."),
+    ),
+    "short": (
+        "Over by itself within 5 min",
+        "Of incidents that are over: those that their alerts ended, all of them within 5 minutes of the opening.",
+    ),
+    "pages": (
+        "Pages",
+        ("Calls to people that went out: for one incident, at one step, by however many ways, by its first"
+        " message. What can wait is none. Nights are 22:00 to 06:00 and weekends Saturday and Sunday on the"
+        " clock of whoever was called; a night with a page at least is an interrupted one."),
+    ),
+    "repeats": (
+        "What repeats",
+        "What one condition, or one group of a sender, opened at least 3 times for a service in the period.",
+    ),
+}  # fmt: skip
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+# Which incidents a figure of time is of, and those beside it.
+_BEHIND = {
+    "to_acknowledge": ("acknowledged", "unacknowledged", "never acknowledged"),
+    "to_mitigate": ("mitigated", "", ""),
+    "to_resolve": ("resolved", "", ""),
+    "between": ("", "", ""),
+}
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A length of time as a row.
+
+    Args:
+        label: What it is.
+        definition: Exactly.
+        now: Of the period; None is no data.
+        before: Of the period before.
+        href: The incidents behind it; "" where no list shows them.
+        others: How many are not in it, of which the reader must know; None where it has none.
+        others_label: What they are.
+        others_href: Their list.
+    """
+
+    label: str
+    definition: str
+    now: Spread | None
+    before: Spread | None
+    href: str
+    others: int | None
+    others_label: str
+    others_href: str
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A share as a row; the arguments are those of `Timed`."""
+
+    label: str
+    definition: str
+    now: Share
+    before: Share
+    href: str
+
+
+def listed(question: Question, **more: str) -> str:
+    """Return the address of the list of the incidents of a question, narrowed by more."""
+    asked = {
+        "state": "unmerged",
+        "from": _written(question.since),
+        "to": _written(question.until),
+        "team": question.team,
+        "service": question.service,
+        "severity": question.severity,
+        **more,
+    }
+    kept = {name: value for name, value in asked.items() if value}
+    return f"{reverse('incident:list')}?{urlencode(kept)}"
+
+
+def _written(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def times(report: Report) -> Iterator[Timed]:
+    """Yield the lengths of time of a report."""
+    for name, (figure, others, others_label) in _BEHIND.items():
+        yield Timed(
+            *DEFINITIONS[name],
+            now=getattr(report.now, name),
+            before=getattr(report.before, name),
+            href=listed(report.question, figure=figure) if figure else "",
+            others=report.now.unanswered if others else None,
+            others_label=others_label,
+            others_href=listed(report.question, figure=others),
+        )
+
+
+def shares(report: Report) -> Iterator[Shared]:
+    """Yield the shares of a report."""
+    for name in ("without_action", "short"):
+        yield Shared(
+            *DEFINITIONS[name],
+            now=getattr(report.now, name),
+            before=getattr(report.before, name),
+            href=listed(report.question, figure=name),
+        )
+
+
+def by_day(report: Report) -> Chart:
+    """Return how many incidents each day of the period opened, by the reader's clock."""
+    asked, counts = report.question, report.now.by_day
+    first = asked.since.astimezone(asked.zone).date()
+    last = (asked.until - timedelta(microseconds=1)).astimezone(asked.zone).date()
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    midnight = datetime.min.time()
+    points = [(instant(day, midnight, asked.zone), float(counts[day])) for day in days]
+    return line_chart(
+        [Series("incidents", points, kind="area")],
+        id="by-day",
+        title="Incidents opened each day",
+        y=Axis(minimum=0.0, maximum=None if any(counts.values()) else 1.0),
+        tz=asked.zone,
+        height=160,
+    )
+
+
+def by_hour(report: Report) -> HeatMap:
+    """Return how many incidents each hour of the week opened, by the reader's clock."""
+    asked = report.question
+    return heat_map(
+        report.now.by_hour,
+        id="by-hour",
+        title="Incidents by weekday and hour of the opening",
+        rows=DAYS,
+        columns=[f"{hour:02}" for hour in range(24)],
+        noun="incidents",
+        zone=asked.until.astimezone(asked.zone).tzname() or "",
+    )
