@@ -12,7 +12,7 @@ from notifications.domain.kinds import Kind
 from notifications.domain.messages import Message
 from notifications.transports.base import Recipient, Transport, TransportFailed
 
-__all__ = ["Email"]
+__all__ = ["Email", "failure_of"]
 
 # From here on a reply of SMTP says that it will be the same next time.
 _FOR_GOOD = 500
@@ -38,11 +38,11 @@ class Email(Transport):
         try:
             mail.send()
         except (smtplib.SMTPException, OSError, ValueError) as error:
-            raise _failure(error) from error
+            raise failure_of(error) from error
         return name
 
 
-def _failure(error: Exception) -> TransportFailed:
+def failure_of(error: Exception) -> TransportFailed:
     """Return what an error means for the message; replies of servers are not repeated."""
     if isinstance(error, MayHaveArrived):
         return TransportFailed(str(error), is_uncertain=True)
