@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.access import public, requires, signed_in
 from accounts.models import User
 from accounts.roles import Role
-from core import clock
+from core import clock, panels
 from core.errors import DomainError, Forbidden, NotFound
 from core.htmx import render_page
 from core.once import made_by
@@ -356,6 +356,7 @@ def _page(
         **coordination(incident, signed_in(request), timers, is_whole=is_whole),
         "forms": {**_forms(request, incident), **(wrong or {})},
         "is_refused": bool(wrong),
+        "panels": panels.urls("incidents.detail", incident.pk),
         "now": now,
     }
     return render_page(request, "incidents/incident.html", context, status=status)

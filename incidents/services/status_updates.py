@@ -1,6 +1,7 @@
 """Telling those who wait: inside, or everybody. What was told stays as it was."""
 
 from datetime import datetime
+from typing import Protocol
 
 from django.db import transaction
 
@@ -16,7 +17,23 @@ from incidents.services import timeline
 from incidents.services.acts import Acts, name_of
 from incidents.services.transitions import watch
 
-__all__ = ["check", "publish"]
+__all__ = ["check", "on_publish", "publish"]
+
+
+class Listener(Protocol):
+    """Told of an update that was published."""
+
+    def __call__(self, update: StatusUpdate, *, actor: Who, now: datetime) -> None:
+        """Follow it, within the transaction."""
+
+
+_listeners: list[Listener] = []
+
+
+def on_publish(listener: Listener) -> None:
+    """Have apps above told of each update, in its transaction."""
+    if listener not in _listeners:
+        _listeners.append(listener)
 
 
 def check(incident: Incident, draft: Draft) -> None:
@@ -82,5 +99,7 @@ def publish(
         "incident.update_published", incident, actor, audience=str(draft.audience),
         state=update.state or None, status_update=update.pk,
     )  # fmt: skip
+    for follow in _listeners:
+        follow(update, actor=actor, now=now)
     acts.record(now=now)
     return update
