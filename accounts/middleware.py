@@ -41,7 +41,8 @@ class SecondFactorMiddleware:
     Tokens are not asked: they are a factor of their own, made by somebody who had both.
     """
 
-    OPEN = ("/accounts/2fa/", "/accounts/logout/", "/accounts/reauthenticate/")
+    # The status page asks nobody who they are, and must not read the session to find out.
+    OPEN = ("/accounts/2fa/", "/accounts/logout/", "/accounts/reauthenticate/", "/status/")
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -56,8 +57,8 @@ class SecondFactorMiddleware:
         return redirect("mfa_activate_totp")
 
     def _lacks_it(self, request: HttpRequest) -> bool:
-        user = request.user
         if not settings.MFA_REQUIRED_ROLES or request.path_info.startswith(self.OPEN):
             return False
+        user = request.user
         required = isinstance(user, User) and user.role in settings.MFA_REQUIRED_ROLES
         return required and not get_adapter().is_mfa_enabled(user)

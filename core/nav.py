@@ -73,6 +73,7 @@ GROUPS: tuple[Group, ...] = (
         (
             Entry("How I am reached", "/contact/", "smartphone", "m"),
             Entry("Integrations", "/integrations/", "plug", "p"),
+            Entry("Status page", "/status/", "globe", "u"),
             Entry("SRE dashboard", "/sre/dashboard-ui", "gauge", "d"),
             Entry("API docs", "/api/docs/", "book-open", "r"),
             Entry("Admin", "/admin/", "settings", "", staff_only=True),

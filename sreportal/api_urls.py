@@ -12,6 +12,7 @@ import incidents.api
 import notifications.api
 import oncall.api
 import slo.api
+import statuspage.api
 
 # As databases count rows; int() takes 1_0 for 10, +1 and digits of any script besides.
 NUMBER = "[1-9][0-9]{0,17}"
@@ -35,6 +36,7 @@ incidents.api.register(router)
 notifications.api.register(router)
 oncall.api.register(router)
 slo.api.register(router)
+statuspage.api.register(router)
 
 urlpatterns = [
     path("", include(router.urls)),

@@ -111,6 +111,19 @@ SETTINGS: tuple[Setting, ...] = (
         90,
         "Days that requests of senders of alerts are kept as they came; what they did stays.",
     ),
+    Setting("STATUSPAGE_NAME", str, "Status", "Heading of the public status page."),
+    Setting(
+        "STATUSPAGE_URL",
+        str,
+        "",
+        "Public address of the copy of the status page; empty means the portal's own /status/.",
+    ),
+    Setting(
+        "STATUSPAGE_EXPORT",
+        str,
+        "",
+        "Folder, or s3://bucket/prefix, that the status page is copied to each minute.",
+    ),
     Setting("AWS_REGION", str, "", "Region for AWS reads; empty means the SDK's own default."),
     Setting("AWS_ENDPOINT_URL", str, "", "Other endpoint for AWS calls, e.g. a simulator."),
     Setting(

@@ -109,6 +109,24 @@ SCHEDULE: tuple[Tick, ...] = (
         "How full services are, for those with AWS identifiers; nothing is asked for the others.",
     ),
     Tick(
+        "Tell subscribers",
+        "statuspage.tell",
+        15,
+        "A public update is an email to whoever asked for it; nothing without subscribers.",
+    ),
+    Tick(
+        "Forget unanswered subscriptions",
+        "statuspage.forget",
+        3600,
+        "An address whose owner did not confirm it within three days is nobody's business.",
+    ),
+    Tick(
+        "Copy the status page",
+        "statuspage.export",
+        60,
+        "The copy stays up when the portal does not; nothing without STATUSPAGE_EXPORT.",
+    ),
+    Tick(
         "Worker's sign of life",
         "core.worker_heartbeat",
         15,

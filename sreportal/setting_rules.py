@@ -4,6 +4,7 @@ A rule takes the value and returns what it must be, or None when it is that. No 
 value of an address or a secret: it may hold a password.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 from typing import Any
@@ -13,6 +14,7 @@ import environ
 
 Rule = Callable[[Any], str | None]
 
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
 # Whose requests may be let into a network that is not public.
@@ -132,6 +134,14 @@ def grants(value: Sequence[str]) -> str | None:
     return None
 
 
+def copy_target(value: str) -> str | None:
+    """Rule for where the status page is copied to."""
+    wanted = "an absolute folder, or an address like s3://bucket/prefix"
+    if value.startswith("s3://"):
+        return None if _BUCKET.fullmatch(urlsplit(value).netloc) else wanted
+    return None if not value or value.startswith("/") else wanted
+
+
 RULES: dict[str, Rule] = {
     "PORT": between(1, 65535),
     # Pages, links and logs show it.
@@ -169,6 +179,8 @@ RULES: dict[str, Rule] = {
     "MFA_REQUIRED_ROLES": one_of("viewer", "responder", "manager", "admin"),
     "TELEMETRY_RETENTION_DAYS": between(1, 3660),
     "INTAKE_RETENTION_DAYS": between(1, 3660),
+    "STATUSPAGE_URL": without_login(address("http", "https", example="https://status.example.org")),
+    "STATUSPAGE_EXPORT": copy_target,
     "AWS_ENDPOINT_URL": address("http", "https", example="http://127.0.0.1:5000"),
     "OUTBOUND_ALLOW": grants,
     "OUTBOUND_PORTS": ports,

@@ -55,6 +55,9 @@ WEB_WORKERS = env.read("WEB_WORKERS")
 WORKER_CONCURRENCY = env.read("WORKER_CONCURRENCY")
 TELEMETRY_RETENTION = timedelta(days=env.read("TELEMETRY_RETENTION_DAYS"))
 INTAKE_RETENTION = timedelta(days=env.read("INTAKE_RETENTION_DAYS"))
+STATUSPAGE_NAME = env.read("STATUSPAGE_NAME")
+STATUSPAGE_URL = env.read("STATUSPAGE_URL")
+STATUSPAGE_EXPORT = env.read("STATUSPAGE_EXPORT")
 AWS_REGION = env.read("AWS_REGION")
 AWS_ENDPOINT_URL = env.read("AWS_ENDPOINT_URL")
 OUTBOUND_ALLOW = env.read("OUTBOUND_ALLOW")
@@ -62,6 +65,7 @@ OUTBOUND_PORTS = [int(port) for port in env.read("OUTBOUND_PORTS")]
 
 INSTALLED_APPS = [
     "dashboard",
+    "statuspage",
     "capacity",
     "chaos",
     "slo",

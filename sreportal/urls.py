@@ -11,6 +11,8 @@ urlpatterns = [
     path("", include("users_api.urls")),
     path("", include("telemetry.urls")),
     path("", include("accounts.urls")),
+    path("status/", include("statuspage.urls")),
+    path("incidents/", include("statuspage.incident_urls")),
     path("services/", include("catalog.urls")),
     path("slo/", include("slo.urls")),
     path("", include("incidents.incident_urls")),

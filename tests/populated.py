@@ -50,6 +50,7 @@ from slo.tests.world import LAG, MINUTE, NOON, World
 from sreportal.api_urls import router
 from telemetry.models import CircuitBreakerState, ImportedLog, TelemetryDelta
 from tests.populated_oncall import add_on_call
+from tests.populated_status import add_status_page, status_parameters
 from users_api.models import Person
 
 # Signing out ends the session that all other pages are read with.
@@ -113,6 +114,7 @@ class PopulatedPortal:
         _add_readings(number, service)
         _add_senders(number, service, self.now)
         add_on_call(number, service, person, self.now)
+        add_status_page(number, service, self.now)
         CircuitBreakerState.objects.create(
             service=service.slug,
             name="database",
@@ -248,6 +250,7 @@ def _parameters() -> Iterator[tuple[str, str]]:
         view: Any = viewset
         row = _newest(view.queryset.model)
         yield f"api/v1/{prefix}/", str(getattr(row, view.lookup_field))
+    yield from status_parameters()
     yield "services/teams/", "team-0"
     yield "services/", "users-api"
     yield "contact/teams/", "team-0"

@@ -13,7 +13,7 @@ from django.conf import settings
 ROOT = Path(settings.BASE_DIR)
 APPS = (
     *("accounts", "capacity", "catalog", "chaos", "core", "dashboard", "incidents"),
-    *("oncall", "slo", "sre", "sreportal", "telemetry", "users_api"),
+    *("oncall", "slo", "sre", "sreportal", "statuspage", "telemetry", "users_api"),
 )
 VAGUE = {"utils.py", "util.py", "helpers.py", "misc.py", "common.py", "manager.py"}
 HTTP_LIBRARIES = {"httpx", "requests", "urllib3", "urllib.request", "http.client", "aiohttp"}

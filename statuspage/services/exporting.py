@@ -1,0 +1,203 @@
+"""A copy of the whole page that stays up without the portal: in a folder, or in a bucket of S3."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.config
+import botocore.exceptions
+from django.conf import settings
+from django.contrib.staticfiles import finders
+
+from core.errors import DomainError
+from statuspage import rendering
+from statuspage.addresses import CSS, of_copy
+from statuspage.queries import snapshots
+
+__all__ = ["ExportFailed", "export", "files"]
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".atom": "application/atom+xml; charset=utf-8",
+    ".rss": "application/rss+xml; charset=utf-8",
+}
+# As long as a minute passes between two copies, nobody is told anything older than two.
+_CACHED = "public, max-age=30, stale-if-error=86400"
+_CACHED_LONG = "public, max-age=3600, stale-if-error=604800"
+_WAIT_S = 10
+# A page each for an incident or a component; most of them are as they were a minute ago.
+_OF_EACH = ("incidents/", "components/")
+
+
+class ExportFailed(DomainError):
+    """The copy could not be written; what was there before is still whole."""
+
+
+class File(NamedTuple):
+    """One file of the copy.
+
+    Args:
+        path: Below its root.
+        content: All of it.
+    """
+
+    path: str
+    content: bytes
+
+    @property
+    def content_type(self) -> str:
+        """What a web server says it is."""
+        return _TYPES[Path(self.path).suffix]
+
+    @property
+    def cache_control(self) -> str:
+        """How long others may keep it."""
+        return _CACHED_LONG if self.path.endswith(".css") else _CACHED
+
+
+class Target(Protocol):
+    """Where a copy is written to."""
+
+    def write(self, file: File) -> None:
+        """Replace one file, whole."""
+
+    def keep_only(self, paths: set[str]) -> None:
+        """Remove pages of incidents and components that an earlier copy wrote and this one did not."""
+
+
+def export(target: str, *, now: datetime) -> int:
+    """Write the copy; returns of how many files.
+
+    Each file is replaced at once, and the front page last, so that nothing it leads to is missing.
+
+    Args:
+        target: A folder, or `s3://bucket/prefix`.
+        now: The present.
+
+    Raises:
+        ExportFailed: It could not be written.
+    """
+    written: set[str] = set()
+    try:
+        place = _target(target)
+        for file in files(now=now):
+            place.write(file)
+            written.add(file.path)
+        place.keep_only(written)
+    except OSError as error:
+        raise ExportFailed(f"{target} cannot be written: {error.strerror or error}.") from error
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
+        raise ExportFailed(f"{target} cannot be written: {error}") from error
+    return len(written)
+
+
+def files(*, now: datetime) -> Iterator[File]:
+    """Yield the files of a copy, the front page last.
+
+    Raises:
+        ExportFailed: A style sheet is not there.
+    """
+    for name in CSS:
+        found = finders.find(name)
+        if not found:
+            raise ExportFailed(f"The style sheet {name} is not there.")
+        yield File(name, Path(found).read_bytes())
+    snapshot = snapshots.take(now=now, with_bars=True)
+    past = snapshots.take(now=now, is_history=True)
+    for told in past.incidents:
+        page = rendering.incident(snapshot, told, of_copy(2))
+        yield File(f"incidents/{told.public_id}/index.html", page.encode())
+    for shown in snapshot.shown:
+        page = rendering.component(snapshot, shown, of_copy(2))
+        yield File(f"components/{shown.component.public_id}/index.html", page.encode())
+    for path in rendering.paths_of_documents():
+        yield File(path, rendering.document(snapshot, path).encode())
+    yield File("history/index.html", rendering.history(past, of_copy(1)).encode())
+    yield File("index.html", rendering.front(snapshot, of_copy(0)).encode())
+
+
+def _target(target: str) -> Target:
+    if not target.startswith("s3://"):
+        return _Folder(Path(target))
+    parts = urlsplit(target)
+    return _Bucket(parts.netloc, parts.path.strip("/"))
+
+
+class _Folder:
+    """A folder of this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, file: File) -> None:
+        path = self.root / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Beside it: a rename is at once only within one file system.
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            draft.write_bytes(file.content)
+            draft.chmod(0o644)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def keep_only(self, paths: set[str]) -> None:
+        for folder in _OF_EACH:
+            for path in (self.root / folder).glob("*/index.html"):
+                if path.relative_to(self.root).as_posix() not in paths:
+                    path.unlink(missing_ok=True)
+                    _remove_empty(path.parent)
+
+
+def _remove_empty(folder: Path) -> None:
+    if not any(os.scandir(folder)):
+        folder.rmdir()
+
+
+class _Bucket:
+    """A bucket of S3, or of what speaks its protocol; an object is replaced at once."""
+
+    def __init__(self, bucket: str, prefix: str) -> None:
+        self.bucket, self.prefix = bucket, f"{prefix}/" if prefix else ""
+        self.client: Any = boto3.client(
+            "s3",
+            region_name=settings.AWS_REGION or None,
+            endpoint_url=settings.AWS_ENDPOINT_URL or None,
+            config=botocore.config.Config(
+                connect_timeout=_WAIT_S, read_timeout=_WAIT_S, retries={"total_max_attempts": 2}
+            ),
+        )
+
+        self.known = {key: tag for folder in _OF_EACH for key, tag in self._listed(folder)}
+
+    def _listed(self, folder: str) -> Iterator[tuple[str, str]]:
+        pages = self.client.get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=self.bucket, Prefix=f"{self.prefix}{folder}"):
+            for one in page.get("Contents", ()):
+                yield one["Key"], one["ETag"].strip('"')
+
+    def write(self, file: File) -> None:
+        key = f"{self.prefix}{file.path}"
+        if self.known.get(key) == hashlib.md5(file.content, usedforsecurity=False).hexdigest():
+            return
+        self.client.put_object(
+            Bucket=self.bucket,
+            Key=key,
+            Body=file.content,
+            ContentType=file.content_type,
+            CacheControl=file.cache_control,
+        )
+
+    def keep_only(self, paths: set[str]) -> None:
+        for key in self.known:
+            path = key.removeprefix(self.prefix)
+            if path.endswith("/index.html") and path not in paths:
+                self.client.delete_object(Bucket=self.bucket, Key=key)

@@ -1,0 +1,112 @@
+"""Sending what is due by email, each message once at most.
+
+A row is claimed before anything is sent, and only what the mail server surely did not take is sent
+again. So a crash in the middle may lose one message, which says that it may have arrived; it doubles
+none.
+"""
+
+import smtplib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TypeVar
+
+from django.core.mail import EmailMessage
+from django.db.models import QuerySet
+
+from notifications.transports.email import failure_of
+from statuspage import mails
+from statuspage.models import Notice, SubscriptionRequest
+from statuspage.models.subscribers import MOST_ATTEMPTS, Delivery
+from statuspage.queries import incidents
+from statuspage.queries.incidents import Published
+
+__all__ = ["give_up_abandoned", "send_due"]
+
+Message = TypeVar("Message", Notice, SubscriptionRequest)
+# Longer than the mail server may take for one, three times over.
+LEASE = timedelta(minutes=2)
+FIRST_WAIT = timedelta(minutes=1)
+_AT_ONCE = 200
+_LOST = "Whoever sent it ended before it was known what became of it."
+
+
+def give_up_abandoned(*, now: datetime) -> int:
+    """Note of what nobody finished sending that it may have arrived; returns how many."""
+    return sum(
+        model.objects.filter(state=Delivery.SENDING, leased_until__lt=now).update(
+            state=Delivery.UNCERTAIN, error=_LOST
+        )
+        for model in (Notice, SubscriptionRequest)
+    )
+
+
+def send_due(*, now: datetime, is_over: Callable[[], bool]) -> int:
+    """Send what is due, questions first; returns how many were taken by the mail server.
+
+    Args:
+        now: When.
+        is_over: Asked before each, whether no other is to be begun.
+    """
+    sent = 0
+    for asked in _due(SubscriptionRequest.objects.all(), now):
+        if is_over():
+            return sent
+        sent += _send(asked, partial(mails.question, asked), now)
+    known: dict[int, Published | None] = {}
+    for notice in _due(Notice.objects.select_related("subscriber", "update"), now):
+        if is_over():
+            return sent
+        sent += _send(notice, partial(_about, notice, known), now)
+    return sent
+
+
+def _due(rows: QuerySet[Message], now: datetime) -> QuerySet[Message]:
+    """Return what is to be sent by now, the oldest first."""
+    return rows.filter(state=Delivery.DUE, send_at__lte=now).order_by("send_at", "pk")[:_AT_ONCE]
+
+
+def _about(notice: Notice, known: dict[int, Published | None]) -> EmailMessage | None:
+    """Return the message; None where the incident is gone."""
+    pk = notice.update.incident_id
+    if pk not in known:
+        known[pk] = incidents.of_incident(pk)
+    incident = known[pk]
+    at = (notice.update.at, notice.update.text)
+    places = [
+        n for n, one in enumerate(incident.updates if incident else ()) if (one.at, one.text) == at
+    ]
+    return mails.about(notice, incident, places[0]) if incident and places else None
+
+
+def _send(row: Message, compose: Callable[[], EmailMessage | None], now: datetime) -> bool:
+    """Claim one, send it, and note what became of it."""
+    model = type(row)
+    attempt = row.attempts + 1
+    claimed = model.objects.filter(pk=row.pk, state=Delivery.DUE).update(
+        state=Delivery.SENDING, attempts=attempt, leased_until=now + LEASE
+    )
+    if not claimed:
+        return False
+    outcome = _outcome(compose, attempt, now)
+    model.objects.filter(pk=row.pk, state=Delivery.SENDING).update(leased_until=None, **outcome)
+    return outcome["state"] == Delivery.SENT
+
+
+def _outcome(
+    compose: Callable[[], EmailMessage | None], attempt: int, now: datetime
+) -> dict[str, object]:
+    mail = compose()
+    if mail is None:
+        return {"state": Delivery.FAILED, "error": "The incident is not public any more."}
+    try:
+        mail.send()
+    except (smtplib.SMTPException, OSError, ValueError) as error:
+        failed = failure_of(error)
+        said = {"error": str(failed)[:200]}
+        if failed.is_uncertain:
+            return {**said, "state": Delivery.UNCERTAIN}
+        if failed.is_final or attempt >= MOST_ATTEMPTS:
+            return {**said, "state": Delivery.FAILED}
+        return {**said, "state": Delivery.DUE, "send_at": now + FIRST_WAIT * 2 ** (attempt - 1)}
+    return {"state": Delivery.SENT, "sent_at": now, "error": ""}

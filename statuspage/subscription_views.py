@@ -1,0 +1,107 @@
+"""Subscribing and unsubscribing, by those who have no account and no session.
+
+Nothing here relies on a cookie, so a forged request could do no more than anybody can: CSRF tokens,
+which need one, would protect nothing.
+"""
+
+from collections.abc import Mapping
+
+from allauth.core.internal.ratelimit import consume
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods
+
+from accounts.access import public
+from core.clock import now
+from statuspage.addresses import live
+from statuspage.forms import SubscribeForm
+from statuspage.services import subscriptions
+
+__all__ = ["confirm", "subscribe", "unsubscribe"]
+
+_LIMITS = {"status_subscribe": "20/h/ip", "status_question": "3/h/key"}
+_TOO_MANY = "Too many addresses were sent from where you are: try again in an hour."
+
+
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@public("Whoever reads the status page may ask to be told; the owner of the address confirms it.")
+def subscribe(request: HttpRequest) -> HttpResponse:
+    """Show the form; on POST have the owner of the address asked.
+
+    The answer is the same whether the address is known, new, or was asked too often.
+    """
+    form = SubscribeForm(request.POST if request.method == "POST" else None)
+    if request.method != "POST" or not form.is_valid():
+        status = 422 if form.is_bound else 200
+        return _shown("subscribe", {"form": form}, status=status)
+    if not _is_allowed(request, "status_subscribe"):
+        form.add_error(None, _TOO_MANY)
+        return _shown("subscribe", {"form": form}, status=429)
+    email = form.cleaned_data["email"].lower()
+    with transaction.atomic():
+        if form.is_first_time() and _is_allowed(request, "status_question", email):
+            parts = form.cleaned_data["components"]
+            subscriptions.ask(email=email, components=parts, now=now())
+    return _shown("subscribe", {"form": form, "is_asked": True})
+
+
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@public("The signed link of a message confirms one address, and nothing else.")
+def confirm(request: HttpRequest, token: str) -> HttpResponse:
+    """Show what would be confirmed, and do it on POST: scanners of mail only ever look."""
+    asked = subscriptions.request_of(token, now=now())
+    parts = list(asked.components.all())
+    if request.method == "POST":
+        subscriptions.confirm(token, now=now())
+        text = f"{asked.email} is told of new incidents and of every update."
+        return _shown("link", {"heading": "You are subscribed", "text": text})
+    text = f"{asked.email} will be told of every incident{', of:' if parts else '.'}"
+    return _shown(
+        "link",
+        {
+            "heading": "Confirm your subscription",
+            "text": text,
+            "components": parts,
+            "button": "Confirm",
+        },
+    )
+
+
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@public("The signed link of a message unsubscribes one address, and nothing else.")
+def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
+    """Show whom it unsubscribes, and do it on POST, which mail programs send by themselves (RFC 8058)."""
+    found = subscriptions.subscriber_of(token)
+    if request.method == "POST":
+        subscriptions.unsubscribe(token)
+    if request.method == "POST" or found is None:
+        text = "Nothing more is sent, and the address is forgotten."
+        return _shown("link", {"heading": "You are unsubscribed", "text": text})
+    text = f"{found.email} is told of nothing any more, and forgotten."
+    said = {"heading": "Unsubscribe", "text": text, "button": "Unsubscribe"}
+    return _shown("link", said)
+
+
+def _is_allowed(request: HttpRequest, action: str, key: str | None = None) -> bool:
+    """Return whether it is not too often; counts by the network that asks, or by `key`."""
+    return bool(consume(request, app="statuspage", action=action, config=_LIMITS, key=key))
+
+
+def _shown(name: str, context: Mapping[str, object], *, status: int = 200) -> HttpResponse:
+    own = {"at": live(), "name": settings.STATUSPAGE_NAME}
+    answer = HttpResponse(
+        render_to_string(f"statuspage/{name}.html", {**own, **context}), status=status
+    )
+    # Addresses of links must not travel to where they lead.
+    answer["Referrer-Policy"] = "no-referrer"
+    return answer

@@ -1,0 +1,34 @@
+"""Beat's entry into the status page."""
+
+from time import monotonic
+
+from celery import shared_task
+from django.conf import settings
+
+from core.clock import now
+from statuspage.services import exporting, publishing, sending, subscriptions
+
+# A task may take a minute; one more message takes no more than a third of that.
+_SEND_FOR_S = 30
+
+
+@shared_task(name="statuspage.tell", ignore_result=True, expires=15)
+def tell() -> None:
+    """Beat tick: write the notices of new public updates, and send what is due by email."""
+    until = monotonic() + _SEND_FOR_S
+    sending.give_up_abandoned(now=now())
+    publishing.announce_due(now=now())
+    sending.send_due(now=now(), is_over=lambda: monotonic() > until)
+
+
+@shared_task(name="statuspage.forget", ignore_result=True)
+def forget() -> None:
+    """Beat tick: forget addresses whose owners did not answer."""
+    subscriptions.forget_unanswered(now=now())
+
+
+@shared_task(name="statuspage.export", ignore_result=True, expires=60)
+def export() -> None:
+    """Beat tick: write the copy of the page, where one is wanted."""
+    if settings.STATUSPAGE_EXPORT:
+        exporting.export(settings.STATUSPAGE_EXPORT, now=now())
