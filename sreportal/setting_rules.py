@@ -138,7 +138,8 @@ def copy_target(value: str) -> str | None:
     """Rule for where the status page is copied to."""
     wanted = "an absolute folder, or an address like s3://bucket/prefix"
     if value.startswith("s3://"):
-        return None if _BUCKET.fullmatch(urlsplit(value).netloc) else wanted
+        bucket = value.removeprefix("s3://").partition("/")[0]
+        return None if _BUCKET.fullmatch(bucket) else wanted
     return None if not value or value.startswith("/") else wanted
 
 

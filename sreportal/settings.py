@@ -230,6 +230,9 @@ ACCOUNT_RATE_LIMITS = {
     "reset_password_from_key": "20/m/ip",
     "reauthenticate": "10/m/user",
     "change_password": "5/m/user",
+    # Subscribing to the status page: forms by network, questions by the address that is asked.
+    "status_subscribe": "20/h/ip",
+    "status_question": "3/h/key",
 }
 ALLAUTH_TRUSTED_PROXY_COUNT = NUM_PROXIES
 # Admins make the accounts, so addresses are theirs to vouch for.

@@ -6,7 +6,7 @@ which need one, would protect nothing.
 
 from collections.abc import Mapping
 
-from allauth.core.internal.ratelimit import consume
+from allauth.core.ratelimit import consume
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -23,7 +23,6 @@ from statuspage.services import subscriptions
 
 __all__ = ["confirm", "subscribe", "unsubscribe"]
 
-_LIMITS = {"status_subscribe": "20/h/ip", "status_question": "3/h/key"}
 _TOO_MANY = "Too many addresses were sent from where you are: try again in an hour."
 
 
@@ -94,7 +93,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
 
 def _is_allowed(request: HttpRequest, action: str, key: str | None = None) -> bool:
     """Return whether it is not too often; counts by the network that asks, or by `key`."""
-    return bool(consume(request, app="statuspage", action=action, config=_LIMITS, key=key))
+    return bool(consume(request, action=action, key=key))
 
 
 def _shown(name: str, context: Mapping[str, object], *, status: int = 200) -> HttpResponse:

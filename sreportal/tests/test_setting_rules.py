@@ -23,6 +23,9 @@ WRONG = [
     ("OUTBOUND_PORTS", "²", "between 1 and 65535"),
     ("REDIS_URL", "redis://:secret@host:6379/abc", "a number at its end"),
     ("PORTAL_URL", "https://user:secret@host", "without user and password"),
+    ("STATUSPAGE_URL", "status.example.org", "https://status.example.org"),
+    ("STATUSPAGE_EXPORT", "public", "an absolute folder"),
+    ("STATUSPAGE_EXPORT", "s3://[Bucket]/x", "s3://bucket/prefix"),
 ]
 RIGHT = [
     ("OUTBOUND_ALLOW", "probe=10.1.0.0/16, notifications=fd00::/8,dead_man=127.0.0.1"),
@@ -31,6 +34,8 @@ RIGHT = [
     ("REDIS_URL", "rediss://host/"),
     ("REDIS_URL", "redis+socket:///run/redis.sock?virtual_host=1"),
     ("PORTAL_URL", "https://sre.example.org/portal"),
+    ("STATUSPAGE_EXPORT", "/srv/status"),
+    ("STATUSPAGE_EXPORT", "s3://acme-status/page"),
 ]
 
 

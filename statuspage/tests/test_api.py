@@ -78,6 +78,7 @@ def test_what_is_wrong_is_named(manager: Client, body: dict[str, Any], field: st
     assert not Component.objects.exists()
 
 
+@pytest.mark.both_databases
 def test_names_are_unique_within_a_group(manager: Client) -> None:
     """Two groups may have a component of one name, one group may not."""
     component("API")

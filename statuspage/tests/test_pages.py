@@ -113,6 +113,7 @@ def test_a_private_service_is_there_only_as_a_component_made_on_purpose(client: 
     assert [one["components"] for one in summary["incidents"]] == [[]]
 
 
+@pytest.mark.both_databases
 def test_an_incident_affects_its_components_until_it_is_resolved(client: Client) -> None:
     """By severity until somebody says what; the newest update stands first."""
     found = outage(name="Checkout")
@@ -265,6 +266,7 @@ def test_feeds_are_valid_with_ids_that_stay(client: Client) -> None:
     assert again.findtext(f"{atom}entry/{atom}id") == entry.findtext(f"{atom}id")
 
 
+@pytest.mark.both_databases
 def test_bars_open_to_what_was_counted(
     client: Client, monkeypatch: pytest.MonkeyPatch, assert_queries: AssertQueries
 ) -> None:

@@ -56,6 +56,7 @@ def subscribed(email: str = "eve@example.org", *parts: Component) -> Subscriber:
     return row
 
 
+@pytest.mark.both_databases
 def test_only_the_owner_of_the_address_subscribes_it(client: Client) -> None:
     """The form asks, the message's link shows, its button confirms; used once."""
     part = component()
@@ -126,6 +127,7 @@ def test_links_have_one_purpose_and_an_end(client: Client) -> None:
     assert subscriptions.forget_unanswered(now=NOON) == 1
 
 
+@pytest.mark.both_databases
 def test_an_update_is_told_once_to_each(client: Client) -> None:
     """With a way out that mail programs take by themselves, and nothing internal."""
     subscribed()
@@ -213,6 +215,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     monkeypatch.setattr(EmailBackend, "send_messages", fail)
 
 
+@pytest.mark.both_databases
 def test_a_crash_while_sending_doubles_nothing() -> None:
     """Whoever sent it died: the row says that it may have arrived, others are sent."""
     subscribed()
@@ -222,6 +225,24 @@ def test_a_crash_while_sending_doubles_nothing() -> None:
     assert tick() == []
     assert tick(2 * MINUTE) == []
     assert Notice.objects.get().state == Delivery.UNCERTAIN
+
+
+def test_two_workers_send_each_message_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes while another one sends finds all of it claimed."""
+    subscribed("eve@example.org")
+    subscribed("mallory@example.org")
+    tell(incident(), "We look into it.")
+    real, sent = EmailBackend.send_messages, []
+
+    def send(backend: EmailBackend, messages: Any) -> int:
+        sent.extend(messages)
+        tick()
+        return real(backend, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", send)
+    tick()
+    assert sorted(each.to[0] for each in sent) == ["eve@example.org", "mallory@example.org"]
+    assert set(Notice.objects.values_list("state", flat=True)) == {Delivery.SENT}
 
 
 def test_old_updates_are_told_to_nobody() -> None:
