@@ -5,7 +5,7 @@ from rest_framework import serializers
 from incidents.domain.receipts import Part, Receipt, Ruling, Verdict
 
 
-class VerdictSerializer(serializers.Serializer[Verdict]):
+class ReceiptVerdictSerializer(serializers.Serializer[Verdict]):
     """What one rule came to, and what decided it."""
 
     rule = serializers.CharField(help_text="Which rule, e.g. silence.")
@@ -15,11 +15,11 @@ class VerdictSerializer(serializers.Serializer[Verdict]):
     facts = serializers.DictField(help_text="What decided, for programs.")
 
 
-class PartSerializer(serializers.Serializer[Part]):
+class ReceiptPartSerializer(serializers.Serializer[Part]):
     """Verdicts that belong together, in the order in which they fell."""
 
     title = serializers.CharField()
-    verdicts = VerdictSerializer(many=True)
+    verdicts = ReceiptVerdictSerializer(many=True)
 
 
 class ReceiptSerializer(serializers.Serializer[Receipt]):
@@ -27,4 +27,4 @@ class ReceiptSerializer(serializers.Serializer[Receipt]):
 
     answer = serializers.CharField(help_text="All of it in one sentence.")
     is_whole = serializers.BooleanField(help_text="False: of very many calls only the newest.")
-    parts = PartSerializer(many=True)
+    parts = ReceiptPartSerializer(many=True)
