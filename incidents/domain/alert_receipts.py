@@ -23,6 +23,7 @@ class Sender(Struct, frozen=True):
         is_request_kept: Whether the request that opened it is still stored.
         today: What that word means by what is configured today.
         changed_at: When the integration was changed last, where that was after the alert opened.
+        is_mapped: Whether the word is found by a mapping, which may have been changed, too.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Sender(Struct, frozen=True):
     is_request_kept: bool = False
     today: Judged | None = None
     changed_at: datetime | None = None
+    is_mapped: bool = False
 
 
 class Holder(Struct, frozen=True):
@@ -225,6 +227,7 @@ def _judged(alert: Alert) -> Verdict:
         return Verdict("severity", Ruling.NOT_RECORDED, text, alert.opened_at, facts)
     said = f"said “{sender.word.word}”" if sender.word.word else "said no word for how bad it is"
     said += f" with the label “priority” {sender.word.label}" if sender.word.label else ""
+    said += ", as its mapping of today reads it" if sender.is_mapped and sender.changed_at else ""
     facts |= {"word": sender.word.word, "priority": sender.word.label}
     worst = f"{severity}{', the worst of its reports' if alert.count > 1 else ''}"
     text = f"{sender.name} ({sender.kind}) {said}; it was taken for {worst}"
@@ -295,20 +298,22 @@ def _held(alert: Alert) -> Iterator[Verdict]:
     named = f"{rule.capitalize()} {holder.number}"
     named += f" (“{holder.comment}”)" if holder.comment else ", which was deleted since,"
     if holder.released_at is not None:
-        text = f"{named} held it back until {clock(holder.released_at, alert.opened_at)}; then it called."
+        text = f"{named} held it back until {clock(holder.released_at, alert.opened_at)}; from then on it could call."
         yield Verdict(rule, Ruling.PUT_OFF, text, holder.released_at, facts)
         return
     until = f" until {clock(holder.ends_at, alert.opened_at)}" if holder.ends_at else ""
-    over = alert.resolved_at is not None and holder.ends_at is not None
-    ended = (
-        f"; the alert ended before, at {clock(alert.resolved_at, alert.opened_at)}"
-        if over and alert.resolved_at
-        else ""
-    )
-    text = f"{named} holds it back{until}{ended}."
+    text = f"{named} holds it back{until}{_ended(alert, holder.ends_at)}."
     if holder.changed_at is not None:
         text += f" It was changed at {clock(holder.changed_at, alert.opened_at)}; what it was before is not recorded."
     yield Verdict(rule, Ruling.NOT_CALLED, text, alert.opened_at, facts)
+
+
+def _ended(alert: Alert, ends_at: datetime | None) -> str:
+    """Return when an alert ended that is held back until then."""
+    if alert.resolved_at is None or ends_at is None:
+        return ""
+    before = " before" if alert.resolved_at <= ends_at else ""
+    return f"; the alert ended{before}, at {clock(alert.resolved_at, alert.opened_at)}"
 
 
 def _went(alert: Alert) -> Iterator[Verdict]:

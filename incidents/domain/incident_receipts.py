@@ -146,10 +146,11 @@ def _lowered(text: str) -> str:
 def _why_nobody(incident: Incident, now: datetime) -> str:
     if incident.status == "merged":
         return f"it was merged into #{incident.merged_into} before a message went out"
+    calls = [message for message in incident.messages if not is_news(message.reason)]
+    if calls:
+        return _why_none_out(calls, incident.opened_at, now)
     if incident.unreached:
         return _lowered(incident.unreached.rstrip("."))
-    if incident.messages:
-        return _why_none_out(incident)
     end = next(
         (e for e in incident.entries if e.act in {"acknowledge", "snooze", "mitigate", "resolve"}),
         None,
@@ -164,18 +165,22 @@ def _why_nobody(incident: Incident, now: datetime) -> str:
     return "no pager has fired the first level yet" if walk is not None else "why is not recorded"
 
 
-def _why_none_out(incident: Incident) -> str:
-    states = {message.state for message in incident.messages if not is_news(message.reason)}
-    if states & {"waiting", "sending"}:
-        soonest = min(m.look_at for m in incident.messages if m.state in {"waiting", "sending"})
-        return f"no message is due before {clock(soonest, incident.opened_at)}"
+def _why_none_out(calls: Sequence[Message], day: datetime, now: datetime) -> str:
+    states = {message.state for message in calls}
+    if "sending" in states:
+        return "the first message is being sent"
+    if "waiting" in states:
+        soonest = min(m.look_at for m in calls if m.state == "waiting")
+        if soonest < now:
+            return f"no pager has sent what was due at {clock(soonest, day)}"
+        return f"no message is due before {clock(soonest, day)}"
     if "uncertain" in states:
         return "no message is known to have gone out"
-    return (
-        "every message failed"
-        if "failed" in states
-        else "it was answered, or over, before a message went out"
-    )
+    if "failed" not in states:
+        return "it was answered, or over, before a message went out"
+    if states == {"failed"}:
+        return "every message failed"
+    return "every message that was tried failed, and the others were taken back"
 
 
 def _cycles(incident: Incident) -> list[int]:
@@ -251,13 +256,20 @@ def _calling(incident: Incident, cycle: int) -> Iterator[Verdict]:
 
 def _ends(incident: Incident) -> list[Entry]:
     """Return what took back the messages that waited: enough answers, the end, or another calling."""
-    anew = {walk.started_at for walk in incident.walks if walk.phase == "unacknowledged"}
+    anew = _anew(incident)
+    # Of a severity that is not urgent people may be left alone who were called before.
+    stopped = {walk.ended_at for walk in incident.walks if walk.state == "stopped"}
     return [
         entry
         for entry in incident.entries
-        if (entry.act in {*_ENDS, "merge"} and not (entry.act == "acknowledge" and entry.text))
+        if (entry.act in {*_ENDS, "merge"} and not _is_in_part(entry))
         or (entry.act in _BEGINS and entry.at in anew)
+        or (entry.act == "severity" and entry.at in stopped)
     ]
+
+
+def _anew(incident: Incident) -> set[datetime]:
+    return {walk.started_at for walk in incident.walks if walk.phase == "unacknowledged"}
 
 
 def _order(verdict: Verdict, messages: Sequence[Message]) -> tuple[datetime, int, int, int]:
@@ -318,15 +330,20 @@ def _of_entry(entry: Entry, incident: Incident, walks: Sequence[Walk]) -> Iterat
 
 
 def _fallback_ruling(entry: Entry, incident: Incident) -> Ruling:
-    of_moment = any(m.created_at == entry.at and m.reason in TO_FALLBACK for m in incident.messages)
-    return Ruling.CALLED if of_moment else Ruling.NOT_CALLED
+    of_moment = [
+        m for m in incident.messages if m.created_at == entry.at and m.reason in TO_FALLBACK
+    ]
+    if any(message.sent_at is not None for message in of_moment):
+        return Ruling.CALLED
+    is_open = any(message.state in {"waiting", "sending", "uncertain"} for message in of_moment)
+    return Ruling.DECIDED if is_open else Ruling.NOT_CALLED
 
 
 def _ended(entry: Entry, incident: Incident, walks: Sequence[Walk]) -> Verdict:
     if entry.act == "acknowledge" and _is_on_it(entry, incident):
         text = f"{entry.actor} acknowledged once more: it was answered already."
         return Verdict("acknowledge", Ruling.NO_EFFECT, text, entry.at)
-    if entry.act == "acknowledge" and entry.text:
+    if _is_in_part(entry):
         text = f"{entry.actor} answered: {entry.text}"
         return Verdict("quorum", Ruling.NO_EFFECT, text, entry.at)
     said = entry.text.rstrip(".")
@@ -338,21 +355,35 @@ def _ended(entry: Entry, incident: Incident, walks: Sequence[Walk]) -> Verdict:
     }[entry.act]
     cycle = walks[0].cycle if walks else 0
     of_quorum = [a for a in incident.answers if a.cycle == cycle and a.at <= entry.at]
+    is_answer = entry.act == "acknowledge"
     quorum = (
-        f", the {len(of_quorum)} that were asked for having answered" if len(of_quorum) > 1 else ""
+        f", the {len(of_quorum)} that were asked for having answered"
+        if is_answer and len(of_quorum) > 1
+        else ""
     )
-    text = f"{entry.actor} {done}{quorum}: nobody else{left_over(entry, walks)} was called."
+    # Others are, while it is not resolved.
+    is_followed = is_answer and any(walk.phase == "unresolved" for walk in walks)
+    want = " for want of an answer" if is_followed else ""
+    text = f"{entry.actor} {done}{quorum}: nobody else{left_over(entry, walks)} was called{want}."
     facts = {"answers": [answer.actor for answer in of_quorum]}
     return Verdict(entry.act, Ruling.NOT_CALLED, text, entry.at, facts)
 
 
 def _is_on_it(entry: Entry, incident: Incident) -> bool:
     """Return whether somebody had taken it on already when another acknowledgement came."""
+    anew = _anew(incident)
     before = [
-        e for e in incident.entries if e.at < entry.at and (e.act in _ENDS or e.act in _BEGINS)
+        e
+        for e in incident.entries
+        if e.at < entry.at and (e.act in _ENDS or (e.act in _BEGINS and e.at in anew))
     ]
     last = before[-1] if before else None
-    return last is not None and last.act == "acknowledge" and not last.text
+    return last is not None and last.act in {"acknowledge", "snooze"} and not _is_in_part(last)
+
+
+def _is_in_part(entry: Entry) -> bool:
+    """Return whether an answer was not enough."""
+    return entry.act == "acknowledge" and bool(entry.text)
 
 
 def _next(incident: Incident, now: datetime) -> Iterator[Verdict]:

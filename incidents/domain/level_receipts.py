@@ -1,7 +1,8 @@
 """What a receipt says of the levels of an escalation: whom each called, and why nobody else."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from msgspec import Struct
 
@@ -14,6 +15,10 @@ __all__ = ["Walk", "call_of", "left_over", "of_level", "of_next_level", "of_walk
 
 # Of phases, what is waited for.
 _WAITS_FOR = {"unacknowledged": "somebody acknowledges", "unresolved": "it is resolved"}
+_STILL = {
+    "unacknowledged": "nobody who was enough had answered",
+    "unresolved": "it was not resolved",
+}
 _OF_PHASE = {"escalation": "unacknowledged", "unresolved": "unresolved"}
 # Longer than a pager takes.
 _LATE = timedelta(seconds=10)
@@ -51,7 +56,7 @@ def of_walk(walk: Walk, entries: Sequence[Entry]) -> Iterator[Verdict]:
             text += " The severity changed since: these are the times as of the last change."
         yield Verdict("policy", Ruling.DECIDED, text, walk.started_at, facts)
     if walk.state == "exhausted" and walk.ended_at is not None and walk.ladder.steps:
-        text = "Every level was called, and nobody who was enough had answered."
+        text = f"Every level was called, and {_STILL[walk.phase]}."
         yield Verdict("everybody_called", Ruling.NOT_CALLED, text, walk.ended_at)
     if walk.state == "quarantined" and walk.ended_at is not None:
         text = "The escalation failed five times and was set aside: the fallback contact was called instead."
@@ -75,19 +80,21 @@ def _ladder_words(walk: Walk) -> str:
 def of_level(entry: Entry, walks: Sequence[Walk]) -> Iterator[Verdict]:
     """Yield whom a level called, and why others of it were not."""
     facts = entry.facts
-    level, loop = facts["level"], facts["loop"]
+    level, loop = facts.get("level"), facts.get("loop")
+    if not isinstance(level, int) or not isinstance(loop, int):
+        yield Verdict("level", Ruling.NOT_RECORDED, entry.text, entry.at)
+        return
     phase = facts.get("phase", "unacknowledged")
     walk = next((walk for walk in walks if walk.phase == phase), None)
     loops = f" of {walk.ladder.loops}" if walk is not None else ""
-    missing = facts.get("missing", ())
-    is_reached = facts.get("is_reached", not missing)
+    missing = facts.get("missing") or ()
+    # Earlier versions kept who was missing, not whether anybody was reached.
+    is_reached = facts.get("is_reached", True)
     where = f"L{level} was due in loop {loop + 1}{loops}"
-    whom = entry.text.partition(":")[2]
-    for why in missing:
-        whom = whom.replace(why, "")
-    text = f"{where}, and called {whom.strip() or 'nobody.'}"
+    text = f"{where}, and called {_called_by(entry)}"
     if not is_reached:
-        text += " No verified way led to anybody, so the next level followed at once."
+        text += " No verified way led to anybody"
+        text += ", so the next level followed at once." if _is_followed(facts, walk) else "."
     kept = {
         name: facts[name]
         for name in ("level", "loop", "step", "urgency", "called")
@@ -99,12 +106,30 @@ def of_level(entry: Entry, walks: Sequence[Walk]) -> Iterator[Verdict]:
     for why in missing:
         text = f"L{level}: {why}"
         yield Verdict("not_reached", Ruling.NOT_CALLED, text, entry.at, {"level": level})
-    for whom in facts.get("answered", ()):
-        named = next((c["name"] for c in facts.get("called", ()) if c["whom"] == whom), whom)
+    for whom in facts.get("answered") or ():
+        named = next((c["name"] for c in facts.get("called") or () if c["whom"] == whom), whom)
         text = f"L{level}: {named} was left out, having answered already."
         yield Verdict(
             "answered_already", Ruling.NOT_CALLED, text, entry.at, {"level": level, "whom": whom}
         )
+
+
+def _called_by(entry: Entry) -> str:
+    """Return whom a level called, with a full stop."""
+    facts = entry.facts
+    if answered := facts.get("answered"):
+        ways = {way["whom"] for way in facts.get("ways") or ()} - {*answered}
+        called = (each["name"] for each in facts.get("called") or () if each["whom"] in ways)
+        return f"{', '.join(dict.fromkeys(called)) or 'nobody'}."
+    whom = entry.text.partition(":")[2]
+    for why in facts.get("missing") or ():
+        whom = whom.replace(why, "")
+    return whom.strip() or "nobody."
+
+
+def _is_followed(facts: Mapping[str, Any], walk: Walk | None) -> bool:
+    """Return whether another level comes in the same loop: all of them again only after a pause."""
+    return walk is not None and facts.get("step", 0) < len(walk.ladder.steps)
 
 
 def left_over(entry: Entry, walks: Sequence[Walk]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from incidents.domain.page_reasons import (
+    FALLBACK,
     STILL_ON_IT,
     TAKEN,
     TO_FALLBACK,
@@ -35,6 +36,12 @@ __all__ = [
 
 # What goes out so much after it was due was held up by something.
 _IN_TIME = timedelta(seconds=5)
+# One way takes a message so often, and a pager looks at it soon.
+_PAUSE = timedelta(seconds=60) + _IN_TIME
+# What the end of calling takes back; what asks or tells one person stays longer.
+_OF_CALLING = {"escalation", FALLBACK}
+_ANSWERS = ("acknowledge", "snooze", "mitigate")
+_OF_AN_ANSWER = {"unresolved", TAKEN}
 
 
 class Entry(Struct, frozen=True):
@@ -163,7 +170,7 @@ def _held_up(message: Message, way: Mapping[str, Any] | None) -> str:
         return ""
     held = (
         "one message a minute goes one way"
-        if message.with_others
+        if message.with_others and waited <= _PAUSE
         else "whether its way was taken by another message, or pagers were behind, is not recorded"
     )
     return f" It waited {span(waited)}: {held}."
@@ -198,18 +205,34 @@ def _is_sent(message: Message, _way: Mapping[str, Any] | None, _ends: Sequence[E
 
 
 def _was_taken_back(message: Message, way: Mapping[str, Any] | None, ends: Sequence[Entry]) -> Said:
-    whom = f"{message.name} was not called by {channel_name(message.channel)}"
+    verb = "told" if is_news(message.reason) else "called"
+    whom = f"{message.name} was not {verb} by {channel_name(message.channel)}"
     if message.due_at > message.created_at:
         quiet = way is not None and way.get("is_quiet")
         whom += f", which was {'put off by quiet hours until' if quiet else 'to be at'} {clock(message.due_at, message.created_at)}"
     if message.problem == "They have answered.":
         return Ruling.NOT_CALLED, f"{whom}: they had answered before.", None
-    # What fell in the moment in which it was made made it.
-    end = next((each for each in ends if each.at > message.created_at), None)
+    if message.reason.startswith(STILL_ON_IT):
+        shown = "they had shown that they are, or it was over, before it went out."
+        return Ruling.NOT_CALLED, f"{whom}: {shown}", None
+    end = _end_of(message, ends)
     if end is None:
         return Ruling.NOT_CALLED, f"{whom}: {message.problem or 'why is not recorded.'}", None
     text = f"{whom}: {_taken_back_by(end, message.created_at)} before it went out."
     return Ruling.NOT_CALLED, text, end.at
+
+
+def _end_of(message: Message, ends: Sequence[Entry]) -> Entry | None:
+    """Return what took a message back; None where that is not in the timeline."""
+    if offered_role(message.reason):
+        return None
+    others: set[str] = set()
+    if message.reason not in _OF_CALLING:
+        others = {"acknowledge"} if message.reason in _OF_AN_ANSWER else {*_ANSWERS}
+    # What fell in the moment in which it was made made it.
+    return next(
+        (each for each in ends if each.at > message.created_at and each.act not in others), None
+    )
 
 
 def _taken_back_by(entry: Entry, day: datetime) -> str:
@@ -220,6 +243,7 @@ def _taken_back_by(entry: Entry, day: datetime) -> str:
         "mitigate": f"{entry.actor} said at {at} that users no longer notice it",
         "resolve": f"it was resolved by {entry.actor} at {at}",
         "merge": f"it was merged at {at}",
+        "severity": f"the severity changed at {at}",
     }
     return words.get(entry.act, f"people were called anew at {at}")
 
@@ -291,13 +315,13 @@ def through_words(through: Mapping[str, Any], name: str) -> str:
 def _through(message: Message, call: Entry | None) -> list[dict[str, Any]]:
     if call is None:
         return []
-    found = [each for each in call.facts.get("called", ()) if each["whom"] == message.target]
+    found = [each for each in call.facts.get("called") or () if each["whom"] == message.target]
     return [{name: each[name] for name in ("kind", "of", "shift")} for each in found]
 
 
 def _way(message: Message, call: Entry | None) -> Mapping[str, Any] | None:
     """Return the way as it was looked up when the message was made; None where that is not recorded."""
-    ways = call.facts.get("ways", ()) if call is not None else ()
+    ways = (call.facts.get("ways") or ()) if call is not None else ()
     own = [
         each
         for each in ways

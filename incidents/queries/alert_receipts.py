@@ -8,6 +8,7 @@ from django.db.models import Q
 from accounts.models import User
 from incidents.domain import alert_receipts as domain
 from incidents.domain import flapping
+from incidents.domain.page_reasons import OFFERED, TAKEN
 from incidents.domain.page_receipts import channel_name
 from incidents.domain.receipts import Receipt
 from incidents.domain.sender_words import Kept, Word, judged_by, word_in
@@ -20,6 +21,7 @@ from incidents.models import (
     Silence,
     TimelineEntry,
 )
+from incidents.queries.receipts import name_of
 
 __all__ = ["receipt_of_alert"]
 
@@ -83,11 +85,12 @@ def _sender(alert: Alert, log: Collection[AlertLogEntry]) -> domain.Sender | Non
         is_request_kept=event is not None,
         today=judged_by(word, integration.severity_map) if word else None,
         changed_at=integration.updated_at if integration.updated_at > alert.opened_at else None,
+        is_mapped=bool(integration.mapping),
     )
 
 
 def _holder(alert: Alert, released: TimelineEntry | None, user: User) -> domain.Holder | None:
-    number = alert.silenced_by_id or (released.facts["silence"] if released is not None else None)
+    number = alert.silenced_by_id or (released.facts.get("silence") if released else None)
     if number is None:
         return None
     silence = Silence.objects.visible_to(user).filter(pk=number).first()
@@ -181,10 +184,8 @@ def _first_call(alert: Alert) -> domain.FirstCall | None:
     """Return who was called first for the incident since the alert came."""
     sent = Page.objects.filter(
         incident=alert.incident_id, state=Page.State.SENT, sent_at__gte=alert.opened_at
-    ).exclude(reason="taken")
-    page = sent.select_related("person").order_by("sent_at", "pk").first()
+    ).exclude(Q(reason=TAKEN) | Q(reason__startswith=OFFERED))
+    page = sent.select_related("person", "method").order_by("sent_at", "pk").first()
     if page is None or page.sent_at is None:
         return None
-    return domain.FirstCall(
-        str(page.person or page.target), channel_name(page.channel), page.sent_at
-    )
+    return domain.FirstCall(name_of(page), channel_name(page.channel), page.sent_at)

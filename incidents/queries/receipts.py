@@ -15,7 +15,7 @@ from incidents.domain.receipts import Receipt
 from incidents.models import Attempt, Incident, Page, Silence, TimelineEntry
 from incidents.queries.told import timeline_for
 
-__all__ = ["receipt_of_incident"]
+__all__ = ["name_of", "receipt_of_incident"]
 
 # What decides who is called; what alerts do, what is noted and what was sent is left out.
 _ACTS = (
@@ -75,7 +75,7 @@ def receipt_of_incident(incident: Incident, user: User, *, now: datetime) -> Rec
 
 
 def _entry(row: Any) -> Entry:
-    return Entry(row.at, row.act, row.actor, row.told, row.facts)
+    return Entry(row.at, row.act, row.actor, row.told, row.facts or {})
 
 
 def _walks(incident: Incident) -> tuple[Walk, ...]:
@@ -124,7 +124,7 @@ def _messages(pages: Sequence[Page]) -> tuple[Message, ...]:
             loop=page.loop,
             step=page.step,
             level=page.level,
-            name=_name_of(page),
+            name=name_of(page),
             target=page.target,
             channel=page.channel,
             reason=page.reason,
@@ -144,7 +144,8 @@ def _messages(pages: Sequence[Page]) -> tuple[Message, ...]:
     )
 
 
-def _name_of(page: Page) -> str:
+def name_of(page: Page) -> str:
+    """Return whom a page calls, as it is called now; where they were removed, as it was then."""
     if page.person is not None:
         return str(page.person)
     return str(page.method) if page.method is not None else page.target

@@ -157,7 +157,7 @@ def test_what_called_once_its_silence_had_ended_says_so(portal: Portal, receipt:
     portal.fast_forward(hours=1)
     told = receipt()
     assert one(told, "silence", Ruling.PUT_OFF) == (
-        f"Silence {silence.pk} (“Disks are exchanged.”) held it back until 04:00 UTC; then it called."
+        f"Silence {silence.pk} (“Disks are exchanged.”) held it back until 04:00 UTC; from then on it could call."
     )
     assert "alice was called by email at 04:00 UTC" in told.answer
 

@@ -164,7 +164,7 @@ def test_what_an_acknowledgement_spared_is_told(portal: Portal, receipt: Any) ->
         " was verified, 5 min after the call."
     )
     assert one(told, "acknowledge", Ruling.NOT_CALLED) == (
-        "alice acknowledged: nobody else of L2, L3 and L4 was called."
+        "alice acknowledged: nobody else of L2, L3 and L4 was called for want of an answer."
     )
     assert one(told, "next", Ruling.NEXT) == (
         "L2 is called at 04:04 UTC, unless it is resolved before."
