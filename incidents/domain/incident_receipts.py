@@ -301,8 +301,9 @@ def _cause(entries: Sequence[Entry], walks: Sequence[Walk]) -> Verdict | None:
         return Verdict(
             "called_anew", Ruling.NOT_RECORDED, "Why people were called anew is not recorded.", at
         )
+    is_worse = any(act in found for act in ("urgent_alert", "severity"))
     words = {
-        "unacknowledge": "nobody works on it any more",
+        "unacknowledge": "what came in is worse" if is_worse else "nobody works on it any more",
         "severity": "it became worse while nobody had taken it on",
         "reopen": f"{entry.actor} reopened it",
         "unmerge": f"{entry.actor} made it one of its own again",
@@ -313,14 +314,16 @@ def _cause(entries: Sequence[Entry], walks: Sequence[Walk]) -> Verdict | None:
 
 def _of_entry(entry: Entry, incident: Incident, walks: Sequence[Walk]) -> Iterator[Verdict]:
     if entry.act == "call":
-        yield from of_level(entry, walks)
+        yield from of_level(entry, walks, incident.entries)
     elif entry.act == "fallback":
         yield Verdict("fallback", _fallback_ruling(entry, incident), entry.text, entry.at)
     elif entry.act in _ENDS:
         yield _ended(entry, incident, walks)
     elif entry.act == "severity" and all(entry.at != walk.started_at for walk in walks):
+        left = left_over(entry, walks)
         text = f"{entry.text} Who was called already was not called again for it."
-        yield Verdict("severity", Ruling.DECIDED, text, entry.at)
+        text += f" Nobody else{left} was called." if left else ""
+        yield Verdict("severity", Ruling.NOT_CALLED if left else Ruling.DECIDED, text, entry.at)
     elif entry.act in {"escalate", "still_on_it", "assign"}:
         words = {
             "escalate": f"{entry.actor} had the next level called at once.",
@@ -341,6 +344,9 @@ def _fallback_ruling(entry: Entry, incident: Incident) -> Ruling:
 
 def _ended(entry: Entry, incident: Incident, walks: Sequence[Walk]) -> Verdict:
     if entry.act == "acknowledge" and _is_on_it(entry, incident):
+        if any(walk.started_at == entry.at for walk in walks):
+            text = f"{entry.actor} acknowledged, which ended the snooze."
+            return Verdict("acknowledge", Ruling.DECIDED, text, entry.at)
         text = f"{entry.actor} acknowledged once more: it was answered already."
         return Verdict("acknowledge", Ruling.NO_EFFECT, text, entry.at)
     if _is_in_part(entry):

@@ -51,8 +51,9 @@ def of_walk(walk: Walk, entries: Sequence[Entry]) -> Iterator[Verdict]:
         text = f"{named}: the fallback contact is all there is."
         yield Verdict("policy", Ruling.NOT_CALLED, text, walk.started_at, facts)
     else:
-        text = f"{_ladder_words(walk)}, until {_WAITS_FOR[walk.phase]}."
-        if any(e.act == "severity" and _is_within(walk, e.at) for e in entries):
+        is_changed = any(e.act == "severity" and _is_within(walk, e.at) for e in entries)
+        text = f"{_ladder_words(walk, is_changed)}, until {_WAITS_FOR[walk.phase]}."
+        if is_changed:
             text += " The severity changed since: these are the times as of the last change."
         yield Verdict("policy", Ruling.DECIDED, text, walk.started_at, facts)
     if walk.state == "exhausted" and walk.ended_at is not None and walk.ladder.steps:
@@ -67,17 +68,20 @@ def _is_within(walk: Walk, at: datetime) -> bool:
     return walk.started_at < at and (walk.ended_at is None or at < walk.ended_at)
 
 
-def _ladder_words(walk: Walk) -> str:
+def _ladder_words(walk: Walk, is_changed: bool) -> str:
     steps = in_a_row(
         f"L{step.level} {f'after {span(step.after)}' if step.after else 'at once'}"
         f"{' of working time' if step.in_working_hours and step.after else ''}"
         for step in walk.ladder.steps
     )
     loops = f", {walk.ladder.loops} times" if walk.ladder.loops > 1 else ""
-    return f"“{walk.policy}”, as it was when calling began, calls {steps}{loops}"
+    then = "the severity changed last" if is_changed else "calling began"
+    return f"“{walk.policy}”, as it was when {then}, calls {steps}{loops}"
 
 
-def of_level(entry: Entry, walks: Sequence[Walk]) -> Iterator[Verdict]:
+def of_level(
+    entry: Entry, walks: Sequence[Walk], entries: Sequence[Entry] = ()
+) -> Iterator[Verdict]:
     """Yield whom a level called, and why others of it were not."""
     facts = entry.facts
     level, loop = facts.get("level"), facts.get("loop")
@@ -86,6 +90,11 @@ def of_level(entry: Entry, walks: Sequence[Walk]) -> Iterator[Verdict]:
         return
     phase = facts.get("phase", "unacknowledged")
     walk = next((walk for walk in walks if walk.phase == phase), None)
+    if walk is not None and any(
+        e.act == "severity" and e.at > entry.at and _is_within(walk, e.at) for e in entries
+    ):
+        # The ladder that it was called by is not kept.
+        walk = None
     loops = f" of {walk.ladder.loops}" if walk is not None else ""
     missing = facts.get("missing") or ()
     # Earlier versions kept who was missing, not whether anybody was reached.

@@ -21,7 +21,7 @@ from incidents.models import (
     Silence,
     TimelineEntry,
 )
-from incidents.queries.receipts import name_of
+from incidents.queries.receipts import kept_facts, name_of
 
 __all__ = ["receipt_of_alert"]
 
@@ -90,7 +90,7 @@ def _sender(alert: Alert, log: Collection[AlertLogEntry]) -> domain.Sender | Non
 
 
 def _holder(alert: Alert, released: TimelineEntry | None, user: User) -> domain.Holder | None:
-    number = alert.silenced_by_id or (released.facts.get("silence") if released else None)
+    number = alert.silenced_by_id or (kept_facts(released).get("silence") if released else None)
     if number is None:
         return None
     silence = Silence.objects.visible_to(user).filter(pk=number).first()
@@ -176,7 +176,7 @@ def _raises(alert: Alert, changes: Collection[TimelineEntry]) -> tuple[domain.Ra
 
 def _becomes(row: TimelineEntry) -> str:
     """Return how bad an incident became, or what came into it is."""
-    said: str = row.facts.get("worst") or row.text
+    said: str = kept_facts(row).get("worst") or row.text
     return said if "→" not in said else said.partition("→ ")[2][:2]
 
 

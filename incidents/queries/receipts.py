@@ -15,7 +15,7 @@ from incidents.domain.receipts import Receipt
 from incidents.models import Attempt, Incident, Page, Silence, TimelineEntry
 from incidents.queries.told import timeline_for
 
-__all__ = ["name_of", "receipt_of_incident"]
+__all__ = ["kept_facts", "name_of", "receipt_of_incident"]
 
 # What decides who is called; what alerts do, what is noted and what was sent is left out.
 _ACTS = (
@@ -75,7 +75,12 @@ def receipt_of_incident(incident: Incident, user: User, *, now: datetime) -> Rec
 
 
 def _entry(row: Any) -> Entry:
-    return Entry(row.at, row.act, row.actor, row.told, row.facts or {})
+    return Entry(row.at, row.act, row.actor, row.told, kept_facts(row))
+
+
+def kept_facts(row: TimelineEntry) -> Mapping[str, Any]:
+    """Return the facts of an entry; none where anything else is stored, e.g. null."""
+    return row.facts if isinstance(row.facts, dict) else {}
 
 
 def _walks(incident: Incident) -> tuple[Walk, ...]:
@@ -99,7 +104,7 @@ def _walks(incident: Incident) -> tuple[Walk, ...]:
 
 def _released(entries: Iterable[TimelineEntry], user: User) -> tuple[domain.Released, ...]:
     """Return the silences that held back what an incident is about, each once."""
-    let_go = {(row.facts.get("silence"), row.at) for row in entries if row.act == "released"}
+    let_go = {(kept_facts(row).get("silence"), row.at) for row in entries if row.act == "released"}
     numbers = {number for number, _ in let_go}
     known = Silence.objects.visible_to(user).in_bulk(numbers)
     comments = {number: silence.comment for number, silence in known.items()}

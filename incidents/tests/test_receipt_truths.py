@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db.models import JSONField, Value
 
 from accounts.models import User
 from accounts.roles import Role
@@ -13,9 +14,10 @@ from catalog.models import Team
 from core import encryption
 from incidents.domain.receipts import Ruling
 from incidents.domain.roles import RoleName
-from incidents.models import Alert, TimelineEntry
+from incidents.models import Alert, Incident, TimelineEntry
 from incidents.queries.alert_receipts import receipt_of_alert
-from incidents.services import lifecycle, roles, sending
+from incidents.queries.receipts import receipt_of_incident
+from incidents.services import answering, lifecycle, merging, roles, sending
 from incidents.services.due import Queues
 from incidents.services.integrations import save_integration
 from incidents.tests import bodies
@@ -162,7 +164,7 @@ def test_who_acknowledges_what_is_answered_spares_nobody(portal: Portal, receipt
     portal.fast_forward(minutes=1)
     lifecycle.set_severity(incident.pk, severity="P1", now=portal.now, actor="alice")
     portal.fast_forward(minutes=1)
-    acknowledge(portal, incident, "bob")
+    answering.answer(incident.pk, now=portal.now, actor=portal.people["bob"])
     assert one(receipt(incident), "acknowledge", Ruling.NO_EFFECT).startswith(
         "bob acknowledged once more"
     )
@@ -290,4 +292,67 @@ def test_a_word_is_not_read_by_a_mapping_that_was_made_since(portal: Portal, rea
     alert = Alert.objects.select_related("integration").get()
     assert "said “small”, as its mapping of today reads it;" in one(
         receipt_of_alert(alert, reader), "severity", Ruling.NOT_RECORDED
+    )
+
+
+def test_what_was_merged_in_calls_anew_because_it_is_worse(portal: Portal, receipt: Any) -> None:
+    """Whoever took the milder one on still works on it."""
+    mild = portal.alert("disk", severity="P2")
+    assert mild is not None
+    acknowledge(portal, mild, "alice")
+    portal.fast_forward(minutes=1)
+    worse = portal.alert("cpu", severity="P0")
+    assert worse is not None
+    merging.merge(worse.pk, into=mild.pk, now=portal.now, actor=portal.people["alice"])
+    assert one(receipt(mild), "called_anew", Ruling.DECIDED) == (
+        "People were called anew: what came in is worse: It was P2 when somebody took it on."
+    )
+
+
+def test_a_policy_is_told_as_it_was_when_the_severity_changed(portal: Portal, receipt: Any) -> None:
+    """And loops of a level that was called before are not those of the new severity."""
+    incident = portal.open_incident()
+    portal.fast_forward(minutes=1)
+    lifecycle.set_severity(incident.pk, severity="P3", now=portal.now, actor="bob")
+    told = receipt(incident)
+    assert one(told, "policy", Ruling.DECIDED).startswith(
+        "“Standard”, as it was when the severity changed last, calls L1 at once and L2 after 1 d"
+    )
+    (level,) = found(told, "level")
+    assert level.text == "L1 was due in loop 1, and called alice."
+
+
+def test_a_milder_severity_that_ends_calling_says_so(portal: Portal, receipt: Any) -> None:
+    incident = portal.open_incident()
+    acknowledge(portal, incident, "alice")
+    portal.fast_forward(minutes=61)
+    lifecycle.set_severity(incident.pk, severity="P2", now=portal.now, actor="bob")
+    assert one(receipt(incident), "severity", Ruling.NOT_CALLED) == (
+        "P0 → P2. Who was called already was not called again for it. Nobody else of L3 and L4 was called."
+    )
+
+
+def test_an_acknowledgement_that_ends_a_snooze_has_an_effect(portal: Portal, receipt: Any) -> None:
+    incident = portal.open_incident()
+    until = portal.now + timedelta(hours=1)
+    lifecycle.snooze(incident.pk, until=until, now=portal.now, actor=portal.people["alice"])
+    portal.fast_forward(minutes=1)
+    acknowledge(portal, incident, "bob")
+    assert one(receipt(incident), "acknowledge", Ruling.DECIDED) == (
+        "bob acknowledged, which ended the snooze."
+    )
+
+
+@pytest.mark.parametrize("facts", [None, [], {"level": None, "loop": None, "missing": None}])
+def test_facts_that_are_none_break_no_receipt(portal: Portal, reader: User, facts: Any) -> None:
+    silenced(portal)
+    portal.alert()
+    portal.fast_forward(hours=1)
+    with forged("incidents_timelineentry"):
+        TimelineEntry.objects.update(facts=Value(facts, JSONField()))
+    incident = Incident.objects.get()
+    told = receipt_of_incident(incident, reader, now=portal.now)
+    assert [v.text for v in found(told, "level", Ruling.NOT_RECORDED)] == ["L1: alice."]
+    assert receipt_of_alert(Alert.objects.get(), reader).answer.startswith(
+        f"It opened #{incident.pk}"
     )
