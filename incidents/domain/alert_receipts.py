@@ -382,7 +382,10 @@ def _restless(alert: Alert, home: Home) -> Verdict:
             f" It resolves only after {span(flapping.HOLD)} without."
         )
         return Verdict("flapping", Ruling.DECIDED, text, facts=facts)
-    text = f"The condition opened {times(alert.openings)} within {within}: it is not flapping."
+    opened = f"The condition opened {times(alert.openings)} within {within}"
+    text = f"{opened}: it is not flapping."
+    if alert.openings >= flapping.OPENINGS:
+        text = f"{opened}; #{home.number} is not marked as flapping."
     if home.held_until is not None:
         text += f" #{home.number} waits to resolve until {clock(home.held_until, alert.opened_at)}: its sender's hold-off."
         facts["held_until"] = home.held_until.isoformat()

@@ -1,6 +1,6 @@
 """The receipt of an incident: who was called when and why, who was not, and what would be next."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from msgspec import Struct
@@ -103,9 +103,14 @@ def receipt_of(incident: Incident, *, now: datetime) -> Receipt:
         now: The present.
     """
     parts = [Part("How it began", tuple(_began(incident)))]
+    begun = _beginnings(incident)
+    entries = _entries_by(incident, begun)
     parts += [
-        Part(_title(incident, cycle), tuple(_calling(incident, cycle)))
-        for cycle in _cycles(incident)
+        Part(
+            f"Calling {cycle}, from {clock(at, incident.opened_at)}",
+            tuple(_calling(incident, cycle, entries[cycle])),
+        )
+        for cycle, at in begun.items()
     ]
     parts.append(Part("What is next", tuple(_next(incident, now))))
     found = tuple(part for part in parts if part.verdicts)
@@ -183,36 +188,31 @@ def _why_none_out(calls: Sequence[Message], day: datetime, now: datetime) -> str
     return "every message that was tried failed, and the others were taken back"
 
 
-def _cycles(incident: Incident) -> list[int]:
-    return sorted({walk.cycle for walk in incident.walks} | {m.cycle for m in incident.messages})
+def _beginnings(incident: Incident) -> dict[int, datetime]:
+    """Return when each calling began: its first walk, or its first message where no walk of it is there."""
+    found: dict[int, datetime] = {}
+    for begun in (
+        [(message.cycle, message.created_at) for message in incident.messages],
+        [(walk.cycle, walk.started_at) for walk in incident.walks],
+    ):
+        # Of each the earliest.
+        found |= dict(sorted(begun, key=lambda each: each[1], reverse=True))
+    return dict(sorted(found.items()))
 
 
-def _title(incident: Incident, cycle: int) -> str:
-    begins = _begins_at(incident, cycle)
-    if begins is None:
-        return f"Calling {cycle}"
-    return f"Calling {cycle}, from {clock(begins, incident.opened_at)}"
-
-
-def _begins_at(incident: Incident, cycle: int) -> datetime | None:
-    begun = [walk.started_at for walk in incident.walks if walk.cycle == cycle]
-    made = [message.created_at for message in incident.messages if message.cycle == cycle]
-    return min(begun or made, default=None)
-
-
-def _entries_of(incident: Incident, cycle: int) -> list[Entry]:
-    """Return what happened from when a calling began until the next one did."""
-    cycles = _cycles(incident)
-    since = None if cycle == cycles[0] else _begins_at(incident, cycle)
-    later = [
-        at for other in cycles if other > cycle if (at := _begins_at(incident, other)) is not None
-    ]
-    until = min(later, default=None)
-    return [
-        entry
-        for entry in incident.entries
-        if (since is None or entry.at >= since) and (until is None or entry.at < until)
-    ]
+def _entries_by(incident: Incident, begun: Mapping[int, datetime]) -> dict[int, list[Entry]]:
+    """Return what happened in each calling: from when it began until a later one did."""
+    found: dict[int, list[Entry]] = {cycle: [] for cycle in begun}
+    first = next(iter(begun), None)
+    until: datetime | None = None
+    for cycle, since in reversed([*begun.items()]):
+        found[cycle] = [
+            entry
+            for entry in incident.entries
+            if (cycle == first or entry.at >= since) and (until is None or entry.at < until)
+        ]
+        until = since if until is None else min(since, until)
+    return found
 
 
 def _began(incident: Incident) -> Iterator[Verdict]:
@@ -237,8 +237,7 @@ def _began(incident: Incident) -> Iterator[Verdict]:
         yield Verdict("merged", Ruling.NOT_CALLED, text, merge.at if merge else None)
 
 
-def _calling(incident: Incident, cycle: int) -> Iterator[Verdict]:
-    entries = _entries_of(incident, cycle)
+def _calling(incident: Incident, cycle: int, entries: Sequence[Entry]) -> Iterator[Verdict]:
     walks = [walk for walk in incident.walks if walk.cycle == cycle]
     messages = [message for message in incident.messages if message.cycle == cycle]
     if (cause := _cause(entries, walks)) is not None:
@@ -246,7 +245,7 @@ def _calling(incident: Incident, cycle: int) -> Iterator[Verdict]:
     found = [verdict for walk in walks for verdict in of_walk(walk, incident.entries)]
     for entry in entries:
         found += _of_entry(entry, incident, walks)
-    ends = _ends(incident)
+    ends = _ends(incident) if messages else []
     for message in messages:
         call = call_of(message, incident.entries)
         found.append(verdict_of(message, call, ends))

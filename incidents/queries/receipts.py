@@ -58,7 +58,7 @@ def receipt_of_incident(incident: Incident, user: User, *, now: datetime) -> Rec
             is_flapping=incident.is_flapping,
             entries=tuple(_entry(row) for row in told if row.act != "released"),
             messages=_messages(rows),
-            walks=_walks(incident),
+            walks=_walks(incident, since=told[0].at if entries.older else None),
             answers=tuple(
                 domain.Answer(row.cycle, row.actor, row.at)
                 for row in incident.acknowledgements.all()
@@ -83,8 +83,10 @@ def kept_facts(row: TimelineEntry) -> Mapping[str, Any]:
     return row.facts if isinstance(row.facts, dict) else {}
 
 
-def _walks(incident: Incident) -> tuple[Walk, ...]:
+def _walks(incident: Incident, *, since: datetime | None) -> tuple[Walk, ...]:
     runs = incident.runs.select_related("snapshot").order_by("cycle", "pk")
+    if since is not None:
+        runs = runs.filter(Q(ended_at=None) | Q(ended_at__gte=since))
     return tuple(
         Walk(
             cycle=run.cycle,

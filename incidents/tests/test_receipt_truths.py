@@ -1,6 +1,7 @@
 """What a receipt gives as a cause was the cause, in the odder cases, too."""
 
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
+from time import process_time
 from typing import Any
 
 import pytest
@@ -12,9 +13,13 @@ from accounts.roles import Role
 from accounts.tests.cast import person
 from catalog.models import Team
 from core import encryption
+from incidents.domain import incident_receipts as domain
+from incidents.domain.level_receipts import Walk
+from incidents.domain.page_receipts import Entry
 from incidents.domain.receipts import Ruling
 from incidents.domain.roles import RoleName
 from incidents.models import Alert, Incident, TimelineEntry
+from incidents.queries import receipts
 from incidents.queries.alert_receipts import receipt_of_alert
 from incidents.queries.receipts import receipt_of_incident
 from incidents.services import answering, lifecycle, merging, roles, sending
@@ -27,6 +32,7 @@ from incidents.tests.test_alert_receipts import silenced
 from incidents.tests.test_incident_receipts import acknowledge, found, one, reader, receipt
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod, NotificationRule, QuietHours
+from oncall.domain.escalations import Ladder
 from oncall.models import FallbackContact, LevelTarget, Timing
 
 __all__ = ["portal", "reader", "receipt"]
@@ -355,4 +361,58 @@ def test_facts_that_are_none_break_no_receipt(portal: Portal, reader: User, fact
     assert [v.text for v in found(told, "level", Ruling.NOT_RECORDED)] == ["L1: alice."]
     assert receipt_of_alert(Alert.objects.get(), reader).answer.startswith(
         f"It opened #{incident.pk}"
+    )
+
+
+def test_callings_that_ended_before_what_is_shown_are_not_shown(
+    portal: Portal, receipt: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receipts, "_MOST", 4)
+    incident, alice = portal.open_incident(), portal.people["alice"]
+    for _ in range(4):
+        portal.fast_forward(minutes=1)
+        acknowledge(portal, incident, "alice")
+        portal.fast_forward(minutes=1)
+        lifecycle.unacknowledge(incident.pk, now=portal.now, actor=alice)
+        portal.settle()
+    told = receipt(incident)
+    assert not told.is_whole
+    titles = [part.title[:9] for part in told.parts]
+    assert titles == ["How it be", "Calling 3", "Calling 4", "Calling 5", "What is n"]
+
+
+def test_hundreds_of_callings_are_told_at_once() -> None:
+    """Nobody answers for days, and calling begins anew each time."""
+    began, minute = datetime(2026, 3, 2, tzinfo=UTC), timedelta(minutes=1)
+    ladder = Ladder((), loops=1, repeat_after=minute)
+    times = [(cycle, began + cycle * minute) for cycle in range(1, 600)]
+    walks = tuple(
+        Walk(cycle, phase, "", ladder, 0, 0, "stopped", at, at, at + minute)
+        for cycle, at in times
+        for phase in ("unacknowledged", "unresolved")
+    )
+    entries = tuple(Entry(at, "unacknowledge", "alice", "", {}) for _, at in times)
+    stored = domain.Incident(
+        number=1, status="triggered", is_open=True, opened_at=began, severity="P0",
+        entries=entries, walks=walks,
+    )  # fmt: skip
+    since = process_time()
+    told = domain.receipt_of(stored, now=began + 700 * minute)
+    assert process_time() - since < 2.5
+    assert len(told.parts) > 599
+
+
+def test_what_opened_as_often_as_what_flaps_is_not_said_to_be_quiet(
+    portal: Portal, reader: User
+) -> None:
+    """A silence held it back until that was long ago: its incident is not marked."""
+    silenced(portal)
+    for firing in (True, False, True, False, True):
+        portal.alert(firing=firing)
+        portal.fast_forward(minutes=1)
+    portal.fast_forward(hours=1)
+    told = receipt_of_alert(Alert.objects.latest("pk"), reader)
+    incident = Incident.objects.get()
+    assert one(told, "flapping", Ruling.NO_EFFECT) == (
+        f"The condition opened 3 times within 30 min; #{incident.pk} is not marked as flapping."
     )
