@@ -180,7 +180,8 @@ def _failed_tries(message: Message) -> str:
     failed = [each for each in message.tries if each.problem]
     if not failed:
         return ""
-    return f" {len(message.tries)} attempts; the first failed: {failed[0].problem}"
+    which = "the first" if failed[0] is message.tries[0] else f"number {failed[0].number}"
+    return f" {len(message.tries)} attempts; {which} failed: {failed[0].problem}"
 
 
 def _waits(message: Message, way: Mapping[str, Any] | None, _ends: Sequence[Entry]) -> Said:

@@ -15,7 +15,7 @@ from catalog.models import Team
 from core import encryption
 from incidents.domain import incident_receipts as domain
 from incidents.domain.level_receipts import Walk
-from incidents.domain.page_receipts import Entry
+from incidents.domain.page_receipts import Entry, Message, Try, verdict_of
 from incidents.domain.receipts import Ruling
 from incidents.domain.roles import RoleName
 from incidents.models import Alert, Incident, TimelineEntry
@@ -416,3 +416,15 @@ def test_what_opened_as_often_as_what_flaps_is_not_said_to_be_quiet(
     assert one(told, "flapping", Ruling.NO_EFFECT) == (
         f"The condition opened 3 times within 30 min; #{incident.pk} is not marked as flapping."
     )
+
+
+def test_the_attempt_that_failed_is_named_by_its_number() -> None:
+    """A crash cut the first one, of which no problem is known."""
+    at = datetime(2026, 3, 2, 3, tzinfo=UTC)
+    cut, failed, sent = Try(1, at, "lost"), Try(2, at, "failed", "No."), Try(3, at, "sent")
+    message = Message(
+        key="k", cycle=1, loop=0, step=1, level=0, name="alice", target="user:alice", channel="sms",
+        reason="assigned", urgency="high", state="sent", created_at=at, due_at=at, look_at=at,
+        sent_at=at, tries=(cut, failed, sent),
+    )  # fmt: skip
+    assert "3 attempts; number 2 failed: No." in verdict_of(message, None, ()).text
