@@ -19,6 +19,8 @@ _TAGS = {
     *("a", "blockquote", "br", "code", "del", "em", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p"),
     *("pre", "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul"),
 }
+# Without a say on all tags together, titles and languages would be left.
+_ATTRIBUTES: dict[str, set[str]] = {"*": set(), "a": {"href"}}
 _SCHEMES = {"http", "https", "mailto"}
 _parser = (
     MarkdownIt("commonmark", {"html": False})
@@ -32,7 +34,7 @@ def rendered(text: str) -> SafeString:
     tokens = _parser.parse(text)
     _lower_headings(tokens)
     html = _parser.renderer.render(tokens, _parser.options, {})
-    clean = nh3.clean(html, tags=_TAGS, attributes={"a": {"href"}}, url_schemes=_SCHEMES)
+    clean = nh3.clean(html, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes=_SCHEMES)
     return SafeString(clean)
 
 

@@ -32,11 +32,13 @@ def test_text_is_shown_as_it_is_meant() -> None:
         "![x](https://tracker.example/x.png)",
         '<a href="x" onclick="y">z</a>',
         "<style>*{display:none}</style>",
+        '[x](http://example.org "Signed by the portal")',
     ],
 )
 def test_nothing_runs_and_nothing_is_fetched(text: str) -> None:
     """What a browser or HTMX would do something with is text, or gone."""
     shown = rendered(text)
+    assert " title=" not in shown
     for start in ("<script", "<div", "<img", "<style", "<a onclick", 'href="java', 'href="data'):
         assert start not in shown
 
@@ -48,3 +50,9 @@ def test_text_of_others_is_one_line_that_reads_as_it_did(text: str) -> None:
         assert set(re.findall(r"</?(\w+)", rendered(f"{before}{escaped(text)}"))) <= made
     read = html.unescape(re.sub(r"</?p>", "", rendered(escaped(text))))
     assert "".join(read.split()) == "".join(text.replace("\0", "\ufffd").split())
+
+
+@pytest.mark.parametrize("text", ["Crash in C #", "#", "Fix # ##", "C#"])
+def test_a_heading_ends_with_the_signs_of_its_text(text: str) -> None:
+    """Markdown takes those at the end of a heading away where a space is before them."""
+    assert rendered(f"# Postmortem: {escaped(text)}") == f"<h3>Postmortem: {text}</h3>\n"
