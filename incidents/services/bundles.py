@@ -18,7 +18,7 @@ from django.db.models import Count, Prefetch, Q, Window, prefetch_related_object
 
 from core import bulk
 from incidents.domain.lifecycle import Status
-from incidents.domain.page_reasons import is_news
+from incidents.domain.page_reasons import is_news, offered_role
 from incidents.models import Alert, Attempt, Page
 from incidents.queries.quorum import people_who_answered
 from incidents.services.claims import is_any_due
@@ -77,8 +77,12 @@ def lease_of(page: Page) -> timedelta:
 
 
 def is_wanted(page: Page) -> bool:
-    """Return whether somebody must still be told, as the incident stands."""
-    return page.incident.status in WANTED.get(page.reason, ANY_OPEN)
+    """Return whether somebody must still be told, as the incident stands.
+
+    An offer of a role outlives that people are called anew.
+    """
+    is_of_now = page.incident.cycle == page.cycle or bool(offered_role(page.reason))
+    return is_of_now and page.incident.status in WANTED.get(page.reason, ANY_OPEN)
 
 
 def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle], list[Page]]:
@@ -154,9 +158,13 @@ def _settle(page: Page, answered: Mapping[tuple[int, int], Collection[int]]) -> 
     to them meanwhile is not sent again.
     """
     of_now = answered.get((page.incident_id, page.cycle), ())
-    if page.incident.cycle != page.cycle or not is_wanted(page):
+    if not is_wanted(page):
         page.state, page.problem = State.CANCELLED, "Nobody needs to be called any more."
-    elif page.incident.status == Status.TRIGGERED and page.person_id in of_now:
+    elif (
+        page.incident.status == Status.TRIGGERED
+        and page.person_id in of_now
+        and not is_news(page.reason)
+    ):
         page.state, page.problem = State.CANCELLED, HAS_ANSWERED
     elif why := closed_because(page):
         # What a crash cut may have arrived all the same.

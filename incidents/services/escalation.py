@@ -18,7 +18,7 @@ from accounts.models import User
 from core.errors import Conflict
 from core.inserts import Inserts
 from incidents.domain.lifecycle import OPEN, Status
-from incidents.domain.page_reasons import FALLBACK, STILL_ON_IT, TAKEN, TO_FALLBACK
+from incidents.domain.page_reasons import FALLBACK, OFFERED, STILL_ON_IT, TAKEN, TO_FALLBACK
 from incidents.domain.severities import AT_LEAST_ONCE, CAN_WAIT
 from incidents.models import EscalationRun, Incident, LadderSnapshot, Page, TimelineEntry
 from incidents.queries.configuration import Configuration
@@ -167,7 +167,7 @@ def first_plan(
 def stop(incident: Incident, *, now: datetime) -> None:
     """Call nobody any more: end the runs, and take back what has not been sent.
 
-    While it is open, whoever it was given to is still told.
+    While it is open, whoever it was given to is still told, and whoever is offered a role.
     """
     EscalationRun.objects.filter(incident=incident, state=State.RUNNING).update(
         state=State.STOPPED, ended_at=now
@@ -175,7 +175,8 @@ def stop(incident: Incident, *, now: datetime) -> None:
     waiting = Page.objects.filter(incident=incident, state=Page.State.WAITING)
     if incident.status in ANY_OPEN:
         calls = Q(reason__in=WANTED) | Q(reason__startswith=STILL_ON_IT)
-        waiting = waiting.filter(calls | ~Q(cycle=incident.cycle))
+        offers = Q(reason__startswith=OFFERED)
+        waiting = waiting.filter(calls | ~Q(cycle=incident.cycle) & ~offers)
     waiting.update(state=Page.State.CANCELLED, problem=NOT_NEEDED)
 
 
@@ -290,13 +291,7 @@ def tell_others(incident: Incident, *, actor: User | None, now: datetime) -> int
     others = called.exclude(pk=actor.pk) if actor else called
     place = Place(incident.cycle, incident.severity, TAKEN, urgency=Urgency.LOW)
     ways = Ways(now)
-    found = [
-        way
-        for person in others.order_by("pk").distinct()
-        for way in ways.of_person(person, Urgency.LOW)[0]
-        # News are told once by each method, however often their rules would call.
-        if not way.time
-    ]
+    found = [way for person in others.order_by("pk").distinct() for way in ways.of_news(person)]
     return _insert(incident, place, found, now)
 
 

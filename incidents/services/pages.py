@@ -134,6 +134,15 @@ class Ways:
             self._people[known] = ways, bool(plan)
         return self._people[known]
 
+    def of_news(self, person: User) -> list[Way]:
+        """Return how a person is told what calls nobody: once by each method of their rules for it.
+
+        Where those lead to no usable method, no other one is used: it might wake them.
+        """
+        ways, _ = self.of_person(person, Urgency.LOW)
+        meant = (way for way in ways if way.after is not None or way.method is None)
+        return [way for way in meant if not way.time]
+
     def of_channel(self, channel: ContactMethod) -> Way:
         """Return how a team's channel is reached."""
         return Way(f"channel:{channel.pk}", channel.kind, self.now, method=channel.pk)

@@ -7,7 +7,7 @@ from core.audit import Who
 from incidents.models import Acknowledgement, Incident, Page
 from incidents.queries.quorum import Quorum, needed_for
 from incidents.services.acts import name_of
-from incidents.services.pages import HAS_ANSWERED
+from incidents.services.pages import HAS_ANSWERED, of_news
 
 __all__ = ["count_answer"]
 
@@ -27,8 +27,7 @@ def count_answer(incident: Incident, *, now: datetime, actor: Who, person: User 
         defaults={"person": person, "at": now},
     )
     if person is not None:
-        Page.objects.filter(incident=incident, person=person, state=Page.State.WAITING).update(
-            state=Page.State.CANCELLED, problem=HAS_ANSWERED
-        )
+        calls = Page.objects.filter(incident=incident, person=person, state=Page.State.WAITING)
+        calls.exclude(of_news()).update(state=Page.State.CANCELLED, problem=HAS_ANSWERED)
     count = Acknowledgement.objects.filter(incident=incident, cycle=incident.cycle).count()
     return Quorum(count, needed)

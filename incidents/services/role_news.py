@@ -18,16 +18,13 @@ ANSWERED = "It was answered, or is offered no more."
 def tell(incident: Incident, role: RoleName, person: User, *, now: datetime) -> int:
     """Tell somebody that they are offered a role; returns how many pages that makes.
 
-    Who has no rules for low urgency sees it on the pages only, as with news of answers.
+    Who has no rules for low urgency, or none that lead to a usable method, sees it on the pages
+    only, as with news of answers.
     """
-    if not person.notification_rules.filter(urgency=Urgency.LOW).exists():
-        return 0
     reason = f"{_reason(role)} {now:%H%M%S}"
     place = Place(incident.cycle, incident.severity, reason, urgency=Urgency.LOW)
-    ways, _ = Ways(now).of_person(person, Urgency.LOW)
-    # Once by each method, however often their rules would call.
-    once = [way for way in ways if not way.time]
-    return pages.insert([Calls(place, way, [(incident.pk, None)]) for way in once], now=now)
+    ways = Ways(now).of_news(person)
+    return pages.insert([Calls(place, way, [(incident.pk, None)]) for way in ways], now=now)
 
 
 def take_back(incident: Incident, role: RoleName) -> None:

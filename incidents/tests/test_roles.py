@@ -1,7 +1,7 @@
 """Roles of an incident: claimed in one tap, handed over when the other one accepts."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import time, timedelta
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,9 @@ from incidents.models import Incident, IncidentRole, Page
 from incidents.queries.roles import RoleState, role_offers, roles_of
 from incidents.services import lifecycle, merging, roles
 from incidents.tests.oncall_portal import Portal, portal
+from notifications.domain.kinds import Kind
+from notifications.models import ContactMethod, QuietHours
+from oncall.models import LevelTarget, PolicyLevel
 
 __all__ = ["portal"]
 
@@ -283,6 +286,53 @@ def test_without_such_rules_nobody_is_bothered(
     do(portal, roles.claim, incident, alice)
     do(portal, roles.offer, incident, alice, to=bob)
     assert not Page.objects.filter(reason__startswith="role").exists()
+
+
+def test_rules_that_lead_nowhere_make_nobody_woken(
+    portal: Portal, incident: Incident, alice: User, bob: User
+) -> None:
+    """Their phone rings for what cannot wait; a role can, whatever became of the method for that."""
+    portal.add_low_rule("bob")
+    ContactMethod.objects.filter(person=bob).update(is_enabled=False)
+    portal.add_method(bob, Kind.VOICE)
+    do(portal, roles.claim, incident, alice)
+    do(portal, roles.offer, incident, alice, to=bob)
+    assert not portal.pages(reason__startswith="role", person=bob)
+
+
+def test_whoever_answered_one_of_two_times_is_still_told_of_an_offer(
+    portal: Portal, alice: User, bob: User
+) -> None:
+    """An answer to the incident is none to the offer, whichever came first."""
+    PolicyLevel.objects.update(acknowledgements=2)
+    LevelTarget.objects.create(
+        level=PolicyLevel.objects.get(policy=portal.policy, number=1), person=bob
+    )
+    incident = portal.open_incident("Checkout answers 500")
+    portal.add_low_rule("bob")
+    do(portal, roles.claim, incident, alice)
+    do(portal, roles.offer, incident, alice, to=bob)
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=bob, person=bob)
+    assert Incident.objects.get(pk=incident.pk).status == "triggered"
+    portal.settle()
+    (page,) = portal.pages(reason__startswith="role")
+    assert page.state == "sent"
+
+
+def test_an_offer_that_waits_for_the_morning_outlives_that_people_are_called_anew(
+    portal: Portal, incident: Incident, alice: User, bob: User
+) -> None:
+    """The offer stands as long as nobody answers it, so its message goes out."""
+    portal.add_low_rule("bob")
+    QuietHours.objects.create(person=bob, begins=time(0), ends=time(7))
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=alice, person=alice)
+    do(portal, roles.claim, incident, alice)
+    do(portal, roles.offer, incident, alice, to=bob)
+    lifecycle.unacknowledge(incident.pk, now=portal.now, actor=alice)
+    lifecycle.acknowledge(incident.pk, now=portal.now, actor=alice, person=alice)
+    portal.fast_forward(hours=4)
+    (page,) = portal.pages(reason__startswith="role")
+    assert (page.state, page.sent_at) == ("sent", portal.now)
 
 
 @pytest.mark.parametrize("answer", [roles.accept, roles.decline])
