@@ -20,6 +20,7 @@ from core.reach import BEYOND, is_within_reach
 __all__ = [
     "InstantField",
     "JsonField",
+    "LinesField",
     "OnceMixin",
     "RefusalMixin",
     "UnseenChangeMixin",
@@ -46,6 +47,18 @@ class JsonField(forms.JSONField):
             return super().bound_data(data, initial)
         except (RecursionError, ValueError):
             return InvalidJSONInput(data)
+
+
+class LinesField(forms.CharField):
+    """Several lines of text; a new line is one character, as whoever types it is shown.
+
+    Browsers count it once, and send two.
+    """
+
+    def to_python(self, value: Any) -> str:
+        """Return the text with the line ends that are stored."""
+        text = super().to_python(value) or ""
+        return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 class RefusalMixin(forms.BaseForm):

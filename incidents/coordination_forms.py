@@ -6,7 +6,7 @@ from django import forms
 
 from accounts.models import User
 from accounts.roles import Role
-from core.forms import OnceMixin, RefusalMixin
+from core.forms import LinesField, OnceMixin, RefusalMixin
 from incidents.domain.communication import Audience, PublicState
 from incidents.domain.roles import RoleName
 from incidents.models.communication import LONGEST_UPDATE, PUBLIC_STATES, ROLES
@@ -40,7 +40,7 @@ class UpdateForm(RefusalMixin, OnceMixin, forms.Form):
     state = forms.TypedChoiceField(
         choices=[("", "Choose one"), *PUBLIC_STATES], coerce=PublicState, label="Where it stands"
     )
-    text = forms.CharField(
+    text = LinesField(
         max_length=LONGEST_UPDATE, widget=forms.Textarea(attrs={"rows": 8}), label="Update"
     )
     # What was previewed, signed; see `update_views`.
@@ -51,10 +51,6 @@ class UpdateForm(RefusalMixin, OnceMixin, forms.Form):
         self._audience = audience
         if audience is Audience.INTERNAL:
             del self.fields["state"], self.fields["seen"]
-
-    def clean_text(self) -> str:
-        """Return the text with the line ends that are stored, whatever the browser sends."""
-        return "\n".join(str(self.cleaned_data["text"]).splitlines())
 
     def draft(self) -> Draft:
         """Return what is to be told."""

@@ -7,7 +7,7 @@ from django import forms
 from django.http import QueryDict
 
 from accounts.models import User
-from core.forms import InstantField, OnceMixin, RefusalMixin, UnseenChangeMixin
+from core.forms import InstantField, LinesField, OnceMixin, RefusalMixin, UnseenChangeMixin
 from incidents.domain.postmortems import LONGEST_SECTION, NEEDED, SECTIONS, Section, digest, merged
 from incidents.models import ActionItem, Postmortem
 
@@ -52,7 +52,7 @@ class DropForm(RefusalMixin, forms.Form):
 class CommentForm(RefusalMixin, forms.Form):
     """What somebody says of a postmortem."""
 
-    comment = forms.CharField(
+    comment = LinesField(
         required=False,
         max_length=10_000,
         help_text="Sending it back needs one: what is still to be written?",

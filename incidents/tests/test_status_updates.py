@@ -269,3 +269,12 @@ def test_an_internal_update_is_told_at_once_and_once(incident: Incident) -> None
     assert 'pill-none">Internal</span>' in shown_page
     assert 'pill-info">Public</span>' not in shown_page
     assert client.post(page, {"text": " "}).status_code == 422
+
+
+def test_an_update_may_be_as_long_as_its_field_says(incident: Incident) -> None:
+    """A browser counts a new line once, and sends it as two characters."""
+    text = "A line.\r\n" * 600
+    page = f"/i/{incident.pk}/updates/internal/"
+    sent = signed_in(Role.RESPONDER).post(page, {"text": text, "once": "a" * 32})
+    assert sent.status_code == 302
+    assert StatusUpdate.objects.get().text == text.replace("\r\n", "\n").strip()
