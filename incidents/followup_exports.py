@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 
+from accounts.models import User
 from core.csv_export import Cell, csv_response
 from core.markdown_text import escaped
 from incidents.domain.postmortems import SECTIONS
 from incidents.models import ActionItem, Incident, Postmortem
-from incidents.queries.postmortems import demands, due_at, of_incident, standing
+from incidents.queries.postmortems import demands, due_at, readable, standing
 
 __all__ = ["as_markdown", "items_csv", "postmortems_csv"]
 
@@ -31,9 +32,11 @@ def items_csv(items: QuerySet[ActionItem], *, now: datetime) -> StreamingHttpRes
     return csv_response("action-items.csv", _OF_ITEMS, _items(items, now))
 
 
-def postmortems_csv(incidents: QuerySet[Incident], *, now: datetime) -> StreamingHttpResponse:
-    """Return incidents that owe or have a postmortem, each with it loaded, as a download."""
-    return csv_response("postmortems.csv", _OF_POSTMORTEMS, _postmortems(incidents, now))
+def postmortems_csv(
+    incidents: QuerySet[Incident], user: User, *, now: datetime
+) -> StreamingHttpResponse:
+    """Return incidents that owe or have a postmortem, each with it loaded, as a download for `user`."""
+    return csv_response("postmortems.csv", _OF_POSTMORTEMS, _postmortems(incidents, user, now))
 
 
 def as_markdown(postmortem: Postmortem) -> str:
@@ -96,10 +99,10 @@ def _items(items: QuerySet[ActionItem], now: datetime) -> Iterator[list[Cell]]:
         yield [special.get(name, getattr(item, name, None)) for name in _OF_ITEMS]
 
 
-def _postmortems(incidents: QuerySet[Incident], now: datetime) -> Iterator[list[Cell]]:
+def _postmortems(incidents: QuerySet[Incident], user: User, now: datetime) -> Iterator[list[Cell]]:
     asked = demands()
     for incident in incidents.iterator(chunk_size=_CHUNK):
-        found = of_incident(incident)
+        found = readable(incident, user)
         special: dict[str, Cell] = {
             "incident": incident.pk,
             "standing": standing(incident, asked, now=now),

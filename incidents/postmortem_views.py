@@ -33,6 +33,7 @@ from incidents.queries.postmortems import (
     listed,
     may_approve,
     of_incident,
+    readable,
     standing,
 )
 from incidents.services import postmortems
@@ -94,7 +95,7 @@ def postmortem_list(request: HttpRequest) -> HttpResponseBase:
     if severity in Severity.values:
         rows = rows.filter(severity=severity)
     if is_csv(request):
-        return postmortems_csv(rows.order_by(*NEWEST_FIRST), now=now)
+        return postmortems_csv(rows.order_by(*NEWEST_FIRST), user, now=now)
     cursor = request.GET.get("cursor") or None
     page = keyset_page(rows, ordering=NEWEST_FIRST, cursor=cursor, size=PAGE_SIZE)
     context = {
@@ -214,18 +215,13 @@ def _postmortem(request: HttpRequest, pk: int) -> Postmortem:
 def _shown(incidents: list[Incident], user: User, now: datetime) -> list[dict[str, Any]]:
     """Return incidents with how the postmortem of each stands; drafts are responders' to open."""
     asked = demands()
-    is_responder = user.has_role(Role.RESPONDER)
-    shown = []
-    for incident in incidents:
-        found = of_incident(incident)
-        is_open = found is not None and (is_responder or found.status == Status.PUBLISHED)
-        shown.append(
-            {
-                "incident": incident,
-                "postmortem": found if is_open else None,
-                "is_begun": found is not None,
-                "standing": standing(incident, asked, now=now),
-                "due_at": due_at(incident, asked) if is_owed(incident, asked) else None,
-            }
-        )
-    return shown
+    return [
+        {
+            "incident": incident,
+            "postmortem": readable(incident, user),
+            "is_begun": of_incident(incident) is not None,
+            "standing": standing(incident, asked, now=now),
+            "due_at": due_at(incident, asked) if is_owed(incident, asked) else None,
+        }
+        for incident in incidents
+    ]

@@ -5,9 +5,8 @@ from datetime import datetime
 
 from accounts.models import User
 from accounts.roles import Role
-from incidents.domain.postmortems import Status
 from incidents.models import ActionItem, Incident, Postmortem
-from incidents.queries.postmortems import demands, due_at, is_owed, of_incident, standing
+from incidents.queries.postmortems import demands, due_at, is_owed, of_incident, readable, standing
 
 __all__ = ["After", "after"]
 
@@ -41,11 +40,10 @@ def after(incident: Incident, user: User, *, now: datetime) -> After:
     items = incident.action_items.select_related("owner").soonest_first()
     owed = is_owed(incident, asked)
     is_responder = user.has_role(Role.RESPONDER)
-    is_readable = found is not None and (is_responder or found.status == Status.PUBLISHED)
     is_over = incident.resolved_at is not None
     return After(
         items=[(item, item.is_overdue(now)) for item in items],
-        postmortem=found if is_readable else None,
+        postmortem=readable(incident, user),
         is_begun=found is not None,
         standing=standing(incident, asked, now=now) if owed or found else "",
         due_at=due_at(incident, asked) if owed else None,

@@ -21,6 +21,7 @@ __all__ = [
     "listed",
     "may_approve",
     "of_incident",
+    "readable",
     "standing",
 ]
 
@@ -49,6 +50,14 @@ def of_incident(incident: Incident) -> Postmortem | None:
         return incident.postmortem
     except Postmortem.DoesNotExist:
         return None
+
+
+def readable(incident: Incident, user: User) -> Postmortem | None:
+    """Return the postmortem of an incident where `user` may open it: drafts are for responders."""
+    found = of_incident(incident)
+    if found is None or user.has_role(Role.RESPONDER) or found.status == Status.PUBLISHED:
+        return found
+    return None
 
 
 def is_owed(incident: Incident, asked: Mapping[str, Demand]) -> bool:

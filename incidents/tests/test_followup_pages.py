@@ -189,6 +189,31 @@ def test_the_list_of_postmortems_filters_and_exports(
     assert len(lines) == 3
 
 
+def test_who_writes_a_draft_is_told_to_viewers_neither_on_the_page_nor_as_csv(
+    portal: Portal,
+) -> None:
+    """They read that one is due, and its author once it is published."""
+    found = in_review(portal, over(portal))
+    reader = viewer()
+    for address in ("/postmortems/", "/postmortems/?format=csv"):
+        assert "alice" not in text(reader, address)
+    approve(portal, found)
+    bob = portal.people["bob"]
+    postmortems.publish(found.pk, now=portal.now, actor=bob)
+    assert ",alice," in text(reader, "/postmortems/?format=csv")
+
+
+def test_a_comment_may_be_as_long_as_its_field_says(portal: Portal) -> None:
+    """A browser counts a new line once, and sends it as two characters."""
+    found = in_review(portal, over(portal))
+    comment = "A line.\r\n" * 1_200
+    sent = client_of(portal, "bob").post(
+        f"/postmortems/{found.pk}/send-back/", {"comment": comment}
+    )
+    assert sent.status_code == 302
+    assert found.reviews.get().comment == comment.replace("\r\n", "\n").strip()
+
+
 def test_action_items_are_made_worked_and_dropped_on_pages(portal: Portal) -> None:
     """A second tap makes no second one; what somebody else changed is not written over unseen."""
     incident, alice = portal.open_incident(), client_of(portal, "alice")
