@@ -20,7 +20,7 @@ TO_FALLBACK = (FALLBACK, SET_ASIDE)
 STILL_ON_IT = "still on it?"
 # Tells those who were called that somebody else has answered.
 TAKEN = "taken"
-# Asks somebody whether they take a role; which one and the time of day follow.
+# Asks somebody whether they take a role; which one follows, and a number that tells offers apart.
 OFFERED = "role offered:"
 
 

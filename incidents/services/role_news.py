@@ -21,7 +21,9 @@ def tell(incident: Incident, role: RoleName, person: User, *, now: datetime) -> 
     Who has no rules for low urgency, or none that lead to a usable method, sees it on the pages
     only, as with news of answers.
     """
-    reason = f"{_reason(role)} {now:%H%M%S}"
+    # Each offer is told anew, also in the moment in which another one was taken back.
+    told = Page.objects.filter(incident=incident, reason__startswith=_reason(role)).count()
+    reason = f"{_reason(role)} {told + 1}"
     place = Place(incident.cycle, incident.severity, reason, urgency=Urgency.LOW)
     ways = Ways(now).of_news(person)
     return pages.insert([Calls(place, way, [(incident.pk, None)]) for way in ways], now=now)

@@ -288,6 +288,21 @@ def test_without_such_rules_nobody_is_bothered(
     assert not Page.objects.filter(reason__startswith="role").exists()
 
 
+def test_an_offer_made_again_in_the_same_moment_is_told_again(
+    portal: Portal, incident: Incident, alice: User, bob: User
+) -> None:
+    """What was taken back with the first one is not what the second one says."""
+    portal.add_low_rule("bob")
+    do(portal, roles.claim, incident, alice)
+    do(portal, roles.offer, incident, alice, to=bob)
+    do(portal, roles.decline, incident, alice)
+    do(portal, roles.offer, incident, alice, to=bob)
+    assert [page.state for page in portal.pages(reason__startswith="role")] == [
+        "cancelled",
+        "waiting",
+    ]
+
+
 def test_rules_that_lead_nowhere_make_nobody_woken(
     portal: Portal, incident: Incident, alice: User, bob: User
 ) -> None:
