@@ -37,7 +37,9 @@ def create(
     Raises:
         InvalidInput: Names what is wrong.
         Conflict: The incident was merged: it lives on in another one.
+        NotFound: The incident is not there any more.
     """
+    incident = locked(incident)
     if incident.merged_into_id is not None:
         raise Conflict(f"It was merged: write it down at #{incident.merged_into_id}.")
     item = ActionItem(incident=incident, created_by=name_of(actor), **_stripped(fields))

@@ -1,14 +1,17 @@
 """Action items: who does what until when, and what became of it."""
 
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from accounts.models import User
 from catalog.models import Service, Team
 from core.errors import Conflict, InvalidInput
 from core.models import AuditEntry
+from core.tests.crossing import beside, until_somebody_waits
 from incidents.models import ActionItem, Incident
 from incidents.services import action_items, merging
 from incidents.tests.oncall_portal import Portal, portal
@@ -106,6 +109,19 @@ def test_a_merged_incident_takes_none(portal: Portal) -> None:
     assert merged is not None
     with pytest.raises(Conflict, match=f"#{first.pk}"):
         add(portal, second)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_merged_in_this_moment_takes_none(portal: Portal) -> None:
+    """Who writes one down meanwhile waits, and hears where it lives on."""
+    first, second = portal.open_incident("One"), portal.open_incident("Two")
+    with transaction.atomic():
+        merging.merge(second.pk, into=first.pk, now=portal.now, actor="test")
+        doing, failed = beside(partial(add, portal, second))
+        until_somebody_waits(doing)
+    doing.join(30)
+    assert [str(error) for error in failed] == [f"It was merged: write it down at #{first.pk}."]
+    assert not ActionItem.objects.exists()
 
 
 @pytest.mark.both_databases
