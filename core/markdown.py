@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-__all__ = ["rendered"]
+__all__ = ["closed", "rendered"]
 
 # A page's own headings are above: one of the text's first level stands two below.
 _LOWER_BY, _LOWEST = 2, 6
@@ -36,6 +36,12 @@ def rendered(text: str) -> SafeString:
     html = _parser.renderer.render(tokens, _parser.options, {})
     clean = nh3.clean(html, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes=_SCHEMES)
     return SafeString(clean)
+
+
+def closed(text: str) -> str:
+    """Return Markdown that other Markdown can follow: a code fence that is still open is closed."""
+    last = _parser.parse(f"{text}\n\n# Next")[-1]
+    return f"{text}\n{last.markup}" if last.type == "fence" else text
 
 
 def _lower_headings(tokens: Sequence[Token]) -> None:

@@ -8,6 +8,7 @@ from django.http import StreamingHttpResponse
 
 from accounts.models import User
 from core.csv_export import Cell, csv_response
+from core.markdown import closed
 from core.markdown_text import escaped
 from incidents.domain.postmortems import SECTIONS
 from incidents.models import ActionItem, Incident, Postmortem
@@ -44,7 +45,8 @@ def as_markdown(postmortem: Postmortem) -> str:
     incident = postmortem.incident
     parts = [f"# Postmortem of #{incident.pk}: {escaped(incident.title)}", _head(postmortem)]
     parts += [
-        f"## {each.heading}\n\n{getattr(postmortem, each.name) or _EMPTY}" for each in SECTIONS
+        f"## {each.heading}\n\n{closed(getattr(postmortem, each.name)) or _EMPTY}"
+        for each in SECTIONS
     ]
     items = incident.action_items.select_related("owner").soonest_first()
     parts.append("## Action items\n\n" + ("\n".join(map(_item, items)) or "None."))
@@ -74,7 +76,8 @@ def _item(item: ActionItem) -> str:
     owner = escaped(str(item.owner)) if item.owner else "nobody"
     due = f", due {item.due_on}" if item.due_on else ""
     dropped = f", dropped: {escaped(item.drop_reason)}" if item.state == "dropped" else ""
-    ticket = f" <{item.url}>" if item.url else ""
+    # A sign that ends an address in Markdown is percent-encoded.
+    ticket = f" <{item.url.replace('<', '%3C').replace('>', '%3E')}>" if item.url else ""
     return f"- [{mark}] {escaped(item.title)} ({owner}{due}{dropped}){ticket}"
 
 

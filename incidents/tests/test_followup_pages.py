@@ -156,6 +156,18 @@ def test_a_postmortem_is_downloaded_whole(portal: Portal) -> None:
         assert part in document, part
 
 
+def test_no_part_of_a_download_runs_into_the_next(portal: Portal) -> None:
+    """A fence that nobody closed ends with its section, an address of a ticket where it ends."""
+    incident = over(portal)
+    add(portal, incident, url="https://tickets.example/a>[b](c)")
+    write(
+        portal, begun(portal, incident), summary="It said:\n\n````\nno space", impact="```\nx\n```"
+    )
+    document = text(client_of(portal, "alice"), f"/postmortems/{incident.pk}/postmortem.md")
+    assert "no space\n````\n\n## Impact\n\n```\nx\n```\n\n## Root cause" in document
+    assert "<https://tickets.example/a%3E[b](c)>" in document
+
+
 def test_the_list_of_postmortems_filters_and_exports(
     portal: Portal, assert_queries: AssertQueries
 ) -> None:
