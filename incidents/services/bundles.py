@@ -21,6 +21,7 @@ from incidents.domain.lifecycle import Status
 from incidents.domain.page_reasons import is_news, offered_role
 from incidents.models import Alert, Attempt, Page
 from incidents.queries.quorum import people_who_answered
+from incidents.queries.roles import may_know
 from incidents.services.claims import is_any_due
 from incidents.services.pages import ANY_OPEN, HAS_ANSWERED, WANTED, closed_because
 from notifications.domain.kinds import Kind
@@ -79,10 +80,14 @@ def lease_of(page: Page) -> timedelta:
 def is_wanted(page: Page) -> bool:
     """Return whether somebody must still be told, as the incident stands.
 
-    An offer of a role outlives that people are called anew.
+    An offer of a role outlives that people are called anew, but not that whoever is asked may no
+    longer know of the incident.
     """
-    is_of_now = page.incident.cycle == page.cycle or bool(offered_role(page.reason))
-    return is_of_now and page.incident.status in WANTED.get(page.reason, ANY_OPEN)
+    if page.incident.status not in WANTED.get(page.reason, ANY_OPEN):
+        return False
+    if offered_role(page.reason):
+        return page.person is None or may_know(page.incident, page.person)
+    return page.incident.cycle == page.cycle
 
 
 def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle], list[Page]]:

@@ -350,6 +350,21 @@ def test_an_offer_that_waits_for_the_morning_outlives_that_people_are_called_ane
     assert (page.state, page.sent_at) == ("sent", portal.now)
 
 
+def test_an_offer_that_waits_tells_nothing_of_what_became_private(
+    portal: Portal, incident: Incident, alice: User, bob: User
+) -> None:
+    """Who may not know of the service any more does not hear the title of its incident."""
+    portal.add_low_rule("bob")
+    QuietHours.objects.create(person=bob, begins=time(0), ends=time(7))
+    do(portal, roles.claim, incident, alice)
+    do(portal, roles.offer, incident, alice, to=bob)
+    team = Team.objects.create(slug="payments", name="Payments")
+    Service.objects.filter(pk=portal.service.pk).update(is_private=True, owner=team)
+    portal.fast_forward(hours=4)
+    (page,) = portal.pages(reason__startswith="role")
+    assert page.state == "cancelled"
+
+
 @pytest.mark.parametrize("answer", [roles.accept, roles.decline])
 def test_what_waits_to_be_told_is_taken_back_with_the_answer(
     portal: Portal, incident: Incident, alice: User, bob: User, answer: Deed
