@@ -9,7 +9,7 @@ from accounts.models import User
 from accounts.roles import Role
 
 # SRE leads keep the catalog and the targets; nothing is deleted there but by an admin.
-EDITED = frozenset({"catalog", "incidents", "oncall", "slo"})
+EDITED = frozenset({"catalog", "incidents", "oncall", "slo", "statuspage"})
 READ = EDITED | {
     "telemetry",
     "notifications",

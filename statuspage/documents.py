@@ -115,7 +115,8 @@ def _update(update: Update, incident: Published) -> Document:
 
 
 def _incident(incident: Published, standing: Mapping[int, str]) -> Document:
-    parts = [one.component for one in incident.affected]
+    # One that is shown since the components were read has no status yet.
+    parts = [one.component for one in incident.affected if one.component.pk in standing]
     return {
         "id": incident.public_id,
         "name": incident.title,

@@ -1,6 +1,6 @@
 """What the public reads of an incident, typed by somebody."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -15,7 +15,10 @@ __all__ = ["PublicIncidentForm"]
 
 
 class PublicIncidentForm(RefusalMixin, forms.Form):
-    """Title, impact, and how each component is while the incident lasts."""
+    """Title, impact, and how each component is while the incident lasts.
+
+    `otherwise` is what is affected where nobody said anything yet.
+    """
 
     title = forms.CharField(
         max_length=200,
@@ -31,12 +34,14 @@ class PublicIncidentForm(RefusalMixin, forms.Form):
         *args: Any,
         components: Iterable[Component],
         told: PublicIncident | None,
+        otherwise: Mapping[Component, Status],
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
         self.components = {f"component-{each.public_id}": each for each in components}
-        affected = {one.component_id: one.status for one in told.affected.all()} if told else {}
+        affected = {part.pk: str(status) for part, status in otherwise.items()}
         if told:
+            affected = {one.component_id: one.status for one in told.affected.all()}
             self.initial = {**self.initial, "title": told.title, "impact": told.impact}
         for name, component in self.components.items():
             self.fields[name] = forms.ChoiceField(

@@ -11,10 +11,11 @@ from core.clock import now
 from core.errors import DomainError, NotFound
 from core.htmx import render_page
 from incidents.models import Incident
+from incidents.queries.merges import lives_on_in, merged_into
 from statuspage.incident_forms import PublicIncidentForm
 from statuspage.models import Component, PublicIncident
 from statuspage.queries import incidents
-from statuspage.services.publishing import save_public_incident
+from statuspage.services.publishing import effect_of, save_public_incident
 
 __all__ = ["edit", "panel"]
 
@@ -24,13 +25,22 @@ __all__ = ["edit", "panel"]
 def panel(request: HttpRequest, pk: int) -> HttpResponse:
     """Show what the public reads of an incident, for its page."""
     incident = _incident(request, pk)
+    end = lives_on_in(incident) or incident
     context = {
         "incident": incident,
         "told": incidents.of_incident(pk),
+        "end": end,
+        "is_waited_for": not end.is_open and _is_waited_for(end),
         "row": PublicIncident.objects.filter(incident=pk).first(),
         "can_act": signed_in(request).has_role(Role.RESPONDER),
     }
     return render(request, "statuspage/incident_panel.html", context)
+
+
+def _is_waited_for(end: Incident) -> bool:
+    """Return whether the public was not told that it is over, nor what was merged into it."""
+    told = (incidents.of_incident(one.pk) for one in [end, *merged_into(end)])
+    return any(one.is_open for one in told if one)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -43,6 +53,7 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         request.POST if request.method == "POST" else None,
         components=Component.objects.shown(),
         told=told,
+        otherwise=effect_of(incident),
     )
     if form.is_bound and form.is_valid() and _saved(request, incident, form):
         messages.success(request, "The status page has it.", extra_tags="stored")

@@ -14,7 +14,16 @@ from statuspage.domain.bars import stretches, summary
 from statuspage.queries.incidents import Published
 from statuspage.queries.snapshots import Shown, Snapshot
 
-__all__ = ["Strip", "component", "document", "front", "history", "incident", "paths_of_documents"]
+__all__ = [
+    "Strip",
+    "component",
+    "document",
+    "front",
+    "history",
+    "incident",
+    "message",
+    "paths_of_documents",
+]
 
 BAR_WIDTH = 3
 BAR_HEIGHT = 24
@@ -90,6 +99,12 @@ def component(snapshot: Snapshot, shown: Shown, at: Addresses) -> str:
     own = [one for one in snapshot.incidents if _concerns(one, shown)]
     context = {"row": Row(shown, Strip.of(shown)), "bars": bars, "days": bars[::-1], "told": own}
     return _page("component", snapshot, at, **context)
+
+
+def message(heading: str, text: str, at: Addresses) -> str:
+    """Return a page that says one thing."""
+    own = {"at": at, "name": settings.STATUSPAGE_NAME}
+    return render_to_string("statuspage/link.html", {**own, "heading": heading, "text": text})
 
 
 def document(snapshot: Snapshot, name: str) -> str:

@@ -4,7 +4,8 @@ Nothing here relies on a cookie, so a forged request could do no more than anybo
 which need one, would protect nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 
 from allauth.core.ratelimit import consume
 from django.conf import settings
@@ -17,12 +18,14 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import public
 from core.clock import now
+from core.errors import NotFound
 from statuspage.addresses import live
 from statuspage.forms import SubscribeForm
 from statuspage.services import subscriptions
 
 __all__ = ["confirm", "subscribe", "unsubscribe"]
 
+View = Callable[[HttpRequest, str], HttpResponse]
 _TOO_MANY = "Too many addresses were sent from where you are: try again in an hour."
 
 
@@ -50,10 +53,25 @@ def subscribe(request: HttpRequest) -> HttpResponse:
     return _shown("subscribe", {"form": form, "is_asked": True})
 
 
+def _told_in_its_frame(view: View) -> View:
+    """Say of a link that is no longer valid so on a page that needs no cookie either."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, token: str) -> HttpResponse:
+        try:
+            return view(request, token)
+        except NotFound as error:
+            said = {"heading": "There is nothing here", "text": error.message}
+            return _shown("link", said, status=404)
+
+    return answered
+
+
 @csrf_exempt
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @public("The signed link of a message confirms one address, and nothing else.")
+@_told_in_its_frame
 def confirm(request: HttpRequest, token: str) -> HttpResponse:
     """Show what would be confirmed, and do it on POST: scanners of mail only ever look."""
     asked = subscriptions.request_of(token, now=now())
@@ -78,6 +96,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @public("The signed link of a message unsubscribes one address, and nothing else.")
+@_told_in_its_frame
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """Show whom it unsubscribes, and do it on POST, which mail programs send by themselves (RFC 8058)."""
     found = subscriptions.subscriber_of(token)

@@ -16,9 +16,14 @@ _SEND_FOR_S = 30
 def tell() -> None:
     """Beat tick: write the notices of new public updates, and send what is due by email."""
     until = monotonic() + _SEND_FOR_S
+
+    def is_over() -> bool:
+        return monotonic() > until
+
     sending.give_up_abandoned(now=now())
-    publishing.announce_due(now=now())
-    sending.send_due(now=now(), is_over=lambda: monotonic() > until)
+    publishing.announce_due(now=now(), is_over=is_over)
+    sending.give_up_stale(now=now())
+    sending.send_due(now=now(), is_over=is_over)
 
 
 @shared_task(name="statuspage.forget", ignore_result=True)

@@ -5,17 +5,19 @@ from functools import wraps
 from hashlib import sha256
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import reverse
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.views.decorators.http import require_safe
 
 from accounts.access import public
 from core.clock import now
 from core.errors import NotFound
+from core.problems import problem_response
 from statuspage import rendering
 from statuspage.addresses import live
 from statuspage.queries import incidents, snapshots
 
-__all__ = ["component", "document", "history", "incident", "page"]
+__all__ = ["component", "document", "history", "incident", "no_document", "page"]
 
 View = Callable[..., HttpResponseBase]
 # As long as it takes until those who look see what was published.
@@ -34,16 +36,31 @@ def _for_everybody(view: Callable[..., HttpResponse]) -> View:
 
     @wraps(view)
     def cached(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-        answer = view(request, *args, **kwargs)
+        try:
+            answer = view(request, *args, **kwargs)
+        except NotFound as error:
+            return _nothing(request, error)
         answer["ETag"] = f'"{sha256(answer.content).hexdigest()[:32]}"'
         patch_cache_control(answer, public=True, max_age=_FRESH_S, stale_if_error=_STALE_S)
-        # Programs of other sites read it, as they read Statuspage's.
-        answer["Access-Control-Allow-Origin"] = "*"
         found = get_conditional_response(request, etag=answer["ETag"], response=answer)
         assert isinstance(found, HttpResponse)
-        return found
+        return _readable_everywhere(found)
 
     return require_safe(public("The status page is for everybody.")(cached))
+
+
+def _readable_everywhere(answer: HttpResponse) -> HttpResponse:
+    """Let programs of other sites read it, as they read Statuspage's; that it did not change, too."""
+    answer["Access-Control-Allow-Origin"] = "*"
+    return answer
+
+
+def _nothing(request: HttpRequest, error: NotFound) -> HttpResponse:
+    """Say it in the frame of the public page: the portal's own has forms, which need a cookie."""
+    if request.path.startswith(reverse("status:no-document", args=[""])):
+        return _readable_everywhere(problem_response(error))
+    said = rendering.message("There is nothing here", error.message, live())
+    return HttpResponse(said, status=404, content_type=_HTML)
 
 
 @_for_everybody
@@ -86,3 +103,9 @@ def document(request: HttpRequest, path: str) -> HttpResponse:
     snapshot = snapshots.take(now=now())
     kind = path.rpartition(".")[2]
     return HttpResponse(rendering.document(snapshot, path), content_type=_TYPES[kind])
+
+
+@_for_everybody
+def no_document(request: HttpRequest, rest: str) -> HttpResponse:
+    """Tell programs, in words of theirs, that there is no such document."""
+    raise NotFound(f"There is no document “{rest}”: begin with summary.json.")

@@ -49,6 +49,7 @@ def status_parameters() -> Iterator[tuple[str, str]]:
     yield "status/incidents/", told.public_id
     yield "status/components/", Component.objects.latest("pk").public_id
     asked = SubscriptionRequest.objects.latest("pk")
+    yield "status/api/v2/", "missing.json"
     yield "status/confirm/", token_of(asked.key, Purpose.CONFIRM)
     reader = Subscriber.objects.latest("pk")
     yield "status/unsubscribe/", token_of(reader.key, Purpose.UNSUBSCRIBE)

@@ -1,7 +1,7 @@
 """Public incidents with their public updates; nothing else of an incident is read here."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,8 @@ from typing import Any
 from django.db.models import Max, Min, OuterRef, Q, QuerySet, Subquery
 
 from incidents.domain.communication import Audience, PublicState
-from incidents.models import StatusUpdate
+from incidents.models import Incident, StatusUpdate
+from incidents.queries.merges import last_of_merges
 from statuspage.domain.statuses import Impact, Status, impact_of
 from statuspage.models import AffectedComponent, Component, PublicIncident
 
@@ -112,17 +113,18 @@ def recent(*, since: datetime, most: int) -> list[Published]:
 
     Args:
         since: Older ones are left out, unless they are open.
-        most: How many at most.
+        most: How many of those that are over at most; what is open is never left out.
     """
     last = StatusUpdate.objects.filter(
         incident=OuterRef("incident"), audience=str(Audience.PUBLIC)
     ).order_by("-at", "-pk")
-    rows = (
-        _rows()
-        .annotate(stands=Subquery(last.values("state")[:1]))
-        .filter(~Q(stands=str(PublicState.RESOLVED)) | Q(heard_at__gte=since))
-    )
-    return _read(rows.order_by("-began_at", "-pk")[:most])
+    rows = _rows().annotate(stands=Subquery(last.values("state")[:1]))
+    going_on = rows.exclude(stands=str(PublicState.RESOLVED))
+    over = rows.filter(stands=str(PublicState.RESOLVED), heard_at__gte=since)
+    found = _read([*going_on, *over.order_by("-began_at", "-pk")[:most]])
+    # Those that were merged may be over by now, and long since.
+    kept = [one for one in found if one.is_open or one.updated_at >= since]
+    return sorted(kept, key=lambda one: (one.started_at, one.pk), reverse=True)
 
 
 def published(public_id: str) -> Published | None:
@@ -145,7 +147,7 @@ def _rows() -> QuerySet[Any]:
     ).filter(began_at__isnull=False)
 
 
-def _read(rows: QuerySet[Any]) -> list[Published]:
+def _read(rows: Iterable[Any]) -> list[Published]:
     found = list(rows)
     updates = _updates({row.incident_id: row.public_id for row in found})
     affected = _affected([row.pk for row in found])
@@ -169,15 +171,30 @@ def _impact(row: PublicIncident, affected: Sequence[Affected]) -> Impact:
 
 
 def _updates(names: dict[int, str]) -> dict[int, list[Update]]:
-    """Return the public updates by incident, the newest first; they are only ever added, so numbers stay."""
-    rows = StatusUpdate.objects.filter(incident__in=names, audience=str(Audience.PUBLIC))
-    found: dict[int, list[Update]] = defaultdict(list)
-    for incident, state, text, at in rows.order_by("incident", "at", "pk").values_list(
-        "incident_id", "state", "text", "at"
-    ):
-        own = found[incident]
-        name = f"{names[incident]}-{len(own) + 1}"
-        own.insert(0, Update(name, PublicState(state), text, at))
+    """Return the public updates by incident, the newest first; they are only ever added, so numbers stay.
+
+    One that was merged before the public heard of its end goes on with what is told of the one in
+    which it lives on.
+    """
+    ends = last_of_merges(Incident.objects.filter(pk__in=names, merged_into__isnull=False))
+    told = _told({*names, *ends.values()})
+    found = {}
+    for incident, name in names.items():
+        rows = told[incident]
+        if incident in ends and rows[-1].state != PublicState.RESOLVED:
+            rows = [*rows, *(row for row in told[ends[incident]] if row.at > rows[-1].at)]
+        found[incident] = [
+            Update(f"{name}-{number}", PublicState(row.state), row.text, row.at)
+            for number, row in enumerate(rows, 1)
+        ][::-1]
+    return found
+
+
+def _told(incidents: Collection[int]) -> dict[int, list[StatusUpdate]]:
+    rows = StatusUpdate.objects.filter(incident__in=incidents, audience=str(Audience.PUBLIC))
+    found: dict[int, list[StatusUpdate]] = defaultdict(list)
+    for row in rows.order_by("at", "pk"):
+        found[row.incident_id].append(row)
     return found
 
 

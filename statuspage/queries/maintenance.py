@@ -83,7 +83,10 @@ def planned(components: Collection[Component], *, now: datetime) -> list[Planned
         if (said := words.get(row.pk)) is None or said.is_shown
         for one in _occurrences(row, said, by_service[row.service_id], now)
     ]
-    return sorted(found, key=lambda one: (one.starts_at, one.public_id))[-MOST:]
+    # What goes on decides how components are: none of it is left out, of the others what is far.
+    found.sort(key=lambda one: (one.stage is not Stage.IN_PROGRESS, abs(one.starts_at - now)))
+    running = sum(one.stage is Stage.IN_PROGRESS for one in found)
+    return sorted(found[: max(MOST, running)], key=lambda one: (one.starts_at, one.public_id))
 
 
 def _rows(services: Collection[int], now: datetime) -> QuerySet[Maintenance]:

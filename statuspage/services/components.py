@@ -12,7 +12,13 @@ from core.audit import Who
 from core.locking import lock
 from slo.services.saving import save
 from statuspage.domain.statuses import Status
-from statuspage.models import Component, ComponentGroup, PublicMaintenance
+from statuspage.models import (
+    Component,
+    ComponentGroup,
+    PublicMaintenance,
+    Subscriber,
+    SubscriptionRequest,
+)
 
 __all__ = ["delete", "save_component", "save_group", "save_public_maintenance", "set_status"]
 
@@ -68,11 +74,18 @@ def save_public_maintenance(
 def delete(row: Model, *, actor: Who, now: datetime) -> None:
     """Delete a component, a group or the public words of maintenance.
 
+    Who wanted to hear of nothing but that component is forgotten: to choose nothing is to choose all.
+
     Raises:
         NotFound: Somebody else deleted it.
     """
     lock(row, to_delete=True)
     name, noun = audit.subject_name(row), str(row._meta.verbose_name).rpartition(" ")[2]
+    if isinstance(row, Component):
+        for model in (Subscriber, SubscriptionRequest):
+            others = model.components.through.objects.exclude(component=row)
+            own = model.objects.filter(components=row)
+            own.exclude(pk__in=others.values(str(model._meta.model_name))).delete()
     row.delete()
     audit.record(act=f"statuspage.{noun}_deleted", subject=name, actor=actor, now=now)
 

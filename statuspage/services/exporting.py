@@ -37,6 +37,9 @@ _WAIT_S = 10
 _OF_EACH = ("incidents/", "components/")
 
 
+_OF_S3 = (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError)
+
+
 class ExportFailed(DomainError):
     """The copy could not be written; what was there before is still whole."""
 
@@ -94,8 +97,9 @@ def export(target: str, *, now: datetime) -> int:
         place.keep_only(written)
     except OSError as error:
         raise ExportFailed(f"{target} cannot be written: {error.strerror or error}.") from error
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
-        raise ExportFailed(f"{target} cannot be written: {error}") from error
+    except _OF_S3 as error:
+        said = " ".join(str(error).split())
+        raise ExportFailed(f"{target} cannot be written: {said}") from error
     return len(written)
 
 
@@ -128,6 +132,8 @@ def _target(target: str) -> Target:
     if not target.startswith("s3://"):
         return _Folder(Path(target))
     parts = urlsplit(target)
+    if not parts.netloc:
+        raise ExportFailed(f"{target} names no bucket: it looks like s3://bucket/prefix.")
     return _Bucket(parts.netloc, parts.path.strip("/"))
 
 

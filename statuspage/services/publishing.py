@@ -1,9 +1,11 @@
 """Making incidents public: their public words, what they affect, and who is told."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from core import audit
 from core.audit import Who
@@ -11,6 +13,7 @@ from core.errors import InvalidInput
 from core.locking import lock
 from incidents.domain.communication import Audience
 from incidents.models import Incident, Severity, StatusUpdate
+from incidents.queries.merges import merged_into
 from statuspage.domain.statuses import Impact, Status
 from statuspage.models import (
     AffectedComponent,
@@ -21,11 +24,19 @@ from statuspage.models import (
     Subscriber,
 )
 
-__all__ = ["announce_due", "follow", "make_public", "save_public_incident"]
+__all__ = [
+    "STALE_AFTER",
+    "announce_due",
+    "effect_of",
+    "follow",
+    "make_public",
+    "save_public_incident",
+]
 
 # Nobody is told by email of what is older: a worker that was away for days floods no mailbox.
 STALE_AFTER = timedelta(days=1)
 _AT_ONCE = 20
+_IN_ONE = 1000
 # What an incident of a severity says of its service's components, until somebody says otherwise.
 EFFECT = {
     Severity.P0.value: Status.MAJOR_OUTAGE,
@@ -33,6 +44,12 @@ EFFECT = {
     Severity.P2.value: Status.DEGRADED_PERFORMANCE,
     Severity.P3.value: Status.OPERATIONAL,
 }
+
+
+def effect_of(incident: Incident) -> dict[Component, Status]:
+    """Return what an incident affects, and how, until somebody says otherwise."""
+    parts = Component.objects.filter(service=incident.service_id, service__isnull=False)
+    return dict.fromkeys(parts, EFFECT[incident.severity])
 
 
 @transaction.atomic
@@ -43,10 +60,9 @@ def make_public(incident: Incident, *, actor: Who, now: datetime) -> PublicIncid
     """
     row, is_new = PublicIncident.objects.get_or_create(incident=incident)
     if is_new:
-        effect = EFFECT[incident.severity]
-        parts = Component.objects.filter(service=incident.service_id, service__isnull=False)
         AffectedComponent.objects.bulk_create(
-            AffectedComponent(public_incident=row, component=part, status=effect) for part in parts
+            AffectedComponent(public_incident=row, component=part, status=effect)
+            for part, effect in effect_of(incident).items()
         )
         audit.record(act="statuspage.incident_made_public", subject=row, actor=actor, now=now)
     return row
@@ -114,19 +130,21 @@ def _spelt(affected: Mapping[int, str]) -> list[str]:
     return sorted(f"{names.get(pk, pk)}: {status}" for pk, status in affected.items())
 
 
-def announce_due(*, now: datetime) -> int:
+def announce_due(*, now: datetime, is_over: Callable[[], bool]) -> int:
     """Write the notices of public updates that have none yet; returns of how many updates.
 
     Each update with all its notices is one transaction: whoever comes second, or after a crash,
     finds all of it or nothing.
+
+    Args:
+        now: When.
+        is_over: Asked before each, whether no other is to be begun.
     """
     rows = StatusUpdate.objects.filter(
         audience=str(Audience.PUBLIC), at__gt=now - STALE_AFTER, announcement=None
     )
-    return sum(
-        _announce(update, now)
-        for update in rows.select_related("incident").order_by("at", "pk")[:_AT_ONCE]
-    )
+    due = rows.select_related("incident").order_by("at", "pk")[:_AT_ONCE]
+    return sum(not is_over() and _announce(update, now) for update in due)
 
 
 @transaction.atomic
@@ -135,23 +153,26 @@ def _announce(update: StatusUpdate, now: datetime) -> bool:
     _, is_first = Announcement.objects.get_or_create(update=update, defaults={"at": now})
     if is_first:
         row = make_public(update.incident, actor=None, now=now)
-        Notice.objects.bulk_create(
-            (
-                Notice(subscriber=subscriber, update=update, send_at=now)
-                for subscriber in _concerned(row)
-            ),
-            batch_size=500,
-        )
+        # By parts: of a long list of subscribers, all at once would fill the memory.
+        keys = _concerned(row).iterator(chunk_size=_IN_ONE)
+        while some := list(islice(keys, _IN_ONE)):
+            Notice.objects.bulk_create(
+                Notice(subscriber_id=key, update=update, send_at=now) for key in some
+            )
     return is_first
 
 
-def _concerned(row: PublicIncident) -> Iterable[Subscriber]:
-    """Return who asked for one of the affected components, or for all of them.
+def _concerned(row: PublicIncident) -> QuerySet[Subscriber, int]:
+    """Return the keys of who asked for one of the affected components, or for all of them.
 
-    An incident that affects none concerns everybody.
+    An incident that affects none concerns everybody. Of what was merged into it those hear, too, who
+    heard of that: it goes on with these updates.
     """
-    parts = set(row.affected.values_list("component_id", flat=True))
-    for subscriber in Subscriber.objects.prefetch_related("components").order_by("pk"):
-        wanted = {component.pk for component in subscriber.components.all()}
-        if not wanted or not parts or wanted & parts:
-            yield subscriber
+    told = [row.incident, *merged_into(row.incident)]
+    parts = Component.objects.filter(affected_by__public_incident__incident__in=told)
+    wanted = set(parts.values_list("pk", flat=True))
+    rows = Subscriber.objects.order_by("pk")
+    if wanted and row.affected.exists():
+        chosen = Subscriber.components.through.objects.filter(subscriber=OuterRef("pk"))
+        rows = rows.filter(~Exists(chosen) | Exists(chosen.filter(component__in=wanted)))
+    return rows.values_list("pk", flat=True)

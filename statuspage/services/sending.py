@@ -20,14 +20,16 @@ from statuspage.models import Notice, SubscriptionRequest
 from statuspage.models.subscribers import MOST_ATTEMPTS, Delivery
 from statuspage.queries import incidents
 from statuspage.queries.incidents import Published
+from statuspage.services.publishing import STALE_AFTER
 
-__all__ = ["give_up_abandoned", "send_due"]
+__all__ = ["give_up_abandoned", "give_up_stale", "send_due"]
 
 Message = TypeVar("Message", Notice, SubscriptionRequest)
 # Longer than the mail server may take for one, three times over.
 LEASE = timedelta(minutes=2)
 FIRST_WAIT = timedelta(minutes=1)
 _AT_ONCE = 200
+_STALE = "It waited for more than a day: news of then is told to nobody."
 _LOST = "Whoever sent it ended before it was known what became of it."
 
 
@@ -39,6 +41,12 @@ def give_up_abandoned(*, now: datetime) -> int:
         )
         for model in (Notice, SubscriptionRequest)
     )
+
+
+def give_up_stale(*, now: datetime) -> int:
+    """Note of notices that waited too long that nobody is told any more; returns how many."""
+    old = Notice.objects.filter(state=Delivery.DUE, update__at__lte=now - STALE_AFTER)
+    return old.update(state=Delivery.FAILED, error=_STALE)
 
 
 def send_due(*, now: datetime, is_over: Callable[[], bool]) -> int:

@@ -100,6 +100,8 @@ def unsubscribe(token: str) -> None:
     """
     found = subscriber_of(token)
     if found is not None:
+        # What they were asked meanwhile holds the address, too.
+        SubscriptionRequest.objects.filter(email=found.email).delete()
         found.delete()
 
 

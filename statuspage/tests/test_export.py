@@ -114,6 +114,17 @@ def test_a_bucket_that_is_not_there_is_said(bucket: Any) -> None:
         call_command("statuspage_export", "s3://other-bucket")
 
 
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [("s3://", "names no bucket"), ("s3://no bucket/x", "Invalid bucket name")],
+)
+def test_what_is_no_bucket_is_said_in_one_line(target: str, said: str) -> None:
+    """Though S3's library takes several."""
+    with pytest.raises(CommandError, match=said) as raised:
+        call_command("statuspage_export", target)
+    assert "\n" not in str(raised.value)
+
+
 def test_the_tick_copies_where_one_is_wanted(settings: Any, tmp_path: Path) -> None:
     """And does nothing otherwise."""
     tasks.export()

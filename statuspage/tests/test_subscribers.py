@@ -18,6 +18,7 @@ from statuspage.domain.statuses import Status
 from statuspage.models import Component, Notice, Subscriber, SubscriptionRequest
 from statuspage.models.subscribers import MOST_ATTEMPTS, Delivery
 from statuspage.services import publishing, sending, subscriptions
+from statuspage.services.components import delete
 from statuspage.services.publishing import save_public_incident
 from statuspage.tests.world import NOON, SECRET, component, incident, responder, shop, tell
 from statuspage.tokens import Purpose, token_of
@@ -37,7 +38,8 @@ def tick(after: timedelta = timedelta()) -> list[mail.EmailMessage]:
     """Do what the worker does; returns what it sent."""
     before = len(mail.outbox)
     sending.give_up_abandoned(now=NOON + after)
-    publishing.announce_due(now=NOON + after)
+    publishing.announce_due(now=NOON + after, is_over=lambda: False)
+    sending.give_up_stale(now=NOON + after)
     sending.send_due(now=NOON + after, is_over=lambda: False)
     return mail.outbox[before:]
 
@@ -175,7 +177,7 @@ def test_what_the_server_did_not_take_is_sent_later(monkeypatch: pytest.MonkeyPa
     subscribed()
     tell(incident(), "We look into it.")
     refuse(monkeypatch, smtplib.SMTPResponseException(451, b"later"))
-    publishing.announce_due(now=NOON)
+    publishing.announce_due(now=NOON, is_over=lambda: False)
     row, at = Notice.objects.get(), timedelta()
     for attempt in range(MOST_ATTEMPTS):
         tick(at)
@@ -220,7 +222,7 @@ def test_a_crash_while_sending_doubles_nothing() -> None:
     """Whoever sent it died: the row says that it may have arrived, others are sent."""
     subscribed()
     tell(incident(), "We look into it.")
-    publishing.announce_due(now=NOON)
+    publishing.announce_due(now=NOON, is_over=lambda: False)
     Notice.objects.update(state=Delivery.SENDING, attempts=1, leased_until=NOON + MINUTE)
     assert tick() == []
     assert tick(2 * MINUTE) == []
@@ -250,3 +252,51 @@ def test_old_updates_are_told_to_nobody() -> None:
     subscribed()
     tell(incident(), "Long ago", now=NOON - timedelta(days=2))
     assert tick() == []
+
+
+def test_notices_that_waited_too_long_are_told_to_nobody() -> None:
+    """Also where the worker went away after they were written; the row says why."""
+    subscribed()
+    tell(incident(), "We look into it.")
+    publishing.announce_due(now=NOON, is_over=lambda: False)
+    assert tick(timedelta(days=2)) == []
+    row = Notice.objects.get()
+    assert (row.state, "more than a day" in row.error) == (Delivery.FAILED, True)
+
+
+@pytest.mark.both_databases
+def test_who_chose_a_component_that_is_deleted_is_not_told_of_all_others() -> None:
+    """To choose none is to choose all: they are forgotten, who chose others as well stays."""
+    gone, other = component("Gone"), component("Other")
+    subscribed("gone@example.org", gone)
+    both = subscribed("both@example.org", gone, other)
+    everything = subscribed("all@example.org")
+    asked = subscriptions.ask(email="new@example.org", components=[gone], now=NOON)
+    delete(gone, actor="test", now=NOON)
+    assert list(Subscriber.objects.all()) == [everything, both]
+    assert list(both.components.all()) == [other]
+    assert not SubscriptionRequest.objects.filter(pk=asked.pk).exists()
+
+
+def test_whoever_unsubscribes_is_forgotten_wholly(client: Client) -> None:
+    """Also as somebody who was asked again meanwhile."""
+    row = subscribed()
+    subscriptions.ask(email=row.email, components=[], now=NOON)
+    client.post(f"/status/unsubscribe/{token_of(row.key, Purpose.UNSUBSCRIBE)}/")
+    assert not SubscriptionRequest.objects.exists()
+    assert tick() == []
+
+
+@pytest.mark.both_databases
+def test_a_long_list_is_announced_by_parts(
+    monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
+) -> None:
+    """All of it in one transaction, and nobody twice; none is begun when time is over."""
+    monkeypatch.setattr(publishing, "_IN_ONE", 3)
+    for number in range(7):
+        subscribed(f"e{number}@example.org")
+    tell(incident(), "We look into it.")
+    assert publishing.announce_due(now=NOON, is_over=lambda: True) == 0
+    with django_assert_max_num_queries(25):
+        assert publishing.announce_due(now=NOON, is_over=lambda: False) == 1
+    assert Notice.objects.values("subscriber").distinct().count() == Notice.objects.count() == 7
