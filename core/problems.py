@@ -148,10 +148,21 @@ def _in_words(rows: Iterable[Model]) -> str:
     return " and ".join(said)
 
 
+_OF_PROGRAMS = (
+    "/api/",
+    "/v1/",
+    "/v2/",
+    "/integrations/v1/",
+    "/generic/",
+    "/health",
+    "/status/api/",
+)
+
+
 def wants_json(request: HttpRequest) -> bool:
     """Return whether an error on this path is read by a program rather than a person."""
     path = request.path
-    if path.startswith(("/api/", "/v1/", "/v2/", "/integrations/v1/", "/generic/", "/health")):
+    if path.startswith(_OF_PROGRAMS):
         return True
     return path.startswith("/sre/") and not path.startswith("/sre/dashboard-ui")
 

@@ -5,14 +5,13 @@ from functools import wraps
 from hashlib import sha256
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import reverse
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.views.decorators.http import require_safe
 
 from accounts.access import public
 from core.clock import now
 from core.errors import NotFound
-from core.problems import problem_response
+from core.problems import problem_response, wants_json
 from statuspage import rendering
 from statuspage.addresses import live
 from statuspage.queries import incidents, snapshots
@@ -57,7 +56,7 @@ def _readable_everywhere(answer: HttpResponse) -> HttpResponse:
 
 def _nothing(request: HttpRequest, error: NotFound) -> HttpResponse:
     """Say it in the frame of the public page: the portal's own has forms, which need a cookie."""
-    if request.path.startswith(reverse("status:no-document", args=[""])):
+    if wants_json(request):
         return _readable_everywhere(problem_response(error))
     said = rendering.message("There is nothing here", error.message, live())
     return HttpResponse(said, status=404, content_type=_HTML)

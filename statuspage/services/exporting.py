@@ -18,6 +18,7 @@ from django.contrib.staticfiles import finders
 from core.errors import DomainError
 from statuspage import rendering
 from statuspage.addresses import CSS, of_copy
+from statuspage.models.public_ids import is_public_id
 from statuspage.queries import snapshots
 
 __all__ = ["ExportFailed", "export", "files"]
@@ -158,9 +159,15 @@ class _Folder:
     def keep_only(self, paths: set[str]) -> None:
         for folder in _OF_EACH:
             for path in (self.root / folder).glob("*/index.html"):
-                if path.relative_to(self.root).as_posix() not in paths:
+                if _is_gone(path.relative_to(self.root).as_posix(), paths):
                     path.unlink(missing_ok=True)
                     _remove_empty(path.parent)
+
+
+def _is_gone(path: str, paths: set[str]) -> bool:
+    """Return whether it is a page of an earlier copy; what others put beside those is left alone."""
+    _folder, name, *rest = path.split("/")
+    return rest == ["index.html"] and is_public_id(name) and path not in paths
 
 
 def _remove_empty(folder: Path) -> None:
@@ -205,5 +212,5 @@ class _Bucket:
     def keep_only(self, paths: set[str]) -> None:
         for key in self.known:
             path = key.removeprefix(self.prefix)
-            if path.endswith("/index.html") and path not in paths:
+            if _is_gone(path, paths):
                 self.client.delete_object(Bucket=self.bucket, Key=key)

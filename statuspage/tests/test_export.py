@@ -81,8 +81,12 @@ def test_a_copy_replaces_files_whole_and_drops_what_is_gone(
     assert (tmp_path / "index.html").read_bytes() == front
     assert not list(tmp_path.rglob(".*"))
     assert (tmp_path / "incidents" / row.public_id).exists()
+    others = tmp_path / "incidents" / "of-others" / "index.html"
+    others.parent.mkdir()
+    others.touch()
     exporting.export(str(tmp_path), now=NOON + timedelta(days=400))
     assert not (tmp_path / "incidents" / row.public_id).exists()
+    assert others.exists()
 
 
 def test_a_bucket_has_types_and_caching(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,9 +107,12 @@ def test_a_bucket_has_types_and_caching(bucket: Any, monkeypatch: pytest.MonkeyP
     assert any(path.endswith("/status/index.html") for path in written)
     assert not any(row.public_id in path for path in written)
     tell(row.incident, "Over.", state=PublicState.RESOLVED)
+    others = "status/incidents/index.html"
+    bucket.put_object(Bucket=BUCKET, Key=others, Body=b"x")
     exporting.export(f"s3://{BUCKET}/status", now=NOON + timedelta(days=400))
     left = [one["Key"] for one in bucket.list_objects_v2(Bucket=BUCKET)["Contents"]]
     assert key not in left
+    assert others in left
 
 
 def test_a_bucket_that_is_not_there_is_said(bucket: Any) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.cache import cache
+from django.db import OperationalError
 from django.test import Client
 
 from accounts.roles import Role
@@ -168,3 +169,27 @@ def test_a_component_that_is_shown_this_moment_breaks_nothing(client: Client) ->
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("statuspage.queries.incidents.recent", meanwhile)
         assert client.get("/status/api/v2/incidents.json").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("", "text/html"),
+        ("subscribe/", "text/html"),
+        ("api/v2/summary.json", "application/problem"),
+    ],
+)
+def test_without_a_database_it_says_when_to_come_again(
+    client: Client, monkeypatch: pytest.MonkeyPatch, path: str, kind: str
+) -> None:
+    """In the reader's own language, and nothing of what went wrong."""
+
+    def fail(*_args: object, **_given: object) -> None:
+        raise OperationalError("secret address")
+
+    monkeypatch.setattr("statuspage.models.components.ComponentQuerySet.shown", fail)
+    client.raise_request_exception = False
+    answer = client.get(f"/status/{path}")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+    assert answer["Content-Type"].startswith(kind)
+    assert "secret" not in answer.content.decode()
