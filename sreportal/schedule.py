@@ -118,7 +118,7 @@ SCHEDULE: tuple[Tick, ...] = (
         "Forget unanswered subscriptions",
         "statuspage.forget",
         3600,
-        "An address whose owner did not confirm it within three days is nobody's business.",
+        "An address that nobody confirmed within three days is forgotten; notices are kept for 35 days.",
     ),
     Tick(
         "Copy the status page",

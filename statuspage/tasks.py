@@ -28,8 +28,9 @@ def tell() -> None:
 
 @shared_task(name="statuspage.forget", ignore_result=True)
 def forget() -> None:
-    """Beat tick: forget addresses whose owners did not answer."""
+    """Beat tick: forget addresses whose owners did not answer, and notices of long ago."""
     subscriptions.forget_unanswered(now=now())
+    sending.forget_old(now=now())
 
 
 @shared_task(name="statuspage.export", ignore_result=True, expires=60)

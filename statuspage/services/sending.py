@@ -22,13 +22,17 @@ from statuspage.queries import incidents
 from statuspage.queries.incidents import Published
 from statuspage.services.publishing import STALE_AFTER
 
-__all__ = ["give_up_abandoned", "give_up_stale", "send_due"]
+__all__ = ["forget_old", "give_up_abandoned", "give_up_stale", "send_due"]
 
 Message = TypeVar("Message", Notice, SubscriptionRequest)
 # Longer than the mail server may take for one, three times over.
 LEASE = timedelta(minutes=2)
 FIRST_WAIT = timedelta(minutes=1)
 _AT_ONCE = 200
+# Long enough to answer whoever asks why they heard nothing.
+KEPT_FOR = timedelta(days=35)
+_PART = 1000
+_MOST_PARTS = 100
 _STALE = "It waited for more than a day: news of then is told to nobody."
 _LOST = "Whoever sent it ended before it was known what became of it."
 
@@ -47,6 +51,22 @@ def give_up_stale(*, now: datetime) -> int:
     """Note of notices that waited too long that nobody is told any more; returns how many."""
     old = Notice.objects.filter(state=Delivery.DUE, update__at__lte=now - STALE_AFTER)
     return old.update(state=Delivery.FAILED, error=_STALE)
+
+
+def forget_old(*, now: datetime) -> int:
+    """Delete notices of updates that are older than what is kept; returns how many.
+
+    No more than a task has time for at once; each part commits by itself.
+    """
+    # In the order of their keys, which is that of the updates: none but the oldest is looked at.
+    rows = Notice.objects.order_by("pk").values_list("pk", "update__at")
+    gone = 0
+    for _ in range(_MOST_PARTS):
+        old = [pk for pk, at in rows[:_PART] if at < now - KEPT_FOR]
+        gone += Notice.objects.filter(pk__in=old).delete()[0]
+        if len(old) < _PART:
+            break
+    return gone
 
 
 def send_due(*, now: datetime, is_over: Callable[[], bool]) -> int:

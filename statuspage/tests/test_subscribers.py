@@ -300,3 +300,19 @@ def test_a_long_list_is_announced_by_parts(
     with django_assert_max_num_queries(25):
         assert publishing.announce_due(now=NOON, is_over=lambda: False) == 1
     assert Notice.objects.values("subscriber").distinct().count() == Notice.objects.count() == 7
+
+
+def test_notices_are_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Part by part, and no update is announced again."""
+    monkeypatch.setattr(sending, "_PART", 1)
+    for number in range(2):
+        subscribed(f"e{number}@example.org")
+    about = incident()
+    tell(about, "We look into it.")
+    tick()
+    late = sending.KEPT_FOR + MINUTE
+    tell(about, "Still.", now=NOON + late)
+    tick(late)
+    assert sending.forget_old(now=NOON + late) == 2
+    assert set(Notice.objects.values_list("update__text", flat=True)) == {"Still."}
+    assert tick(late) == []
