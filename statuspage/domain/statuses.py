@@ -84,6 +84,8 @@ BY_INCIDENT = {
     Impact.MAJOR: Overall(Impact.MAJOR, "Partial System Outage"),
     Impact.CRITICAL: Overall(Impact.CRITICAL, "Major System Outage"),
 }
+# Of nothing nobody knows that it works.
+UNLISTED = Overall(Impact.NONE, "Nothing Is Listed Yet")
 _RANK = {impact: rank for rank, impact in enumerate(Impact)}
 
 
@@ -124,14 +126,14 @@ def overall(statuses: Collection[Status], incidents: Iterable[Impact] = ()) -> O
 
     Args:
         statuses: Of every component that is shown.
-        incidents: Impacts that somebody gave to open public incidents.
+        incidents: How much of open public incidents users notice, where components do not say it.
 
     Source:
         Atlassian Statuspage, "Top-level status and incident impact calculations",
         https://support.atlassian.com/statuspage/docs/top-level-status-and-incident-impact-calculations/
     """
     bottom = worst(statuses)
-    is_all = not statuses or all(status is bottom for status in statuses)
-    said = ALL[bottom] if is_all else SOME[bottom]
+    is_all = all(status is bottom for status in statuses)
+    said = (ALL[bottom] if is_all else SOME[bottom]) if statuses else UNLISTED
     felt = max(incidents, key=_RANK.__getitem__, default=Impact.NONE)
     return BY_INCIDENT[felt] if _RANK[felt] > _RANK[said.indicator] else said

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from statuspage.domain.bars import Bar
-from statuspage.domain.statuses import Overall, Status, component_status, overall
+from statuspage.domain.statuses import Impact, Overall, Status, component_status, overall
 from statuspage.models import Component, ComponentGroup
 from statuspage.queries import bars, incidents, maintenance
 from statuspage.queries.incidents import Published
@@ -93,8 +93,15 @@ class Snapshot:
 
     @property
     def overall(self) -> Overall:
-        """The page in one line."""
-        felt = [one.impact for one in self.open_incidents if one.is_impact_typed]
+        """The page in one line.
+
+        What goes on and is told is noticed by some, unless somebody says that nobody does.
+        """
+        felt = [
+            one.impact if one.is_impact_typed else Impact.MINOR
+            for one in self.open_incidents
+            if one.is_impact_typed or one.impact is Impact.NONE
+        ]
         return overall([one.status for one in self.shown], felt)
 
     @property

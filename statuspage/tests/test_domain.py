@@ -44,7 +44,8 @@ def test_a_component_is_what_was_set_else_the_worst_that_is_said(
 @pytest.mark.parametrize(
     ("components", "incidents", "indicator", "description"),
     [
-        ([], [], "none", "All Systems Operational"),
+        # Of nothing nobody knows that it works.
+        ([], [], "none", "Nothing Is Listed Yet"),
         ([OK, OK], [], "none", "All Systems Operational"),
         ([OK, MAINTAINED], [], "none", "Service Under Maintenance"),
         ([OK, DEGRADED], [], "minor", "Partially Degraded Service"),

@@ -86,6 +86,21 @@ def test_nothing_internal_is_public(client: Client) -> None:
     assert SECRET not in told
 
 
+@pytest.mark.parametrize("has_component", [True, False])
+def test_not_all_is_well_while_an_incident_goes_on(client: Client, has_component: bool) -> None:
+    """Also where it affects no component, or nothing is listed; unless somebody says that none notices it."""
+    if has_component:
+        component()
+    found = incident(severity="P3")
+    tell(found, "Some of you wait.")
+    assert "Minor Service Outage" in read(client, "")
+    save_public_incident(
+        found, title="A test", impact=Impact.NONE, affected={}, actor=responder(), now=NOON
+    )
+    assert ("All Systems Operational" in read(client, "")) is has_component
+    assert "Minor Service Outage" not in read(client, "")
+
+
 def test_an_incident_without_a_public_update_is_not_there(client: Client) -> None:
     """Not even where its public words were typed already."""
     service = shop()
@@ -311,10 +326,10 @@ def test_the_impact_that_was_typed_holds(client: Client) -> None:
     component()
     found = incident()
     tell(found, "We look into it.")
-    assert document(client)["status"]["indicator"] == "none"
+    assert document(client)["status"]["indicator"] == "minor"
     save_public_incident(
-        found, title="Mails are late", impact=Impact.MINOR, affected={}, actor=responder(), now=NOON
+        found, title="Mails are late", impact=Impact.MAJOR, affected={}, actor=responder(), now=NOON
     )
     summary = document(client)
-    assert summary["incidents"][0]["impact"] == "minor"
-    assert summary["status"]["indicator"] == "minor"
+    assert summary["incidents"][0]["impact"] == "major"
+    assert summary["status"]["indicator"] == "major"
