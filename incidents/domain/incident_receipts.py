@@ -155,7 +155,8 @@ def _why_nobody(incident: Incident, now: datetime) -> str:
     if calls:
         return _why_none_out(calls, incident.opened_at, now)
     if incident.unreached:
-        return _lowered(incident.unreached.rstrip("."))
+        said = _lowered(incident.unreached.rstrip("."))
+        return ": ".join(filter(None, (said, in_a_row(_missing(incident, besides=said)))))
     end = next(
         (e for e in incident.entries if e.act in {"acknowledge", "snooze", "mitigate", "resolve"}),
         None,
@@ -168,6 +169,20 @@ def _why_nobody(incident: Incident, now: datetime) -> str:
     if walk is not None and walk.due_at > now:
         return f"the first level is not due before {clock(walk.due_at, incident.opened_at)}"
     return "no pager has fired the first level yet" if walk is not None else "why is not recorded"
+
+
+def _missing(incident: Incident, *, besides: str) -> list[str]:
+    """Return who could not be called, of the first few, as the calls of levels say it."""
+    calls = (entry.facts for entry in incident.entries if entry.act == "call")
+    found = [
+        str(each).rstrip(".")
+        for facts in calls
+        if isinstance(missing := facts.get("missing"), list)
+        for each in missing
+    ]
+    return [each for each in dict.fromkeys(found) if each.lower() not in besides.lower()][
+        :_MOST_NAMED
+    ]
 
 
 def _why_none_out(calls: Sequence[Message], day: datetime, now: datetime) -> str:

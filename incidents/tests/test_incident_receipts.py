@@ -255,6 +255,17 @@ def test_where_nobody_can_be_called_the_answer_says_why(portal: Portal, receipt:
     assert "nobody either" in one(told, "fallback", Ruling.NOT_CALLED)
 
 
+def test_where_nobody_has_a_way_the_answer_names_them(portal: Portal, receipt: Any) -> None:
+    for each in portal.people.values():
+        each.contact_methods.update(verified_at=None)
+        User.objects.filter(pk=each.pk).update(email="")
+    told = receipt(portal.open_incident(severity="P3"))
+    assert told.answer == (
+        "Nobody was called, because nobody could be called: alice has no verified way to be reached"
+        " and bob has no verified way to be reached."
+    )
+
+
 def test_what_its_receiver_refuses_is_told_with_the_problem(portal: Portal, receipt: Any) -> None:
     portal.post.refusing.add("alice-email@example.com")
     told = receipt(portal.open_incident())
