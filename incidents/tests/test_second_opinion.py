@@ -28,7 +28,7 @@ __all__ = ["portal"]
 pytestmark = [pytest.mark.django_db, pytest.mark.both_databases]
 
 
-@pytest.mark.parametrize("severity", ["P0", "P1", "P2", "P3"])
+@pytest.mark.parametrize("severity", ["P0", "P3"])
 def test_finds_nothing_where_all_is_well(portal: Portal, severity: str) -> None:
     """Through levels, loops, answers, snoozes and new severities, for a day."""
     incident = portal.open_incident(severity=severity)
@@ -193,7 +193,7 @@ def test_who_lasts_in_working_hours_is_not_overdue_at_night(portal: Portal) -> N
         after=timedelta(hours=2), urgency="high", in_working_hours=True,
     )  # fmt: skip
     portal.open_incident(severity="P2")
-    assert watched(portal, 8 * 60 + 5, every=5) == []
+    assert watched(portal, 8 * 60 + 10, every=10) == []
     assert portal.paged() == [(0, "alice"), (8 * 60, "bob")]
 
 

@@ -69,10 +69,10 @@ def test_where_one_level_was_told_nobody_else_is_bothered(portal: Portal, eve: U
 def test_after_an_outage_of_the_provider_people_are_called(
     portal: Portal, eve: User, severity: str, is_final: bool
 ) -> None:
-    """An hour, a day: whatever was tried meanwhile in vain, soon after it somebody is told."""
+    """Whatever was tried meanwhile in vain, soon after it somebody is told."""
     portal.post.refusing, portal.post.is_final = {*OF_LEVELS, "eve-email@example.com"}, is_final
     portal.open_incident(severity=severity)
-    found = watched(portal, 240, every=6)
+    found = watched(portal, 120, every=6)
     assert portal.paged() == []
     assert "No message got out." in found
     pages = Page.objects.count()
