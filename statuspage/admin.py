@@ -1,6 +1,7 @@
 """Admin of the public page."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.forms import ModelForm
@@ -27,57 +28,44 @@ class _SavedByService(DeletesByService):
     """Creates, changes and deletes through the services, which write the audit."""
 
     remove = staticmethod(components.delete)
+    save: ClassVar[Callable[..., Any]]
 
     def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
         """Create or change through the service."""
         stored = self.model.objects.get(pk=obj.pk) if change else self.model()
         fields = changed_in(form) if change else form.cleaned_data
-        saved = self.saved(stored, fields=fields, actor=signed_in(request), now=now())
-        obj.pk = saved.pk
-
-    def saved(self, row: Any, **given: Any) -> Any:
-        """Save a row by its service."""
-        raise NotImplementedError
+        obj.pk = self.save(stored, fields=fields, actor=signed_in(request), now=now()).pk
 
 
 @admin.register(ComponentGroup)
 class ComponentGroupAdmin(_SavedByService):
     """Headings of the public page."""
 
+    save = staticmethod(components.save_group)
     list_display = ["name", "order"]
     search_fields = ["name"]
-
-    def saved(self, row: Any, **given: Any) -> Any:
-        """Save it."""
-        return components.save_group(row, **given)
 
 
 @admin.register(Component)
 class ComponentAdmin(_SavedByService):
     """What the public page lists."""
 
+    save = staticmethod(components.save_component)
     list_display = ["name", "group", "order", "service", "slo", "manual_status", "is_shown"]
     list_filter = ["is_shown", "manual_status", "group"]
     list_select_related = ["group", "service", "slo"]
     search_fields = ["name", "description"]
-
-    def saved(self, row: Any, **given: Any) -> Any:
-        """Save it."""
-        return components.save_component(row, **given)
 
 
 @admin.register(PublicMaintenance)
 class PublicMaintenanceAdmin(_SavedByService):
     """Public words of maintenance, or that it is not shown."""
 
+    save = staticmethod(components.save_public_maintenance)
     list_display = ["title", "maintenance", "is_shown"]
     list_filter = ["is_shown"]
     list_select_related = ["maintenance"]
     search_fields = ["title"]
-
-    def saved(self, row: Any, **given: Any) -> Any:
-        """Save it."""
-        return components.save_public_maintenance(row, **given)
 
 
 class AffectedInline(admin.TabularInline[AffectedComponent, PublicIncident]):

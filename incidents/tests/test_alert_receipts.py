@@ -15,9 +15,9 @@ from incidents.services import maintenance, merging
 from incidents.services.integrations import save_integration
 from incidents.services.silences import save_silence
 from incidents.tests import bodies
+from incidents.tests.incident_receipts import found, one
 from incidents.tests.oncall_portal import Portal, portal
 from incidents.tests.senders import integration_of, post
-from incidents.tests.test_incident_receipts import found, one
 
 __all__ = ["portal"]
 

@@ -26,10 +26,10 @@ from incidents.services import answering, lifecycle, merging, roles, sending
 from incidents.services.due import Queues
 from incidents.services.integrations import save_integration
 from incidents.tests import bodies
+from incidents.tests.incident_receipts import acknowledge, found, one, reader, receipt
 from incidents.tests.oncall_portal import Portal, forged, portal
 from incidents.tests.senders import integration_of, post
 from incidents.tests.test_alert_receipts import silenced
-from incidents.tests.test_incident_receipts import acknowledge, found, one, reader, receipt
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod, NotificationRule, QuietHours
 from oncall.domain.escalations import Ladder
