@@ -14,6 +14,7 @@ class IncidentsConfig(AppConfig):
         """Have what was said and done guarded, and the secrets of senders rotated with the others."""
         append_only.register("incidents_timelineentry")
         append_only.register("incidents_attempt", ended="ended_at")
+        append_only.register("incidents_calldecision")
         append_only.register("incidents_statusupdate")
         panels.register("catalog.service", "incident:service-panel")
         sealed.register(sealed.SealedColumn("incidents.Integration", "signing_secret"))

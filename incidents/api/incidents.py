@@ -23,6 +23,7 @@ from core.listing import InstantFilter
 from incidents.api.coordination import RolesMixin, StatusUpdatesMixin
 from incidents.api.receipts import ReceiptSerializer
 from incidents.models import Acknowledgement, Incident, Page, Severity, TimelineEntry
+from incidents.queries.decisions import with_decisions
 from incidents.queries.incidents import visible_incidents
 from incidents.queries.receipts import receipt_of_incident
 from incidents.queries.told import known_alerts, timeline_for
@@ -383,7 +384,8 @@ class IncidentViewSet(
     def timeline(self, request: Request, pk: str | None = None) -> Response:
         """Read what happened, oldest first; of very much the newest thousand entries."""
         entries = timeline_for(self.get_object(), signed_in(request)).order_by("-at", "-pk")
-        return Response(TimelineSerializer([*reversed(entries[:1000])], many=True).data)
+        told = with_decisions([*reversed(entries[:1000])])
+        return Response(TimelineSerializer(told, many=True).data)
 
     @extend_schema(responses=PageSerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None)

@@ -23,6 +23,18 @@ class LadderSnapshot(models.Model):
         return self.digest[:12]
 
 
+class CallDecision(models.Model):
+    """What decided whom a step called, as it was found when it fired; many calls may have the same one.
+
+    The entries of the timeline that say so name it in their facts; rows are only ever added.
+    """
+
+    facts = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"Decision {self.pk}"
+
+
 class RoundRobin(models.Model):
     """Whose turn it is at a level of a policy: it goes on with each call, in whatever incident."""
 

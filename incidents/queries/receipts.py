@@ -13,6 +13,7 @@ from incidents.domain.level_receipts import Walk
 from incidents.domain.page_receipts import Entry, Message, Try
 from incidents.domain.receipts import Receipt
 from incidents.models import Attempt, Incident, Page, Silence, TimelineEntry
+from incidents.queries.decisions import with_decisions
 from incidents.queries.told import timeline_for
 
 __all__ = ["kept_facts", "name_of", "receipt_of_incident"]
@@ -39,7 +40,7 @@ def receipt_of_incident(incident: Incident, user: User, *, now: datetime) -> Rec
     entries = newest(
         timeline_for(incident, user).filter(act__in=_ACTS).order_by("-at", "-pk"), _MOST
     )
-    told = [*reversed(entries.rows)]
+    told = with_decisions([*reversed(entries.rows)])
     pages = incident.pages.select_related("person", "method").order_by("-created_at", "-pk")
     if entries.older:
         # Of what is older it would seem that nothing was recorded.

@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from core import bulk
-from core.alike import insert_alike, update_alike
+from core.alike import update_alike
 from incidents.domain.page_reasons import FALLBACK
 from incidents.domain.severities import AT_LEAST_ONCE
 from incidents.models import EscalationRun, Incident, LadderSnapshot, TimelineEntry
 from incidents.queries.quorum import people_who_answered
 from incidents.services import pages
+from incidents.services.call_decisions import Line, write_lines
 from incidents.services.claims import Queue
 from incidents.services.escalation import REASONS, WAITING_FOR, due_at
 from incidents.services.pages import Calls, Place, Way, Ways, ways_in_words
@@ -105,14 +106,14 @@ class _Outcome:
     Args:
         run: What changes of it.
         calls: From where, and how somebody is reached.
-        entries: Of the timeline.
+        lines: Of the timeline.
         unreached: Why nobody is called, where that is so.
         of: Incident and run of each.
     """
 
     run: dict[str, Any] = field(default_factory=dict)
     calls: list[tuple[Place, Way]] = field(default_factory=list)
-    entries: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     unreached: str = ""
     of: list[tuple[int, int]] = field(default_factory=list)
 
@@ -162,12 +163,15 @@ def fire(claims: Sequence[Claimed], *, now: datetime, wait: bool = True) -> list
     with transaction.atomic():
         held = _locked([claim.incident for claim in claims], wait=wait)
         mine = [claim for claim in claims if claim.incident in held]
+        places: dict[_Standing, list[tuple[int, int]]] = {}
+        for claim in mine:
+            at = _Standing(*claim[3:8], *held[claim.incident])
+            places.setdefault(at, []).append((claim.incident, claim.run))
         batch = _Batch(now)
         batch.look_up_answers({claim.snapshot for claim in mine}, list(held))
-        places = [_Standing(*claim[3:8], *held[claim.incident]) for claim in mine]
-        batch.take_turns([(at, 1) for at in places])
-        for at, claim in zip(places, mine, strict=True):
-            batch.decide(at, [(claim.incident, claim.run)])
+        batch.take_turns([(at, len(of)) for at, of in places.items()])
+        for at, of in places.items():
+            batch.decide(at, of)
         if mine:
             batch.write(mine[0].look_at)
     return [claim for claim in claims if claim.incident not in held]
@@ -175,8 +179,8 @@ def fire(claims: Sequence[Claimed], *, now: datetime, wait: bool = True) -> list
 
 def _locked(incidents: Sequence[int], *, wait: bool) -> Mapping[int, tuple[int, str, str]]:
     rows = Incident.objects.filter(pk__in=incidents).order_by("pk")
-    lock = rows.select_for_update(of=("self",), skip_locked=not wait)
-    return {row[0]: row[1:] for row in lock.values_list("pk", *_OF_INCIDENT)}
+    rows = rows.select_for_update(of=("self",), skip_locked=not wait)
+    return {row[0]: row[1:] for row in rows.values_list("pk", *_OF_INCIDENT)}
 
 
 @lru_cache(maxsize=1024)
@@ -294,15 +298,13 @@ class _Batch:
         pages.insert(calls, now=self._now)
 
     def _write_timeline(self) -> None:
-        kinds: list[dict[str, Any]] = []
-        numbers: list[int] = []
-        incidents: list[int] = []
-        for each in self._outcomes:
-            for entry in each.entries:
-                numbers += [len(kinds)] * len(each.of)
-                incidents += [incident for incident, _ in each.of]
-                kinds.append(entry)
-        insert_alike(TimelineEntry, kinds, numbers, {"incident_id": incidents})
+        write_lines(
+            [
+                (line, [incident for incident, _ in each.of])
+                for each in self._outcomes
+                for line in each.lines
+            ]
+        )
 
     def _turns(self, at: _Standing) -> int:
         """Return how many take turns at a step; 1 where all are called."""
@@ -370,10 +372,10 @@ class _Batch:
             urgency=step.urgency,
         )
         found.calls += [(place, way) for way in call.ways if way.person not in case.answered]
-        answered = {way.target for way in call.ways if way.person in case.answered}
-        where = {"loop": at.loop, "step": place.step, "phase": at.phase, "cycle": at.cycle}
-        facts = {**call.facts, **where, "answered": sorted(answered)}
-        found.entries.append(self._entry("call", call.text, facts))
+        answered = sorted({way.target for way in call.ways if way.person in case.answered})
+        where = {"step": place.step, "phase": at.phase, "cycle": at.cycle, "answered": answered}
+        facts = {"level": step.level, "loop": at.loop}
+        found.lines.append(Line(self._entry("call", call.text), facts, {**call.facts, **where}))
         if call.missing and not call.reached:
             found.unreached = " ".join(call.missing)
 
@@ -395,8 +397,8 @@ class _Batch:
         ways, whom = self._ways.of_fallback()
         place = Place(at.incident_cycle, at.severity, FALLBACK, loop=at.loop, step=at.position + 1)
         found.calls += [(place, way) for way in ways]
-        facts = {"ways": ways_in_words(ways, now=self._now)}
-        found.entries.append(self._entry(FALLBACK, f"{why} Fallback contact: {whom}.", facts))
+        entry = self._entry(FALLBACK, f"{why} Fallback contact: {whom}.")
+        found.lines.append(Line(entry, {}, {"ways": ways_in_words(ways, now=self._now)}))
         found.unreached = why
 
     def _goes_on(
@@ -430,14 +432,13 @@ class _Batch:
             "ended_at": None if state == State.RUNNING else self._now,
         }
 
-    def _entry(self, act: str, text: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    def _entry(self, act: str, text: str) -> dict[str, Any]:
         return {
             "at": self._now,
             "kind": TimelineEntry.Kind.ESCALATION,
             "act": act,
             "actor": "portal",
             "text": text,
-            "facts": facts,
         }
 
 

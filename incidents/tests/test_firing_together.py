@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from incidents.models import EscalationRun, Incident, LadderSnapshot, Page, TimelineEntry
+from incidents.models import (
+    CallDecision,
+    EscalationRun,
+    Incident,
+    LadderSnapshot,
+    Page,
+    TimelineEntry,
+)
+from incidents.queries.decisions import with_decisions
 from incidents.services import due, firing, lifecycle, pages
 from incidents.services.claims import LEASE, Queue
 from incidents.services.pages import Calls, Gone, Place, Way
@@ -57,10 +65,10 @@ def _mixed_world(portal: Portal) -> None:
 def _evidence() -> list[Any]:
     """Return what was done, beside when and by which numbers."""
     pages_ = Page.objects.order_by("incident", "cycle", "loop", "step", "target", "reason")
-    told = TimelineEntry.objects.order_by("incident", "at", "pk")
+    told = with_decisions([*TimelineEntry.objects.order_by("incident", "at", "pk")])
     return [
         list(pages_.values_list("incident", "step", "loop", "target", "reason", "severity", "due_at")),
-        list(told.values_list("incident", "act", "text", "facts")),
+        [(each.incident_id, each.act, each.text, each.facts) for each in told],
         list(EscalationRun.objects.order_by("pk").values_list(
             "incident", "state", "loop", "position", "due_at", "look_at", "claims", "ended_at")),
         list(Incident.objects.order_by("pk").values_list("unreached", flat=True)),
@@ -212,6 +220,21 @@ def test_a_ladder_that_many_walks_have_is_stored_once(portal: Portal) -> None:
     incident = _declare(portal)
     assert len(incident.runs.get().ladder.steps) == 3
     assert LadderSnapshot.objects.count() == 3
+
+
+def test_what_decided_a_call_is_stored_once_for_all_that_share_it(portal: Portal) -> None:
+    """Many incidents of one place are decided together; each of them tells the whole of it."""
+    for _ in range(50):
+        _declare(portal)
+    before = CallDecision.objects.count()
+    assert due.Queues().fire_steps(now=portal.now) == 50
+    assert CallDecision.objects.count() == before + 1
+    stored = TimelineEntry.objects.filter(act="call")
+    assert all(each.facts.keys() == {"loop", "level", "decision"} for each in stored)
+    told = with_decisions([*stored])
+    assert len(told) == 50
+    assert {each.facts["called"][0]["whom"] for each in told} == {"user:alice"}
+    assert all("decision" not in each.facts for each in told)
 
 
 def test_pages_by_a_method_that_is_removed_stay(portal: Portal) -> None:
