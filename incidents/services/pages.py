@@ -281,8 +281,22 @@ def late_by(runs: Collection[int], *, now: datetime) -> dict[int, timedelta]:
 
     To be asked before they fire: then it is forgotten.
     """
-    late = EscalationRun.objects.filter(pk__in=runs, due_at__lt=now - DELAYED_AFTER)
-    return {run: (now - at) // _MINUTE * _MINUTE for run, at in late.values_list("pk", "due_at")}
+    late = _due_before(runs, now - DELAYED_AFTER)
+    return {run: (now - at) // _MINUTE * _MINUTE for run, at in late}
+
+
+def _due_before(runs: Collection[int], moment: datetime) -> Iterable[tuple[int, datetime]]:
+    if connection.vendor != "postgresql":
+        late = EscalationRun.objects.filter(pk__in=runs, due_at__lt=moment)
+        return late.values_list("pk", "due_at")
+    # Two thousand numbers one by one cost both sides as much as the pages of two hundred do.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id, due_at FROM {EscalationRun._meta.db_table}"  # noqa: S608 our own name
+            " WHERE id = ANY(%s::bigint[]) AND due_at < %s",
+            [f"{{{','.join(map(str, runs))}}}", moment],
+        )
+        return cursor.fetchall()
 
 
 def as_late(
