@@ -10,8 +10,16 @@ from core.csv_export import Cell, csv_response
 from incidents.domain.silencing import written
 from incidents.models import Alert, InboundEvent, Incident, Silence
 from incidents.queries.analytics import facts_of, with_facts
+from incidents.queries.calls import CallList
 
-__all__ = ["alerts_csv", "analytics_csv", "events_csv", "incidents_csv", "silences_csv"]
+__all__ = [
+    "alerts_csv",
+    "analytics_csv",
+    "events_csv",
+    "incidents_csv",
+    "pages_csv",
+    "silences_csv",
+]
 
 _OF_INCIDENTS = (
     "id", "severity", "status", "title", "service", "assigned_to", "opened_at", "acknowledged_at",
@@ -33,6 +41,10 @@ _OF_ANALYTICS = (
     "id", "service", "severity", "title", "opened_at", "acknowledged_after_s", "mitigated_after_s",
     "resolved_after_s", "is_by_itself", "is_short", "is_acted_on", "group",
 )  # fmt: skip
+_OF_PAGES = (
+    "at", "person", "local_time", "is_at_night", "is_on_weekend", "incident", "severity", "title", "service",
+    "level", "reason", "channels", "messages", "outcome", "outcome_by", "outcome_after_s",
+)  # fmt: skip
 _CHUNK = 500
 
 
@@ -47,6 +59,11 @@ def analytics_csv(incidents: QuerySet[Incident]) -> StreamingHttpResponse:
     Seconds are from the opening; an empty cell is no data.
     """
     return csv_response("incident-analytics.csv", _OF_ANALYTICS, _counted(incidents))
+
+
+def pages_csv(calls: CallList) -> StreamingHttpResponse:
+    """Return calls to people as a download, a row a call, the newest first; an empty cell is no data."""
+    return csv_response("pages.csv", _OF_PAGES, _pages(calls))
 
 
 def alerts_csv(alerts: QuerySet[Alert]) -> StreamingHttpResponse:
@@ -89,6 +106,29 @@ def _counted(incidents: QuerySet[Incident]) -> Iterator[list[Cell]]:
             one.is_short,
             one.is_acted_on,
             incident.group,
+        ]
+
+
+def _pages(calls: CallList) -> Iterator[list[Cell]]:
+    for row in calls:
+        call, incident, after = row.call, row.incident, row.answered_after
+        yield [
+            call.at,
+            call.person,
+            call.local,
+            call.is_at_night,
+            call.is_on_weekend,
+            incident.pk,
+            incident.severity,
+            incident.title,
+            incident.service.slug if incident.service else "",
+            row.level or None,
+            call.reason,
+            " ".join(row.channels),
+            call.messages,
+            row.outcome,
+            row.answered_by,
+            None if after is None else after.total_seconds(),
         ]
 
 

@@ -1,18 +1,33 @@
 """Figures of incident analytics as pages print them: beside each its definition and what is behind it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from core.charts import Axis, Chart, HeatMap, Series, heat_map, line_chart
+from core.charts import Axis, Chart, HeatMap, Name, Noun, Series, heat_map, line_chart
 from core.walltime import instant
 from incidents.domain.analytics import Share, Spread
+from incidents.domain.calls import Called
 from incidents.queries.analytics import Question, Report
+from incidents.week_hours import HOURS, WEEKDAYS
 
-__all__ = ["DEFINITIONS", "Shared", "Timed", "by_day", "by_hour", "listed", "shares", "times"]
+__all__ = [
+    "DEFINITIONS",
+    "Paged",
+    "Shared",
+    "Timed",
+    "by_day",
+    "by_hour",
+    "figures_of",
+    "listed",
+    "listed_pages",
+    "paged",
+    "shares",
+    "times",
+]
 
 # The word of each figure and what it is, as docs/analytics.md has it, too.
 DEFINITIONS: Mapping[str, tuple[str, str]] = {
@@ -23,8 +38,8 @@ DEFINITIONS: Mapping[str, tuple[str, str]] = {
     ),
     "to_mitigate": (
         "Time to mitigate",
-        ("From opening to when people last said that users no longer notice it. Incidents of which nobody"
-        " said so are left out."),
+        ("From opening to when people last said that users no longer notice it. Incidents of which nobody said"
+         " so, or which called people anew since, are left out."),
     ),
     "to_resolve": (
         "Time to resolve",
@@ -46,22 +61,23 @@ DEFINITIONS: Mapping[str, tuple[str, str]] = {
     ),
     "pages": (
         "Pages",
-        ("Calls to people that went out: for one incident, at one step, by however many ways, by its first"
-        " message. What can wait is none. Nights are 22:00 to 06:00 and weekends Saturday and Sunday on the"
-        " clock of whoever was called; a night with a page at least is an interrupted one."),
+        ("Calls to people about these incidents that went out, merged ones too: for one incident, at one step, by"
+         " however many ways, by its first message. What can wait is none. Nights are 22:00 to 06:00 and weekends"
+         " Saturday and Sunday on the clock of whoever was called; a night with a page at least is an interrupted"
+         " one."),
     ),
     "repeats": (
         "What repeats",
-        "What one condition, or one group of a sender, opened at least 3 times for a service in the period.",
+        ("What one condition, or one group of a sender, opened at least 3 times for a service in the period:"
+         " the ten that did so most often."),
     ),
 }  # fmt: skip
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # Which incidents a figure of time is of, and those beside it.
 _BEHIND = {
     "to_acknowledge": ("acknowledged", "unacknowledged", "never acknowledged"),
     "to_mitigate": ("mitigated", "", ""),
     "to_resolve": ("resolved", "", ""),
-    "between": ("", "", ""),
+    "between": ("between", "", ""),
 }
 
 
@@ -74,7 +90,7 @@ class Timed:
         definition: Exactly.
         now: Of the period; None is no data.
         before: Of the period before.
-        href: The incidents behind it; "" where no list shows them.
+        href: The incidents behind it.
         others: How many are not in it, of which the reader must know; None where it has none.
         others_label: What they are.
         others_href: Their list.
@@ -92,28 +108,63 @@ class Timed:
 
 @dataclass(frozen=True)
 class Shared:
-    """A share as a row; the arguments are those of `Timed`."""
+    """A share as a row; the arguments are those of `Timed`, and `of_href` is the list of the whole."""
 
     label: str
     definition: str
     now: Share
     before: Share
     href: str
+    of_href: str
+
+
+@dataclass(frozen=True)
+class Paged:
+    """How often somebody was paged, as a row.
+
+    Args:
+        name: Who; "" is all of them together.
+        called: How often.
+        href: The list of all of it.
+        at_night: That of their nights.
+        on_weekends: That of their weekends.
+    """
+
+    name: str
+    called: Called
+    href: str
+    at_night: str
+    on_weekends: str
 
 
 def listed(question: Question, **more: str) -> str:
     """Return the address of the list of the incidents of a question, narrowed by more."""
-    asked = {
-        "state": "unmerged",
+    return _address("incident:list", {"state": "unmerged", **_narrowing(question), **more})
+
+
+def listed_pages(question: Question, **more: str) -> str:
+    """Return the address of the list of the pages of a question, narrowed by more."""
+    return _address("incident:pages", {**_narrowing(question), **more})
+
+
+def figures_of(question: Question) -> str:
+    """Return the address of the page with the figures of a question."""
+    return _address("incident:analytics", _narrowing(question))
+
+
+def _narrowing(question: Question) -> dict[str, str]:
+    return {
         "from": _written(question.since),
         "to": _written(question.until),
         "team": question.team,
         "service": question.service,
         "severity": question.severity,
-        **more,
     }
+
+
+def _address(name: str, asked: Mapping[str, str]) -> str:
     kept = {name: value for name, value in asked.items() if value}
-    return f"{reverse('incident:list')}?{urlencode(kept)}"
+    return f"{reverse(name)}?{urlencode(kept)}"
 
 
 def _written(at: datetime) -> str:
@@ -127,7 +178,7 @@ def times(report: Report) -> Iterator[Timed]:
             *DEFINITIONS[name],
             now=getattr(report.now, name),
             before=getattr(report.before, name),
-            href=listed(report.question, figure=figure) if figure else "",
+            href=listed(report.question, figure=figure),
             others=report.now.unanswered if others else None,
             others_label=others_label,
             others_href=listed(report.question, figure=others),
@@ -136,12 +187,26 @@ def times(report: Report) -> Iterator[Timed]:
 
 def shares(report: Report) -> Iterator[Shared]:
     """Yield the shares of a report."""
-    for name in ("without_action", "short"):
+    for name, whole in (("without_action", "answered_and_over"), ("short", "resolved")):
         yield Shared(
             *DEFINITIONS[name],
             now=getattr(report.now, name),
             before=getattr(report.before, name),
             href=listed(report.question, figure=name),
+            of_href=listed(report.question, figure=whole),
+        )
+
+
+def paged(report: Report) -> Iterator[Paged]:
+    """Yield who was paged how often, and all together below where there are several."""
+    together = [("", report.pages)] if len(report.people) > 1 else []
+    for name, called in [*report.people, *together]:
+        yield Paged(
+            name,
+            called,
+            href=listed_pages(report.question, person=name),
+            at_night=listed_pages(report.question, person=name, when="night"),
+            on_weekends=listed_pages(report.question, person=name, when="weekend"),
         )
 
 
@@ -153,6 +218,14 @@ def by_day(report: Report) -> Chart:
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     midnight = datetime.min.time()
     points = [(instant(day, midnight, asked.zone), float(counts[day])) for day in days]
+
+    def href(begin: datetime) -> str:
+        """Return the list of a day that a clock change may make longer, as far as it is in the period."""
+        next_day = begin.astimezone(asked.zone).date() + timedelta(days=1)
+        end = instant(next_day, midnight, asked.zone)
+        day = replace(asked, since=max(begin, asked.since), until=min(end, asked.until))
+        return listed(day) if counts[begin.astimezone(asked.zone).date()] else ""
+
     return line_chart(
         [Series("incidents", points, kind="area")],
         id="by-day",
@@ -160,18 +233,23 @@ def by_day(report: Report) -> Chart:
         y=Axis(minimum=0.0, maximum=None if any(counts.values()) else 1.0),
         tz=asked.zone,
         height=160,
+        row_href=href,
     )
 
 
 def by_hour(report: Report) -> HeatMap:
     """Return how many incidents each hour of the week opened, by the reader's clock."""
     asked = report.question
+
+    def href(weekday: int, hour: int) -> str:
+        return listed(asked, weekday=WEEKDAYS[weekday], hour=str(hour), zone=str(asked.zone))
+
     return heat_map(
         report.now.by_hour,
         id="by-hour",
-        title="Incidents by weekday and hour of the opening",
-        rows=DAYS,
-        columns=[f"{hour:02}" for hour in range(24)],
-        noun="incidents",
-        zone=asked.until.astimezone(asked.zone).tzname() or "",
+        title=f"Incidents by weekday and hour of the opening, {asked.zone}",
+        rows=[Name(day[:3].capitalize(), day.capitalize()) for day in WEEKDAYS],
+        columns=[Name(f"{hour:02}", words) for hour, words in enumerate(HOURS)],
+        noun=Noun("incident", "incidents"),
+        href=href,
     )

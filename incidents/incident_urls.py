@@ -5,6 +5,7 @@ from django.urls import path
 from incidents import (
     analytics_views,
     list_views,
+    page_list_views,
     receipt_views,
     role_views,
     simulation_views,
@@ -16,6 +17,7 @@ app_name = "incident"
 urlpatterns = [
     path("incidents/", list_views.incident_list, name="list"),
     path("incidents/analytics/", analytics_views.analytics, name="analytics"),
+    path("incidents/analytics/pages/", page_list_views.page_list, name="pages"),
     path("incidents/panels/service/<slug:slug>/", list_views.service_panel, name="service-panel"),
     path("incidents/new/", views.declare, name="new"),
     path("incidents/simulate/", simulation_views.simulate_page, name="simulate"),

@@ -1,6 +1,7 @@
 """What the lists of incidents, alerts, silences and requests filter by alike."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db.models import Q, QuerySet
@@ -10,11 +11,12 @@ from accounts.access import signed_in
 from core.errors import InvalidInput
 from core.zones import zone_of
 from incidents.models import Incident
-from incidents.periods import bound
-from incidents.queries.analytics import BEHIND, with_facts
+from incidents.periods import LONGEST, bound
+from incidents.queries.analytics import BEHIND, BETWEEN, after_failures, with_facts
+from incidents.week_hours import WEEK_HOUR, WeekHour, week_hour_from
 
 # By what figures of incident analytics narrow the list of incidents, besides service and severity.
-FIGURES = ("from", "to", "team", "group", "response", "resolution", "figure")
+FIGURES = ("from", "to", "team", "group", "response", "resolution", "figure", *WEEK_HOUR)
 _STANDINGS = {
     ("response", "met"): "answered in time",
     ("response", "breached"): "answered late, or overdue",
@@ -56,18 +58,44 @@ def behind_figures(rows: QuerySet[Incident], request: HttpRequest) -> QuerySet[I
     Raises:
         InvalidInput: A bound is none, or there is no such figure.
     """
-    asked, zone = request.GET, zone_of(signed_in(request))
+    user, asked = signed_in(request), request.GET
     paths = {"team": "service__owner__slug", "group": "group"}
-    exact = {path: asked[name] for name, path in paths.items() if asked.get(name)}
+    exact: dict[str, Any] = {path: asked[name] for name, path in paths.items() if asked.get(name)}
     exact |= {name: asked[name] for name in ("response", "resolution") if asked.get(name)}
-    since, until = bound(asked, "from", zone), bound(asked, "to", zone)
+    since, until = bound(asked, "from", zone_of(user)), bound(asked, "to", zone_of(user))
     span = {"opened_at__gte": since, "opened_at__lt": until}
-    rows = rows.filter(**exact, **{path: at for path, at in span.items() if at is not None})
-    if not (figure := asked.get("figure", "")):
-        return rows
+    exact |= {path: at for path, at in span.items() if at is not None}
+    rows = rows.filter(**exact)
+    if week_hour := _week_hour(request):
+        rows = rows.filter(week_hour.condition("opened_at", *_whole(since, until)))
+    figure = asked.get("figure", "")
+    if figure == BETWEEN[0]:
+        # Words and states narrow what is shown, and not what is counted.
+        counted = {"service__slug": asked.get("service"), "severity": asked.get("severity")}
+        exact |= {path: value for path, value in counted.items() if value}
+        others = Incident.objects.visible_to(user).filter(**exact)
+        return rows.filter(pk__in=after_failures(others).values("pk"))
+    return with_facts(rows).filter(_condition(figure)) if figure else rows
+
+
+def _condition(figure: str) -> Q:
     if figure not in BEHIND:
-        raise InvalidInput(f"Choose one of {', '.join(BEHIND)}.", field="figure")
-    return with_facts(rows).filter(BEHIND[figure][1])
+        raise InvalidInput(f"Choose one of {', '.join([*BEHIND, BETWEEN[0]])}.", field="figure")
+    return BEHIND[figure][1]
+
+
+def _week_hour(request: HttpRequest) -> WeekHour | None:
+    return week_hour_from(request.GET, usual_zone=str(zone_of(signed_in(request))))
+
+
+def _whole(since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
+    """Return a period that has both ends: hours of the week are looked for one by one."""
+    if since is None or until is None:
+        field = "to" if since else "from"
+        raise InvalidInput("Give it beside the hour of the week.", field=field)
+    if until > since + LONGEST:
+        raise InvalidInput(f"Give a period of {LONGEST.days} days at most.", field="to")
+    return since, until
 
 
 def behind_in_words(request: HttpRequest) -> list[str]:
@@ -79,10 +107,12 @@ def behind_in_words(request: HttpRequest) -> list[str]:
         for word, at in ends
         if at and (local := at.astimezone(zone))
     ]
+    words += [hour.words] if (hour := _week_hour(request)) else []
     words += [f"of team {asked['team']}"] if asked.get("team") else []
     words += ["of one condition"] if asked.get("group") else []
     words += [said for (name, value), said in _STANDINGS.items() if asked.get(name) == value]
-    words += [said for name, (said, _) in BEHIND.items() if asked.get("figure") == name]
+    figures = {name: said for name, (said, _) in BEHIND.items()} | dict([BETWEEN])
+    words += [figures[figure]] if (figure := asked.get("figure", "")) in figures else []
     return words
 
 

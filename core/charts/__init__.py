@@ -9,7 +9,7 @@ Horizontal positions are percent of the plot's width, so a chart fits any screen
 keeps its size; vertical positions are pixels.
 """
 
-from core.charts.heat import HeatMap, heat_map
+from core.charts.heat import HeatMap, Name, Noun, heat_map
 from core.charts.line import line_chart
 from core.charts.marks import Bar, Meter, Spark, Strip, meter, sparkline, strip
 from core.charts.model import (
@@ -33,6 +33,8 @@ __all__ = [
     "HeatMap",
     "Marker",
     "Meter",
+    "Name",
+    "Noun",
     "Point",
     "Series",
     "Spark",

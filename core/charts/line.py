@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -68,6 +68,7 @@ def line_chart(
     height: int = 220,
     tz: tzinfo = UTC,
     zoom: bool = False,
+    row_href: Callable[[datetime], str] | None = None,
 ) -> Chart:
     """Return a chart of one or more lines over time.
 
@@ -86,6 +87,7 @@ def line_chart(
         height: Height of the plot in pixels, without the time labels.
         tz: Zone in which times are written: `core.zones.zone_of(request.user)`.
         zoom: Let a drag set `from` and `to` in the page's address.
+        row_href: The address of what the points of an instant count: the table has them all then.
     """
     axis = y or Axis()
     begin, finish = _extent([*series, *envelopes], start, end)
@@ -97,7 +99,7 @@ def line_chart(
         ticks.decimals((grid[1] - grid[0]) * (100 if axis.unit == "%" else 1)) if grid[1:] else None
     )
     colors = [one.color or index % COLORS + 1 for index, one in enumerate(series)]
-    rows, note = _table(lines, axis.unit, tz)
+    rows, note = _table(lines, axis.unit, tz, row_href)
     drawn = any(value is not None for points in lines for _, value in points) or any(ranges)
     dated = drawn or (start is not None and end is not None)
     return Chart(
@@ -294,12 +296,21 @@ def _written_time(at: datetime, tz: tzinfo) -> str:
     return f"{ticks.day_label(local.date())}, {local:%H:%M}"
 
 
-def _table(lines: Sequence[Sequence[Point]], unit: str, tz: tzinfo) -> tuple[tuple[Row, ...], str]:
+def _table(
+    lines: Sequence[Sequence[Point]],
+    unit: str,
+    tz: tzinfo,
+    href: Callable[[datetime], str] | None,
+) -> tuple[tuple[Row, ...], str]:
     instants = [at for at, _ in _known(lines)]
-    every = max(1, math.ceil(len(instants) / TABLE_ROWS))
+    every = 1 if href else max(1, math.ceil(len(instants) / TABLE_ROWS))
     lookups = [dict(points).get for points in lines]
     rows = tuple(
-        Row(_written_time(at, tz), tuple(ticks.written(value(at), unit) for value in lookups))
+        Row(
+            _written_time(at, tz),
+            tuple(ticks.written(value(at), unit) for value in lookups),
+            href(at) if href else "",
+        )
         for at in instants[::every]
     )
     note = f"One in {every} of {len(instants)} points." if every > 1 else ""

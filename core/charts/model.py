@@ -143,10 +143,11 @@ class Flag:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table behind a chart: time and values written out."""
+    """One line of the table behind a chart: time and values written out, what they count ("": nowhere)."""
 
     time: str
     values: tuple[str, ...]
+    href: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Every component on one page, with invented figures: what the tests and screenshots look at."""
 
+import calendar
 import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,8 @@ from core.charts import (
     Chart,
     Envelope,
     Marker,
+    Name,
+    Noun,
     Point,
     Series,
     Threshold,
@@ -149,10 +152,10 @@ def context() -> dict[str, Any]:
             [[(day * hour) % 7 for hour in range(24)] for day in range(7)],
             id="heat",
             title="Incidents by hour of the week",
-            rows=["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
-            columns=[f"{hour:02}" for hour in range(24)],
-            noun="incidents",
-            zone="UTC",
+            rows=[Name(day[:3], day) for day in calendar.day_name],
+            columns=[Name(f"{hour:02}", f"{hour:02}:00") for hour in range(24)],
+            noun=Noun("incident", "incidents"),
+            href=lambda day, hour: f"/services/?day={day}&hour={hour}",
         ),
         "days": days(),
         "rows": objectives(),

@@ -12,7 +12,8 @@ from accounts.access import signed_in
 from accounts.roles import Role
 from core.clock import now
 from core.listing import refuse_blank, refuse_unknown_parameters
-from incidents.domain.analytics import Called, Figures, Share, Spread
+from incidents.domain.analytics import Figures, Share, Spread
+from incidents.domain.calls import Called
 from incidents.models import Severity
 from incidents.periods import NAMES, question_from
 from incidents.queries.analytics import Repeated, Report, report

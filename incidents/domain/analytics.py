@@ -8,17 +8,15 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 __all__ = [
     "REPEATS_FROM",
     "SHORT",
-    "Called",
     "Figures",
     "Happened",
     "OfService",
-    "PageTally",
     "Repeat",
     "Share",
     "Spread",
@@ -31,7 +29,6 @@ __all__ = [
 SHORT = timedelta(minutes=5)
 # From so many incidents of one group on, it repeats.
 REPEATS_FROM = 3
-NIGHT_BEGINS, NIGHT_ENDS = time(22), time(6)
 # Nine of ten, and four of five, are most.
 MOST = 0.8
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -357,68 +354,3 @@ class Tally:
             one.as_repeat(group) for group, one in self._groups.items() if one.count >= REPEATS_FROM
         ]
         return sorted(found, key=lambda one: (-one.count, -one.newest))
-
-
-class Called(NamedTuple):
-    """How often one person was paged.
-
-    Args:
-        pages: Calls to them: for one incident, at one step, by however many ways.
-        messages: Messages of those calls that went out.
-        at_night: Pages from 22:00 to 06:00 on their own clock.
-        at_weekends: Pages on a Saturday or Sunday on their own clock.
-        nights: Nights with a page at least: how often their sleep was interrupted.
-    """
-
-    pages: int = 0
-    messages: int = 0
-    at_night: int = 0
-    at_weekends: int = 0
-    nights: int = 0
-
-
-class PageTally:
-    """Counts pages, a person at a time or many."""
-
-    def __init__(self) -> None:
-        self._people: dict[str, Called] = {}
-        self._nights: defaultdict[str, set[date]] = defaultdict(set)
-
-    def add(self, person: str, at: datetime, zone: tzinfo, messages: int) -> None:
-        """Count one page.
-
-        Args:
-            person: Whom.
-            at: When its first message went out.
-            zone: In which the person lives.
-            messages: How many it was.
-        """
-        local, before = at.astimezone(zone), self._people.get(person, Called())
-        is_night = local.time() >= NIGHT_BEGINS or local.time() < NIGHT_ENDS
-        if is_night:
-            # A night is called by the day on which it begins.
-            begins_before = local.time() < NIGHT_ENDS
-            self._nights[person].add(local.date() - timedelta(days=begins_before))
-        self._people[person] = Called(
-            before.pages + 1,
-            before.messages + messages,
-            before.at_night + is_night,
-            before.at_weekends + (local.weekday() >= 5),
-            len(self._nights[person]) if person in self._nights else 0,
-        )
-
-    def of(self, person: str) -> Called:
-        """Return how often one was called."""
-        return self._people.get(person, Called())
-
-    def people(self) -> list[tuple[str, Called]]:
-        """Return who was called and how often, the most often first."""
-        return sorted(self._people.items(), key=lambda row: (-row[1].pages, row[0]))
-
-    def total(self) -> Called:
-        """Return all together; a night counts once for each person."""
-        return (
-            Called(*map(sum, zip(*self._people.values(), strict=True)))
-            if self._people
-            else Called()
-        )

@@ -6,38 +6,51 @@ Incidents and pages are streamed through the tallies of `incidents.domain.analyt
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import (
+    Count,
+    DateTimeField,
+    Exists,
+    F,
+    Max,
+    OuterRef,
+    Q,
+    QuerySet,
+    RowRange,
+    Subquery,
+    Value,
+    Window,
+)
 from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Service
 from core import audit
-from core.zones import zone_named
 from incidents.domain.analytics import (
     REPEATS_FROM,
     SHORT,
-    Called,
     Figures,
     Happened,
-    PageTally,
     Repeat,
     Tally,
     suggested_fix,
 )
+from incidents.domain.calls import Called, PageTally
 from incidents.domain.lifecycle import Action, Status
-from incidents.models import Alert, Incident, Page, TimelineEntry
+from incidents.models import Alert, Incident, TimelineEntry
+from incidents.queries.calls import calls_about
 from incidents.queries.promises import Kept, kept
-from oncall.domain.escalations import Urgency
 
 __all__ = [
     "BEHIND",
+    "BETWEEN",
     "Question",
     "Repeated",
     "Report",
+    "after_failures",
     "facts_of",
     "happened",
     "may_see_others",
@@ -54,6 +67,7 @@ _COLUMNS = (
     "resolved_at", "over_at", "resolved_by", "is_acted_on",
 )  # fmt: skip
 _PORTAL = audit.actor_name(None)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 _ANSWERS = (Action.ACKNOWLEDGE, Action.SNOOZE, Action.MITIGATE, Action.RESOLVE)
 # Saying that one is on it, or is not, does nothing about it.
 _NO_ACTS = (Action.ACKNOWLEDGE, Action.SNOOZE, Action.UNACKNOWLEDGE)
@@ -206,7 +220,32 @@ BEHIND: Mapping[str, tuple[str, Q]] = {
         "over by themselves within 5 min",
         Q(_BY_ITSELF, over_at__lte=F("opened_at") + SHORT),
     ),
+    "by_itself": ("over by themselves", _BY_ITSELF),
+    "answered_and_over": (
+        "acknowledged, and over",
+        Q(answered_at__isnull=False, resolved_at__isnull=False),
+    ),
+    "without_service": ("of no service", Q(service=None)),
 }
+# The same of one that is no condition on a single row: `after_failures` finds them.
+BETWEEN = ("between", "begun after the last one of their service had ended")
+
+
+def after_failures(rows: QuerySet[Incident]) -> QuerySet[Incident]:
+    """Keep the incidents that end a time between failures, as the tally counts it: merged ones are left out.
+
+    Args:
+        rows: All that are counted: whether one overlaps with another depends on the others.
+    """
+    ended = Coalesce("resolved_at", Value(_NEVER), output_field=DateTimeField())
+    earlier = Window(
+        Max(ended),
+        partition_by="service",
+        order_by=("opened_at", "pk"),
+        frame=RowRange(start=None, end=-1),
+    )
+    found = rows.exclude(status=Status.MERGED).filter(service__isnull=False)
+    return found.annotate(busy_until=earlier).filter(busy_until__lte=F("opened_at"))
 
 
 def happened(rows: QuerySet[Incident]) -> Iterator[Happened]:
@@ -246,36 +285,9 @@ def _called(question: Question, groups: list[str]) -> tuple[PageTally, PageTally
     """Return who was called in the period and in the one before, and what each group cost."""
     now, before, costs = PageTally(), PageTally(), Counter[str]()
     followed = set(groups)
-    for person, zone, group, status, opened_at, at, messages in _calls(question):
-        is_now = opened_at >= question.since
-        (now if is_now else before).add(person, at, zone_named(zone), messages)
-        if is_now and group in followed and status != Status.MERGED:
-            costs[group] += 1
+    for call in calls_about(question.incidents(question.before)):
+        is_now = call.opened_at >= question.since
+        (now if is_now else before).add(call.person, call.at, call.clock, call.messages)
+        if is_now and call.group in followed and call.status != Status.MERGED:
+            costs[call.group] += 1
     return now, before, costs
-
-
-def _calls(question: Question) -> Iterator[tuple[str, str, str, str, datetime, datetime, int]]:
-    """Yield calls to people: messages for one incident at one step are one call, by its first.
-
-    What can wait, as news that somebody has answered, wakes nobody. What a merged incident cost before it
-    was merged woke people all the same.
-    """
-    rows = (
-        Page.objects.filter(
-            incident__in=question.incidents(question.before).values("pk"),
-            person__isnull=False,
-            sent_at__isnull=False,
-            urgency=Urgency.HIGH,
-        )
-        .order_by()
-        .values_list(
-            "person__username", "person__timezone", "incident__group", "incident__status",
-            "incident__opened_at", "incident", "cycle", "loop", "step", "reason",
-        )
-        .annotate(at=Min("sent_at"), messages=Count("pk"))
-    )  # fmt: skip
-    for *of, _incident, _cycle, _loop, _step, _reason, at, messages in rows.iterator(
-        chunk_size=_CHUNK
-    ):
-        person, zone, group, status, opened_at = of
-        yield person, zone, group, status, opened_at, at, messages

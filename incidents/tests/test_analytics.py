@@ -23,6 +23,7 @@ from incidents.queries.analytics import (
     MOST_REPEATS,
     Question,
     Report,
+    after_failures,
     happened,
     report,
     with_facts,
@@ -72,6 +73,19 @@ def test_reopened_counts_from_its_first_answer_to_its_last_end(portal: Portal) -
     assert found.to_resolve is not None
     assert found.to_acknowledge.mean == timedelta(minutes=10)
     assert found.to_resolve.mean == timedelta(minutes=50)
+
+
+def test_what_calls_people_anew_is_no_longer_mitigated(portal: Portal) -> None:
+    """Users notice it again: how long it took to mitigate is not known yet."""
+    incident, alice = portal.open_incident(), portal.people["alice"]
+    portal.fast_forward(minutes=10)
+    lifecycle.mitigate(incident.pk, now=portal.now, actor=alice)
+    found = asked(portal).now.to_mitigate
+    assert found is not None
+    assert found.median == timedelta(minutes=10)
+    lifecycle.resolve(incident.pk, now=portal.now, actor=alice)
+    lifecycle.reopen(incident.pk, now=portal.now, actor=alice)
+    assert asked(portal).now.to_mitigate is None
 
 
 @pytest.mark.parametrize("act", [None, "note", "escalate", "assign", "late note"])
@@ -313,13 +327,18 @@ def test_figures_are_what_a_count_by_hand_finds(portal: Portal) -> None:
             "resolved": found.now.count - found.now.still_open,
             "without_action": found.now.without_action.part,
             "short": found.now.short.part,
+            "by_itself": sum(row.resolved_by == "portal" for row in counted if row.resolved_at),
+            "answered_and_over": found.now.without_action.of,
+            "without_service": sum(row.service_id is None for row in counted),
+            "between": found.now.between.n if found.now.between else 0,
         }
 
 
 def behind(question: Question) -> dict[str, int]:
     """Return how many incidents are listed behind each figure."""
     rows = with_facts(question.incidents(question.since).exclude(status="merged"))
-    return {name: rows.filter(condition).count() for name, (_, condition) in BEHIND.items()}
+    found = {name: rows.filter(condition).count() for name, (_, condition) in BEHIND.items()}
+    return found | {"between": after_failures(question.incidents(question.since)).count()}
 
 
 def test_more_incidents_cost_no_more_statements(portal: Portal) -> None:

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from incidents.domain.analytics import (
     Figures,
     Happened,
-    PageTally,
     Repeat,
     Share,
     Tally,
     spread,
     suggested_fix,
 )
+from incidents.domain.calls import PageTally
 
 MONDAY = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

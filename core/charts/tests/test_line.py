@@ -156,6 +156,14 @@ def test_table_is_thinned_and_says_so() -> None:
     assert drawn.row_note == "One in 5 of 240 points."
 
 
+def test_a_table_that_leads_somewhere_leaves_nothing_out() -> None:
+    """Each of its rows is the only way to what it counts."""
+    drawn = chart(*[float(i) for i in range(240)], row_href=lambda at: f"/{at:%H:%M}")
+    assert (len(drawn.rows), drawn.row_note) == (240, "")
+    assert drawn.rows[0].href == f"/{START:%H:%M}"
+    assert {row.href for row in chart(1.0, 2.0).rows} == {""}
+
+
 def test_times_are_written_in_one_zone() -> None:
     """Axis, markers, table and script agree on the zone, and the chart names it."""
     kolkata = ZoneInfo("Asia/Kolkata")
