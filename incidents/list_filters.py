@@ -1,6 +1,6 @@
 """What the lists of incidents, alerts, silences and requests filter by alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from accounts.access import signed_in
 from core.errors import InvalidInput
 from core.zones import zone_of
-from incidents.models import Incident
+from incidents.models import Incident, Severity
 from incidents.periods import LONGEST, bound
 from incidents.queries.analytics import BEHIND, BETWEEN, after_failures, with_facts
 from incidents.week_hours import WEEK_HOUR, WeekHour, week_hour_from
@@ -70,12 +70,16 @@ def behind_figures(rows: QuerySet[Incident], request: HttpRequest) -> QuerySet[I
         rows = rows.filter(week_hour.condition("opened_at", *_whole(since, until)))
     figure = asked.get("figure", "")
     if figure == BETWEEN[0]:
-        # Words and states narrow what is shown, and not what is counted.
-        counted = {"service__slug": asked.get("service"), "severity": asked.get("severity")}
-        exact |= {path: value for path, value in counted.items() if value}
-        others = Incident.objects.visible_to(user).filter(**exact)
-        return rows.filter(pk__in=after_failures(others).values("pk"))
+        return rows.filter(pk__in=after_failures(_counted(request, exact)).values("pk"))
     return with_facts(rows).filter(_condition(figure)) if figure else rows
+
+
+def _counted(request: HttpRequest, exact: Mapping[str, Any]) -> QuerySet[Incident]:
+    """Return the incidents that a figure is of: words and states narrow what is shown alone."""
+    severity = request.GET.get("severity", "")
+    rows = Incident.objects.visible_to(signed_in(request)).filter(**exact)
+    rows = rows.filter(severity=severity) if severity in Severity.values else rows
+    return narrowed(rows, request, words_in=())
 
 
 def _condition(figure: str) -> Q:

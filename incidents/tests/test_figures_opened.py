@@ -346,3 +346,17 @@ def test_a_list_of_pages_costs_the_same_however_many_there_are(
             portal.alert(f"{count}-{number}", group_key=f"{count}-{number}")
         with assert_queries(f"{PAGES}?person=alice"):
             assert client.get(f"{PAGES}?person=alice").status_code == 200
+
+
+def test_words_narrow_what_is_shown_of_times_between_failures(portal: Portal) -> None:
+    """The last of three came after the second had ended, whether that is shown or not."""
+    for title in ("first", "second", "third"):
+        incident = portal.open_incident(title)
+        portal.fast_forward(minutes=10)
+        lifecycle.resolve(incident.pk, now=portal.now, actor="test")
+        portal.fast_forward(minutes=10)
+    client, asked = signed_in(Role.VIEWER), "/incidents/?state=unmerged&figure=between"
+    assert [row["title"] for row in rows(client, asked)] == ["third", "second"]
+    assert [row["title"] for row in rows(client, f"{asked}&q=third")] == ["third"]
+    assert rows(client, f"{asked}&severity=P1") == rows(client, f"{asked}&service=none") == []
+    assert "begun after the last one" in client.get(asked).content.decode()
