@@ -296,7 +296,8 @@ def _due_before(runs: Collection[int], moment: datetime) -> Iterable[tuple[int, 
             " WHERE id = ANY(%s::bigint[]) AND due_at < %s",
             [f"{{{','.join(map(str, runs))}}}", moment],
         )
-        return cursor.fetchall()
+        late_ones: list[tuple[int, datetime]] = cursor.fetchall()
+        return late_ones
 
 
 def as_late(
