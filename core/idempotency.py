@@ -42,11 +42,12 @@ class IdempotencyMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        key = request.headers.get("Idempotency-Key", "")
-        if not key or request.method != "POST" or not _is_ours(request.path_info):
+        key = request.headers.get("Idempotency-Key")
+        if key is None or request.method != "POST" or not _is_ours(request.path_info):
             return self.get_response(request)
-        if len(key) > MAX_KEY or not key.isprintable():
-            text = f"At most {MAX_KEY} printable characters."
+        # An empty one is a variable that is not set: it would be done twice when sent again.
+        if not 1 <= len(key) <= MAX_KEY or not key.isprintable():
+            text = f"1 to {MAX_KEY} printable characters."
             return problem_response(InvalidInput(text, field="Idempotency-Key"))
         try:
             body = request.body
@@ -114,7 +115,7 @@ def refuse_key(request: Request) -> None:
     Raises:
         InvalidInput: The request carries one.
     """
-    if request.headers.get("Idempotency-Key"):
+    if "Idempotency-Key" in request.headers:
         text = "This takes no key: send it without one."
         raise InvalidInput(text, field="Idempotency-Key")
 

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from accounts.access import acting, signed_in
 from accounts.models import User
-from core.api import StrictFieldsMixin
+from core.api import ChoiceField, StrictFieldsMixin
 from core.clock import now
 from incidents.domain.communication import Audience, PublicState
 from incidents.domain.roles import RoleName
@@ -44,7 +44,7 @@ class RoleSerializer(serializers.Serializer[Any]):
 class WhichRoleSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
     """Which role."""
 
-    role = serializers.ChoiceField(choices=ROLES)
+    role = ChoiceField(choices=ROLES)
 
 
 class OfferSerializer(WhichRoleSerializer):
@@ -129,8 +129,8 @@ class StatusUpdateSerializer(serializers.ModelSerializer[StatusUpdate]):
 class NewUpdateSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
     """What is to be told, and whom."""
 
-    audience = serializers.ChoiceField(choices=AUDIENCES)
-    state = serializers.ChoiceField(
+    audience = ChoiceField(choices=AUDIENCES)
+    state = ChoiceField(
         choices=PUBLIC_STATES, required=False, help_text="Of public updates, which need one."
     )
     text = serializers.CharField(max_length=LONGEST_UPDATE)

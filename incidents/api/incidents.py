@@ -16,9 +16,10 @@ from accounts.models import User
 from accounts.roles import Role
 from catalog.models import Service
 from catalog.visible_services import VisibleServiceMixin
-from core.api import StrictFieldsMixin
+from core.api import ChoiceField, StrictFieldsMixin
 from core.clock import now
 from core.errors import InvalidInput
+from core.idempotency import refuse_key
 from core.listing import InstantFilter
 from incidents.api.coordination import RolesMixin, StatusUpdatesMixin
 from incidents.api.receipts import ReceiptSerializer
@@ -100,7 +101,7 @@ class DeclarationSerializer(
     """What an incident is declared with."""
 
     title = serializers.CharField(max_length=1024)
-    severity = serializers.ChoiceField(choices=Severity.choices)
+    severity = ChoiceField(choices=Severity.choices)
     service = serializers.SlugRelatedField(
         slug_field="slug", queryset=Service.objects.all(), required=False, allow_null=True
     )
@@ -162,7 +163,7 @@ class SplitSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
 class SeveritySerializer(StrictFieldsMixin, serializers.Serializer[Any]):
     """How bad it is."""
 
-    severity = serializers.ChoiceField(choices=Severity.choices)
+    severity = ChoiceField(choices=Severity.choices)
 
 
 class TimelineSerializer(serializers.ModelSerializer[TimelineEntry]):
@@ -368,7 +369,8 @@ class IncidentViewSet(
     @extend_schema(request=None, responses=IncidentSerializer)
     @action(detail=True, methods=["post"])
     def channel(self, request: Request, pk: str | None = None) -> Response:
-        """Open a Slack channel for it now, and invite who was called."""
+        """Open a Slack channel for it now, and invite who was called. Takes no Idempotency-Key."""
+        refuse_key(request)
         incident = self.get_object()
         channels.open_channel(incident, **self._by)
         return self._done(incident)

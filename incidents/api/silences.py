@@ -13,7 +13,7 @@ from accounts.access import acting, signed_in
 from accounts.roles import Role
 from catalog.models import Service
 from catalog.visible_services import VisibleServiceMixin
-from core.api import StrictFieldsMixin
+from core.api import ChoiceField, StrictFieldsMixin
 from core.clock import now
 from incidents.models import Silence
 from incidents.services.silences import end_silence, save_silence
@@ -23,7 +23,7 @@ class MatcherSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
     """One condition on a label, `title`, `severity` or `source`."""
 
     name = serializers.CharField(max_length=200)
-    op = serializers.ChoiceField(choices=["=", "!=", "=~", "!~"])
+    op = ChoiceField(choices=["=", "!=", "=~", "!~"])
     value = serializers.CharField(max_length=500, allow_blank=True, trim_whitespace=False)
 
 

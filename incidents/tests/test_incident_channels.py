@@ -173,3 +173,19 @@ def test_the_channel_of_a_private_service_is_private(
     channels.open_channel(portal.open_incident(), now=portal.now, actor=None)
     method, said = slack.asked[0]
     assert (method, said["is_private"]) == ("conversations.create", is_private)
+
+
+def test_a_channel_takes_no_key_under_which_slack_would_be_waited_for(
+    portal: Portal, slack: FakeSlack, alice: User
+) -> None:
+    """What a key answers is one transaction: no row is held while Slack is asked, and tries count."""
+    incident = portal.open_incident("5xx spike")
+    answer = signed_in(Role.RESPONDER).post(
+        f"/api/v1/incidents/{incident.pk}/channel/", headers={"Idempotency-Key": "k1"}
+    )
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == {
+        "Idempotency-Key": ["This takes no key: send it without one."]
+    }
+    assert not IncidentChannel.objects.exists()
+    assert slack.asked == []

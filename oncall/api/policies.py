@@ -12,6 +12,7 @@ from catalog.models import Service, Team
 from core.api import KeyRelatedField, StrictFieldsMixin, WallTimesMixin
 from core.clock import now
 from notifications.models import ContactMethod
+from oncall.api.weekdays import WeekdaysField
 from oncall.models import (
     EscalationPolicy,
     HolidayCalendar,
@@ -78,6 +79,7 @@ class EscalationPolicySerializer(
         allow_null=True,
         help_text="A holiday calendar: days on which nobody works.",
     )
+    work_days = WeekdaysField(required=False)
     levels = LevelSerializer(many=True, required=False)
     timings = TimingSerializer(
         many=True,

@@ -22,6 +22,7 @@ from core.errors import InvalidInput, NotFound
 from core.listing import InstantFilter, refuse_blank, refuse_unknown_parameters
 from core.reach import BEYOND, is_within_reach
 from notifications.queries.readiness import readiness_of_people
+from oncall.api.weekdays import WeekdaysField
 from oncall.domain.schedules import Shift, gaps
 from oncall.domain.spans import Span
 from oncall.models import (
@@ -45,6 +46,8 @@ class RestrictionSerializer(
     WallTimesMixin, StrictFieldsMixin, serializers.ModelSerializer[LayerRestriction]
 ):
     """Hours at which a layer holds."""
+
+    weekdays = WeekdaysField(help_text="On which they begin.")
 
     class Meta:
         model = LayerRestriction

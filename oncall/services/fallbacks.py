@@ -12,7 +12,6 @@ from core.errors import Conflict, InvalidInput
 from core.locking import locked
 from notifications.models import ContactMethod
 from oncall.models import FallbackContact
-from oncall.services.cleaning import clean
 
 __all__ = ["add_fallback", "remove_fallback"]
 
@@ -32,7 +31,8 @@ def add_fallback(
         Conflict: They are called already.
         NotFound: Whoever or whatever it is was deleted meanwhile.
     """
-    clean(FallbackContact(person=person, channel=channel))
+    if (person is None) is (channel is None):
+        raise InvalidInput("Name a person or a channel.", field="person")
     person, channel = person and locked(person), channel and locked(channel)
     row = FallbackContact(person=person, channel=channel)
     chosen: dict[str, Any] = {"person": person} if person else {"channel": channel}
