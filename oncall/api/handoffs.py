@@ -8,7 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import signed_in
+from accounts.access import acting, signed_in
 from accounts.roles import Role
 from core.api import StrictFieldsMixin
 from core.clock import now
@@ -75,8 +75,14 @@ class HandoffViewSet(
         """Hand over: notes and a signature."""
         said = self._read(GivingSerializer)
         change = _change(said, is_past=False)
+        person, token = signed_in(request), acting(request)
         row = give(
-            said["schedule"], change, notes=said["notes"], actor=signed_in(request), now=now()
+            said["schedule"],
+            change,
+            notes=said["notes"],
+            actor=person,
+            token=token,
+            now=now(),
         )
         return Response(HandoffSerializer(row).data)
 
@@ -86,7 +92,8 @@ class HandoffViewSet(
         """Take over: the signature of who comes; of the last change unless another is named."""
         said = self._read(SigningSerializer)
         change = _change(said, is_past=True)
-        row = take(said["schedule"], change, actor=signed_in(request), now=now())
+        person, token = signed_in(request), acting(request)
+        row = take(said["schedule"], change, actor=person, token=token, now=now())
         return Response(HandoffSerializer(row).data)
 
     def _read(self, kind: type[SigningSerializer]) -> dict[str, Any]:

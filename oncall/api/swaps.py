@@ -11,7 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.access import signed_in
+from accounts.access import acting, signed_in
 from accounts.models import User
 from accounts.roles import Role
 from core.api import StrictFieldsMixin
@@ -51,8 +51,9 @@ class SwapSerializer(StrictFieldsMixin, serializers.ModelSerializer[ShiftSwap]):
 
     def create(self, validated_data: dict[str, Any]) -> ShiftSwap:
         """Ask through the service."""
-        actor = self.context["request"].user
-        return ask_for_swap(ShiftSwap(**validated_data), actor=actor, now=now())
+        request = self.context["request"]
+        swap = ShiftSwap(**validated_data)
+        return ask_for_swap(swap, actor=signed_in(request), token=acting(request), now=now())
 
 
 class SwapViewSet(
@@ -73,14 +74,16 @@ class SwapViewSet(
     @action(detail=True, methods=["post"])
     def accept(self, request: Request, pk: str | None = None) -> Response:
         """Take their place: an override is made for it."""
-        swap = accept_swap(self.get_object(), actor=signed_in(request), now=now())
+        person, token = signed_in(request), acting(request)
+        swap = accept_swap(self.get_object(), actor=person, token=token, now=now())
         return Response(self.get_serializer(swap).data)
 
     @extend_schema(request=None, responses=SwapSerializer)
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Request, pk: str | None = None) -> Response:
         """Take the question back."""
-        swap = withdraw_swap(self.get_object(), actor=signed_in(request), now=now())
+        person, token = signed_in(request), acting(request)
+        swap = withdraw_swap(self.get_object(), actor=person, token=token, now=now())
         return Response(self.get_serializer(swap).data)
 
 
@@ -105,9 +108,11 @@ class CalendarSerializer(StrictFieldsMixin, serializers.ModelSerializer[Calendar
 
     def create(self, validated_data: dict[str, Any]) -> CalendarFeed:
         """Make it through the service."""
+        request = self.context["request"]
         feed, secret = make_feed(
-            person=self.context["request"].user,
+            person=signed_in(request),
             schedule=validated_data.get("schedule"),
+            token=acting(request),
             now=now(),
         )
         feed.url = settings.PORTAL_URL + reverse("oncall:calendar", args=[secret])  # type: ignore[attr-defined]
@@ -135,4 +140,4 @@ class CalendarViewSet(
 
     def perform_destroy(self, instance: CalendarFeed) -> None:
         """Revoke through the service."""
-        revoke_feed(instance, actor=signed_in(self.request), now=now())
+        revoke_feed(instance, actor=acting(self.request), now=now())

@@ -21,9 +21,11 @@ _NOTED_EVERY = timedelta(hours=1)
 
 @transaction.atomic
 def make_feed(
-    *, person: User, schedule: Schedule | None, now: datetime
+    *, person: User, schedule: Schedule | None, now: datetime, token: Who = None
 ) -> tuple[CalendarFeed, str]:
     """Make an address of a calendar; returns its row and the secret in it, which nobody sees again.
+
+    The audit names the token, where a program makes it for them.
 
     Raises:
         Conflict: The person has many already.
@@ -36,7 +38,8 @@ def make_feed(
         person=person, schedule=schedule, digest=_digest(secret), created_at=now
     )
     what = schedule.slug if schedule else "own shifts"
-    audit.record(act="calendar.made", subject=feed, actor=person, now=now, changes={"shows": what})
+    by = token or person
+    audit.record(act="calendar.made", subject=feed, actor=by, now=now, changes={"shows": what})
     return feed, secret
 
 

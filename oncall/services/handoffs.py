@@ -7,6 +7,7 @@ from django.db import transaction
 from accounts.models import User
 from accounts.roles import Role
 from core import audit
+from core.audit import Who
 from core.errors import Conflict, Forbidden, InvalidInput
 from core.locking import locked
 from oncall.models import Handoff, Schedule
@@ -26,6 +27,7 @@ def give(
     actor: User,
     now: datetime,
     seen: str | None = None,
+    token: Who = None,
 ) -> Handoff:
     """Hand over: write down what whoever comes must know, and sign; again until they have signed.
 
@@ -38,6 +40,7 @@ def give(
         actor: Who signs.
         now: The present.
         seen: `edition` of the notes that these replace; None replaces whatever stands there.
+        token: By which a program signs for them; the audit names it.
 
     Raises:
         Forbidden: It is somebody else's shift, and the actor is no manager.
@@ -61,13 +64,19 @@ def give(
         )
     row.notes, row.given_at, row.given_by = notes, now, signer
     row.save(update_fields=["notes", "given_at", "given_by"])
-    audit.record(act="handoff.given", subject=row, actor=actor, now=now)
+    audit.record(act="handoff.given", subject=row, actor=token or actor, now=now)
     return row
 
 
 @transaction.atomic
 def take(
-    schedule: Schedule, change: Change, *, actor: User, now: datetime, seen: str | None = None
+    schedule: Schedule,
+    change: Change,
+    *,
+    actor: User,
+    now: datetime,
+    seen: str | None = None,
+    token: Who = None,
 ) -> Handoff:
     """Take over: sign that one has read it; again changes nothing.
 
@@ -77,6 +86,7 @@ def take(
         actor: Who signs.
         now: The present.
         seen: `edition` of the notes that were read; None where nobody can say.
+        token: By which a program signs for them; the audit names it.
 
     Raises:
         Forbidden: It is somebody else's shift, and the actor is no manager.
@@ -91,7 +101,7 @@ def take(
             )
         row.taken_at, row.taken_by = now, actor.audit_name.removeprefix("user:")
         row.save(update_fields=["taken_at", "taken_by"])
-        audit.record(act="handoff.taken", subject=row, actor=actor, now=now)
+        audit.record(act="handoff.taken", subject=row, actor=token or actor, now=now)
     return row
 
 

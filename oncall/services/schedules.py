@@ -281,8 +281,8 @@ def _locked(row: OfSchedule, *, moves_to: Schedule | None = None) -> OfSchedule:
 
 
 @transaction.atomic
-def ask_for_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
-    """Ask to be replaced.
+def ask_for_swap(swap: ShiftSwap, *, actor: User, now: datetime, token: Who = None) -> ShiftSwap:
+    """Ask to be replaced; the audit names the token, where a program asks for them.
 
     Raises:
         InvalidInput: It lies in the past, ends before it starts, is longer than a year, whoever asks
@@ -305,23 +305,25 @@ def ask_for_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
     if not _places(swap, now=now):
         raise InvalidInput("You are not on call in that time.", field="starts_at")
     swap.save(force_insert=True)
-    audit.record(act="swap.asked", subject=swap, actor=actor, now=now)
+    audit.record(act="swap.asked", subject=swap, actor=token or actor, now=now)
     return swap
 
 
 @transaction.atomic
-def accept_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
+def accept_swap(swap: ShiftSwap, *, actor: User, now: datetime, token: Who = None) -> ShiftSwap:
     """Take somebody's place: overrides are made for when they are on call, from now on.
 
     Raises:
         Conflict: It was accepted or withdrawn already, is over, or they are no longer on call then.
-        Forbidden: It was offered to somebody else.
+        Forbidden: It was offered to somebody else, or they asked for it themselves.
         NotFound: It was deleted meanwhile.
     """
     swap = _locked(swap)
     if swap.state != ShiftSwap.State.ASKED or swap.ends_at <= now:
         raise Conflict("It can no longer be accepted.")
-    if swap.offered_to_id not in {None, actor.pk} or swap.asked_by_id == actor.pk:
+    if swap.asked_by_id == actor.pk:
+        raise Forbidden("You asked for it: somebody else accepts it, or you withdraw it.")
+    if swap.offered_to_id not in {None, actor.pk}:
         raise Forbidden("It was offered to somebody else.")
     made = [
         save_override(
@@ -333,7 +335,7 @@ def accept_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
                 "ends_at": place.end,
                 "reason": f"Swap with {swap.asked_by}",
             },
-            actor=actor,
+            actor=token or actor,
             now=now,
         )
         for place in _places(swap, now=now)
@@ -342,7 +344,7 @@ def accept_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
         raise Conflict(f"{swap.asked_by} is no longer on call in that time.")
     swap.override, swap.state = made[0], ShiftSwap.State.ACCEPTED
     swap.save(update_fields=["state", "override", "updated_at"])
-    audit.record(act="swap.accepted", subject=swap, actor=actor, now=now)
+    audit.record(act="swap.accepted", subject=swap, actor=token or actor, now=now)
     return swap
 
 
@@ -353,7 +355,7 @@ def _places(swap: ShiftSwap, *, now: datetime) -> list[Span]:
 
 
 @transaction.atomic
-def withdraw_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
+def withdraw_swap(swap: ShiftSwap, *, actor: User, now: datetime, token: Who = None) -> ShiftSwap:
     """Take the question back; whoever asked may, and managers.
 
     Raises:
@@ -368,5 +370,5 @@ def withdraw_swap(swap: ShiftSwap, *, actor: User, now: datetime) -> ShiftSwap:
         raise Conflict("It can no longer be withdrawn.")
     swap.state = ShiftSwap.State.WITHDRAWN
     swap.save(update_fields=["state", "updated_at"])
-    audit.record(act="swap.withdrawn", subject=swap, actor=actor, now=now)
+    audit.record(act="swap.withdrawn", subject=swap, actor=token or actor, now=now)
     return swap
