@@ -9,8 +9,9 @@ from heapq import nsmallest
 from itertools import islice
 from zoneinfo import ZoneInfo
 
-from icalendar import Calendar, vDDDTypes
+from icalendar import vDDDTypes
 
+from oncall.domain.event_zones import read_with_own_zones
 from oncall.domain.occurrences import Clock, Event, Occurrence, occurrences
 
 __all__ = ["FoundOverride", "Known", "Unreadable", "overrides_in"]
@@ -109,7 +110,7 @@ def _events(body: bytes) -> list[Event]:
         )
     found: list[Event] = []
     try:
-        calendars = Calendar.from_ical(body, multiple=True)
+        calendars = read_with_own_zones(body)
         for calendar in calendars:
             own = calendar.walk("VEVENT")
             if str(calendar.get("method") or "").upper() == "CANCEL":

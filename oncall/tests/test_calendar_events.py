@@ -286,3 +286,49 @@ def test_rubbish_is_no_error_of_ours_and_takes_nothing_else_away(line: str, rubb
     with contextlib.suppress(Unreadable):
         overrides, _ = overrides_in(body, PEOPLE, zone=BERLIN, after=YEAR[0], before=YEAR[1])
         assert 2 in {each.person for each in overrides}
+
+
+def own_zone(offset: str, *, is_last: bool = False) -> bytes:
+    """Return bob's day from midnight on, in a zone that the calendar defines."""
+    zone = (
+        "BEGIN:VTIMEZONE\r\nTZID:Customized Time Zone\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
+        f"TZOFFSETFROM:{offset}\r\nTZOFFSETTO:{offset}\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+    ).encode()
+    name = "TZID=Customized_Time_Zone"
+    body = calendar(f"UID:1 DTSTART;{name}:20260105T000000 DURATION:PT1H SUMMARY:bob")
+    body = body.replace(b"Customized_Time_Zone", b"Customized Time Zone")
+    mark = b"END:VCALENDAR" if is_last else b"BEGIN:VEVENT"
+    return body.replace(mark, zone + mark)
+
+
+@pytest.mark.parametrize("is_last", [False, True])
+def test_zones_of_one_calendar_are_not_those_of_another(is_last: bool) -> None:
+    """Outlook calls each zone of one's own "Customized Time Zone"."""
+    for offset, hour in (("+0100", 23), ("-0500", 5), ("+0530", 18)):
+        (override,), said = overrides_in(
+            own_zone(offset, is_last=is_last), PEOPLE, zone=BERLIN, after=YEAR[0], before=YEAR[1]
+        )
+        assert (override.starts_at.hour, said) == (hour, [])
+    # What no calendar defines is not known, whatever the one before it defined.
+    undefined = (
+        b"\r\n".join(
+            line
+            for line in own_zone("-0500").split(b"\r\n")
+            if not line.startswith((b"TZID", b"TZOFF"))
+        )
+        .replace(b"BEGIN:VTIMEZONE", b"BEGIN:X-NONE")
+        .replace(b"END:VTIMEZONE", b"END:X-NONE")
+    )
+    (override,), said = overrides_in(undefined, PEOPLE, zone=BERLIN, after=YEAR[0], before=YEAR[1])
+    assert override.starts_at.hour == 23
+    assert "is not known" in said[0]
+
+
+@pytest.mark.parametrize("name", ["Europe", "America", "A" * 300])
+def test_a_zone_that_is_no_zone_spoils_only_its_own_event(name: str) -> None:
+    """Of the names of files, one is a folder, one longer than any: the rest is read."""
+    wrong = f"UID:2 DTSTART;TZID={name}:20260201T090000 DURATION:PT1H SUMMARY:alice"
+    assert found(DAILY, wrong) == [*DAYS, ("alice", "02-01 09:00", "02-01 10:00")]
+    assert remarks(wrong) == [
+        f"The time zone {name} is not known: its times are read by the clock of {BERLIN}."
+    ]
