@@ -176,6 +176,7 @@ def _repeated(
         return
     near = parsed.replace(dtstart=_nearer(rule, local_start, first))
     later = dropwhile(lambda local: local < first, _watched(near, go_on))
+    latest = None
     for local in islice(later, MAX_OCCURRENCES):
         if local > last:
             break
@@ -183,5 +184,7 @@ def _repeated(
         if found < start:
             # Of times that come twice the first counts, but not before the beginning.
             found = local.replace(tzinfo=local_zone, fold=1).astimezone(UTC)
-        if after <= found < before:
+        # What a change of the clock skips begins when something else may begin, too.
+        if after <= found < before and found != latest:
             yield found
+        latest = found

@@ -119,6 +119,27 @@ def test_nothing_begins_before_the_start_in_an_hour_that_comes_again(
     assert next(starts(rule, start, ZONE, start - A_MONTH, start + A_MONTH)) == first
 
 
+@pytest.mark.parametrize(
+    ("zone", "night", "hours"),
+    [
+        # Half past one and half past two in Berlin, of which the second is not; then half past three.
+        ("Europe/Berlin", datetime(2026, 3, 29, 0, 30, tzinfo=UTC), [0.5, 1.5, 2.5]),
+        # The hour that comes twice counts once: what is to be silent in both goes by UTC.
+        ("Europe/Berlin", datetime(2026, 10, 24, 23, 30, tzinfo=UTC), [-0.5, 0.5, 2.5]),
+        ("UTC", datetime(2026, 10, 24, 23, 30, tzinfo=UTC), [-0.5, 0.5, 1.5]),
+        # Half an hour is put forward: three occurrences of the wall are three instants.
+        ("Australia/Lord_Howe", datetime(2026, 10, 3, 14, 30, tzinfo=UTC), [14.5, 15.5, 16]),
+    ],
+)
+def test_an_hourly_rule_begins_once_at_a_time_when_clocks_change(
+    zone: str, night: datetime, hours: list[float]
+) -> None:
+    found = list(starts("FREQ=HOURLY", night, zone, night, night + timedelta(hours=6)))
+    midnight = night.replace(hour=0, minute=0) + timedelta(days=night.hour > 20)
+    assert [(at - midnight) / timedelta(hours=1) for at in found[:3]] == hours
+    assert len(found) == len(set(found))
+
+
 def test_a_start_within_a_second_is_the_second_time_as_well() -> None:
     start = datetime(2026, 10, 25, 1, 30, 0, 500, tzinfo=UTC)
     found = next(starts("FREQ=WEEKLY", start, ZONE, start - A_MONTH, start + A_MONTH))
