@@ -103,7 +103,7 @@ def test_simulate_says_who_is_called_when(portal: Portal) -> None:
     ]  # fmt: skip
     assert not Page.objects.exists()
     assert run("simulate", "--service", "none", "--severity", "P0", status=2) is None
-    for at in ("x", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
+    for at in ("", "x", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"):
         found = run("simulate", "--service", "checkout", "--severity", "P0", "--at", at, status=2)
         assert found is None
 

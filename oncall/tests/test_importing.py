@@ -338,6 +338,20 @@ def test_what_is_no_export_is_bad_usage(
     assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("text", [f'{{"users": {"9" * 5000}}}', "[" * 100_000, "", "\x00"])
+def test_what_python_reads_no_json_of_is_bad_usage_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    """A number of thousands of digits, a list in a list in a list …"""
+    path = tmp_path / "export.json"
+    path.write_text(text)
+    with pytest.raises(SystemExit) as ended:
+        call_command("import_oncall", "opsgenie", str(path))
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(str(path))
+
+
 @pytest.mark.parametrize("source", ["opsgenie", "pagerduty", "grafana-oncall"])
 @pytest.mark.parametrize("value", [None, -7, 1e300, "text", [], {}, [None], [[{}]], {"data": 3}])
 def test_rubbish_in_any_place_is_refused_in_words(source: str, value: object) -> None:

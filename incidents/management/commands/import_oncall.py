@@ -61,10 +61,11 @@ class Command(BaseCommand):
             return exports.read(source, json.loads(text))
         except OSError as error:
             self._bad_usage(f"{path} cannot be read: {error.strerror}.")
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            self._bad_usage(f"{path} is no JSON: {error}.")
         except (exports.Unreadable, RecursionError) as error:
             self._bad_usage(f"{path}: {error}")
+        except ValueError as error:
+            # Not only what is no JSON or no text: Python reads no number of thousands of digits.
+            self._bad_usage(f"{path} is no JSON that can be read: {error}.")
         raise AssertionError
 
     def _aliases(self, given: list[str]) -> dict[str, str]:

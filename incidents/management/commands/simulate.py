@@ -30,7 +30,7 @@ class Command(BaseCommand):
         service = Service.objects.filter(slug=options["service"]).first()
         if service is None:
             raise CommandError(f"There is no service {options['service']}.", returncode=2)
-        at = instant_from(options["at"]) if options["at"] else now()
+        at = now() if options["at"] is None else instant_from(options["at"])
         if at is None or not is_within_reach(at):
             raise CommandError("--at is an instant such as 2026-03-08T03:00:00Z.", returncode=2)
         policy, calls = simulate(service, options["severity"], at)
