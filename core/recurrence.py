@@ -101,10 +101,33 @@ def _local_time(said: str, zone: str) -> str:
     return said if "T" in said else f"{said}T235959"
 
 
-def _nearer(rule: str, start: datetime, first: datetime) -> datetime:
-    """Return a later start that the same occurrences follow, so that not all of them are gone through."""
+def _near(parsed: rrule, rule: str, start: datetime, zone: str, first: datetime) -> rrule:
+    """Return a rule with a later start that the same occurrences follow: not all are gone through."""
     parts = _parts(rule.upper())
-    if "COUNT" in parts or first <= start:
+    if "COUNT" in parts:
+        month = first.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        at, passed = _counted(rule, start, zone, month)
+        return parsed.replace(dtstart=at, count=int(parts["COUNT"]) - passed)
+    return parsed.replace(dtstart=_nearer(parts, start, first))
+
+
+@lru_cache(maxsize=1024)
+def _counted(rule: str, start: datetime, zone: str, until: datetime) -> tuple[datetime, int]:
+    """Return the last occurrence before a time, and how many come before that one.
+
+    They are counted once a month, not at each look: a rule that is over costs as much as it ever had.
+    """
+    last, passed = start, 0
+    for number, at in enumerate(_parsed(rule, start, zone) or ()):
+        if at >= until:
+            break
+        last, passed = at, number
+    return last, passed
+
+
+def _nearer(parts: Mapping[str, str], start: datetime, first: datetime) -> datetime:
+    """Return a later start of a rule without COUNT that the same occurrences follow."""
+    if first <= start:
         return start
     interval, often = int(parts.get("INTERVAL", "1")), parts.get("FREQ", "")
     if often in _PERIODS:
@@ -174,7 +197,7 @@ def _repeated(
     parsed = _parsed(rule, local_start, zone)
     if parsed is None:
         return
-    near = parsed.replace(dtstart=_nearer(rule, local_start, first))
+    near = _near(parsed, rule, local_start, zone, first)
     later = dropwhile(lambda local: local < first, _watched(near, go_on))
     latest = None
     for local in islice(later, MAX_OCCURRENCES):

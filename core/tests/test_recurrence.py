@@ -2,7 +2,7 @@
 
 import time
 from datetime import UTC, datetime, timedelta
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -84,6 +84,43 @@ def test_a_rule_of_long_ago_costs_no_more_than_a_young_one(often: str) -> None:
     for _ in range(20):
         next(starts(rule, LONG_AGO.replace(day=28), ZONE, NOW, NOW + A_MONTH))
     assert time.process_time() - began < 2
+
+
+def test_a_rule_that_counts_is_counted_once_a_month() -> None:
+    """Each look of a pager at what is over long ago would go through all of it, and calls would wait."""
+    rule = "FREQ=HOURLY;COUNT=20000;BYDAY=MO,TU,WE,TH,FR,SA,SU"
+    began = time.process_time()
+    for minute in range(100):
+        at = NOW + timedelta(minutes=minute)
+        assert not list(starts(rule, LONG_AGO, ZONE, at, at + timedelta(hours=1)))
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=HOURLY;INTERVAL=7;COUNT=1500",
+        "FREQ=DAILY;COUNT=400",
+        "FREQ=WEEKLY;INTERVAL=2;WKST=SU;BYDAY=MO,SU;COUNT=120",
+        "FREQ=MONTHLY;BYMONTHDAY=31;COUNT=40",
+        "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=2,-1;COUNT=60",
+        "FREQ=MONTHLY;COUNT=30",
+        "FREQ=YEARLY;BYMONTH=1,7;BYDAY=1MO,-1FR;BYHOUR=4,9;COUNT=25",
+        "FREQ=DAILY;COUNT=1",
+    ],
+)
+def test_what_is_counted_is_the_same_wherever_one_looks(rule: str) -> None:
+    """Each month of ten years has what it has of all of them, by RFC 5545's count from the first."""
+    start = datetime(2024, 1, 31, 9, tzinfo=UTC)
+    every = [*rrulestr(rule, dtstart=start)]
+    months = [
+        datetime(2023 + number // 12, number % 12 + 1, 3, tzinfo=UTC) for number in range(120)
+    ]
+    found = [
+        at for begins, ends in pairwise(months) for at in starts(rule, start, "UTC", begins, ends)
+    ]
+    assert found == [at for at in every if months[0] <= at < months[-1]]
+    assert found
 
 
 def test_rare_is_not_never() -> None:
