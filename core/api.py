@@ -131,8 +131,8 @@ class WallTimeField(serializers.TimeField):
         return found
 
 
-class WallTimesMixin:
-    """Take and show times of day as wall times. Put before the model serializer."""
+class WallTimesMixin(StrictFieldsMixin):
+    """Take and show times of day as wall times, too. Put before the model serializer."""
 
     serializer_field_mapping = {
         **StrictFieldsMixin.serializer_field_mapping,

@@ -7,7 +7,7 @@ from rest_framework import mixins, serializers, viewsets
 
 from accounts.access import acting, signed_in
 from accounts.roles import Role
-from core.api import StrictFieldsMixin, WallTimesMixin
+from core.api import WallTimesMixin
 from core.clock import now
 from notifications.models import QuietHours
 from notifications.services.quiet_hours import (
@@ -19,9 +19,7 @@ from notifications.services.quiet_hours import (
 __all__ = ["QuietHoursViewSet"]
 
 
-class QuietHoursSerializer(
-    StrictFieldsMixin, WallTimesMixin, serializers.ModelSerializer[QuietHours]
-):
+class QuietHoursSerializer(WallTimesMixin, serializers.ModelSerializer[QuietHours]):
     """From when to when, by the clock of your zone."""
 
     class Meta:

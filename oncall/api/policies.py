@@ -64,9 +64,7 @@ class TimingSerializer(StrictFieldsMixin, serializers.ModelSerializer[Timing]):
         fields = ["phase", "severity", "level", "after", "urgency", "in_working_hours"]
 
 
-class EscalationPolicySerializer(
-    WallTimesMixin, StrictFieldsMixin, serializers.ModelSerializer[EscalationPolicy]
-):
+class EscalationPolicySerializer(WallTimesMixin, serializers.ModelSerializer[EscalationPolicy]):
     """Who is called, in which order and how long after each other."""
 
     team = serializers.SlugRelatedField(

@@ -42,9 +42,7 @@ from oncall.services.schedules import delete_override, delete_schedule, save_ove
 LONGEST_VIEW = timedelta(days=366)
 
 
-class RestrictionSerializer(
-    WallTimesMixin, StrictFieldsMixin, serializers.ModelSerializer[LayerRestriction]
-):
+class RestrictionSerializer(WallTimesMixin, serializers.ModelSerializer[LayerRestriction]):
     """Hours at which a layer holds."""
 
     weekdays = WeekdaysField(help_text="On which they begin.")
@@ -54,7 +52,7 @@ class RestrictionSerializer(
         fields = ["begins", "ends", "weekdays"]
 
 
-class LayerSerializer(WallTimesMixin, StrictFieldsMixin, serializers.ModelSerializer[Layer]):
+class LayerSerializer(WallTimesMixin, serializers.ModelSerializer[Layer]):
     """A rotation; later ones in the list stand above earlier ones."""
 
     people: serializers.SlugRelatedField[User] = serializers.SlugRelatedField(
