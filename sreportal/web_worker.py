@@ -16,13 +16,16 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from functools import cache, partial
 from typing import Any
 
 from gunicorn import SERVER
 from gunicorn.config import Config
 from gunicorn.errors import ConfigError
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import ParseException
 from gunicorn.http.wsgi import base_environ
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
@@ -419,11 +422,24 @@ class WholeRequestWorker(ThreadWorker):
         for conn in list(self._awaited):
             conn.give_up_at = min(conn.give_up_at, deadline)
 
+    def handle_request(self, req: Any, conn: _Connection) -> bool:
+        """Gunicorn's hook: answer a request, and say in the answer where the connection ends with it."""
+        says_close: Callable[[], bool] = req.should_close
+        is_read = cache(partial(self._is_read, conn))
+        # Asked when the answer begins: whoever is told "keep-alive" may send the next alert into nothing.
+        req.should_close = lambda: says_close() or not is_read()
+        return bool(super().handle_request(req, conn))
+
     def _keepalive_after(self, conn: _Connection, keepalive: bool) -> bool:
         """Whether the connection can be used again: nothing of the request is left on it.
 
         What its sender is still sending is thrown away by whoever awaits its end.
         """
-        if not keepalive:
+        return keepalive and self._is_read(conn)
+
+    def _is_read(self, conn: _Connection) -> bool:
+        """Read what is left of a request, if that is little; whether nothing is left."""
+        try:
+            return bool(conn.parser.finish_body(deadline=time.monotonic() + _DRAIN_S))
+        except (OSError, ParseException):
             return False
-        return bool(conn.parser.finish_body(deadline=time.monotonic() + _DRAIN_S))

@@ -6,7 +6,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -260,6 +260,24 @@ def test_sender_of_too_much_hears_so(port: int, size: int, connection: str) -> N
     """A body that nobody reads is taken off the line, so that a simple client gets to the answer."""
     answer = ask(port, "/refuses", b"x" * size, Connection=connection)
     assert answer == (413, b"")
+
+
+@pytest.mark.parametrize("size", [1_000, 100_000, 12_000_000])
+def test_who_sent_too_much_is_told_whether_to_go_on(port: int, size: int) -> None:
+    """A client that sends again, on the same connection or as it was told a new one, is answered."""
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=10)) as client:
+        for path, body, told in (("/refuses", b"x" * size, 413), ("/", b"", 200)):
+            client.request("POST", path, body, {})
+            answer = client.getresponse()
+            assert answer.status == told
+            answer.read()
+
+
+def test_broken_chunks_that_nobody_reads_break_no_answer(port: int) -> None:
+    """What cannot be read off the line ends the connection, after the answer."""
+    sent = "POST /refuses HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    with began(port, sent) as connection:
+        assert heard(connection, b"Connection: close\r\nContent-Length: 0\r\n\r\n")
 
 
 def test_who_stays_on_after_its_answer_holds_nobody_up(port: int) -> None:
