@@ -16,7 +16,7 @@ from accounts.roles import Role
 from core import clock
 from core.errors import DomainError, NotFound
 from core.htmx import render_page
-from core.markdown import rendered
+from core.markdown import rendered_together
 from core.pagination import keyset_page
 from incidents.domain.postmortems import SECTIONS, Status
 from incidents.followup_exports import as_markdown, postmortems_csv
@@ -187,10 +187,12 @@ def _page(
     incident, asked = found.incident, demands()
     items = incident.action_items.select_related("owner").soonest_first()
     is_approved = approvals(found).exists()
+    headings = [each.heading for each in SECTIONS]
+    texts = [getattr(found, each.name) for each in SECTIONS]
     context = {
         "postmortem": found,
         "incident": incident,
-        "sections": [(each.heading, rendered(getattr(found, each.name))) for each in SECTIONS],
+        "sections": list(zip(headings, rendered_together(texts), strict=True)),
         "standing": standing(incident, asked, now=now),
         "due_at": due_at(incident, asked) if is_owed(incident, asked) else None,
         "items": [(item, item.is_overdue(now)) for item in items],

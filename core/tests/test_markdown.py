@@ -2,12 +2,13 @@
 
 import html
 import re
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.markdown import rendered
+from core.markdown import closed, rendered, rendered_together
 from core.markdown_text import escaped
 
 
@@ -56,3 +57,46 @@ def test_text_of_others_is_one_line_that_reads_as_it_did(text: str) -> None:
 def test_a_heading_ends_with_the_signs_of_its_text(text: str) -> None:
     """Markdown takes those at the end of a heading away where a space is before them."""
     assert rendered(f"# Postmortem: {escaped(text)}") == f"<h3>Postmortem: {text}</h3>\n"
+
+
+_LONGEST = 50_000
+HOSTILE = {
+    "wide table": "|" + "a|" * 1000 + "\n|" + "-|" * 1000 + "\n" + "|\n" * _LONGEST,
+    "wide tables": ("|" + "a|" * 90 + "\n|" + "-|" * 90 + "\n" + "x\n" * 9 + "\n") * 200,
+    "table in a quotation": "> a|b\n> -|-\n" + "> x|\n" * _LONGEST,
+    "brackets": "[" * _LONGEST,
+    "closing brackets": "]" * _LONGEST,
+    "emphasis": "*a_ " * _LONGEST,
+    "items": "1. a\n" * _LONGEST,
+    "nested items": ("- " * 9 + "a\n") * _LONGEST,
+    "headings": "# a\n" * _LONGEST,
+    "links": "[a](b)" * _LONGEST,
+    "no line": "\n" * _LONGEST,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_page_of_hostile_texts_takes_no_second(text: str) -> None:
+    """As many texts as a postmortem has, each as long as one may be, are rendered soon."""
+    begun = time.process_time()
+    shown = rendered_together([text[:_LONGEST]] * 11)
+    assert sum(html.count("<td>") for html in shown) < 50_000
+    assert [closed(text[:_LONGEST]) for _ in range(11)] == [text[:_LONGEST]] * 11
+    assert time.process_time() - begun < 2.5
+
+
+def test_what_is_too_much_is_shown_as_it_was_written() -> None:
+    """Nothing is lost where the work ends: it ends between lines, and the next text is shown so, too."""
+    begin, end = "**Why**\n\n", "[" * _LONGEST + " <b>&\n*end*"
+    first, second = rendered_together([begin + end, "*then*"])
+    assert first == f"<p><strong>Why</strong></p>\n<pre>{html.escape(end)}</pre>\n"
+    assert second == "<pre>*then*</pre>\n"
+
+
+def test_what_people_write_is_rendered_to_its_end() -> None:
+    """Hundreds of lines of a log in each of a postmortem's sections, and a table in one."""
+    log = "- **12:00** alice: `disk` of [db-1](https://example.org/db-1) is full\n" * 90
+    table = "| when | who | what |\n|---|---|---|\n" + "| 12:00 | bob | restarted it |\n" * 500
+    shown = rendered_together([*[log] * 10, table])
+    assert [html.count("<li>") for html in shown] == [*[90] * 10, 0]
+    assert shown[-1].count("<tr>") == 501
