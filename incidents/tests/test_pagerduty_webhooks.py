@@ -356,3 +356,33 @@ def test_the_secret_is_of_the_webhooks_alone() -> None:
     event = {"routing_key": key, "event_action": "trigger", "payload": payload}
     assert post("/v2/enqueue", event).status_code == 202
     assert post(f"/integrations/v1/pagerduty/{key}/", event).status_code == 401
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("action", ["acknowledge", "resolve"])
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_keys_of_the_events_api_mean_no_mirrored_incident(action: str, version: str) -> None:
+    """Whoever sends events with the same key names alerts of its own, whatever it calls them."""
+    _, key = integration_of("pagerduty")
+    assert post(f"/integrations/v1/pagerduty/{key}/", told("incident.triggered")).status_code == 200
+    same = "incident/Q1W2E3R4"
+    assert _event(version, key, action, same) == same
+    (mirrored,) = Alert.objects.all()
+    assert (mirrored.state, mirrored.acknowledged_at) == (Alert.State.FIRING, None)
+    for name in (same, f"events/{same}", "incident"):
+        assert _event(version, key, "trigger", name) == name
+    assert Alert.objects.filter(state=Alert.State.FIRING).count() == 4
+    for name in (same, f"events/{same}", "incident"):
+        assert _event(version, key, "resolve", name) == name
+    assert Alert.objects.get(state=Alert.State.FIRING) == mirrored
+
+
+def _event(version: str, key: str, action: str, name: str) -> str:
+    """Send an event by its API; return the key that is answered."""
+    if version == "v1":
+        body = {"service_key": key, "event_type": action, "incident_key": name, "description": "x"}
+        answered: str = post("/generic/2010-04-15/create_event.json", body).json()["incident_key"]
+        return answered
+    body = {**bodies.PAGERDUTY, "routing_key": key, "event_action": action, "dedup_key": name}
+    answered = post("/v2/enqueue", body).json()["dedup_key"]
+    return answered

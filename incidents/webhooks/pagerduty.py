@@ -141,12 +141,14 @@ def _unknown(key: str, name: str) -> str:
 
 
 def _accepted(taken: Taken) -> HttpResponse:
-    body = {"status": "success", "message": "Event processed", "dedup_key": taken.event.ext_id}
+    key = pagerduty.key_told(taken.event.ext_id)
+    body = {"status": "success", "message": "Event processed", "dedup_key": key}
     return json_answer(body, status=202)
 
 
 def _accepted_v1(taken: Taken) -> HttpResponse:
-    body = {"status": "success", "message": "Event processed", "incident_key": taken.event.ext_id}
+    key = pagerduty.key_told(taken.event.ext_id)
+    body = {"status": "success", "message": "Event processed", "incident_key": key}
     return json_answer(body, status=200)
 
 

@@ -1,5 +1,6 @@
 """PagerDuty's Events API v2, its change events and the older v1, with their own complaints."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,11 +16,14 @@ from incidents.domain.payloads import (
     web_address,
 )
 
-__all__ = ["Invalid", "Unrecognized", "read_change", "read_v1", "read_v2"]
+__all__ = ["Invalid", "Unrecognized", "key_told", "read_change", "read_v1", "read_v2"]
 
 SEVERITIES = ("critical", "warning", "error", "info")
 _ACTS = {"trigger": Act.TRIGGER, "acknowledge": Act.ACKNOWLEDGE, "resolve": Act.RESOLVE}
 _LONGEST_KEY = 255
+# Incidents that PagerDuty's webhooks mirror are `incident/…`: a client's own key of that form stands apart.
+_APART = "events/"
+_MIRRORED = re.compile(rf"(?:{_APART})*incident/")
 _TITLE = 1024
 
 
@@ -56,7 +60,16 @@ def read_v2(payload: Any, context: Context, *, fresh_key: str) -> Reading:
         errors += _missing(event, "dedup_key")
     if errors or act is None:
         raise Invalid(errors)
-    return Reading((_event(event, act, key or fresh_key, context),))
+    return Reading((_event(event, act, _key_kept(key) or fresh_key, context),))
+
+
+def key_told(kept: str) -> str:
+    """Return a key as its client knows it, of the one that its alert is kept by."""
+    return kept.removeprefix(_APART) if _MIRRORED.match(kept) else kept
+
+
+def _key_kept(key: str) -> str:
+    return f"{_APART}{key}" if _MIRRORED.match(key) else key
 
 
 def _event(event: Mapping[str, Any], act: Act, key: str, context: Context) -> AlertEvent:
@@ -163,7 +176,7 @@ def read_v1(payload: Any, context: Context, *, fresh_key: str) -> Reading:
     )
     found = AlertEvent(
         act=act,
-        dedup_key=key or fresh_key,
+        dedup_key=_key_kept(key) or fresh_key,
         title=text(event.get("description"), _TITLE),
         severity=severity,
         pages=pages,
