@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from opsgenie_sdk import ApiClient, Configuration
 from opsgenie_sdk.models import Alert as SdkAlert
+from opsgenie_sdk.models import AlertRequestStatus
 
 from incidents.models import Alert, Incident
 from incidents.services import lifecycle
@@ -149,3 +150,67 @@ def test_what_is_not_kept_here_is_never_said_to_be_done(
     said = sender.send(method, path, status=404)
     assert said["message"].startswith("There are no ")
     assert sender.shown()["status"] == "open"
+
+
+ACTIONS = [
+    ("POST", "acknowledge", {}, "Acknowledge"),
+    ("POST", "unacknowledge", {}, "UnAcknowledge"),
+    ("POST", "notes", {"note": "Looking."}, "AddNote"),
+    ("POST", "tags", {"tags": ["a"]}, "AddTags"),
+    ("DELETE", "tags?tags=a", None, "RemoveTags"),
+    ("POST", "details", {"details": {"a": "b"}}, "AddDetails"),
+    ("DELETE", "details?keys=a", None, "RemoveDetails"),
+    ("PUT", "message", {"message": "Disk is full"}, "UpdateMessage"),
+    ("POST", "actions/Restart", {}, "ExecuteCustomAction"),
+    ("POST", "close", {}, "Close"),
+]
+
+
+@pytest.mark.parametrize(("method", "part", "body", "name"), ACTIONS)
+def test_what_became_of_a_request_is_told_by_the_name_of_its_action(
+    sender: Sender, method: str, part: str, body: Any, name: str
+) -> None:
+    """As the original calls it, and with the alert that it was done to."""
+    sender.create(tags=["a"], details={"a": "b"})
+    became = sender.do(part, body, method)
+    assert (became["action"], became["isSuccess"]) == (name, True)
+    assert became["alertId"] == sender.shown()["id"]
+    read = ApiClient(Configuration())._ApiClient__deserialize(became, AlertRequestStatus)
+    assert (read.action, read.is_success, read.alias) == (name, True, "disk")
+    assert read.integration_id
+
+
+def test_what_became_of_an_alert_that_was_sent_or_deleted_is_told(sender: Sender) -> None:
+    """Also of one that could not be read, or does not exist."""
+    said = {"message": "Disk full", "alias": "a/close"}
+    became = sender.became_of(sender.send("POST", "/v2/alerts", said))
+    assert (became["action"], became["status"]) == ("Create", "Created alert")
+    became = sender.became_of(sender.send("POST", "/v2/alerts", said))
+    assert (became["action"], became["status"], became["isSuccess"]) == (
+        "Create",
+        "Processed",
+        True,
+    )
+    gone = "/v2/alerts/a%2Fclose%2Fb?identifierType=alias"
+    became = sender.became_of(sender.send("DELETE", gone))
+    assert (became["action"], became["status"]) == ("Delete", "Alert does not exist")
+    refused = sender.send("POST", "/v2/alerts/", {"alias": "x"}, 422)
+    became = sender.became_of(refused)
+    assert (became["action"], became["isSuccess"]) == ("Create", False)
+    assert became["status"] == "message: Message can not be empty."
+
+
+def test_when_it_was_answered_and_ended_is_reported(sender: Sender, portal: Portal) -> None:
+    """In milliseconds since it began, as the official clients read it."""
+    sender.create(visibleTo=[{"name": "rocket_team", "type": "team"}])
+    assert "report" not in sender.shown()
+    portal.fast_forward(minutes=2)
+    sender.do("acknowledge", {"user": "ada"})
+    portal.fast_forward(minutes=3)
+    sender.do("close", {})
+    shown = sender.shown()
+    read = ApiClient(Configuration())._ApiClient__deserialize(shown, SdkAlert)
+    assert 120_000 <= read.report.ack_time < 300_000 <= read.report.close_time < 600_000
+    assert read.report.acknowledged_by == "ada"
+    assert read.integration.type == "API"
+    assert Alert.objects.get().facts["visibleTo"] == [{"name": "rocket_team", "type": "team"}]

@@ -17,10 +17,11 @@ from incidents.domain.formats import opsgenie
 from incidents.domain.formats.context import Context
 from incidents.domain.formats.opsgenie_search import QueryError
 from incidents.domain.payloads import clean, decode, text
-from incidents.models import Alert, AlertLogEntry, InboundEvent, Integration
+from incidents.models import Alert, InboundEvent, Integration
 from incidents.services import integrations
 from incidents.services.receiving import Taken, take
 from incidents.webhooks import opsgenie_reading as reading
+from incidents.webhooks.opsgenie_requests import told_of
 from incidents.webhooks.opsgenie_search import asked_for
 from incidents.webhooks.requests import View, authorization, raw_request, webhook
 
@@ -221,21 +222,7 @@ def request_status(request: HttpRequest, integration: Integration, request_id: s
     event = InboundEvent.objects.filter(integration=integration, uid=request_id).first()
     if event is None:
         return answer(404, message="Request does not exist with the given id.")
-    entry = AlertLogEntry.objects.select_related("alert").filter(event=event).first()
-    found = entry.alert if entry else None
-    not_done = entry.facts.get("refused", "") if entry else ""
-    done = event.state == InboundEvent.State.PARSED and found is not None and not not_done
-    data = {
-        "success": done,
-        "isSuccess": done,
-        "action": "Process",
-        "processedAt": reading.iso(event.received_at),
-        "integrationId": str(integration.pk),
-        "status": event.problem or not_done or ("Processed" if found else "Alert does not exist"),
-        "alertId": str(found.pk) if found else "",
-        "alias": event.ext_id if found else "",
-    }
-    return answer(200, str(event.uid), data=data)
+    return answer(200, str(event.uid), data=told_of(event))
 
 
 def _take(

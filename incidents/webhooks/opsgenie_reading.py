@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 from urllib.parse import urlencode
@@ -126,9 +126,29 @@ def shown(alert: Alert) -> dict[str, Any]:
         "tags": [text(tag) for tag in sequence(alert.facts.get("tags"))],
         "actions": [text(action) for action in sequence(alert.facts.get("actions"))],
         "responders": opsgenie.responders_in(alert.facts.get("responders")),
-        "integration": {"id": str(alert.integration_id), "name": str(alert.integration)},
+        "integration": {
+            "id": str(alert.integration_id),
+            "name": str(alert.integration),
+            "type": "API",
+        },
     }
-    return {**told, **({"snoozedUntil": iso(until)} if until else {})}
+    report = _report(alert)
+    return {
+        **told,
+        **({"snoozedUntil": iso(until)} if until else {}),
+        **({"report": report} if report else {}),
+    }
+
+
+def _report(alert: Alert) -> dict[str, Any]:
+    """Return after how many milliseconds it was acknowledged and closed, as far as it was."""
+    instants = {"ackTime": alert.acknowledged_at, "closeTime": alert.resolved_at}
+    spans = {
+        name: (at - alert.opened_at) // timedelta(milliseconds=1)
+        for name, at in instants.items()
+        if at is not None
+    }
+    return {**spans, **({"acknowledgedBy": by} if (by := alert.acknowledged_by) else {})}
 
 
 def _is_acknowledged(alert: Alert) -> bool:

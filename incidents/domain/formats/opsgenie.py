@@ -104,7 +104,7 @@ def _created(body: Mapping[str, Any], key: str, priority: str, context: Context)
         actor=text(body.get("user"), 100),
         facts={
             name: body[name]
-            for name in ("tags", "details", "responders", "actions", "note")
+            for name in ("tags", "details", "responders", "visibleTo", "actions", "note")
             if body.get(name)
         },
         note=text(body.get("note"), _LIMITS["note"]),
