@@ -6,8 +6,7 @@ from datetime import datetime
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -71,8 +70,7 @@ def _silences(request: HttpRequest, state: str, now: datetime) -> QuerySet[Silen
         rows = rows.filter(ends_at__lte=now)
     elif state != "all":
         rows = rows.filter(ends_at__gt=now)
-    rows = rows.alias(conditions=Cast("matchers", TextField()))
-    rows = narrowed(rows, request, words_in=("comment", "conditions"))
+    rows = narrowed(rows.with_matcher_words(), request, words_in=("comment", "matcher_words"))
     return rows.order_by("-ends_at" if state in {"ended", "all"} else "starts_at", "pk")
 
 

@@ -80,11 +80,12 @@ class SilenceViewSet(
     serializer_class = SilenceSerializer
     read_role = Role.VIEWER
     write_role = Role.RESPONDER
-    search_fields = ["comment"]
+    search_fields = ["comment", "matcher_words"]
 
     def get_queryset(self) -> QuerySet[Silence]:
         """Only of services the caller may know of."""
-        return Silence.objects.visible_to(signed_in(self.request)).select_related("service")
+        rows = Silence.objects.visible_to(signed_in(self.request)).select_related("service")
+        return rows.with_matcher_words()
 
     @extend_schema(request=None, responses=SilenceSerializer)
     @action(detail=True, methods=["post"])

@@ -1,10 +1,10 @@
 """Silences and maintenance: who is not called for what, until when, and why."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
-from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Prefetch, Q
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Func, Prefetch, Q
 
 from catalog.models import Service, of_known_services
 from core.models import TimestampedModel
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from accounts.models import User
+
+_OF_MATCHERS = ("name", "op", "value")
 
 
 class MaintenanceQuerySet(models.QuerySet["Maintenance"]):
@@ -100,12 +102,36 @@ class Maintenance(TimestampedModel):
         }
 
 
+class MatcherWords(Func):
+    """What matchers say, a line each and as people write them: `host=~web-.*`."""
+
+    output_field = models.TextField()
+    arity = 1
+
+    def as_sqlite(self, *arguments: Any, **named: Any) -> Any:
+        """Read JSON as SQLite does."""
+        each = " || ".join(f"json_extract(value, '$.{name}')" for name in _OF_MATCHERS)
+        template = f"(SELECT group_concat({each}, char(10)) FROM json_each(%(expressions)s))"  # noqa: S608 names of ours
+        return self.as_sql(*arguments, template=template, **named)
+
+    def as_postgresql(self, *arguments: Any, **named: Any) -> Any:
+        """Read JSON as PostgreSQL does."""
+        each = ", ".join(f"matcher ->> '{name}'" for name in _OF_MATCHERS)
+        matchers = "jsonb_array_elements(%(expressions)s) AS matcher"
+        template = f"(SELECT string_agg(concat({each}), chr(10)) FROM {matchers})"  # noqa: S608 names of ours
+        return self.as_sql(*arguments, template=template, **named)
+
+
 class SilenceQuerySet(models.QuerySet["Silence"]):
     """Reads of silences."""
 
     def active(self, now: "datetime") -> Self:
         """Keep those that hold now."""
         return self.filter(starts_at__lte=now, ends_at__gt=now)
+
+    def with_matcher_words(self) -> Self:
+        """Let `matcher_words` be searched: what the matchers say."""
+        return self.alias(matcher_words=MatcherWords("matchers"))
 
     def ended_early(self) -> Self:
         """Keep those of occurrences of maintenance that were ended before their time."""

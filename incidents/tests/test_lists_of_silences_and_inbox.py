@@ -5,6 +5,7 @@ import html
 import io
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
@@ -109,6 +110,49 @@ def test_silences_are_found_by_words_service_and_state(services: dict[str, Servi
     page = client.get(f"{QUIET}?q=nothing").content.decode()
     assert "No silence matches." in page
     assert "Nothing is silenced." not in page
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("cables-", {"Cables"}),
+        ("HOST=~cables", {"Cables"}),
+        ("=~", {"Disks", "Cables"}),
+        ("host", {"Disks", "Cables"}),
+        ('say "grüß" \\d', {"Quoted"}),
+        ("title!=", {"Quoted"}),
+        ("name", set()),
+        ("value", set()),
+        ("op", set()),
+        ('": "', set()),
+        ("%", set()),
+    ],
+)
+def test_silences_are_found_by_what_their_matchers_say(
+    services: dict[str, Service], words: str, found: set[str]
+) -> None:
+    """By their names, operators and values, together as they are written; on the page and by the API."""
+    for comment, service in (("Disks", "checkout"), ("Cables", "search")):
+        silence(comment, services[service])
+    quoted = silence("Quoted", services["checkout"])
+    quoted.matchers = [
+        {"name": "severity", "op": "=", "value": "P3"},
+        {"name": "title", "op": "!=", "value": 'say "grüß" \\d'},
+    ]
+    quoted.save()
+    Silence.objects.create(
+        comment="Bare",
+        service=services["checkout"],
+        starts_at=NOW,
+        ends_at=NOW + HOUR,
+        created_by="a",
+    )
+    client = signed_in(Role.VIEWER)
+    shown = rows(client, f"{QUIET}?{urlencode({'q': words})}&format=csv")
+    assert {row["comment"] for row in shown} == found
+    if '"' not in words:
+        listed = client.get("/api/v1/silences/", {"search": words}).json()["results"]
+        assert {row["comment"] for row in listed} == found
 
 
 def test_planned_maintenance_is_found_alike(services: dict[str, Service]) -> None:

@@ -381,8 +381,6 @@ def _event(version: str, key: str, action: str, name: str) -> str:
     """Send an event by its API; return the key that is answered."""
     if version == "v1":
         body = {"service_key": key, "event_type": action, "incident_key": name, "description": "x"}
-        answered: str = post("/generic/2010-04-15/create_event.json", body).json()["incident_key"]
-        return answered
+        return str(post("/generic/2010-04-15/create_event.json", body).json()["incident_key"])
     body = {**bodies.PAGERDUTY, "routing_key": key, "event_action": action, "dedup_key": name}
-    answered = post("/v2/enqueue", body).json()["dedup_key"]
-    return answered
+    return str(post("/v2/enqueue", body).json()["dedup_key"])
