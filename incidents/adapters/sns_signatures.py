@@ -28,13 +28,13 @@ class NotVerified(Exception):
 
 
 def verify(message: Mapping[str, str]) -> None:
-    """Return when Amazon signed a message.
+    """Return when Amazon signed a message, which asks for nothing but what is Amazon's.
 
     Raises:
         NotVerified: It did not, or its certificate cannot be had now.
     """
     address = message["SigningCertURL"]
-    if not is_amazons(address, suffix=".pem"):
+    if not is_amazons(address, is_certificate=True):
         raise NotVerified("SigningCertURL: not an address of Amazon SNS")
     try:
         key = _public_key(address)
@@ -48,6 +48,8 @@ def verify(message: Mapping[str, str]) -> None:
         key.verify(signature, signed_text(message), padding.PKCS1v15(), algorithm)
     except InvalidSignature as error:
         raise NotVerified("Signature: does not fit the message") from error
+    if message["Type"] == "SubscriptionConfirmation":
+        _subscription(message)
 
 
 def confirm(message: Mapping[str, str]) -> None:
@@ -56,15 +58,20 @@ def confirm(message: Mapping[str, str]) -> None:
     Raises:
         NotVerified: The address is not Amazon's, or did not say yes.
     """
-    address = message.get("SubscribeURL", "")
-    if not is_amazons(address):
-        raise NotVerified("SubscribeURL: not an address of Amazon SNS")
+    address = _subscription(message)
     try:
         answer = http_client.request(address, feature=FEATURE, deadline=Deadline(_PATIENCE_S))
     except OutboundError as error:
         raise NotVerified(f"SubscribeURL: {error}", later=True) from error
     if answer.status != 200:
         raise NotVerified(f"SubscribeURL: answered {answer.status}", later=True)
+
+
+def _subscription(message: Mapping[str, str]) -> str:
+    address = message.get("SubscribeURL", "")
+    if not is_amazons(address):
+        raise NotVerified("SubscribeURL: not an address of Amazon SNS")
+    return address
 
 
 @lru_cache(maxsize=16)

@@ -101,6 +101,43 @@ def test_forged_messages_are_refused_and_kept(amazon: Amazon) -> None:
     assert InboundEvent.objects.filter(state="unparsed").count() == 6
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        # What SNS answers to a request for its API is what whoever asks put there.
+        "https://sns.eu-central-1.amazonaws.com/?Action=GetEndpointAttributes&x=.pem",
+        "https://sns.eu-central-1.amazonaws.com/a.pem?Action=GetEndpointAttributes",
+        "https://sns.eu-central-1.amazonaws.com/a.pem#x",
+        "https://sns.eu-central-1.amazonaws.com/a.pem;x",
+        "https://sns.eu-central-1.amazonaws.com:444/a.pem",
+        "https://sns.eu-central-1.amazonaws.com@evil.example/a.pem",
+        "https://evil.example\\@sns.eu-central-1.amazonaws.com/a.pem",
+        "https://sns.eu-central-1.amazonaws.com.evil.example/a.pem",
+        "https://sns.e.amazonaws.com/a.pem",
+        "https://s3.eu-central-1.amazonaws.com/sns/a.pem",
+        "https://sns.eu-central-1.amazonaws.com/a.pem\nx",
+        "http://sns.eu-central-1.amazonaws.com/a.pem",
+        "https://169.254.169.254/a.pem",
+        "//sns.eu-central-1.amazonaws.com/a.pem",
+    ],
+)
+def test_certificates_are_fetched_from_amazons_own_files_only(
+    amazon: Amazon, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """Nothing is asked of another address, nor of an interface that answers what it was given."""
+    monkeypatch.setattr(http_client, "request", _never)
+    _integration, key = integration_of("amazon_sns")
+    message = amazon.signed({**bodies.SNS, "SigningCertURL": address})
+    answer = post(f"/integrations/v1/amazon_sns/{key}/", message, "text/plain")
+    assert answer.status_code == 403
+    assert answer.json()["message"] == "SigningCertURL: not an address of Amazon SNS"
+    assert InboundEvent.objects.get().state == "unparsed"
+
+
+def _never(url: str, **_options: object) -> http_client.Response:
+    raise AssertionError(url)
+
+
 def test_a_certificate_that_cannot_be_had_is_asked_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -128,6 +165,8 @@ def test_a_subscription_is_confirmed_at_amazons_address_only(amazon: Amazon) -> 
     elsewhere = amazon.signed({**asked, "SubscribeURL": "https://evil.example/"})
     assert post(path, elsewhere, "text/plain").status_code == 403
     assert Alert.objects.count() == 0
+    kept = InboundEvent.objects.get(state="unparsed")
+    assert kept.problem == "SubscribeURL: not an address of Amazon SNS"
 
 
 def test_an_ordered_sender_that_comes_late_reopens_nothing() -> None:

@@ -219,7 +219,7 @@ def test_cloudwatch_alarms_by_way_of_sns() -> None:
     ],
 )
 def test_only_amazons_own_addresses_are_fetched(url: str, ours: bool) -> None:
-    assert amazon_sns.is_amazons(url, suffix=".pem") is ours
+    assert amazon_sns.is_amazons(url, is_certificate=True) is ours
 
 
 def test_pagerduty_v2_in_its_own_words() -> None:

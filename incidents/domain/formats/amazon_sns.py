@@ -76,19 +76,28 @@ def signed_text(message: Mapping[str, str]) -> bytes:
     ).encode()
 
 
-def is_amazons(url: str, *, suffix: str = "") -> bool:
-    """Return whether an address is one of SNS's own: https, its exact hosts, nothing else in it."""
+def is_amazons(url: str, *, is_certificate: bool = False) -> bool:
+    """Return whether an address is one of SNS's own: https, its exact hosts, nothing else in it.
+
+    Args:
+        url: The address.
+        is_certificate: Whether it must be a file of SNS's. What its API answers, whoever asks may have
+            put there: a certificate of their own, too.
+    """
+    if not url.isprintable():
+        return False
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
+        return False
+    if is_certificate and not (parts.path.endswith(".pem") and url.endswith(parts.path)):
         return False
     return (
         parts.scheme == "https"
         and port is None
         and "@" not in parts.netloc
         and _HOST.fullmatch(parts.hostname or "") is not None
-        and parts.path.endswith(suffix)
     )
 
 
