@@ -53,13 +53,14 @@ def decode(body: bytes, content_type: str = "") -> Any:
     if kind == "multipart/form-data":
         return clean(_multipart(body, content_type))
     try:
-        return clean(json.loads(body, parse_constant=str))
+        said = json.loads(body, parse_constant=str)
     except RecursionError as error:
         raise Unreadable("body: nested too deeply") from error
     except ValueError as error:
         if kind == "text/plain" and (words := _words(body)):
             return clean(words)
         raise Unreadable(f"body: not JSON ({_reason(error)})") from error
+    return clean(said)
 
 
 def _reason(error: ValueError) -> str:

@@ -108,18 +108,18 @@ class MatcherWords(Func):
     output_field = models.TextField()
     arity = 1
 
-    def as_sqlite(self, *arguments: Any, **named: Any) -> Any:
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
         """Read JSON as SQLite does."""
         each = " || ".join(f"json_extract(value, '$.{name}')" for name in _OF_MATCHERS)
         template = f"(SELECT group_concat({each}, char(10)) FROM json_each(%(expressions)s))"  # noqa: S608 names of ours
-        return self.as_sql(*arguments, template=template, **named)
+        return self.as_sql(compiler, connection, template=template, **context)
 
-    def as_postgresql(self, *arguments: Any, **named: Any) -> Any:
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         """Read JSON as PostgreSQL does."""
         each = ", ".join(f"matcher ->> '{name}'" for name in _OF_MATCHERS)
         matchers = "jsonb_array_elements(%(expressions)s) AS matcher"
         template = f"(SELECT string_agg(concat({each}), chr(10)) FROM {matchers})"  # noqa: S608 names of ours
-        return self.as_sql(*arguments, template=template, **named)
+        return self.as_sql(compiler, connection, template=template, **context)
 
 
 class SilenceQuerySet(models.QuerySet["Silence"]):

@@ -97,3 +97,12 @@ def test_a_form_with_an_odd_header_is_an_alert() -> None:
     body = part(b'Content-Disposition: form-data; name="title"; filename*\n=x', b"Disk full")
     assert post(f"/integrations/v1/generic/{key}/", body, FORM).status_code == 200
     assert Alert.objects.get().title == "Disk full"
+
+
+@pytest.mark.parametrize("depth", [600, 5_000, 100_000])
+@pytest.mark.parametrize("opens", ["[", '{"a":'])
+def test_what_is_nested_too_deeply_is_named_so(depth: int, opens: str) -> None:
+    """It is JSON; whoever sent it looks for what is wrong with it."""
+    closes = "]" if opens == "[" else "}"
+    with pytest.raises(Unreadable, match="^body: nested too deeply$"):
+        decode(f"{opens * depth}1{closes * depth}".encode(), "text/plain")
