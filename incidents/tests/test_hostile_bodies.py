@@ -104,5 +104,5 @@ def test_a_form_with_an_odd_header_is_an_alert() -> None:
 def test_what_is_nested_too_deeply_is_named_so(depth: int, opens: str) -> None:
     """It is JSON; whoever sent it looks for what is wrong with it."""
     closes = "]" if opens == "[" else "}"
-    with pytest.raises(Unreadable, match="^body: nested too deeply$"):
+    with pytest.raises(Unreadable, match=r"^body: nested too deeply$"):
         decode(f"{opens * depth}1{closes * depth}".encode(), "text/plain")

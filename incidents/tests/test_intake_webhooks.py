@@ -420,3 +420,25 @@ def test_receipts_are_shown_to_sql_readers() -> None:
         ((number, ext_id, at),) = cursor.fetchall()
     assert (number, ext_id) == (InboundEvent.objects.get().pk, "db-1/disk")
     assert at is not None
+
+
+def test_a_base_address_that_ends_with_a_slash_leads_here_too() -> None:
+    """Clients put their own path after what they were given: `https://sre.example.org/` + `/v2/alerts`."""
+    portal = "http://testserver"
+    _integration, key = integration_of("opsgenie")
+    _integration, other = integration_of("pagerduty")
+    created = opsgenie(key, f"{portal}//v2/alerts", bodies.OPSGENIE)
+    assert created.status_code == 202
+    closed = opsgenie(key, f"{portal}//v2/alerts/queue%2F1/close?identifierType=alias", {})
+    assert closed.status_code == 202
+    for answer, action in ((created, "Create"), (closed, "Close")):
+        request = f"{portal}//v2/alerts/requests/{answer.json()['requestId']}"
+        became = opsgenie(key, request, method="get").json()["data"]
+        assert (became["action"], became["isSuccess"]) == (action, True)
+    assert opsgenie(key, f"{portal}//v2/heartbeats/backup/ping").status_code == 202
+    assert (
+        post(f"{portal}//v2/enqueue", {**bodies.PAGERDUTY, "routing_key": other}).status_code == 202
+    )
+    v1 = {"service_key": other, "event_type": "trigger", "description": "Disk full"}
+    assert post(f"{portal}//generic/2010-04-15/create_event.json", v1).status_code == 200
+    assert opsgenie(key, f"{portal}///v2/alerts", bodies.OPSGENIE).status_code == 404

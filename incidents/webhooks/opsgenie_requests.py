@@ -52,8 +52,8 @@ def _status(entry: AlertLogEntry | None) -> str:
 
 def _action(event: InboundEvent, entry: AlertLogEntry | None) -> str:
     """Return the name of what was asked for; its address says that, but for what was taken away."""
-    before, _, last = event.address.rstrip("/").rpartition("/")
-    if before == "/v2":
+    before, _, last = event.address.strip("/").rpartition("/")
+    if before == "v2":
         return "Create"
     if before.endswith("/actions"):
         return "ExecuteCustomAction"
