@@ -44,6 +44,11 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.get_full_name() or self.username
 
+    @property
+    def named(self) -> str:
+        """Return their name where something is theirs, and whether they are gone."""
+        return str(self) if self.is_active else f"{self} (no longer active)"
+
     def save(self, *args: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
         """Let Django's flags follow the role."""
         self.is_staff = Role(self.role).includes(Role.MANAGER)

@@ -3,9 +3,9 @@
 from typing import Any, ClassVar
 
 from django import forms
-from django.db.models import Q
 
 from accounts.models import User
+from accounts.people_fields import offer_people
 from catalog.models import Service, Team
 from core.forms import RefusalMixin, UnseenChangeMixin
 
@@ -113,12 +113,9 @@ class TeamForm(_CatalogForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Who was deactivated stays until they are taken out: they may come back.
-        known = Q(is_active=True)
-        if self.instance.pk:
-            known |= Q(pk__in=self.instance.members.values("pk"))
-        people = User.objects.filter(known).order_by("username")
-        self.fields["members"].queryset = people  # type: ignore[attr-defined]
+        is_stored = self.instance.pk is not None
+        kept = self.instance.members.values_list("pk", flat=True) if is_stored else ()
+        offer_people(self, field="members", kept=kept)
 
 
 def _slug_and_name(service: Service) -> str:

@@ -73,7 +73,7 @@ def _head(postmortem: Postmortem) -> str:
 
 def _item(item: ActionItem) -> str:
     mark = "x" if item.state == "done" else " "
-    owner = escaped(str(item.owner)) if item.owner else "nobody"
+    owner = escaped(item.whose) or "nobody"
     due = f", due {item.due_on}" if item.due_on else ""
     dropped = f", dropped: {escaped(item.drop_reason)}" if item.state == "dropped" else ""
     # A sign that ends an address in Markdown is percent-encoded.

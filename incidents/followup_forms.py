@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.http import QueryDict
 
-from accounts.models import User
+from accounts.people_fields import offer_people
 from core.forms import InstantField, LinesField, OnceMixin, RefusalMixin, UnseenChangeMixin
 from incidents.domain.postmortems import LONGEST_SECTION, NEEDED, SECTIONS, Section, digest, merged
 from incidents.models import ActionItem, Postmortem
@@ -31,9 +31,7 @@ class ActionItemForm(UnseenChangeMixin, RefusalMixin, forms.ModelForm[ActionItem
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        people = self.fields["owner"]
-        assert isinstance(people, forms.ModelChoiceField)
-        people.queryset = User.objects.filter(is_active=True).order_by("username")
+        offer_people(self, field="owner", kept=[self.instance.owner_id])
 
     def _post_clean(self) -> None:
         """Leave it to the service to check the row: it names all that is wrong."""

@@ -143,7 +143,7 @@ def target_choices(policy: EscalationPolicy) -> list[tuple[str, list[tuple[str, 
     channels = ContactMethod.objects.filter(person=None)
     groups = [
         ("Schedules", [(f"schedule:{row.slug}", row.name) for row in Schedule.objects.all()]),
-        ("People", [(f"person:{row.username}", str(row)) for row in people]),
+        ("People", [(f"person:{row.username}", row.named) for row in people]),
         ("Teams", [(f"team:{row.slug}", row.name) for row in Team.objects.all()]),
         ("Channels", [(f"channel:{row.pk}", str(row)) for row in channels]),
         ("Everybody who is", [(f"role:{role}", str(label)) for role, label in TARGET_ROLES]),

@@ -29,7 +29,7 @@ class ActionItemSerializer(StrictFieldsMixin, serializers.ModelSerializer[Action
     )
     owner = serializers.SlugRelatedField(
         slug_field="username",
-        queryset=User.objects.filter(is_active=True),
+        queryset=User.objects.all(),
         required=False,
         allow_null=True,
         help_text="A username; a follow-up needs one.",

@@ -121,6 +121,11 @@ class ActionItem(TimestampedModel):
             return "done"
         return "open" if self.dropped_at is None else "dropped"
 
+    @property
+    def whose(self) -> str:
+        """Return its owner's name, and whether they are gone; "" where nobody owns it."""
+        return self.owner.named if self.owner else ""
+
     def is_overdue(self, now: "datetime") -> bool:
         """Return whether it is late, by the day in its owner's time zone; UTC without one."""
         return self.state == "open" and is_overdue(self.due_on, zone_of(self.owner), now)

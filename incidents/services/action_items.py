@@ -64,7 +64,7 @@ def edit(item: ActionItem, *, fields: Mapping[str, Any], now: datetime, actor: W
     before = {name: str(getattr(item, name)) for name in changes}
     for name, value in changes.items():
         setattr(item, name, value)
-    _check(item)
+    _check(item, is_given="owner" in changes)
     item.save(update_fields=[*changes, "updated_at"])
     told = {name: [before[name], str(value)] for name, value in changes.items()}
     return _told(item, "changed", now=now, actor=actor, changes=told)
@@ -133,8 +133,11 @@ def _open(item: ActionItem) -> ActionItem:
     return item
 
 
-def _check(item: ActionItem) -> None:
-    """Refuse what cannot be: a follow-up that is nobody's, or has no day, is never done."""
+def _check(item: ActionItem, *, is_given: bool = True) -> None:
+    """Refuse what cannot be: a follow-up that is nobody's, or has no day, is never done.
+
+    An owner who was deactivated since stays, unless it is given (`is_given`) to them now.
+    """
     wrong: dict[str, list[str]] = {}
     try:
         item.clean_fields(exclude=["incident", "owner", "created_by"])
@@ -147,7 +150,7 @@ def _check(item: ActionItem) -> None:
             wrong["owner"] = ["Say who does it: what is nobody's is not done."]
         if item.due_on is None:
             wrong["due_on"] = ["Say until which day."]
-    if item.owner is not None and (problem := _cannot_own(item)):
+    if is_given and item.owner is not None and (problem := _cannot_own(item)):
         wrong["owner"] = [problem]
     if wrong:
         raise InvalidInput("Some fields are wrong.", fields=wrong)

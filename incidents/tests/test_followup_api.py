@@ -115,3 +115,21 @@ def test_strangers_find_nothing(portal: Portal) -> None:
     assert send(bob, "get", "action-items/", status=200)["results"] == []
     assert send(bob, "get", "postmortems/", status=200)["results"] == []
     assert send(bob, "get", "postmortems/owed/", status=200) == []
+
+
+def test_an_owner_who_left_stays_when_something_else_is_changed(portal: Portal) -> None:
+    """As does one who may no longer know of it; what is given to them anew is refused."""
+    alice, item = portal.people["alice"], add(portal, portal.open_incident())
+    bob, path = api_of(portal.people["bob"]), f"action-items/{item.pk}/"
+    User.objects.filter(pk=alice.pk).update(is_active=False)
+    send(bob, "patch", path, {"title": "Watch all disks"}, status=200)
+    changed = send(bob, "patch", path, {"owner": "alice", "due_on": "2026-03-09"}, status=200)
+    assert (changed["owner"], changed["due_on"]) == ("alice", "2026-03-09")
+    send(bob, "patch", path, {"owner": "bob"}, status=200)
+    refused = send(bob, "patch", path, {"owner": "alice"}, status=400)
+    assert refused["errors"] == {"owner": ["alice is no longer active."]}
+    team = Team.objects.create(slug="t", name="T")
+    team.members.add(portal.people["carol"])
+    Service.objects.update(is_private=True, owner=team)
+    carol = api_of(portal.people["carol"])
+    assert send(carol, "patch", path, {"title": "Watch disks"}, status=200)["owner"] == "bob"

@@ -8,6 +8,7 @@ from django.test import Client
 
 from accounts.models import User
 from accounts.roles import Role
+from accounts.services.users import deactivate
 from accounts.tests.cast import seen
 from catalog.models import Service, Team
 from incidents.models import ActionItem, Incident, Postmortem
@@ -322,3 +323,24 @@ def test_what_was_not_begun_is_begun_by_responders(portal: Portal, role: Role) -
         assert answer.status_code == 403
     else:
         assert "resolve it first" in answer.content.decode()
+
+
+def test_an_owner_who_left_stays_until_somebody_takes_the_item_from_them(portal: Portal) -> None:
+    """Who moves the day of a task sends what the page chose, so its owner is there to be chosen."""
+    alice = portal.people["alice"]
+    item = add(portal, portal.open_incident(), kind="task")
+    address, bob = item.get_absolute_url(), client_of(portal, "bob")
+    deactivate(user=alice, now=portal.now, actor=None)
+    page = text(bob, address)
+    assert f'<option value="{alice.pk}" selected>alice (no longer active)</option>' in page
+    assert "<dd>alice (no longer active)</dd>" in page
+    sent = {"title": "Watch disks", "kind": "task", "owner": str(alice.pk), "due_on": "2026-03-09"}
+    assert bob.post(address, {**sent, **seen(bob, address)}).status_code == 302
+    item.refresh_from_db()
+    assert (item.owner, str(item.due_on)) == (alice, "2026-03-09")
+    assert bob.post(address, {**sent, "owner": "", **seen(bob, address)}).status_code == 302
+    item.refresh_from_db()
+    assert item.owner is None
+    assert "no longer active" not in text(bob, address)
+    again = bob.post(address, {**sent, **seen(bob, address)})
+    assert (again.status_code, ActionItem.objects.get().owner) == (422, None)

@@ -209,7 +209,7 @@ def save_override(
         return override
     for name, value in fields.items():
         setattr(override, name, value)
-    _check_override(override, now=now)
+    _check_override(override, fields, now=now)
     if not (has_begun or is_history):
         override.starts_at = max(override.starts_at, now)
     if is_new:
@@ -221,15 +221,16 @@ def save_override(
     return override
 
 
-def _check_override(override: Override, *, now: datetime) -> None:
-    """Refuse what no override can be."""
+def _check_override(override: Override, fields: Mapping[str, Any], *, now: datetime) -> None:
+    """Refuse what no override can be; who was deactivated since it was made keeps it."""
     _refuse_beyond(override)
     if not override.starts_at < override.ends_at <= override.starts_at + LONGEST_OVERRIDE:
         raise InvalidInput("An override ends after it starts, within a year.", field="ends_at")
     if override.ends_at <= now:
         raise InvalidInput("An override ends later than now.", field="ends_at")
-    if override.person is not None and not override.person.is_active:
-        raise InvalidInput(f"{override.person} is no longer active.", field="person")
+    given = fields.get("person")
+    if given is not None and not given.is_active:
+        raise InvalidInput(f"{given} is no longer active.", field="person")
 
 
 def _refuse_beyond(row: Override | ShiftSwap) -> None:

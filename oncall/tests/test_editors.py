@@ -115,6 +115,18 @@ def test_saving_what_is_shown_changes_nothing(policy: EscalationPolicy) -> None:
     assert policy.timings.count() == 2
 
 
+def test_whom_a_level_calls_stays_when_they_are_deactivated(policy: EscalationPolicy) -> None:
+    """They are shown as gone until somebody takes them out; other policies do not offer them."""
+    User.objects.filter(username="carol").update(is_active=False)
+    client = signed_in(Role.MANAGER)
+    assert client.post(EDIT, shown(client, EDIT) | {"description": "typed"}).status_code == 302
+    policy.refresh_from_db()
+    assert policy.description == "typed"
+    assert LevelTarget.objects.filter(person__username="carol").exists()
+    assert "carol (no longer active)" in client.get(EDIT).content.decode()
+    assert "carol" not in client.get(NEW).content.decode()
+
+
 def test_each_cell_of_the_matrix_can_be_changed(policy: EscalationPolicy) -> None:
     client = signed_in(Role.MANAGER)
     data = shown(client, EDIT) | {

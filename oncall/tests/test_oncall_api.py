@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from accounts.models import User
 from accounts.roles import Role
 from accounts.tests.cast import person, send, signed_in
 from catalog.models import Service
@@ -99,6 +100,22 @@ def test_an_override_takes_over_and_is_taken_back(
     # What has begun is ended, so that the past stays what it was.
     assert Override.objects.get(pk=newer["id"]).ends_at == later
     assert len(send(api, "get", "overrides/?person=carol", status=200)["results"]) == 1
+
+
+def test_an_override_of_somebody_who_left_is_shortened(api: Client) -> None:
+    """What else changes is refused to nobody for its person's sake; nobody such is put in."""
+    send(api, "post", "schedules/", weekly(), status=201)
+    said = {
+        "schedule": "payments", "person": "carol",
+        "starts_at": "2026-03-03T09:00:00Z", "ends_at": "2026-03-03T12:00:00Z",
+    }  # fmt: skip
+    path = f"overrides/{send(api, 'post', 'overrides/', said, status=201)['id']}/"
+    User.objects.filter(username="carol").update(is_active=False)
+    changed = send(api, "patch", path, {"ends_at": "2026-03-03T11:00:00Z"}, status=200)
+    assert (changed["person"], changed["ends_at"]) == ("carol", "2026-03-03T11:00:00Z")
+    send(api, "patch", path, {"person": "bob"}, status=200)
+    refused = send(api, "patch", path, {"person": "carol"}, status=400)
+    assert refused["errors"] == {"person": ["carol is no longer active."]}
 
 
 @pytest.mark.parametrize(
