@@ -64,8 +64,8 @@ def _send_back(pk: int, user: User, comment: str, now: datetime) -> str:
     return "It is a draft again."
 
 
-def _publish(pk: int, user: User, _comment: str, now: datetime) -> str:
-    postmortems.publish(pk, now=now, actor=user)
+def _publish(pk: int, user: User, comment: str, now: datetime) -> str:
+    postmortems.publish(pk, comment=comment, now=now, actor=user, person=user)
     return "It is published, and the incident is closed."
 
 
@@ -157,12 +157,13 @@ def postmortem_act(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
     form = CommentForm(request.POST)
     if not form.is_valid():
         return _page(request, _postmortem(request, pk), form=form, status=422)
+    comment = form.cleaned_data["comment"]
     try:
-        messages.success(request, DEEDS[deed](pk, user, form.cleaned_data["comment"], clock.now()))
+        messages.success(request, DEEDS[deed](pk, user, comment, clock.now()))
     except NotFound:
         raise
     except DomainError as error:
-        if "comment" in error.fields:
+        if comment or "comment" in error.fields:
             form.refuse(error)
             return _page(request, _postmortem(request, pk), form=form, status=422)
         messages.error(request, error.message)

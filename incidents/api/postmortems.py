@@ -206,11 +206,12 @@ class PostmortemViewSet(
         postmortems.send_back(self._id, comment=comment, person=signed_in(request), **self._by)
         return self._done()
 
-    @extend_schema(request=None, responses=PostmortemSerializer)
+    @extend_schema(request=CommentSerializer, responses=PostmortemSerializer)
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, pk: str | None = None) -> Response:
-        """Publish what was approved, and close its incident."""
-        postmortems.publish(self._id, **self._by)
+        """Publish what was approved, and close its incident; with a comment one approves it, too."""
+        comment = self._read(CommentSerializer).get("comment", "")
+        postmortems.publish(self._id, comment=comment, person=signed_in(request), **self._by)
         return self._done()
 
     @extend_schema(request=None, responses=PostmortemSerializer)

@@ -115,7 +115,7 @@ class Postmortem(TimestampedModel):
 
 
 class PostmortemReview(models.Model):
-    """What one person said of a postmortem in one round of review; rows are only ever added."""
+    """What one person said of a postmortem in one round of review; it is only ever added to."""
 
     class Verdict(models.TextChoices):
         APPROVED = "approved", "Approved"

@@ -36,6 +36,11 @@ Kind = TimelineEntry.Kind
 Verdict = PostmortemReview.Verdict
 OVER = (IncidentStatus.RESOLVED, IncidentStatus.CLOSED)
 _NAMES = frozenset(section.name for section in SECTIONS)
+_LONGEST_COMMENT = 10_000
+_OWN = (
+    "Somebody else comments on it: you wrote it, or asked for the review. Publish it without a comment, or"
+    " send it back and write it into the text."
+)
 UNSEEN = "Somebody changed it since you read it. Nothing was saved: read it anew, then change it."
 
 
@@ -134,20 +139,18 @@ def ask_for_review(
 def approve(
     incident: Incident, acts: Acts, *, now: datetime, actor: Who, person: User, comment: str = ""
 ) -> None:
-    """Say that it may be published as it stands; again changes nothing.
+    """Say that it may be published as it stands; again adds what is said besides, if anything.
 
     Raises:
         Conflict: It is not in review.
+        InvalidInput: The comment is too long, together with what they said before.
         Forbidden: The person wrote it, or asked for the review: somebody else looks through it.
     """
     found = _held(incident)
     _move(found, Action.APPROVE)
     if not may_approve(found, person):
         raise Forbidden("Somebody else approves it: you wrote it, or asked for the review.")
-    if approvals(found).filter(person=person).exists():
-        return
-    _review(found, Verdict.APPROVED, person, comment, now=now, actor=actor)
-    _told(found, acts, "approved", now=now, actor=actor, text=comment.strip())
+    _approve(found, acts, person, comment, now=now, actor=actor)
 
 
 @changes
@@ -170,15 +173,36 @@ def send_back(
 
 
 @changes
-def publish(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> None:
+def publish(
+    incident: Incident,
+    acts: Acts,
+    *,
+    now: datetime,
+    actor: Who,
+    person: User | None = None,
+    comment: str = "",
+) -> None:
     """Publish what somebody approved: viewers read it, and its incident is closed.
+
+    Args:
+        incident: Of what.
+        acts: Of the transaction.
+        now: The present.
+        actor: Whom the audit names.
+        person: Who says `comment`.
+        comment: With it they approve as well.
 
     Raises:
         Conflict: It is not in review, nobody approved it, or the incident is open again.
+        InvalidInput: Whoever wrote it comments on it.
     """
     found = _held(incident)
     _move(found, Action.PUBLISH)
     _refuse_unless_over(incident)
+    if comment.strip():
+        if person is None or not may_approve(found, person):
+            raise InvalidInput(_OWN, field="comment")
+        _approve(found, acts, person, comment, now=now, actor=actor)
     if not approvals(found).exists():
         raise Conflict("Nobody approved it yet: somebody who did not write it does.")
     found.published_at, found.published_by = now, name_of(actor)
@@ -250,11 +274,32 @@ def _heading(name: str) -> str:
     return next(section.heading for section in SECTIONS if section.name == name)
 
 
+def _approve(
+    found: Postmortem, acts: Acts, person: User, comment: str, *, now: datetime, actor: Who
+) -> None:
+    """Note that somebody approves it; what they say a second time is added to what they said."""
+    said = approvals(found).filter(person=person).first()
+    comment = comment.strip()
+    if said is None:
+        _review(found, Verdict.APPROVED, person, comment, now=now, actor=actor)
+    elif comment and not said.comment.endswith(comment):
+        said.comment = f"{said.comment}\n\n{comment}".strip()
+        _refuse_long(said.comment)
+        said.save(update_fields=["comment"])
+    else:
+        return
+    _told(found, acts, "approved", now=now, actor=actor, text=comment)
+
+
+def _refuse_long(comment: str) -> None:
+    if len(comment) > _LONGEST_COMMENT:
+        raise InvalidInput("A comment has 10,000 characters at most.", field="comment")
+
+
 def _review(
     found: Postmortem, verdict: Verdict, person: User, comment: str, *, now: datetime, actor: Who
 ) -> None:
-    if len(comment) > 10_000:
-        raise InvalidInput("A comment has 10,000 characters at most.", field="comment")
+    _refuse_long(comment)
     PostmortemReview.objects.create(
         postmortem=found,
         round=found.round,

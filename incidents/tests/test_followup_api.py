@@ -43,7 +43,10 @@ def test_a_postmortem_is_written_and_published(portal: Portal) -> None:
     send(alice, "post", f"{path}publish/", status=409)
     approved = send(bob, "post", f"{path}approve/", {"comment": "Clear."}, status=200)
     assert [(each["by"], each["verdict"]) for each in approved["reviews"]] == [("bob", "approved")]
-    assert send(bob, "post", f"{path}publish/", status=200)["status"] == "published"
+    assert (
+        send(bob, "post", f"{path}publish/", {"comment": "Read it."}, status=200)["status"]
+        == "published"
+    )
     (row,) = send(alice, "get", "postmortems/?status=published&severity=P1", status=200)["results"]
     assert "root_cause" not in row
     assert send(alice, "get", f"incidents/{incident.pk}/", status=200)["status"] == "closed"

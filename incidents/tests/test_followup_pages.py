@@ -344,3 +344,22 @@ def test_an_owner_who_left_stays_until_somebody_takes_the_item_from_them(portal:
     assert "no longer active" not in text(bob, address)
     again = bob.post(address, {**sent, **seen(bob, address)})
     assert (again.status_code, ActionItem.objects.get().owner) == (422, None)
+
+
+def test_no_comment_is_lost_by_any_button_of_the_review(portal: Portal) -> None:
+    """Two approve, one of them by publishing; who comes too late is shown what they wrote."""
+    found = in_review(portal, over(portal))
+    at = f"/postmortems/{found.pk}/"
+    alice, bob, carol = (client_of(portal, name) for name in ("alice", "bob", "carol"))
+    bob.post(f"{at}approve/", {"comment": "Clear."})
+    refused = alice.post(f"{at}publish/", {"comment": "Thanks to all."})
+    assert refused.status_code == 422
+    assert "Thanks to all.</textarea>" in refused.content.decode()
+    page = carol.post(f"{at}publish/", {"comment": "Worth reading."}, follow=True).content.decode()
+    assert "carol: Worth reading." in page
+    assert "bob: Clear." in page
+    late = bob.post(f"{at}send-back/", {"comment": "One more\nthing."})
+    assert late.status_code == 422
+    shown = late.content.decode()
+    assert "It is published: reopen it first." in shown
+    assert "One more<br>thing." in shown

@@ -239,3 +239,39 @@ def test_a_draft_is_for_responders(portal: Portal) -> None:
     assert Postmortem.objects.visible_to(viewer).get() == found
     Service.objects.update(is_private=True, owner=Team.objects.create(slug="t", name="T"))
     assert not Postmortem.objects.visible_to(portal.people["bob"]).exists()
+
+
+def test_what_an_approver_says_is_kept(portal: Portal) -> None:
+    """Of the second one, too, and what one of them adds later; a second tap adds nothing."""
+    found = in_review(portal, over(portal))
+    for name, comment in (
+        ("bob", "Clear."),
+        ("carol", "Add a picture."),
+        ("bob", "And short."),
+        ("bob", "And short."),
+        ("bob", ""),
+    ):
+        person = portal.people[name]
+        postmortems.approve(found.pk, comment=comment, now=portal.now, actor=person, person=person)
+    said = found.reviews.order_by("pk").values_list("actor", "comment")
+    assert list(said) == [("bob", "Clear.\n\nAnd short."), ("carol", "Add a picture.")]
+    told = found.incident.timeline.filter(act="postmortem_approved").order_by("pk")
+    assert [entry.text for entry in told] == ["Clear.", "Add a picture.", "And short."]
+    bob = portal.people["bob"]
+    with pytest.raises(InvalidInput, match="10,000 characters") as refused:
+        postmortems.approve(found.pk, comment="x" * 9_990, now=portal.now, actor=bob, person=bob)
+    assert refused.value.fields.keys() == {"comment"}
+
+
+def test_what_is_said_with_the_publication_is_an_approval(portal: Portal) -> None:
+    """Who wrote it has said everything in it: their comment is refused instead of dropped."""
+    found = in_review(portal, over(portal))
+    approve(portal, found)
+    alice, carol = portal.people["alice"], portal.people["carol"]
+    with pytest.raises(InvalidInput, match="you wrote it") as refused:
+        postmortems.publish(found.pk, comment="Done!", now=portal.now, actor=alice, person=alice)
+    assert refused.value.fields.keys() == {"comment"}
+    postmortems.publish(found.pk, comment="Good.", now=portal.now, actor=carol, person=carol)
+    found.refresh_from_db()
+    assert (found.status, found.published_by) == ("published", "carol")
+    assert found.reviews.get(person=carol).comment == "Good."
