@@ -25,7 +25,7 @@ class RoleState:
         holder: Name of whoever took it; "" where nobody did.
         since: When they did.
         absence: Why anybody may claim it all the same; "" where its holder is there.
-        offered_to: Name of whoever is asked to take it; "" where nobody is.
+        offered_to: Name of whoever is asked to take it; "" where nobody is, or the incident is not open.
         offered_by: Who asks them.
         offered_at: When they were asked.
         may: What the reader can do: claim, offer, accept, decline, release, take_over.
@@ -60,15 +60,17 @@ def _state(row: IncidentRole | None, role: RoleName, incident: Incident, user: U
         return RoleState(role, DUTIES[role], may=may)
     holder = holder_of(row, incident)
     absence = holder.absence if holder else ""
+    # Of what is over, or lives on elsewhere, nobody accepts one.
+    asked = row.offered_to if incident.status in OPEN else None
     return RoleState(
         role,
         DUTIES[role],
         holder=holder.name if holder else "",
         since=row.since if holder else None,
         absence=absence,
-        offered_to=str(row.offered_to or ""),
-        offered_by=row.offered_by if row.offered_to else "",
-        offered_at=row.offered_at if row.offered_to else None,
+        offered_to=str(asked or ""),
+        offered_by=row.offered_by if asked else "",
+        offered_at=row.offered_at if asked else None,
         may=_may(row, incident, user, is_free=holder is None or bool(absence)),
     )
 

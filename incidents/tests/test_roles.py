@@ -254,7 +254,8 @@ def test_of_what_is_over_or_merged_roles_are_only_read(
     merging.merge(incident.pk, into=other.pk, now=portal.now, actor="test")
     incident.refresh_from_db()
     read = commander(incident, alice)
-    assert (read.holder, read.offered_to, read.may) == ("alice", "bob", frozenset())
+    assert (read.holder, read.offered_to, read.may) == ("alice", "", frozenset())
+    assert (read.offered_by, read.offered_at) == ("", None)
     assert role_offers(bob) == []
     assert commander(other, alice).holder == ""
     for deed, by in ((roles.accept, bob), (roles.release, alice), (roles.decline, bob)):
@@ -263,6 +264,25 @@ def test_of_what_is_over_or_merged_roles_are_only_read(
     lifecycle.resolve(other.pk, now=portal.now, actor="test")
     with pytest.raises(Conflict, match="reopen it first"):
         do(portal, roles.claim, other, alice)
+
+
+@pytest.mark.parametrize("way", ["merged", "resolved"])
+def test_an_offer_holds_while_its_incident_is_open_and_comes_back_with_it(
+    portal: Portal, incident: Incident, alice: User, bob: User, way: str
+) -> None:
+    do(portal, roles.claim, incident, alice)
+    do(portal, roles.offer, incident, alice, to=bob)
+    by: dict[str, Any] = {"now": portal.now, "actor": alice}
+    if way == "merged":
+        merging.merge(incident.pk, into=portal.open_incident("The same").pk, **by)
+    else:
+        lifecycle.resolve(incident.pk, **by)
+    incident.refresh_from_db()
+    assert commander(incident, bob).offered_to == ""
+    back = (merging.unmerge if way == "merged" else lifecycle.reopen)(incident.pk, **by)
+    again = commander(back, bob)
+    assert (again.offered_to, "accept" in again.may) == ("bob", True)
+    assert [row.incident for row in role_offers(bob)] == [back]
 
 
 def test_who_is_offered_a_role_is_told_by_their_rules_for_what_can_wait(
