@@ -24,6 +24,7 @@ from incidents.followup_forms import CommentForm, PostmortemForm
 from incidents.list_filters import is_csv, narrowed
 from incidents.models import Incident, Postmortem, Severity
 from incidents.queries.incidents import visible_incidents
+from incidents.queries.merges import lives_on_in
 from incidents.queries.postmortems import (
     STATES,
     approvals,
@@ -33,6 +34,7 @@ from incidents.queries.postmortems import (
     listed,
     may_approve,
     of_incident,
+    of_parts,
     readable,
     standing,
 )
@@ -123,7 +125,7 @@ def postmortem_page(request: HttpRequest, pk: int) -> HttpResponse:
 def postmortem_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """Change a draft; what somebody else changed meanwhile is kept, or shown."""
     user, found = signed_in(request), _postmortem(request, pk)
-    if request.method != "POST" and found.status != Status.DRAFT:
+    if request.method != "POST" and not _is_open(found):
         return redirect(found)
     form = PostmortemForm(request.POST if request.method == "POST" else None, postmortem=found)
     if form.is_bound and form.is_valid():
@@ -200,11 +202,18 @@ def _page(
         "reviews": found.reviews.order_by("-pk"),
         "is_approved": is_approved,
         "may_approve": may_approve(found, user),
-        "can_act": user.has_role(Role.RESPONDER),
+        "lives_on": lives_on_in(incident),
+        "parts": of_parts(incident, user),
+        "can_act": user.has_role(Role.RESPONDER) and incident.merged_into_id is None,
         "form": form or CommentForm(),
         "now": now,
     }
     return render_page(request, "incidents/postmortem.html", context, status=status)
+
+
+def _is_open(found: Postmortem) -> bool:
+    """Return whether it may be written: a draft of an incident that does not live on in another one."""
+    return found.status == Status.DRAFT and found.incident.merged_into_id is None
 
 
 def _postmortem(request: HttpRequest, pk: int) -> Postmortem:

@@ -43,6 +43,12 @@ class PostmortemSummarySerializer(serializers.ModelSerializer[Postmortem]):
         source="incident.service.slug", read_only=True, allow_null=True, default=None
     )
     severity = serializers.CharField(source="incident.severity", read_only=True)
+    merged_into = serializers.IntegerField(
+        source="incident.merged_into_id",
+        read_only=True,
+        allow_null=True,
+        help_text="The incident that its own lives on in: nothing is changed here then.",
+    )
     author = serializers.CharField(
         source="author.username", read_only=True, allow_null=True, default=None
     )
@@ -55,6 +61,7 @@ class PostmortemSummarySerializer(serializers.ModelSerializer[Postmortem]):
             "status",
             "service",
             "severity",
+            "merged_into",
             "author",
             "due_at",
             "version",

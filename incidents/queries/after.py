@@ -6,6 +6,7 @@ from datetime import datetime
 from accounts.models import User
 from accounts.roles import Role
 from incidents.models import ActionItem, Incident, Postmortem
+from incidents.queries.merges import lives_on_in
 from incidents.queries.postmortems import demands, due_at, is_owed, of_incident, readable, standing
 
 __all__ = ["After", "after"]
@@ -23,6 +24,7 @@ class After:
         due_at: Until when it is to be published; None where nobody waits for it.
         is_owed: Whether the incident is closed by publishing it.
         can_begin: Whether one may be begun.
+        lives_on: The incident whose postmortem counts instead of one that was begun; None: this one's does.
     """
 
     items: list[tuple[ActionItem, bool]]
@@ -32,6 +34,7 @@ class After:
     due_at: datetime | None
     is_owed: bool
     can_begin: bool
+    lives_on: Incident | None
 
 
 def after(incident: Incident, user: User, *, now: datetime) -> After:
@@ -49,4 +52,5 @@ def after(incident: Incident, user: User, *, now: datetime) -> After:
         due_at=due_at(incident, asked) if owed else None,
         is_owed=owed,
         can_begin=is_responder and found is None and is_over,
+        lives_on=lives_on_in(incident) if found else None,
     )

@@ -11,6 +11,7 @@ from incidents.domain.lifecycle import Status as IncidentStatus
 from incidents.domain.postmortems import DEFAULTS, Demand, Status
 from incidents.models import Incident, Postmortem, PostmortemPolicy, PostmortemReview
 from incidents.queries.incidents import visible_incidents
+from incidents.queries.merges import merged_into
 
 __all__ = [
     "STATES",
@@ -21,6 +22,7 @@ __all__ = [
     "listed",
     "may_approve",
     "of_incident",
+    "of_parts",
     "readable",
     "standing",
 ]
@@ -32,6 +34,7 @@ STATES = {
     "draft": "Draft",
     "in_review": "In review",
     "published": "Published",
+    "merged": "Merged",
     "all": "All",
 }
 
@@ -79,10 +82,15 @@ def due_at(incident: Incident, asked: Mapping[str, Demand]) -> datetime | None:
 
 
 def standing(incident: Incident, asked: Mapping[str, Demand], *, now: datetime) -> str:
-    """Return how the postmortem of an incident stands: `due`, `overdue`, or its own status."""
+    """Return how the postmortem of an incident stands: `due`, `overdue`, `merged`, or its own status.
+
+    Of a merged incident nobody waits for it: that of the one it lives on in is asked for.
+    """
     found = of_incident(incident)
     if found is not None and found.status == Status.PUBLISHED:
         return str(found.status)
+    if incident.status == IncidentStatus.MERGED:
+        return "merged"
     due = due_at(incident, asked)
     if due is not None and due < now and is_owed(incident, asked):
         return "overdue"
@@ -109,11 +117,23 @@ def listed(user: User, state: str, *, now: datetime) -> QuerySet[Incident]:
     for severity in required:
         since = now - asked[severity].within
         late |= Q(severity=severity, resolved_at__lt=since) & Q(postmortem__due_at=None)
-    chosen = {"due": owed, "overdue": owed & late}.get(state, own | owed)
-    if state in set(Status):
-        chosen = own & Q(postmortem__status=state)
+    merged, published = Q(status=IncidentStatus.MERGED), Q(postmortem__status=Status.PUBLISHED)
+    chosen = {
+        "due": owed,
+        "overdue": owed & late,
+        "merged": own & merged & ~published,
+        str(Status.PUBLISHED): published,
+    }.get(state, own | owed)
+    if state in {Status.DRAFT, Status.IN_REVIEW}:
+        chosen = own & Q(postmortem__status=state) & ~merged
     rows = visible_incidents(user).filter(chosen)
     return rows.select_related("service", "postmortem__author")
+
+
+def of_parts(incident: Incident, user: User) -> list[Postmortem]:
+    """Return the postmortems of what was merged into an incident, as far as `user` may read them."""
+    parts = merged_into(incident)
+    return list(Postmortem.objects.visible_to(user).filter(pk__in=parts)) if parts else []
 
 
 def approvals(postmortem: Postmortem) -> QuerySet[PostmortemReview]:

@@ -1,6 +1,7 @@
 """Postmortems: begun from what is stored, written, looked through, published.
 
-Each change holds the incident, like all that happens to one; publishing closes it.
+Each change holds the incident, like all that happens to one; publishing closes it. Of an incident that lives
+on in another one nothing is changed.
 """
 
 from collections.abc import Mapping
@@ -227,10 +228,16 @@ def reopen(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> None
 
 
 def _held(incident: Incident) -> Postmortem:
-    """Return the postmortem of an incident that the caller holds: nobody else changes it."""
+    """Return the postmortem of an incident that the caller holds: nobody else changes it.
+
+    Raises:
+        Conflict: The incident lives on in another one, and so does what is learnt from it.
+        NotFound: There is none.
+    """
     found = Postmortem.objects.filter(pk=incident.pk).first()
     if found is None:
         raise NotFound("It was not begun yet.")
+    _refuse_merged(incident)
     found.incident = incident
     return found
 
@@ -242,10 +249,14 @@ def _move(found: Postmortem, action: Action) -> None:
         raise Conflict(str(error)) from error
 
 
-def _refuse_unless_over(incident: Incident) -> None:
+def _refuse_merged(incident: Incident) -> None:
     lives_on = lives_on_in(incident)
     if lives_on is not None:
         raise Conflict(f"It was merged: the postmortem is that of #{lives_on.pk}.")
+
+
+def _refuse_unless_over(incident: Incident) -> None:
+    _refuse_merged(incident)
     if incident.status not in OVER:
         raise Conflict("The incident is not over: resolve it first.")
 

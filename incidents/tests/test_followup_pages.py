@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -12,7 +13,7 @@ from accounts.services.users import deactivate
 from accounts.tests.cast import seen
 from catalog.models import Service, Team
 from incidents.models import ActionItem, Incident, Postmortem
-from incidents.services import lifecycle, postmortems
+from incidents.services import lifecycle, merging, postmortems
 from incidents.tests.oncall_portal import Portal, portal
 from incidents.tests.test_action_items import add
 from incidents.tests.test_postmortems import WRITTEN, approve, begun, in_review, over, write
@@ -363,3 +364,30 @@ def test_no_comment_is_lost_by_any_button_of_the_review(portal: Portal) -> None:
     shown = late.content.decode()
     assert "It is published: reopen it first." in shown
     assert "One more<br>thing." in shown
+
+
+def test_a_merged_postmortem_says_whose_counts_and_that_one_names_it(portal: Portal) -> None:
+    """Without buttons that could only be refused; strangers to either incident learn nothing of it."""
+    found = in_review(portal, over(portal, title="Vault is sealed"))
+    other = over(portal)
+    by: dict[str, Any] = {"now": portal.now, "actor": portal.people["alice"]}
+    for pk in (found.pk, other.pk):
+        lifecycle.reopen(pk, **by)
+    merging.merge(found.pk, into=other.pk, **by)
+    lifecycle.resolve(other.pk, **by)
+    alice, at = client_of(portal, "alice"), f"/postmortems/{found.pk}/"
+    page = text(alice, at)
+    says = f'It was merged: the postmortem is that of <a href="/i/{other.pk}">#{other.pk}</a>.'
+    assert says in page
+    assert says in text(alice, f"/i/{found.pk}")
+    assert "/approve/" not in page
+    assert "/send-back/" not in page
+    assert alice.get(f"{at}edit/").status_code == 302
+    begun(portal, other)
+    names = f'<a href="{at}">Postmortem of #{found.pk}</a>'
+    assert names in text(alice, f"/postmortems/{other.pk}/")
+    hidden = Service.objects.create(
+        slug="vault", name="Vault", is_private=True, owner=Team.objects.create(slug="t", name="T")
+    )
+    Incident.objects.filter(pk=found.pk).update(service=hidden)
+    assert names not in text(alice, f"/postmortems/{other.pk}/")

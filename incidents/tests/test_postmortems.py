@@ -1,6 +1,9 @@
 """Postmortems: begun from what is stored, written by one, approved by another, published once."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -9,7 +12,7 @@ from catalog.models import Service, Team
 from core.errors import Conflict, Forbidden, InvalidInput
 from core.models import AuditEntry
 from incidents.models import Incident, Postmortem, PostmortemPolicy
-from incidents.queries.postmortems import demands, listed, standing
+from incidents.queries.postmortems import STATES, demands, listed, standing
 from incidents.services import lifecycle, merging, postmortems
 from incidents.tests.oncall_portal import Portal, portal
 
@@ -275,3 +278,44 @@ def test_what_is_said_with_the_publication_is_an_approval(portal: Portal) -> Non
     found.refresh_from_db()
     assert (found.status, found.published_by) == ("published", "carol")
     assert found.reviews.get(person=carol).comment == "Good."
+
+
+def test_the_postmortem_of_what_was_merged_waits_for_nobody(portal: Portal) -> None:
+    """Its incident was reopened and lives on in another, whose postmortem counts; unmerged, it goes on."""
+    found = in_review(portal, over(portal))
+    other, alice, bob = portal.open_incident("Two"), portal.people["alice"], portal.people["bob"]
+    by: dict[str, Any] = {"now": portal.now, "actor": alice}
+    lifecycle.reopen(found.pk, **by)
+    merging.merge(found.pk, into=other.pk, **by)
+    stands = {state: {row.pk for row in listed(alice, state, now=portal.now)} for state in STATES}
+    assert {state for state, rows in stands.items() if found.pk in rows} == {"all", "merged"}
+    assert standing(Incident.objects.get(pk=found.pk), demands(), now=portal.now) == "merged"
+    deeds: list[Callable[[], Incident]] = [
+        partial(postmortems.approve, found.pk, person=bob, **by),
+        partial(postmortems.send_back, found.pk, person=bob, comment="Why?", **by),
+        partial(postmortems.publish, found.pk, **by),
+        partial(postmortems.edit, found.pk, fields={}, seen=found.version, person=bob, **by),
+    ]
+    for deed in deeds:
+        with pytest.raises(Conflict, match=f"merged: the postmortem is that of #{other.pk}"):
+            deed()
+    merging.unmerge(found.pk, **by)
+    approve(portal, found)
+    lifecycle.resolve(found.pk, **by)
+    assert {row.pk for row in listed(alice, "in_review", now=portal.now)} == {found.pk}
+    postmortems.publish(found.pk, **by)
+    assert Incident.objects.get(pk=found.pk).status == "closed"
+
+
+def test_what_was_published_before_a_merge_stays_published(portal: Portal) -> None:
+    """It is not written anew, either: the postmortem of the other incident is."""
+    found = in_review(portal, over(portal))
+    approve(portal, found)
+    by: dict[str, Any] = {"now": portal.now, "actor": portal.people["alice"]}
+    postmortems.publish(found.pk, **by)
+    lifecycle.reopen(found.pk, **by)
+    merging.merge(found.pk, into=portal.open_incident("Two").pk, **by)
+    published = listed(User.objects.create_user("victor"), "published", now=portal.now)
+    assert [row.pk for row in published] == [found.pk]
+    with pytest.raises(Conflict, match="It was merged"):
+        postmortems.reopen(found.pk, **by)
