@@ -52,12 +52,13 @@ DEFINITIONS: Mapping[str, tuple[str, str]] = {
     ),
     "without_action": (
         "Acknowledged without action",
-        ("Of incidents acknowledged and over: those that their alerts ended, without a note, an escalation, an"
-        " assignment or any other act of a person before that end."),
+        ("Of incidents acknowledged and over: those that ended by themselves, without a note, an escalation, an"
+        " assignment or any other act of a person here before that end."),
     ),
     "short": (
         "Over by itself within 5 min",
-        "Of incidents that are over: those that their alerts ended, all of them within 5 minutes of the opening.",
+        ("Of incidents that are over: those that ended by themselves, as all of their alerts did within 5 minutes of"
+        " the opening. What a person ended, here or by the word of its sender there, did not."),
     ),
     "pages": (
         "Pages",

@@ -42,7 +42,8 @@ class AlertEvent(Struct, frozen=True):
         at: When it began, changed or ended by the sender's clock.
         is_ordered: Whether that clock tells which of two events came later. Alertmanager's does
             not: after a break it sends the alert that it had ended with its old beginning.
-        actor: Who did it, where a person did.
+        actor: Who did it, as the sender names them.
+        is_person: Whether the sender says that `actor` is a person, and no program or service.
         fired_before: Of an end: whether the sender says that it had fired until then.
         change: Of a note: what is changed with it, a name that `incidents.services.alert_actions`
             knows; `facts` has what that needs.
@@ -65,6 +66,7 @@ class AlertEvent(Struct, frozen=True):
     at: datetime | None = None
     is_ordered: bool = False
     actor: str = ""
+    is_person: bool = False
     fired_before: bool = False
     change: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)

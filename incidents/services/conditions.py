@@ -45,7 +45,8 @@ class AlertSignal(Struct, frozen=True):
         group_key: What belongs together.
         pages: False when it only informs.
         at: The sender's clock; None where it does not tell which of two events came later.
-        actor: Who ended it, where a person did.
+        actor: Who ended it, as the sender names them.
+        is_person: Whether `actor` is a person: what they end did not end by itself.
         note: What somebody wrote with it.
         fired_before: Of an end: whether the sender says that it had fired until then. Where that was
             never heard, it is on its way and late, and must not open an alert that nothing ends.
@@ -68,6 +69,7 @@ class AlertSignal(Struct, frozen=True):
     pages: bool = True
     at: datetime | None = None
     actor: str = ""
+    is_person: bool = False
     fired_before: bool = False
     event: InboundEvent | None = None
     note: str = ""

@@ -254,7 +254,8 @@ def _auto_resolve(incident: Incident, now: datetime) -> None:
         return
     acts = Acts()
     why = "All alerts have ended and none came back."
-    lifecycle.resolve_locked(incident, acts, now=now, why=why)
+    by = grouping.ended_by(incident)
+    lifecycle.resolve_locked(incident, acts, now=now, actor=by, why=why)
     acts.record(now=now)
 
 

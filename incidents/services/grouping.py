@@ -9,7 +9,7 @@ from core.bulk import select_rows
 from core.inserts import Inserts
 from incidents.domain import flapping
 from incidents.domain.lifecycle import OPEN
-from incidents.models import Alert, Deadline, Incident, TimelineEntry
+from incidents.models import Alert, AlertLogEntry, Deadline, Incident, TimelineEntry
 from incidents.queries.configuration import Configuration, current
 from incidents.queries.merges import last_of_merges
 from incidents.queries.outlook import TAKING, UNKNOWN, Outlook
@@ -18,7 +18,7 @@ from incidents.services import deadlines, lifecycle, timeline
 from incidents.services.acts import Acts
 from incidents.services.lifecycle import Opening
 
-__all__ = ["attach", "detach", "end_if_over", "holds", "place", "take_in", "worsen"]
+__all__ = ["attach", "detach", "end_if_over", "ended_by", "holds", "place", "take_in", "worsen"]
 
 Kind = TimelineEntry.Kind
 
@@ -96,8 +96,17 @@ def worsen(alerts: Iterable[Alert], acts: Acts, *, now: datetime) -> None:
         lifecycle.raise_severity(locked, worst[pk], acts, now=now)
 
 
-def detach(alerts: Sequence[Alert], acts: Acts, *, now: datetime) -> None:
-    """Resolve the incidents of alerts that have just ended, where none fires any more."""
+def detach(
+    alerts: Sequence[Alert], acts: Acts, *, now: datetime, people: Mapping[int, str]
+) -> None:
+    """Resolve the incidents of alerts that have just ended, where none fires any more.
+
+    Args:
+        alerts: The last of an incident that ended comes after its others.
+        acts: Of the transaction.
+        now: The present.
+        people: Who ended which of them at its sender, by primary key; the others ended by themselves.
+    """
     by_incident: dict[int, list[Alert]] = {}
     for alert in alerts:
         if alert.incident_id is not None:
@@ -117,7 +126,15 @@ def detach(alerts: Sequence[Alert], acts: Acts, *, now: datetime) -> None:
     over = holds(incidents)
     for incident in incidents:
         if incident.pk in over:
-            _let_end(incident, over[incident.pk], acts, now=now)
+            by = people.get(by_incident[incident.pk][-1].pk)
+            _let_end(incident, over[incident.pk], acts, now=now, by=by)
+
+
+def ended_by(incident: Incident) -> str | None:
+    """Return who ended the last of its alerts at their sender; None where it ended by itself."""
+    ends = AlertLogEntry.objects.filter(alert__incident=incident, kind=AlertLogEntry.Kind.RESOLVED)
+    last = ends.order_by("-at", "-pk").first()
+    return last.actor if last is not None and last.facts.get("is_person") else None
 
 
 def end_if_over(incident: Incident, acts: Acts, *, now: datetime) -> None:
@@ -127,7 +144,7 @@ def end_if_over(incident: Incident, acts: Acts, *, now: datetime) -> None:
     if not Alert.objects.filter(incident=incident).exists():
         _keep_open(incident)
     elif (hold := holds([incident]).get(incident.pk)) is not None:
-        _let_end(incident, hold, acts, now=now)
+        _let_end(incident, hold, acts, now=now, by=ended_by(incident))
 
 
 def take_in(incident: Incident, other: Incident, *, waited_until: datetime | None) -> None:
@@ -169,12 +186,22 @@ def holds(incidents: Sequence[Incident]) -> dict[int, timedelta]:
     return {pk: hold for pk, hold in longest.items() if pk not in staying}
 
 
-def _let_end(incident: Incident, hold: timedelta, acts: Acts, *, now: datetime) -> None:
-    """Resolve a locked incident whose alerts have ended, now or after a quiet while."""
+def _let_end(
+    incident: Incident, hold: timedelta, acts: Acts, *, now: datetime, by: str | None
+) -> None:
+    """Resolve a locked incident whose alerts have ended, now or after a quiet while.
+
+    Args:
+        incident: Which.
+        hold: How long that while is.
+        acts: Of the transaction.
+        now: The present.
+        by: Who ended the last of them at their sender; None: it ended by itself.
+    """
     if hold:
         _hold_until(incident, now + hold)
         return
-    lifecycle.resolve_locked(incident, acts, now=now, why="All alerts have ended.")
+    lifecycle.resolve_locked(incident, acts, now=now, actor=by, why="All alerts have ended.")
 
 
 def _hold_until(incident: Incident, at: datetime) -> None:

@@ -226,6 +226,7 @@ def _resolve_all(
 ) -> list[Alert | None]:
     known = open_alerts(signals)
     closed: dict[Identity, Alert] = {}
+    people: dict[int, str] = {}
     alerts: list[Alert | None] = []
     unmet: dict[int, AlertSignal] = {}
     for number, signal in enumerate(signals):
@@ -237,6 +238,8 @@ def _resolve_all(
             alert = None
         else:
             closed[identity] = alert
+            if signal.is_person:
+                people[alert.pk] = signal.actor
             _close(alert, signal, acts, inserts, now=now)
         alerts.append(alert)
     for number, alert in _unheard(unmet, closed, inserts, now=now).items():
@@ -244,7 +247,7 @@ def _resolve_all(
     inserts.write()
     found = list(closed.values())
     update_rows(Alert, [_columns(alert, _ENDED) for alert in found])
-    grouping.detach(found, acts, now=now)
+    grouping.detach(found, acts, now=now, people=people)
     return alerts
 
 
@@ -353,5 +356,8 @@ def _log(
         text=text
         or signal.note
         or (signal.detail if kind == Kind.RESOLVED and signal.actor else ""),
-        facts={"note": signal.note} if signal.note else {},
+        facts={
+            **({"note": signal.note} if signal.note else {}),
+            **({"is_person": True} if signal.is_person else {}),
+        },
     )

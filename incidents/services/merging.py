@@ -246,4 +246,5 @@ def _settle(left: Incident, parted: Incident, acts: Acts, *, now: datetime) -> N
         grouping.end_if_over(incident, acts, now=now)
     if parted.held_until is not None:
         # While it waited people would be called for what is over; what fires again calls them.
-        resolve_locked(parted, acts, now=now, why="All alerts have ended.")
+        by = grouping.ended_by(parted)
+        resolve_locked(parted, acts, now=now, actor=by, why="All alerts have ended.")

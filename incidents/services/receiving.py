@@ -399,6 +399,7 @@ def _signal(integration: Integration, event: InboundEvent, said: AlertEvent) -> 
         at=said.at if said.is_ordered else None,
         fired_before=said.fired_before,
         actor=said.actor,
+        is_person=said.is_person,
         note=said.note,
         event=event,
     )

@@ -157,13 +157,16 @@ def read_action(
     severity, pages = context.judge(text(body.get("priority")) or "P3", {})
     note = text(body.get("note"), _LIMITS["note"])
     words = action if action in _ACTS else f"{action} {text(needed or said, 2000)}".strip()
+    user, source = text(body.get("user"), 100), text(body.get("source"), 100)
     event = AlertEvent(
         act=_ACTS.get(action, Act.NOTE),
         dedup_key=key,
         severity=severity,
         pages=pages,
         detail=note or words,
-        actor=text(body.get("user"), 100) or text(body.get("source"), 100),
+        actor=user or source,
+        # Some programs name themselves as both.
+        is_person=bool(user) and user.lower() != source.lower(),
         change=action if action in _CHANGES else "",
         facts={**said, **needed, "action": action},
         note=note,

@@ -23,6 +23,8 @@ _ACTS = {
     "unacknowledged": Act.UNACKNOWLEDGE,
     "resolved": Act.RESOLVE,
 }
+# Else an agent is a service or an integration.
+_PEOPLE = frozenset({"user", "user_reference"})
 _PRIORITY_UPDATED = "priority_updated"
 _DETAIL = 15_000
 
@@ -65,7 +67,8 @@ def _said(event: Mapping[str, Any], name: str, context: Context) -> AlertEvent:
         labels=_labels(data),
         at=at,
         is_ordered=at is not None,
-        actor=_summary(event.get("agent"), 100),
+        actor=(agent := _summary(event.get("agent"), 100)),
+        is_person=bool(agent) and text(mapping(event.get("agent")).get("type")) in _PEOPLE,
         # An incident ends that was open, whether or not that was heard.
         fired_before=name == "resolved",
         change="priority" if name == _PRIORITY_UPDATED else "",

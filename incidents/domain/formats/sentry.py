@@ -93,7 +93,7 @@ def _metric(
 def _issue(
     body: Mapping[str, Any], issue: Mapping[str, Any], act: Act, context: Context
 ) -> AlertEvent:
-    number = _id_of(issue.get("id"), "data.issue.id")
+    number, actor = _id_of(issue.get("id"), "data.issue.id"), mapping(body.get("actor"))
     severity, pages = context.judge(text(issue.get("level")))
     return AlertEvent(
         act=act,
@@ -103,7 +103,9 @@ def _issue(
         pages=pages,
         detail=text(issue.get("culprit"), 1000),
         url=web_address(issue.get("web_url") or issue.get("permalink")),
-        actor=text(mapping(body.get("actor")).get("name"), 100),
+        actor=text(actor.get("name"), 100),
+        # Else it is Sentry itself, or another application.
+        is_person=text(actor.get("type")) == "user",
     )
 
 
