@@ -11,7 +11,7 @@ from accounts.access import signed_in
 from core.errors import InvalidInput
 from core.zones import zone_of
 from incidents.models import Incident, Severity
-from incidents.periods import LONGEST, bound
+from incidents.periods import USUAL, bound, period_from
 from incidents.queries.analytics import BEHIND, BETWEEN, after_failures, with_facts
 from incidents.week_hours import WEEK_HOUR, WeekHour, week_hour_from
 
@@ -52,22 +52,24 @@ def narrowed(
     return rows
 
 
-def behind_figures(rows: QuerySet[Incident], request: HttpRequest) -> QuerySet[Incident]:
+def behind_figures(
+    rows: QuerySet[Incident], request: HttpRequest, *, now: datetime
+) -> QuerySet[Incident]:
     """Keep the incidents behind a figure of the analytics: `from`, `to`, `team`, `group`, … and `figure`.
 
     Raises:
-        InvalidInput: A bound is none, or there is no such figure.
+        InvalidInput: A bound is none, there is no such figure, or its period is none that analytics take.
     """
-    user, asked = signed_in(request), request.GET
+    asked = request.GET
     paths = {"team": "service__owner__slug", "group": "group"}
     exact: dict[str, Any] = {path: asked[name] for name, path in paths.items() if asked.get(name)}
     exact |= {name: asked[name] for name in ("response", "resolution") if asked.get(name)}
-    since, until = bound(asked, "from", zone_of(user)), bound(asked, "to", zone_of(user))
+    since, until = _period(request, now=now)
     span = {"opened_at__gte": since, "opened_at__lt": until}
     exact |= {path: at for path, at in span.items() if at is not None}
     rows = rows.filter(**exact)
-    if week_hour := _week_hour(request):
-        rows = rows.filter(week_hour.condition("opened_at", *_whole(since, until)))
+    if since and until and (week_hour := _week_hour(request)):
+        rows = rows.filter(week_hour.condition("opened_at", since, until))
     figure = asked.get("figure", "")
     if figure == BETWEEN[0]:
         return rows.filter(pk__in=after_failures(_counted(request, exact)).values("pk"))
@@ -92,26 +94,34 @@ def _week_hour(request: HttpRequest) -> WeekHour | None:
     return week_hour_from(request.GET, usual_zone=str(zone_of(signed_in(request))))
 
 
-def _whole(since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
-    """Return a period that has both ends: hours of the week are looked for one by one."""
-    if since is None or until is None:
-        field = "to" if since else "from"
-        raise InvalidInput("Give it beside the hour of the week.", field=field)
-    if until > since + LONGEST:
-        raise InvalidInput(f"Give a period of {LONGEST.days} days at most.", field="to")
-    return since, until
+def _period(
+    request: HttpRequest, *, now: datetime
+) -> tuple[datetime, datetime] | tuple[datetime | None, datetime | None]:
+    """Return begin and end of what is listed; behind a figure it is that of the figures, too."""
+    asked, zone = request.GET, zone_of(signed_in(request))
+    if _is_of_figures(asked):
+        return period_from(asked, zone, now=now)
+    return bound(asked, "from", zone), bound(asked, "to", zone)
 
 
-def behind_in_words(request: HttpRequest) -> list[str]:
+def _is_of_figures(asked: Mapping[str, str]) -> bool:
+    """Return whether a figure, or an hour of the week, is asked for: either is of a period that ends."""
+    return any(asked.get(name) for name in ("figure", *WEEK_HOUR))
+
+
+def behind_in_words(request: HttpRequest, *, now: datetime) -> list[str]:
     """Return what `behind_figures` keeps, a few words each."""
     asked, zone = request.GET, zone_of(signed_in(request))
-    ends = ((word, bound(asked, name, zone)) for word, name in (("from", "from"), ("before", "to")))
+    ends = zip(("from", "before"), _period(request, now=now), strict=True)
     words = [
         f"opened {word} {local.day} {local:%b %Y, %H:%M} {local.tzname()}"
         for word, at in ends
         if at and (local := at.astimezone(zone))
     ]
     words += [hour.words] if (hour := _week_hour(request)) else []
+    if _is_of_figures(asked) and not asked.get("from", "").strip():
+        named = " before that" if asked.get("to", "").strip() else ""
+        words.append(f"the last {USUAL.days} days{named}, as no other period is named")
     words += [f"of team {asked['team']}"] if asked.get("team") else []
     words += ["of one condition"] if asked.get("group") else []
     words += [said for (name, value), said in _STANDINGS.items() if asked.get(name) == value]

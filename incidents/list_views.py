@@ -1,5 +1,6 @@
 """The lists of incidents and alerts, and what is wrong with one service, for its page."""
 
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db.models import QuerySet
@@ -31,8 +32,9 @@ UNMERGED = "unmerged"
 @requires(Role.VIEWER)
 def incident_list(request: HttpRequest) -> HttpResponseBase:
     """Show incidents, open ones unless asked otherwise, newest first; `format=csv` exports them."""
-    state = request.GET.get("state", "open")
-    rows = behind_figures(_narrowed(visible_incidents(signed_in(request)), request), request)
+    state, now = request.GET.get("state", "open"), clock.now()
+    rows = _narrowed(visible_incidents(signed_in(request)), request)
+    rows = behind_figures(rows, request, now=now)
     if state == "open":
         rows = rows.filter(status__in=OPEN)
     elif state == UNMERGED:
@@ -51,11 +53,11 @@ def incident_list(request: HttpRequest) -> HttpResponseBase:
     ]
     narrowing = [(name, request.GET[name]) for name in FIGURES if request.GET.get(name)]
     context = {
-        **_listed(rows, request),
+        **_listed(rows, request, now=now),
         "states": states,
         "state": state,
         "narrowing": narrowing,
-        "behind": behind_in_words(request),
+        "behind": behind_in_words(request, now=now),
     }
     return render_page(request, "incidents/list.html", context, partial="rows")
 
@@ -72,7 +74,7 @@ def alert_list(request: HttpRequest) -> HttpResponseBase:
     if is_csv(request):
         return alerts_csv(rows.order_by(*NEWEST_FIRST))
     states = [*Alert.State.choices, ("all", "All")]
-    context = {**_listed(rows, request), "states": states, "state": state}
+    context = {**_listed(rows, request, now=clock.now()), "states": states, "state": state}
     return render_page(request, "incidents/alerts.html", context, partial="rows")
 
 
@@ -102,7 +104,7 @@ def _narrowed(rows: QuerySet[M], request: HttpRequest) -> QuerySet[M]:
     return narrowed(rows, request)
 
 
-def _listed(rows: QuerySet[Any], request: HttpRequest) -> dict[str, Any]:
+def _listed(rows: QuerySet[Any], request: HttpRequest, *, now: datetime) -> dict[str, Any]:
     """Return the context that both lists have."""
     cursor = request.GET.get("cursor") or None
     return {
@@ -110,5 +112,5 @@ def _listed(rows: QuerySet[Any], request: HttpRequest) -> dict[str, Any]:
         "asked": request.GET,
         "severities": Severity.choices,
         "can_act": signed_in(request).has_role(Role.RESPONDER),
-        "now": clock.now(),
+        "now": now,
     }

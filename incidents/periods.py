@@ -13,17 +13,17 @@ from core.zones import zone_of
 from incidents.models import Severity
 from incidents.queries.analytics import Question
 
-__all__ = ["DAYS", "LONGEST", "NAMES", "bound", "question_from"]
+__all__ = ["DAYS", "LONGEST", "NAMES", "USUAL", "bound", "period_from", "question_from"]
 
 NAMES = ("from", "to", "team", "service", "severity")
 DAYS = ("7", "30", "90")
 LONGEST = timedelta(days=400)
-_USUAL = timedelta(days=30)
+USUAL = timedelta(days=30)
 _MINUTE = timedelta(minutes=1)
 
 
 def question_from(
-    query: QueryDict, user: User, *, now: datetime, usual: timedelta = _USUAL
+    query: QueryDict, user: User, *, now: datetime, usual: timedelta = USUAL
 ) -> Question:
     """Return what the query parameters `from`, `to`, `team`, `service` and `severity` ask for.
 
@@ -39,12 +39,7 @@ def question_from(
     """
     _refuse_repeated(query)
     zone = zone_of(user)
-    this_minute = now.replace(second=0, microsecond=0)
-    until = bound(query, "to", zone) or this_minute + _MINUTE
-    since = bound(query, "from", zone) or until - usual
-    if not since < until <= since + LONGEST:
-        message = f"The period ends after it begins, within {LONGEST.days} days."
-        raise InvalidInput(message, field="to" if query.get("to") else "from")
+    since, until = period_from(query, zone, now=now, usual=usual)
     if not is_within_reach(since - (until - since)):
         raise InvalidInput(BEYOND, field="from")
     severity = query.get("severity", "")
@@ -52,6 +47,29 @@ def question_from(
         raise InvalidInput(f"Choose one of {', '.join(Severity.values)}.", field="severity")
     team, service = (query.get(name, "").strip() for name in ("team", "service"))
     return Question(user, since, until, zone, team, service, severity)
+
+
+def period_from(
+    query: Mapping[str, str], zone: tzinfo, *, now: datetime, usual: timedelta = USUAL
+) -> tuple[datetime, datetime]:
+    """Return begin and end of the period that `from` and `to` ask for; the end is not in it.
+
+    Args:
+        query: The query parameters.
+        zone: Whose midnights a day begins and ends with.
+        now: The present; the period ends with this minute unless `to` is given.
+        usual: How long the period is unless `from` is given.
+
+    Raises:
+        InvalidInput: A bound is none, or the period is empty or longer than `LONGEST`.
+    """
+    this_minute = now.replace(second=0, microsecond=0)
+    until = bound(query, "to", zone) or this_minute + _MINUTE
+    since = bound(query, "from", zone) or until - usual
+    if not since < until <= since + LONGEST:
+        message = f"The period ends after it begins, within {LONGEST.days} days."
+        raise InvalidInput(message, field="to" if query.get("to") else "from")
+    return since, until
 
 
 def bound(query: Mapping[str, str], name: str, zone: tzinfo) -> datetime | None:

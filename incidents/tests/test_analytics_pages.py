@@ -105,9 +105,32 @@ def test_a_list_behind_a_figure_stays_so_when_it_is_narrowed_further(portal: Por
     client = signed_in(Role.VIEWER)
     page = client.get("/incidents/?state=unmerged&figure=short&from=2026-03-02").content.decode()
     assert '<input type="hidden" name="figure" value="short">' in page
-    assert "opened from 2 Mar 2026, 00:00 UTC, over by themselves within 5 min" in page
+    until = f"before {portal.now.day} Mar 2026, {portal.now:%H}:{portal.now.minute + 1:02} UTC"
+    assert f"opened from 2 Mar 2026, 00:00 UTC, opened {until}, over by themselves within" in page
     for query in ("figure=all", "from=soon", "to=2999-01-01"):
         assert client.get(f"/incidents/?{query}").status_code == 400
+
+
+def test_a_list_behind_a_figure_has_the_period_of_the_figures(portal: Portal) -> None:
+    """Without dates it is the last 30 days, as there, and says so; CSV is of the same incidents."""
+    live(portal)
+    portal.fast_forward(days=29)
+    portal.alert("late", severity="P3")
+    portal.alert("late", severity="P3", firing=False)
+    portal.fast_forward(days=2)
+    client, asked_for = signed_in(Role.VIEWER), "/incidents/?state=all&figure=short"
+    page = client.get(asked_for).content.decode()
+    assert page.count('<th scope="row"><a href="/i/') == 1
+    begins = portal.now - timedelta(days=30)
+    assert f"opened from {begins.day} {begins:%b %Y}, " in page
+    assert "the last 30 days, as no other period is named" in page
+    rows = client.get(f"{asked_for}&format=csv").getvalue().decode()
+    assert rows.count("\n") == 2
+    named = client.get(f"{asked_for}&from=2026-03-02").content.decode()
+    assert "as no other period" not in named
+    assert named.count('<th scope="row"><a href="/i/') == 4
+    for query in ("from=2020-01-01", "from=2026-03-02&to=2026-03-01"):
+        assert client.get(f"{asked_for}&{query}").status_code == 400
 
 
 def test_what_is_counted_is_exported(portal: Portal) -> None:
