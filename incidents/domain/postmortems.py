@@ -121,10 +121,18 @@ class Demand:
         is_required: Whether they stay open until one is published.
         within: From the resolution to the publication; calendar days, as a working day is another
             one in each country.
+        since: Of what was resolved before then, none is asked for; None: of all.
     """
 
     is_required: bool
     within: timedelta
+    since: datetime | None = None
+
+    def is_asked_for(self, resolved_at: datetime | None) -> bool:
+        """Return whether an incident that was resolved then asks for one; one that is not over does not."""
+        if not self.is_required or resolved_at is None:
+            return False
+        return self.since is None or resolved_at >= self.since
 
     def due_at(self, resolved_at: datetime | None, agreed_at: datetime | None) -> datetime | None:
         """Return when one is due; None where none is asked for, or the incident is not over.
@@ -133,7 +141,7 @@ class Demand:
             resolved_at: When the incident was resolved.
             agreed_at: Another time than the policy's, where somebody agreed on one.
         """
-        if not self.is_required or resolved_at is None:
+        if resolved_at is None or not self.is_asked_for(resolved_at):
             return None
         return agreed_at or resolved_at + self.within
 

@@ -24,6 +24,7 @@ class After:
         due_at: Until when it is to be published; None where nobody waits for it.
         is_owed: Whether the incident is closed by publishing it.
         can_begin: Whether one may be begun.
+        is_too_old: Whether its severity asks for one, but it was resolved before that was so.
         lives_on: The incident whose postmortem counts instead of one that was begun; None: this one's does.
     """
 
@@ -34,6 +35,7 @@ class After:
     due_at: datetime | None
     is_owed: bool
     can_begin: bool
+    is_too_old: bool
     lives_on: Incident | None
 
 
@@ -43,7 +45,7 @@ def after(incident: Incident, user: User, *, now: datetime) -> After:
     items = incident.action_items.select_related("owner").soonest_first()
     owed = is_owed(incident, asked)
     is_responder = user.has_role(Role.RESPONDER)
-    is_over = incident.resolved_at is not None
+    is_over, demand = incident.resolved_at is not None, asked[incident.severity]
     return After(
         items=[(item, item.is_overdue(now)) for item in items],
         postmortem=readable(incident, user),
@@ -52,5 +54,6 @@ def after(incident: Incident, user: User, *, now: datetime) -> After:
         due_at=due_at(incident, asked) if owed else None,
         is_owed=owed,
         can_begin=is_responder and found is None and is_over,
+        is_too_old=is_over and demand.is_required and not demand.is_asked_for(incident.resolved_at),
         lives_on=lives_on_in(incident) if found else None,
     )

@@ -1,8 +1,11 @@
 """Of which incidents a postmortem is asked for, until when, and how each stands."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Q, QuerySet
 
 from accounts.models import User
@@ -27,6 +30,8 @@ __all__ = [
     "standing",
 ]
 
+# With which migration postmortems came.
+_CAME_WITH = ("incidents", "0015_postmortems")
 # What a list is narrowed by, as its addresses and its words have it.
 STATES = {
     "due": "Due",
@@ -40,11 +45,24 @@ STATES = {
 
 
 def demands() -> dict[str, Demand]:
-    """Return what is asked for by severity: the edited rows, else the defaults."""
-    edited = {
-        row.severity: Demand(row.is_required, row.within) for row in PostmortemPolicy.objects.all()
-    }
-    return {**DEFAULTS, **edited}
+    """Return what is asked for by severity: the edited rows, else the defaults.
+
+    Of what was resolved before this portal knew of postmortems none is asked for, nor of what was
+    before a row made its severity ask for one.
+    """
+    came_at = _came_at()
+    asked = {severity: replace(each, since=came_at) for severity, each in DEFAULTS.items()}
+    for row in PostmortemPolicy.objects.all():
+        since = came_at if DEFAULTS[row.severity].is_required else row.created_at
+        asked[row.severity] = Demand(row.is_required, row.within, since)
+    return asked
+
+
+def _came_at() -> datetime | None:
+    """Return when postmortems came to this portal, with an upgrade or from its beginning."""
+    app, name = _CAME_WITH
+    found = MigrationRecorder(connection).migration_qs.filter(app=app, name=name).first()
+    return found.applied if found else None
 
 
 def of_incident(incident: Incident) -> Postmortem | None:
@@ -68,7 +86,8 @@ def is_owed(incident: Incident, asked: Mapping[str, Demand]) -> bool:
 
     Merged ones ask for none: the one they are in does.
     """
-    if incident.status != IncidentStatus.RESOLVED or not asked[incident.severity].is_required:
+    is_asked_for = asked[incident.severity].is_asked_for(incident.resolved_at)
+    if incident.status != IncidentStatus.RESOLVED or not is_asked_for:
         return False
     found = of_incident(incident)
     return found is None or found.status != Status.PUBLISHED
@@ -106,17 +125,19 @@ def listed(user: User, state: str, *, now: datetime) -> QuerySet[Incident]:
         now: The present.
     """
     asked = demands()
-    required = [severity for severity, demand in asked.items() if demand.is_required]
-    owed = Q(status=IncidentStatus.RESOLVED, severity__in=required) & ~Q(
-        postmortem__status=Status.PUBLISHED
-    )
+    wanted, late = Q(pk__in=[]), Q(postmortem__due_at__lt=now)
+    for severity, demand in asked.items():
+        if not demand.is_required:
+            continue
+        own_kind = Q(severity=severity)
+        if demand.since is not None:
+            own_kind &= Q(resolved_at__gte=demand.since)
+        wanted |= own_kind
+        late |= own_kind & Q(resolved_at__lt=now - demand.within, postmortem__due_at=None)
+    owed = Q(wanted, status=IncidentStatus.RESOLVED) & ~Q(postmortem__status=Status.PUBLISHED)
     own = Q(postmortem__isnull=False)
     if not user.has_role(Role.RESPONDER):
         own = Q(postmortem__status=Status.PUBLISHED)
-    late = Q(postmortem__due_at__lt=now)
-    for severity in required:
-        since = now - asked[severity].within
-        late |= Q(severity=severity, resolved_at__lt=since) & Q(postmortem__due_at=None)
     merged, published = Q(status=IncidentStatus.MERGED), Q(postmortem__status=Status.PUBLISHED)
     chosen = {
         "due": owed,

@@ -1,18 +1,21 @@
 """Postmortems: begun from what is stored, written by one, approved by another, published once."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
 
 from accounts.models import User
 from catalog.models import Service, Team
 from core.errors import Conflict, Forbidden, InvalidInput
 from core.models import AuditEntry
 from incidents.models import Incident, Postmortem, PostmortemPolicy
-from incidents.queries.postmortems import STATES, demands, listed, standing
+from incidents.queries.postmortems import STATES, demands, due_at, is_owed, listed, standing
 from incidents.services import lifecycle, merging, postmortems
 from incidents.tests.oncall_portal import Portal, portal
 
@@ -319,3 +322,65 @@ def test_what_was_published_before_a_merge_stays_published(portal: Portal) -> No
     assert [row.pk for row in published] == [found.pk]
     with pytest.raises(Conflict, match="It was merged"):
         postmortems.reopen(found.pk, **by)
+
+
+def came(at: datetime) -> None:
+    """Let postmortems have come to this portal at a moment."""
+    rows = MigrationRecorder(connection).migration_qs.filter(app="incidents")
+    assert rows.filter(name="0015_postmortems").update(applied=at) == 1
+
+
+@pytest.mark.both_databases
+def test_what_was_resolved_before_postmortems_came_owes_none(portal: Portal) -> None:
+    """After an upgrade nothing old is due at once: it is closed, or written about by whoever likes."""
+    old, alice = over(portal), portal.people["alice"]
+    came(portal.now + timedelta(minutes=1))
+    portal.fast_forward(days=8)
+    new = over(portal)
+    portal.fast_forward(days=8)
+    asked = demands()
+    assert [is_owed(each, asked) for each in (old, new)] == [False, True]
+    assert (due_at(old, asked), standing(old, asked, now=portal.now)) == (None, "due")
+    for state in ("due", "overdue", "all"):
+        assert [row.pk for row in listed(alice, state, now=portal.now)] == [new.pk]
+    found = begun(portal, old)
+    assert standing(Incident.objects.get(pk=old.pk), demands(), now=portal.now) == "draft"
+    assert found.status == "draft"
+    assert lifecycle.close(old.pk, now=portal.now, actor=alice).status == "closed"
+    with pytest.raises(Conflict, match="It is P1"):
+        lifecycle.close(new.pk, now=portal.now, actor=alice)
+
+
+def test_what_is_resolved_again_after_they_came_owes_one(portal: Portal) -> None:
+    old = over(portal)
+    came(portal.now + timedelta(minutes=1))
+    portal.fast_forward(days=1)
+    lifecycle.reopen(old.pk, now=portal.now, actor="test")
+    again = lifecycle.resolve(old.pk, now=portal.now, actor="test")
+    assert is_owed(again, demands())
+
+
+def test_a_severity_that_asks_for_one_from_now_on_asks_for_none_of_before(portal: Portal) -> None:
+    """Only where it did not before; what P1 asked for is still owed when its time is changed."""
+    old, due = over(portal, "P2"), over(portal, "P1")
+    portal.fast_forward(days=8)
+    for severity in ("P1", "P2"):
+        PostmortemPolicy.objects.create(severity=severity, within=timedelta(days=1))
+    new = over(portal, "P2")
+    owing = listed(portal.people["alice"], "due", now=portal.now)
+    assert {row.pk for row in owing} == {due.pk, new.pk}
+    assert lifecycle.close(old.pk, now=portal.now, actor="test").status == "closed"
+
+
+@pytest.mark.parametrize("severity", ["P0", "P3"])
+def test_why_none_is_asked_for_is_said(portal: Portal, severity: str) -> None:
+    """Of an old incident another reason than of one that is minor."""
+    old = over(portal, severity)
+    came(portal.now + timedelta(minutes=1))
+    client = Client()
+    client.force_login(portal.people["alice"])
+    page = client.get(f"/i/{old.pk}").content.decode()
+    early = "it was resolved before postmortems were asked for"
+    assert (early in page) is (severity == "P0")
+    assert ("P3 is closed without" in page) is (severity == "P3")
+    assert "Begin the postmortem" in page
