@@ -90,6 +90,7 @@ class Home(Struct, frozen=True):
         joined_at: When the timeline has the alert come into it as another one; None: it has no such entry.
         is_same_group: Whether the incident was opened for the alert's group.
         origin: Of which incident it was before a merge; None: of none.
+        parted: From which incident a person split it off, and who that was; None: nobody did.
         is_flapping: Whether the incident is marked as coming and going.
         held_until: Until when it waits to resolve.
         raises: What came of it at once.
@@ -103,6 +104,7 @@ class Home(Struct, frozen=True):
     joined_at: datetime | None = None
     is_same_group: bool = True
     origin: int | None = None
+    parted: tuple[str, str] | None = None
     is_flapping: bool = False
     held_until: datetime | None = None
     raises: tuple[Raise, ...] = ()
@@ -346,6 +348,10 @@ def _grouped(alert: Alert, home: Home) -> Verdict:
         return Verdict("incident", Ruling.NOT_CALLED, text, home.joined_at, facts)
     if home.is_same_group:
         text = f"No incident of its group was open, so it opened #{home.number}: {by}."
+        return Verdict("incident", Ruling.DECIDED, text, home.opened_at, facts)
+    if home.parted is not None:
+        whence, who = home.parted
+        text = f"{who} split it off from {whence}, as #{home.number}."
         return Verdict("incident", Ruling.DECIDED, text, home.opened_at, facts)
     text = f"It is in #{home.number}, which was opened for another group, or by a person who split it off or merged it."
     return Verdict("incident", Ruling.DECIDED, text, facts=facts)

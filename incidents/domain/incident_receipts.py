@@ -5,6 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
+from incidents.domain.incident_origins import origins_of
 from incidents.domain.level_receipts import (
     Walk,
     call_of,
@@ -243,6 +244,7 @@ def _began(incident: Incident) -> Iterator[Verdict]:
         why = f" (“{each.comment}”)" if each.comment else ""
         text = f"Silence {each.silence}{why} had held back what it is about until then."
         yield Verdict("silence", Ruling.PUT_OFF, text, each.at, {"silence": each.silence})
+    yield from origins_of(incident.entries)
     if incident.is_flapping:
         text = "What it is about comes and goes: that changes when it resolves, not who is called."
         yield Verdict("flapping", Ruling.NO_EFFECT, text)

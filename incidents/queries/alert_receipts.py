@@ -128,6 +128,7 @@ def _entries_about(alert: Alert, moments: set[datetime]) -> list[TimelineEntry]:
         return []
     of = [number for number in (alert.incident_id, alert.origin_id) if number is not None]
     its_own = Q(act__in=["alert_fired", "released"], facts__alert=alert.pk)
+    its_own |= Q(act="split_off", incident=alert.incident_id, at__gte=alert.opened_at)
     changes = Q(act__in=["severity", "urgent_alert"], actor="portal", at__in=moments)
     rows = TimelineEntry.objects.filter(its_own | changes, incident__in=of)
     return list(rows.order_by("at", "pk"))
@@ -149,11 +150,19 @@ def _home(alert: Alert, entries: Collection[TimelineEntry], user: User) -> domai
         joined_at=joined,
         is_same_group=incident.group == alert.group_digest,
         origin=alert.origin_id if alert.origin_id != number else None,
+        parted=_parted(alert, entries),
         is_flapping=incident.is_flapping,
         held_until=incident.held_until,
         raises=_raises(alert, [row for row in entries if row.act in {"severity", "urgent_alert"}]),
         first_call=_first_call(alert),
     )
+
+
+def _parted(alert: Alert, entries: Collection[TimelineEntry]) -> tuple[str, str] | None:
+    """Return from which incident its own one was split off with it, and by whom; None: it was not."""
+    if alert.origin_id not in (None, alert.incident_id):
+        return None
+    return next(((row.text, row.actor) for row in entries if row.act == "split_off"), None)
 
 
 def _raises(alert: Alert, changes: Collection[TimelineEntry]) -> tuple[domain.Raise, ...]:

@@ -8,6 +8,7 @@ from django.db.models import Q
 
 from accounts.models import User
 from core.pagination import newest
+from incidents.domain import incident_origins
 from incidents.domain import incident_receipts as domain
 from incidents.domain.level_receipts import Walk
 from incidents.domain.page_receipts import Entry, Message, Try
@@ -21,7 +22,8 @@ __all__ = ["kept_facts", "name_of", "receipt_of_incident"]
 # What decides who is called; what alerts do, what is noted and what was sent is left out.
 _ACTS = (
     "open", "call", "fallback", "acknowledge", "unacknowledge", "snooze", "mitigate", "resolve", "reopen",
-    "merge", "unmerge", "split_off", "severity", "urgent_alert", "escalate", "assign", "still_on_it", "released",
+    "merge", "unmerge", "severity", "urgent_alert", "escalate", "assign", "still_on_it", "released",
+    *incident_origins.ACTS,
 )  # fmt: skip
 _MOST = 500
 # No page waits longer for others that go out with it.

@@ -83,7 +83,8 @@ def unmerge(incident_id: int, *, now: datetime, actor: Who) -> Incident:
     deadlines.start_clocks(incident)
     Alert.objects.filter(origin__in=[incident, *merged_into(incident)]).update(incident=incident)
     timeline.write(target, Kind.ACTION, "unmerged", now=now, actor=actor, text=f"#{incident.pk}")
-    timeline.write(incident, Kind.ACTION, "unmerge", now=now, actor=actor)
+    text = f"Out of #{target.pk}."
+    timeline.write(incident, Kind.ACTION, "unmerge", now=now, actor=actor, text=text)
     acts.add("incident.unmerged", incident, actor)
     _settle(target, incident, acts, now=now)
     acts.record(now=now)

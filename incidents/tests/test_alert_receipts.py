@@ -236,6 +236,23 @@ def test_flapping_is_counted(portal: Portal, receipt: Any) -> None:
     assert "It resolves only after 15 min without." in verdict.text
 
 
+def test_a_split_says_from_where_and_by_whom(portal: Portal, receipt: Any) -> None:
+    first = portal.alert("disk", group_key="db")
+    portal.alert("cpu", group_key="db")
+    assert first is not None
+    chosen = [Alert.objects.get(dedup_key="cpu").pk]
+    parted = merging.split(first.pk, alerts=chosen, now=portal.now, actor=portal.people["alice"])
+    assert one(receipt("cpu"), "incident", Ruling.DECIDED) == (
+        f"alice split it off from #{first.pk}, as #{parted.pk}."
+    )
+    net = portal.alert("net")
+    assert net is not None
+    merging.merge(net.pk, into=parted.pk, now=portal.now, actor="test")
+    assert "split it off" in one(receipt("cpu"), "incident", Ruling.DECIDED)
+    assert f"before, it was of #{net.pk}" in one(receipt("net"), "merge", Ruling.DECIDED)
+    assert "alice split it off" not in one(receipt("net"), "incident", Ruling.DECIDED)
+
+
 def test_a_merge_says_where_it_was_before(portal: Portal, receipt: Any) -> None:
     into, source = portal.alert("disk"), portal.alert("cpu")
     assert into is not None

@@ -8,7 +8,7 @@ from django.conf import settings
 
 from accounts.models import User
 from incidents.domain.receipts import Ruling
-from incidents.models import EscalationRun, Incident, Silence, TimelineEntry
+from incidents.models import Alert, EscalationRun, Incident, Silence, TimelineEntry
 from incidents.services import firing, lifecycle, merging
 from incidents.services.silences import save_silence
 from incidents.tests.incident_receipts import acknowledge, by_schedule, found, one, reader, receipt
@@ -291,6 +291,38 @@ def test_a_merged_incident_says_where_it_goes_on(portal: Portal, receipt: Any) -
         f"Nobody was called, because it was merged into #{into.pk} before a message went out."
     )
     assert one(told, "next", Ruling.NEXT) == f"It goes on as #{into.pk}."
+
+
+def test_a_receipt_names_the_split_and_the_merges_that_an_incident_came_from(
+    portal: Portal, receipt: Any
+) -> None:
+    """From both sides: where its alerts came from, what went, and what was taken out again."""
+    alice = portal.people["alice"]
+    by: dict[str, Any] = {"now": portal.now, "actor": alice}
+    first = portal.alert("disk", group_key="db")
+    portal.alert("cpu", group_key="db")
+    other = portal.open_incident("Slow")
+    assert first is not None
+    (cpu,) = Alert.objects.filter(dedup_key="cpu")
+    parted = merging.split(first.pk, alerts=[cpu.pk], **by)
+    assert one(receipt(parted), "split_off", Ruling.DECIDED) == (
+        f"alice split it off from #{first.pk}: its first alerts were part of that."
+    )
+    assert one(receipt(first), "split", Ruling.DECIDED) == (
+        f"alice split off 1 of its alerts to #{parted.pk}."
+    )
+    merging.merge(other.pk, into=first.pk, **by)
+    assert one(receipt(first), "merged_in", Ruling.DECIDED) == (
+        f"alice merged {other} into it: nobody is called for that one any more."
+    )
+    portal.now += timedelta(minutes=1)
+    merging.unmerge(other.pk, now=portal.now, actor=alice)
+    assert one(receipt(first), "unmerged", Ruling.DECIDED) == (
+        f"alice took #{other.pk} out of it: that is one of its own again."
+    )
+    assert one(receipt(other), "called_anew", Ruling.DECIDED) == (
+        f"People were called anew: alice made it one of its own again: Out of #{first.pk}."
+    )
 
 
 def test_what_an_earlier_version_did_not_keep_is_not_guessed(portal: Portal, receipt: Any) -> None:

@@ -73,7 +73,9 @@ def test_strangers_find_no_receipt_of_what_is_private(portal: Portal, hidden: Se
 
 def test_what_was_merged_in_stays_with_those_who_may_know(merged: Incident) -> None:
     stranger, admin = signed_in(Role.RESPONDER), signed_in(Role.ADMIN)
-    assert SECRET not in page(stranger, f"/i/{merged.pk}/receipt/")
+    told = page(stranger, f"/i/{merged.pk}/receipt/")
+    assert SECRET not in told
+    assert f"merged #{merged.pk + 1} into it" in told
     assert SECRET in page(admin, f"/i/{merged.pk}/receipt/")
 
 
