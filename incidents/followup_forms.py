@@ -56,6 +56,16 @@ class CommentForm(RefusalMixin, forms.Form):
         help_text="Sending it back needs one: what is still to be written?",
         widget=forms.Textarea({"rows": 3}),
     )
+    # Version of the texts on the page with the buttons: what nobody read is not approved.
+    seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
+
+    def show(self, version: int) -> None:
+        """Send along which texts the reader sees now."""
+        self.initial["seen"] = version
+        if self.is_bound:
+            assert isinstance(self.data, QueryDict)
+            self.data = self.data.copy()
+            self.data["seen"] = str(version)
 
 
 class PostmortemForm(RefusalMixin, forms.Form):

@@ -1,6 +1,6 @@
 """Pages of postmortems: which are owed, what was learnt, and the way from a draft to what is published."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -42,36 +42,37 @@ from incidents.services import postmortems
 
 PAGE_SIZE = 50
 NEWEST_FIRST = ("-opened_at", "-id")
-# Does something to the postmortem of an incident, and returns what to say about it.
-Deed = Callable[[int, User, str, datetime], str]
+# Does something to the postmortem of an incident by what a form says, and returns what to say about it.
+Said = Mapping[str, Any]
+Deed = Callable[[int, User, Said, datetime], str]
 
 
-def _begin(pk: int, user: User, _comment: str, now: datetime) -> str:
+def _begin(pk: int, user: User, _said: Said, now: datetime) -> str:
     postmortems.begin(pk, now=now, actor=user, person=user)
     return "It begins with what is known: write down why it happened."
 
 
-def _ask(pk: int, user: User, _comment: str, now: datetime) -> str:
+def _ask(pk: int, user: User, _said: Said, now: datetime) -> str:
     postmortems.ask_for_review(pk, now=now, actor=user, person=user)
     return "It is in review: somebody who did not write it approves it."
 
 
-def _approve(pk: int, user: User, comment: str, now: datetime) -> str:
-    postmortems.approve(pk, comment=comment, now=now, actor=user, person=user)
+def _approve(pk: int, user: User, said: Said, now: datetime) -> str:
+    postmortems.approve(pk, **said, now=now, actor=user, person=user)
     return "You approved it."
 
 
-def _send_back(pk: int, user: User, comment: str, now: datetime) -> str:
-    postmortems.send_back(pk, comment=comment, now=now, actor=user, person=user)
+def _send_back(pk: int, user: User, said: Said, now: datetime) -> str:
+    postmortems.send_back(pk, comment=said["comment"], now=now, actor=user, person=user)
     return "It is a draft again."
 
 
-def _publish(pk: int, user: User, comment: str, now: datetime) -> str:
-    postmortems.publish(pk, comment=comment, now=now, actor=user, person=user)
+def _publish(pk: int, user: User, said: Said, now: datetime) -> str:
+    postmortems.publish(pk, **said, now=now, actor=user, person=user)
     return "It is published, and the incident is closed."
 
 
-def _reopen(pk: int, user: User, _comment: str, now: datetime) -> str:
+def _reopen(pk: int, user: User, _said: Said, now: datetime) -> str:
     postmortems.reopen(pk, now=now, actor=user)
     return "It is a draft again; the incident stays as it is."
 
@@ -159,13 +160,13 @@ def postmortem_act(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
     form = CommentForm(request.POST)
     if not form.is_valid():
         return _page(request, _postmortem(request, pk), form=form, status=422)
-    comment = form.cleaned_data["comment"]
+    said = form.cleaned_data
     try:
-        messages.success(request, DEEDS[deed](pk, user, comment, clock.now()))
+        messages.success(request, DEEDS[deed](pk, user, said, clock.now()))
     except NotFound:
         raise
     except DomainError as error:
-        if comment or "comment" in error.fields:
+        if said["comment"] or "comment" in error.fields:
             form.refuse(error)
             return _page(request, _postmortem(request, pk), form=form, status=422)
         messages.error(request, error.message)
@@ -192,6 +193,8 @@ def _page(
     is_approved = approvals(found).exists()
     headings = [each.heading for each in SECTIONS]
     texts = [getattr(found, each.name) for each in SECTIONS]
+    form = form or CommentForm()
+    form.show(found.version)
     context = {
         "postmortem": found,
         "incident": incident,
@@ -205,7 +208,7 @@ def _page(
         "lives_on": lives_on_in(incident),
         "parts": of_parts(incident, user),
         "can_act": user.has_role(Role.RESPONDER) and incident.merged_into_id is None,
-        "form": form or CommentForm(),
+        "form": form,
         "now": now,
     }
     return render_page(request, "incidents/postmortem.html", context, status=status)

@@ -121,6 +121,13 @@ class CommentSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
     """What somebody says who looked through it."""
 
     comment = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
+    version = serializers.IntegerField(
+        source="seen",
+        required=False,
+        min_value=1,
+        max_value=2**31 - 1,
+        help_text="As it was read: of another one nothing is done (409).",
+    )
 
 
 class SendingBackSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
@@ -201,8 +208,8 @@ class PostmortemViewSet(
     @action(detail=True, methods=["post"])
     def approve(self, request: Request, pk: str | None = None) -> Response:
         """Say that it may be published; who wrote it, or asked, may not."""
-        comment = self._read(CommentSerializer).get("comment", "")
-        postmortems.approve(self._id, comment=comment, person=signed_in(request), **self._by)
+        said = self._read(CommentSerializer)
+        postmortems.approve(self._id, **said, person=signed_in(request), **self._by)
         return self._done()
 
     @extend_schema(request=SendingBackSerializer, responses=PostmortemSerializer)
@@ -217,8 +224,8 @@ class PostmortemViewSet(
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, pk: str | None = None) -> Response:
         """Publish what was approved, and close its incident; with a comment one approves it, too."""
-        comment = self._read(CommentSerializer).get("comment", "")
-        postmortems.publish(self._id, comment=comment, person=signed_in(request), **self._by)
+        said = self._read(CommentSerializer)
+        postmortems.publish(self._id, **said, person=signed_in(request), **self._by)
         return self._done()
 
     @extend_schema(request=None, responses=PostmortemSerializer)

@@ -138,17 +138,34 @@ def ask_for_review(
 
 @changes
 def approve(
-    incident: Incident, acts: Acts, *, now: datetime, actor: Who, person: User, comment: str = ""
+    incident: Incident,
+    acts: Acts,
+    *,
+    now: datetime,
+    actor: Who,
+    person: User,
+    comment: str = "",
+    seen: int | None = None,
 ) -> None:
     """Say that it may be published as it stands; again adds what is said besides, if anything.
 
+    Args:
+        incident: Of what.
+        acts: Of the transaction.
+        now: The present.
+        actor: Whom the audit names.
+        person: Who approves.
+        comment: What they say with it.
+        seen: `version` of the texts that they read; None: they do not say.
+
     Raises:
-        Conflict: It is not in review.
+        Conflict: It is not in review, or its text is another one than was read.
         InvalidInput: The comment is too long, together with what they said before.
         Forbidden: The person wrote it, or asked for the review: somebody else looks through it.
     """
     found = _held(incident)
     _move(found, Action.APPROVE)
+    _refuse_unread(found, seen)
     if not may_approve(found, person):
         raise Forbidden("Somebody else approves it: you wrote it, or asked for the review.")
     _approve(found, acts, person, comment, now=now, actor=actor)
@@ -182,6 +199,7 @@ def publish(
     actor: Who,
     person: User | None = None,
     comment: str = "",
+    seen: int | None = None,
 ) -> None:
     """Publish what somebody approved: viewers read it, and its incident is closed.
 
@@ -192,14 +210,17 @@ def publish(
         actor: Whom the audit names.
         person: Who says `comment`.
         comment: With it they approve as well.
+        seen: `version` of the texts that they read; None: they do not say.
 
     Raises:
-        Conflict: It is not in review, nobody approved it, or the incident is open again.
+        Conflict: It is not in review, nobody approved it, its text is another one than was read, or the
+            incident is open again.
         InvalidInput: Whoever wrote it comments on it.
     """
     found = _held(incident)
     _move(found, Action.PUBLISH)
     _refuse_unless_over(incident)
+    _refuse_unread(found, seen)
     if comment.strip():
         if person is None or not may_approve(found, person):
             raise InvalidInput(_OWN, field="comment")
@@ -300,6 +321,11 @@ def _approve(
     else:
         return
     _told(found, acts, "approved", now=now, actor=actor, text=comment)
+
+
+def _refuse_unread(found: Postmortem, seen: int | None) -> None:
+    if seen is not None and seen != found.version:
+        raise Conflict("Its text was changed since you read it. Read it as it is now first.")
 
 
 def _refuse_long(comment: str) -> None:

@@ -11,7 +11,7 @@ from accounts.tests.cast import send
 from catalog.models import Service, Team
 from incidents.tests.oncall_portal import Portal, portal
 from incidents.tests.test_action_items import add
-from incidents.tests.test_postmortems import WRITTEN, begun, over
+from incidents.tests.test_postmortems import WRITTEN, begun, in_review, over
 
 __all__ = ["portal"]
 
@@ -136,3 +136,16 @@ def test_an_owner_who_left_stays_when_something_else_is_changed(portal: Portal) 
     Service.objects.update(is_private=True, owner=team)
     carol = api_of(portal.people["carol"])
     assert send(carol, "patch", path, {"title": "Watch disks"}, status=200)["owner"] == "bob"
+
+
+def test_an_approval_may_name_the_version_that_was_read(portal: Portal) -> None:
+    """Of another one it is refused, and says so."""
+    found = in_review(portal, over(portal))
+    bob, path = api_of(portal.people["bob"]), f"postmortems/{found.pk}/"
+    old = {"version": found.version - 1}
+    stale = send(bob, "post", f"{path}approve/", old, status=409)
+    assert "Its text was changed since you read it" in stale["detail"]
+    send(bob, "post", f"{path}approve/", {"version": found.version}, status=200)
+    send(bob, "post", f"{path}publish/", old, status=409)
+    send(bob, "post", f"{path}publish/", {"version": "x"}, status=400)
+    send(bob, "post", f"{path}publish/", {"version": found.version}, status=200)

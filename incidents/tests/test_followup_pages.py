@@ -391,3 +391,27 @@ def test_a_merged_postmortem_says_whose_counts_and_that_one_names_it(portal: Por
     )
     Incident.objects.filter(pk=found.pk).update(service=hidden)
     assert names not in text(alice, f"/postmortems/{other.pk}/")
+
+
+def test_nobody_approves_or_publishes_a_text_that_they_have_not_read(portal: Portal) -> None:
+    """It was sent back, rewritten and put into review again while the page was open."""
+    found = in_review(portal, over(portal))
+    at = f"/postmortems/{found.pk}/"
+    alice, bob, carol = (client_of(portal, name) for name in ("alice", "bob", "carol"))
+    read = {"seen": bob.get(at).context["form"]["seen"].value()}
+    assert f'name="seen" value="{found.version}"' in text(bob, at)
+    carol.post(f"{at}send-back/", {"comment": "Why?", **read})
+    write(portal, found, lessons="Nothing.")
+    alice.post(f"{at}ask/")
+    refused = bob.post(f"{at}approve/", {"comment": "Fine.", **read})
+    assert refused.status_code == 422
+    page = refused.content.decode()
+    assert "Its text was changed since you read it" in page
+    assert "Fine.</textarea>" in page
+    assert "Nothing." in page
+    again = {"seen": refused.context["form"]["seen"].value(), "comment": "Fine."}
+    assert bob.post(f"{at}approve/", again).status_code == 302
+    assert "Its text was changed" in alice.post(f"{at}publish/", read, follow=True).content.decode()
+    alice.post(f"{at}publish/", {"seen": again["seen"]})
+    found.refresh_from_db()
+    assert found.status == "published"
