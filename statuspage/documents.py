@@ -1,28 +1,28 @@
-"""The page as programs read it: documents in the shape of Statuspage's API v2, and feeds."""
+"""The page as programs read it: documents in the shape of Statuspage's API v2."""
 
 import hashlib
-import re
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.utils.feedgenerator import Atom1Feed, Rss201rev2Feed, SyndicationFeed
-from django.utils.html import format_html_join
 
+from incidents.domain.communication import PublicState
 from statuspage.addresses import public_address
-from statuspage.domain.statuses import worst
-from statuspage.models import Component, ComponentGroup
+from statuspage.domain.statuses import Status, worst
+from statuspage.models import ComponentGroup
 from statuspage.queries.incidents import Published, Update
 from statuspage.queries.maintenance import Planned, Stage
 from statuspage.queries.snapshots import Shown, Snapshot
 
-__all__ = ["DOCUMENTS", "FEEDS", "feed", "written"]
+__all__ = ["DOCUMENTS", "OF_HISTORY", "written"]
 
-_MOST_IN_FEED = 25
-# XML has no way to write them.
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+# As many as Statuspage has.
+_MOST_INCIDENTS = 50
+_SAID_OF = {
+    Stage.IN_PROGRESS: "Scheduled maintenance is currently in progress.",
+    Stage.COMPLETED: "The scheduled maintenance has been completed.",
+}
 Document = dict[str, Any]
 
 
@@ -40,7 +40,8 @@ def _page(snapshot: Snapshot) -> Document:
     return {
         "id": page_id(),
         "name": settings.STATUSPAGE_NAME,
-        "url": public_address(),
+        # Programs add paths that begin with a slash.
+        "url": public_address().rstrip("/"),
         "time_zone": "Etc/UTC",
         "updated_at": written(snapshot.updated_at),
     }
@@ -51,15 +52,16 @@ def _status(snapshot: Snapshot) -> Document:
     return {"indicator": str(indicator), "description": description}
 
 
-def _component(component: Component, status: str) -> Document:
+def _component(shown: Shown, position: int) -> Document:
+    component = shown.component
     group = component.group
     return {
         "id": component.public_id,
         "name": component.name,
-        "status": status,
+        "status": str(shown.status),
         "created_at": written(component.created_at),
-        "updated_at": written(component.updated_at),
-        "position": component.order,
+        "updated_at": written(shown.changed_at),
+        "position": position,
         "description": component.description or None,
         "showcase": bool(component.slo_id),
         "start_date": None,
@@ -70,14 +72,14 @@ def _component(component: Component, status: str) -> Document:
     }
 
 
-def _group(group: ComponentGroup, shown: Sequence[Shown]) -> Document:
+def _group(group: ComponentGroup, shown: Sequence[Shown], position: int) -> Document:
     return {
         "id": group.public_id,
         "name": group.name,
         "status": str(worst(one.status for one in shown)),
         "created_at": written(group.created_at),
-        "updated_at": written(group.updated_at),
-        "position": group.order,
+        "updated_at": written(max([group.updated_at, *(one.changed_at for one in shown)])),
+        "position": position,
         "description": None,
         "showcase": False,
         "start_date": None,
@@ -90,15 +92,28 @@ def _group(group: ComponentGroup, shown: Sequence[Shown]) -> Document:
 
 
 def _components(snapshot: Snapshot) -> list[Document]:
-    found = []
+    """Return each group before its components; those without one come first."""
+    standing, found, place = _standing(snapshot), [], 0
     for section in snapshot.sections:
         if section.group:
-            found.append(_group(section.group, section.shown))
-        found += [_component(one.component, str(one.status)) for one in section.shown]
+            place += 1
+            found.append(_group(section.group, section.shown, place))
+        else:
+            place += len(section.shown)
+        found += [standing[one.component.pk] for one in section.shown]
     return found
 
 
-def _update(update: Update, incident: Published) -> Document:
+def _positions(snapshot: Snapshot) -> dict[int, int]:
+    """Return the place of each component among those beside it."""
+    return {
+        one.component.pk: place
+        for section in snapshot.sections
+        for place, one in enumerate(section.shown, 1)
+    }
+
+
+def _update(update: Update, incident: Published, *, is_first: bool) -> Document:
     return {
         "id": update.public_id,
         "status": str(update.state),
@@ -107,16 +122,31 @@ def _update(update: Update, incident: Published) -> Document:
         "created_at": written(update.at),
         "updated_at": written(update.at),
         "display_at": written(update.at),
-        "affected_components": None,
+        "affected_components": _effects(update, incident, is_first=is_first),
         "deliver_notifications": True,
         "custom_tweet": None,
         "tweet_id": None,
     }
 
 
-def _incident(incident: Published, standing: Mapping[int, str]) -> Document:
+def _effects(update: Update, incident: Published, *, is_first: bool) -> list[Document] | None:
+    """Return from what to what an update brought each component, by what the incident affects now."""
+    well, is_last = str(Status.OPERATIONAL), update.state is PublicState.RESOLVED
+    return [
+        {
+            "code": one.component.public_id,
+            "name": one.component.name,
+            "old_status": well if is_first else str(one.status),
+            "new_status": well if is_last else str(one.status),
+        }
+        for one in incident.affected
+    ] or None
+
+
+def _incident(incident: Published, standing: Mapping[int, Document]) -> Document:
     # One that is shown since the components were read has no status yet.
-    parts = [one.component for one in incident.affected if one.component.pk in standing]
+    parts = [one.component.pk for one in incident.affected if one.component.pk in standing]
+    first = incident.updates[-1]
     return {
         "id": incident.public_id,
         "name": incident.title,
@@ -129,47 +159,54 @@ def _incident(incident: Published, standing: Mapping[int, str]) -> Document:
         "shortlink": public_address(f"incidents/{incident.public_id}/"),
         "started_at": written(incident.started_at),
         "page_id": page_id(),
-        "incident_updates": [_update(update, incident) for update in incident.updates],
-        "components": [_component(part, standing[part.pk]) for part in parts],
+        "incident_updates": [
+            _update(update, incident, is_first=update is first) for update in incident.updates
+        ],
+        "components": [standing[pk] for pk in parts],
         "reminder_intervals": None,
     }
 
 
-def _maintenance(work: Planned, standing: Mapping[int, str]) -> Document:
-    over = work.ends_at if work.stage is Stage.COMPLETED else None
-    begun = None if work.stage is Stage.SCHEDULED else work.starts_at
-    told = over or begun or work.changed_at
-    said: Document = {
-        "id": f"{work.public_id}-1",
-        "status": str(work.stage),
-        "body": work.text or work.title,
-        "incident_id": work.public_id,
-        "created_at": written(work.created_at),
-        "updated_at": written(told),
-        "display_at": written(told),
-        "affected_components": None,
-        "deliver_notifications": False,
-        "custom_tweet": None,
-        "tweet_id": None,
-    }
+def _maintenance(work: Planned, standing: Mapping[int, Document]) -> Document:
     return {
         "id": work.public_id,
         "name": work.title,
         "status": str(work.stage),
         "created_at": written(work.created_at),
-        "updated_at": written(told),
+        "updated_at": written(work.updated_at),
         "monitoring_at": None,
-        "resolved_at": written(over),
+        "resolved_at": written(work.told_at.get(Stage.COMPLETED)),
         "impact": "maintenance",
         "shortlink": public_address(f"#maintenance-{work.public_id}"),
-        "started_at": written(begun or work.starts_at),
+        "started_at": written(work.starts_at),
         "page_id": page_id(),
-        "incident_updates": [said],
-        "components": [_component(part, standing[part.pk]) for part in work.components],
+        "incident_updates": _updates_of(work),
+        "components": [standing[part.pk] for part in work.components],
         "reminder_intervals": None,
         "scheduled_for": written(work.starts_at),
         "scheduled_until": written(work.ends_at),
     }
+
+
+def _updates_of(work: Planned) -> list[Document]:
+    """Return an update for each stage that was reached, the last one first; ids stay."""
+    numbers = {stage: number for number, stage in enumerate(Stage, 1)}
+    return [
+        {
+            "id": f"{work.public_id}-{numbers[stage]}",
+            "status": str(stage),
+            "body": _SAID_OF.get(stage) or work.text or work.title,
+            "incident_id": work.public_id,
+            "created_at": written(at),
+            "updated_at": written(work.changed_at if stage is Stage.SCHEDULED else at),
+            "display_at": written(at),
+            "affected_components": None,
+            "deliver_notifications": True,
+            "custom_tweet": None,
+            "tweet_id": None,
+        }
+        for stage, at in work.told_at.items()
+    ]
 
 
 def _incidents(snapshot: Snapshot, chosen: Sequence[Published]) -> list[Document]:
@@ -182,8 +219,20 @@ def _work(snapshot: Snapshot, *stages: Stage) -> list[Document]:
     return [_maintenance(one, standing) for one in snapshot.maintenance if one.stage in stages]
 
 
-def _standing(snapshot: Snapshot) -> dict[int, str]:
-    return {one.component.pk: str(one.status) for one in snapshot.shown}
+def _standing(snapshot: Snapshot) -> dict[int, Document]:
+    positions = _positions(snapshot)
+    return {
+        one.component.pk: _component(one, positions[one.component.pk]) for one in snapshot.shown
+    }
+
+
+def _last(snapshot: Snapshot) -> list[Published]:
+    """Return the newest incidents; what is open is never left out."""
+    return [
+        one
+        for place, one in enumerate(snapshot.incidents)
+        if place < _MOST_INCIDENTS or one.is_open
+    ]
 
 
 def _summary(snapshot: Snapshot) -> Document:
@@ -214,7 +263,7 @@ DOCUMENTS: dict[str, Callable[[Snapshot], Document]] = {
     "summary": _framed(_summary),
     "status": _framed(lambda snapshot: {"status": _status(snapshot)}),
     "components": _framed(lambda snapshot: {"components": _components(snapshot)}),
-    "incidents": _framed(lambda each: {"incidents": _incidents(each, each.incidents)}),
+    "incidents": _framed(lambda each: {"incidents": _incidents(each, _last(each))}),
     "incidents/unresolved": _framed(
         lambda each: {"incidents": _incidents(each, each.open_incidents)}
     ),
@@ -222,74 +271,5 @@ DOCUMENTS: dict[str, Callable[[Snapshot], Document]] = {
     "scheduled-maintenances/upcoming": _framed(_of_work(Stage.SCHEDULED)),
     "scheduled-maintenances/active": _framed(_of_work(Stage.IN_PROGRESS)),
 }
-FEEDS: dict[str, type[SyndicationFeed]] = {"atom": Atom1Feed, "rss": Rss201rev2Feed}
-
-
-def feed(snapshot: Snapshot, kind: str) -> str:
-    """Return the incidents and the maintenance of the page as a feed, an entry each.
-
-    Args:
-        snapshot: The page.
-        kind: Of `FEEDS`.
-    """
-    made = FEEDS[kind](
-        title=f"{settings.STATUSPAGE_NAME}: incidents and maintenance",
-        link=public_address(),
-        description="What is wrong, what was, and what is planned.",
-        language="en",
-        feed_url=public_address(f"feed.{kind}"),
-        feed_guid=_stable_id("page"),
-        author_name=settings.STATUSPAGE_NAME,
-    )
-    entries = [*map(_of_incident, snapshot.incidents), *map(_of_maintenance, snapshot.maintenance)]
-    entries.sort(key=lambda entry: entry["updateddate"], reverse=True)
-    for entry in entries[:_MOST_IN_FEED]:
-        clean = {name: _storable(value) for name, value in entry.items()}
-        made.add_item(**clean)
-    # Not when it was asked for: the same page is the same feed.
-    made.latest_post_date = lambda: snapshot.updated_at  # type: ignore[method-assign]
-    return str(made.writeString("utf-8"))
-
-
-def _of_incident(incident: Published) -> Document:
-    lines = [
-        f"{update.at:%-d %b, %H:%M} UTC, {update.state.capitalize()}: {update.text}"
-        for update in incident.updates
-    ]
-    return {
-        "title": incident.title,
-        "link": public_address(f"incidents/{incident.public_id}/"),
-        "description": _as_html(lines),
-        "unique_id": _stable_id(f"incident:{incident.public_id}"),
-        "unique_id_is_permalink": False,
-        "pubdate": incident.started_at,
-        "updateddate": incident.updated_at,
-    }
-
-
-def _of_maintenance(work: Planned) -> Document:
-    span = f"{work.starts_at:%-d %b %Y, %H:%M} to {work.ends_at:%-d %b %Y, %H:%M} UTC"
-    parts = ", ".join(component.name for component in work.components)
-    return {
-        "title": f"{work.title}: {work.starts_at:%-d %b %Y, %H:%M} UTC",
-        "link": public_address(f"#maintenance-{work.public_id}"),
-        "description": _as_html([span, parts, *([work.text] if work.text else [])]),
-        "unique_id": _stable_id(f"maintenance:{work.public_id}"),
-        "unique_id_is_permalink": False,
-        "pubdate": work.created_at,
-        "updateddate": work.changed_at,
-    }
-
-
-def _as_html(lines: Sequence[str]) -> str:
-    """Return paragraphs; readers take descriptions for HTML, so what was typed is escaped."""
-    return format_html_join("", "<p>{}</p>", ((line,) for line in lines))
-
-
-def _storable(value: Any) -> Any:
-    return _CONTROLS.sub("", value) if isinstance(value, str) else value
-
-
-def _stable_id(name: str) -> str:
-    """Return an id that stays the same wherever the page is read."""
-    return uuid.uuid5(uuid.NAMESPACE_URL, f"sreportal:status:{name}").urn
+# Those that reach back as far as anything is kept.
+OF_HISTORY = frozenset({"incidents"})

@@ -9,8 +9,9 @@ from django.conf import settings
 from django.template.loader import render_to_string
 
 from statuspage.addresses import Addresses
-from statuspage.documents import DOCUMENTS, FEEDS, feed
+from statuspage.documents import DOCUMENTS, OF_HISTORY
 from statuspage.domain.bars import stretches, summary
+from statuspage.feeds import FEEDS, feed
 from statuspage.queries.incidents import Published
 from statuspage.queries.snapshots import Shown, Snapshot
 
@@ -23,6 +24,7 @@ __all__ = [
     "incident",
     "message",
     "paths_of_documents",
+    "reaches_back",
 ]
 
 BAR_WIDTH = 3
@@ -121,6 +123,11 @@ def paths_of_documents() -> Iterator[str]:
     yield from _WRITERS
 
 
+def reaches_back(path: str) -> bool:
+    """Return whether a document or feed is made of the page with its history."""
+    return path in _OF_HISTORY
+
+
 def _concerns(told: Published, shown: Shown) -> bool:
     return any(one.component.pk == shown.component.pk for one in told.affected)
 
@@ -148,3 +155,4 @@ _WRITERS = {
     **{f"api/v2/{name}.json": _as_json(name) for name in DOCUMENTS},
     **{f"feed.{kind}": _as_feed(kind) for kind in FEEDS},
 }
+_OF_HISTORY = {f"api/v2/{name}.json" for name in OF_HISTORY} | {f"feed.{kind}" for kind in FEEDS}

@@ -1,8 +1,4 @@
-"""Subscribing and unsubscribing, by those who have no account and no session.
-
-Nothing here relies on a cookie, so a forged request could do no more than anybody can: CSRF tokens,
-which need one, would protect nothing.
-"""
+"""Subscribing and unsubscribing, by those who have no account and no session."""
 
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -12,16 +8,13 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods
 
-from accounts.access import public
 from core.clock import now
 from core.errors import NotFound
 from statuspage.addresses import live
 from statuspage.forms import SubscribeForm
 from statuspage.services import subscriptions
+from statuspage.serving import asked_of_anybody
 
 __all__ = ["confirm", "subscribe", "unsubscribe"]
 
@@ -29,10 +22,9 @@ View = Callable[[HttpRequest, str], HttpResponse]
 _TOO_MANY = "Too many addresses were sent from where you are: try again in an hour."
 
 
-@csrf_exempt
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@public("Whoever reads the status page may ask to be told; the owner of the address confirms it.")
+@asked_of_anybody(
+    "Whoever reads the status page may ask to be told; the owner of the address confirms it."
+)
 def subscribe(request: HttpRequest) -> HttpResponse:
     """Show the form; on POST have the owner of the address asked.
 
@@ -67,10 +59,7 @@ def _told_in_its_frame(view: View) -> View:
     return answered
 
 
-@csrf_exempt
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@public("The signed link of a message confirms one address, and nothing else.")
+@asked_of_anybody("The signed link of a message confirms one address, and nothing else.")
 @_told_in_its_frame
 def confirm(request: HttpRequest, token: str) -> HttpResponse:
     """Show what would be confirmed, and do it on POST: scanners of mail only ever look."""
@@ -92,10 +81,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     )
 
 
-@csrf_exempt
-@never_cache
-@require_http_methods(["GET", "HEAD", "POST"])
-@public("The signed link of a message unsubscribes one address, and nothing else.")
+@asked_of_anybody("The signed link of a message unsubscribes one address, and nothing else.")
 @_told_in_its_frame
 def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """Show whom it unsubscribes, and do it on POST, which mail programs send by themselves (RFC 8058)."""

@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from incidents.models import Maintenance
 from statuspage.models import Component, PublicMaintenance
 
-__all__ = ["Planned", "Stage", "planned"]
+__all__ = ["Planned", "Stage", "occurrences", "planned", "public_id_of"]
 
 PAST = timedelta(days=15)
 AHEAD = timedelta(days=30)
@@ -38,6 +38,8 @@ class Planned:
     """One occurrence of maintenance.
 
     Args:
+        pk: Key of the maintenance.
+        is_repeated: Whether there are others of it.
         public_id: Stable, and unique on the page.
         title: Typed for the public, or that there is some.
         text: The same; may be empty.
@@ -49,6 +51,8 @@ class Planned:
         changed_at: When that last changed.
     """
 
+    pk: int
+    is_repeated: bool
     public_id: str
     title: str
     text: str
@@ -59,9 +63,40 @@ class Planned:
     created_at: datetime
     changed_at: datetime
 
+    @property
+    def told_at(self) -> dict[Stage, datetime]:
+        """When each stage began that it has reached, the last one first."""
+        reached = {Stage.SCHEDULED: min(self.created_at, self.starts_at)}
+        if self.stage is not Stage.SCHEDULED:
+            reached[Stage.IN_PROGRESS] = self.starts_at
+        if self.stage is Stage.COMPLETED:
+            reached[Stage.COMPLETED] = self.ends_at
+        return dict(reversed(reached.items()))
+
+    @property
+    def updated_at(self) -> datetime:
+        """When there last was news of it."""
+        if self.stage is Stage.SCHEDULED:
+            return self.changed_at
+        return next(iter(self.told_at.values()))
+
 
 def planned(components: Collection[Component], *, now: datetime) -> list[Planned]:
     """Return what was, is and will be, around the present, in its order.
+
+    Args:
+        components: All that are shown.
+        now: The present.
+    """
+    found = list(occurrences(components, now=now))
+    # What goes on decides how components are: none of it is left out, of the others what is far.
+    found.sort(key=lambda one: (one.stage is not Stage.IN_PROGRESS, abs(one.starts_at - now)))
+    running = sum(one.stage is Stage.IN_PROGRESS for one in found)
+    return sorted(found[: max(MOST, running)], key=lambda one: (one.starts_at, one.public_id))
+
+
+def occurrences(components: Collection[Component], *, now: datetime) -> Iterator[Planned]:
+    """Yield all that is near, in no order, however much that is.
 
     Args:
         components: All that are shown.
@@ -72,28 +107,22 @@ def planned(components: Collection[Component], *, now: datetime) -> list[Planned
         if component.service_id and component.shows_maintenance:
             by_service[component.service_id].append(component)
     if not by_service:
-        return []
+        return
     rows = list(_rows(by_service, now))
     words = {
         row.maintenance_id: row for row in PublicMaintenance.objects.filter(maintenance__in=rows)
     }
-    found = [
-        one
-        for row in rows
-        if (said := words.get(row.pk)) is None or said.is_shown
-        for one in _occurrences(row, said, by_service[row.service_id], now)
-    ]
-    # What goes on decides how components are: none of it is left out, of the others what is far.
-    found.sort(key=lambda one: (one.stage is not Stage.IN_PROGRESS, abs(one.starts_at - now)))
-    running = sum(one.stage is Stage.IN_PROGRESS for one in found)
-    return sorted(found[: max(MOST, running)], key=lambda one: (one.starts_at, one.public_id))
+    for row in rows:
+        said = words.get(row.pk)
+        if said is None or said.is_shown:
+            yield from _occurrences(row, said, by_service[row.service_id], now)
 
 
 def _rows(services: Collection[int], now: datetime) -> QuerySet[Maintenance]:
     near = Q(rule="", ends_at__gt=now - PAST) | ~Q(rule="")
-    rows = Maintenance.objects.filter(
-        near, service__in=services, cancelled_at=None, starts_at__lt=now + AHEAD
-    )
+    # What was before it was called off was all the same.
+    lately = Q(cancelled_at=None) | Q(cancelled_at__gt=now - PAST)
+    rows = Maintenance.objects.filter(near, lately, service__in=services, starts_at__lt=now + AHEAD)
     return rows.order_by("pk").with_early_ends()
 
 
@@ -102,12 +131,19 @@ def _occurrences(
 ) -> Iterator[Planned]:
     for starts_at, planned_end in _spans(row, now):
         ends_at = row.early_ends.get(starts_at, planned_end)
+        if row.cancelled_at is not None:
+            ends_at = min(ends_at, row.cancelled_at)
+        # One that was ended before it began never was.
+        if ends_at <= starts_at:
+            continue
         yield Planned(
-            public_id=_public_id(row, starts_at),
+            pk=row.pk,
+            is_repeated=bool(row.rule),
+            public_id=public_id_of(row.pk, starts_at),
             title=said.title if said else PublicMaintenance.UNTITLED,
             text=said.text if said else "",
             starts_at=starts_at,
-            ends_at=max(starts_at, ends_at),
+            ends_at=ends_at,
             stage=_stage(starts_at, ends_at, now),
             components=components,
             created_at=row.created_at,
@@ -130,7 +166,7 @@ def _stage(starts_at: datetime, ends_at: datetime, now: datetime) -> Stage:
     return Stage.IN_PROGRESS if starts_at <= now else Stage.SCHEDULED
 
 
-def _public_id(row: Maintenance, starts_at: datetime) -> str:
-    """Return a name that tells nobody how much maintenance there was."""
-    named = f"statuspage:maintenance:{row.pk}:{starts_at.isoformat()}".encode()
+def public_id_of(pk: int, starts_at: datetime) -> str:
+    """Return the name of an occurrence, which tells nobody how much maintenance there was."""
+    named = f"statuspage:maintenance:{pk}:{starts_at.isoformat()}".encode()
     return hmac.new(settings.TOKEN_PEPPER.encode(), named, sha256).hexdigest()[:12]

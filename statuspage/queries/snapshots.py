@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from statuspage.domain.bars import Bar
@@ -29,11 +29,13 @@ class Shown:
     Args:
         component: The component.
         status: How it is.
+        changed_at: When it was last changed, or anything began or ended that concerns it.
         bars: Its last ninety days; empty where nothing is measured, or where they were not asked for.
     """
 
     component: Component
     status: Status
+    changed_at: datetime
     bars: Sequence[Bar] = ()
 
 
@@ -109,14 +111,18 @@ class Snapshot:
         """When anything that somebody said of it last changed; bars go on by themselves."""
         groups = [s.group.updated_at for s in self.sections if s.group]
         said = [max(one.updated_at, one.changed_at) for one in self.incidents]
-        begun = [
-            at
-            for one in self.maintenance
-            for at in (one.changed_at, one.starts_at, one.ends_at)
-            if at <= self.now
-        ]
+        begun = [at for one in self.maintenance for at in _changes_of(one, self.now)]
         own = [one.component.updated_at for one in self.shown]
         return max([*groups, *said, *begun, *own], default=_BEGINNING)
+
+    def of_late(self) -> "Snapshot":
+        """Return the same without the incidents that only its history has."""
+        since = self.now - PAST
+        late = [one for one in self.past_incidents if one.updated_at >= since][:MOST_ON_PAGE]
+        kept = {one.pk for one in late}
+        return replace(
+            self, incidents=[one for one in self.incidents if one.is_open or one.pk in kept]
+        )
 
     def _at(self, stage: Stage) -> list[Planned]:
         return [one for one in self.maintenance if one.stage is stage]
@@ -137,7 +143,11 @@ def take(*, now: datetime, with_bars: bool = False, is_history: bool = False) ->
     stand = _statuses(components, told, work)
     slos = {one.slo_id: one.slo for one in components if one.slo} if with_bars else {}
     days = bars.of(list(slos.values()), now=now)
-    shown = [Shown(one, stand[one.pk], days.get(one.slo_id or 0, ())) for one in components]
+    changed = _changed(components, told, work, now)
+    shown = [
+        Shown(one, stand[one.pk], changed[one.pk], days.get(one.slo_id or 0, ()))
+        for one in components
+    ]
     return Snapshot(now, _sections(shown), told, work)
 
 
@@ -171,6 +181,30 @@ def _statuses(
         )
         for one in components
     }
+
+
+def _changed(
+    components: Sequence[Component],
+    told: Sequence[Published],
+    work: Sequence[Planned],
+    now: datetime,
+) -> dict[int, datetime]:
+    news: dict[int, list[datetime]] = {one.pk: [one.updated_at] for one in components}
+    for incident in told:
+        for part in incident.affected:
+            # One that is shown since the components were read is none of them.
+            news.setdefault(part.component.pk, []).append(
+                max(incident.updated_at, incident.changed_at)
+            )
+    for planned in work:
+        for component in planned.components:
+            news[component.pk] += _changes_of(planned, now)
+    return {pk: max(found) for pk, found in news.items()}
+
+
+def _changes_of(work: Planned, now: datetime) -> list[datetime]:
+    """Return when maintenance was changed, began and ended, so far."""
+    return [at for at in (work.changed_at, work.starts_at, work.ends_at) if at <= now]
 
 
 def _sections(shown: Sequence[Shown]) -> list[Section]:

@@ -115,8 +115,8 @@ def files(*, now: datetime) -> Iterator[File]:
         if not found:
             raise ExportFailed(f"The style sheet {name} is not there.")
         yield File(name, Path(found).read_bytes())
-    snapshot = snapshots.take(now=now, with_bars=True)
-    past = snapshots.take(now=now, is_history=True)
+    past = snapshots.take(now=now, with_bars=True, is_history=True)
+    snapshot = past.of_late()
     for told in past.incidents:
         page = rendering.incident(snapshot, told, of_copy(2))
         yield File(f"incidents/{told.public_id}/index.html", page.encode())
@@ -124,7 +124,8 @@ def files(*, now: datetime) -> Iterator[File]:
         page = rendering.component(snapshot, shown, of_copy(2))
         yield File(f"components/{shown.component.public_id}/index.html", page.encode())
     for path in rendering.paths_of_documents():
-        yield File(path, rendering.document(snapshot, path).encode())
+        own = past if rendering.reaches_back(path) else snapshot
+        yield File(path, rendering.document(own, path).encode())
     yield File("history/index.html", rendering.history(past, of_copy(1)).encode())
     yield File("index.html", rendering.front(snapshot, of_copy(0)).encode())
 
