@@ -5,6 +5,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 
+from core.errors import NotFound
 from slo.domain.plans import Member, Method, Plan, WindowRule
 from slo.domain.state import STANDARD, State, StatePolicy
 from slo.domain.windows import Period, Version
@@ -51,6 +52,8 @@ def load(*, disabled: bool = False, only: Collection[int] | None = None) -> list
     composites: dict[int, list[Plan]] = defaultdict(list)
     for row in rows.values_list(*_FIELDS):
         pk, sli, slot, kind, method, *window, minimum, since, enabled, state, begun, policy = row
+        if pk not in versions:
+            continue  # It was made since the versions were read.
         key = tuple(window)
         if key not in rules:
             rules[key] = _rule(*key)
@@ -78,18 +81,27 @@ def load(*, disabled: bool = False, only: Collection[int] | None = None) -> list
 
 
 def of(slo: Slo) -> Plan:
-    """Return the plan of one SLO, enabled or not; nothing is read of SLOs that are no part of it."""
-    return of_each([slo])[slo.pk]
+    """Return the plan of one SLO, enabled or not; nothing is read of SLOs that are no part of it.
+
+    Raises:
+        NotFound: Somebody deleted it.
+    """
+    found = of_each([slo])
+    if slo.pk not in found:
+        raise NotFound("Somebody deleted this objective a moment ago.")
+    return found[slo.pk]
 
 
 def of_each(slos: Collection[Slo]) -> dict[int, Plan]:
     """Return the plans of some SLOs, enabled or not, by id; as many queries as for one.
 
+    One that somebody deleted since it was read has none.
+
     Args:
         slos: With their SLIs.
     """
     found = {plan.pk: plan for plan in load(disabled=True, only=_parts_of(slos))}
-    return {slo.pk: found[slo.pk] for slo in slos}
+    return {slo.pk: found[slo.pk] for slo in slos if slo.pk in found}
 
 
 def _parts_of(slos: Collection[Slo]) -> set[int]:
@@ -129,7 +141,9 @@ def _link_members(composites: dict[int, list[Plan]], plans: dict[int, Plan]) -> 
     members: dict[int, list[Member]] = defaultdict(list)
     rows = CompositeMember.objects.filter(sli__in=composites).order_by("pk")
     for sli, slo, weight in rows.values_list("sli_id", "slo_id", "weight"):
-        members[sli].append(Member(plans[slo], weight))
+        # One that was added since is a member from the next reading on.
+        if slo in plans:
+            members[sli].append(Member(plans[slo], weight))
     for sli, owners in composites.items():
         for plan in owners:
             plan.members = tuple(members[sli])

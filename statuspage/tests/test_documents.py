@@ -168,7 +168,7 @@ def test_maintenance_tells_what_became_of_it(
               "comment": SECRET}  # fmt: skip
     row = plan(fields=fields, actor="test", now=NOON)
     PublicMaintenance.objects.create(maintenance=row, title="Faster disks", text="All is slow.")
-    seen = []
+    seen: list[list[tuple[str, str]]] = []
     for hours in (0, 2, 4):
         at(monkeypatch, NOON + hours * HOUR)
         (one,) = work(client)
