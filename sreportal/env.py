@@ -124,6 +124,18 @@ SETTINGS: tuple[Setting, ...] = (
         "",
         "Folder, or s3://bucket/prefix, that the status page is copied to each minute.",
     ),
+    Setting(
+        "STATUSPAGE_ANNOUNCE_HOURS",
+        int,
+        24,
+        "Hours before each occurrence of repeated maintenance that subscribers are told of it.",
+    ),
+    Setting(
+        "STATUSPAGE_REMIND_HOURS",
+        int,
+        0,
+        "Hours before maintenance that subscribers are reminded of it; 0 for no reminder.",
+    ),
     Setting("AWS_REGION", str, "", "Region for AWS reads; empty means the SDK's own default."),
     Setting("AWS_ENDPOINT_URL", str, "", "Other endpoint for AWS calls, e.g. a simulator."),
     Setting(

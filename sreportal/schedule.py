@@ -112,7 +112,7 @@ SCHEDULE: tuple[Tick, ...] = (
         "Tell subscribers",
         "statuspage.tell",
         15,
-        "A public update is an email to whoever asked for it; nothing without subscribers.",
+        "A public update, or news of maintenance, is an email to whoever asked for it; nothing without subscribers.",
     ),
     Tick(
         "Forget unanswered subscriptions",

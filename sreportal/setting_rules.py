@@ -182,6 +182,9 @@ RULES: dict[str, Rule] = {
     "INTAKE_RETENTION_DAYS": between(1, 3660),
     "STATUSPAGE_URL": without_login(address("http", "https", example="https://status.example.org")),
     "STATUSPAGE_EXPORT": copy_target,
+    # The page looks 30 days ahead.
+    "STATUSPAGE_ANNOUNCE_HOURS": between(1, 720),
+    "STATUSPAGE_REMIND_HOURS": between(0, 720),
     "AWS_ENDPOINT_URL": address("http", "https", example="http://127.0.0.1:5000"),
     "OUTBOUND_ALLOW": grants,
     "OUTBOUND_PORTS": ports,

@@ -15,6 +15,8 @@ from statuspage.models import (
     AffectedComponent,
     Component,
     ComponentGroup,
+    MaintenanceAnnouncement,
+    MaintenanceNotice,
     Notice,
     PublicIncident,
     PublicMaintenance,
@@ -123,4 +125,23 @@ class NoticeAdmin(ReadOnlyAdmin):
     list_display = ["subscriber", "update", "state", "attempts", "sent_at", "error"]
     list_filter = ["state"]
     list_select_related = ["subscriber", "update"]
+    search_fields = ["subscriber__email"]
+
+
+@admin.register(MaintenanceAnnouncement)
+class MaintenanceAnnouncementAdmin(ReadOnlyAdmin):
+    """What was told of maintenance, and when."""
+
+    list_display = ["maintenance", "occurrence_at", "kind", "at"]
+    list_filter = ["kind"]
+    list_select_related = ["maintenance"]
+
+
+@admin.register(MaintenanceNotice)
+class MaintenanceNoticeAdmin(ReadOnlyAdmin):
+    """What was sent to whom of maintenance, and what became of it."""
+
+    list_display = ["subscriber", "announcement", "state", "attempts", "sent_at", "error"]
+    list_filter = ["state"]
+    list_select_related = ["subscriber", "announcement"]
     search_fields = ["subscriber__email"]

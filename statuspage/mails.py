@@ -8,11 +8,12 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from statuspage.addresses import public_address
-from statuspage.models import Notice, SubscriptionRequest
+from statuspage.models import MaintenanceNotice, Notice, Subscriber, SubscriptionRequest
 from statuspage.queries.incidents import Published
+from statuspage.queries.maintenance_news import Work
 from statuspage.tokens import Purpose, token_of
 
-__all__ = ["about", "question"]
+__all__ = ["about", "about_maintenance", "question"]
 
 
 def question(asked: SubscriptionRequest) -> EmailMessage:
@@ -37,19 +38,36 @@ def about(notice: Notice, incident: Published, number: int) -> EmailMessage:
         number: Of its updates, counted from the newest.
     """
     update = incident.updates[number]
-    token = token_of(notice.subscriber.key, Purpose.UNSUBSCRIBE)
-    unsubscribe = _of_portal("status:unsubscribe", token)
+    subject = f"[{update.state.capitalize()}] {incident.title}"
     context = {
-        "name": settings.STATUSPAGE_NAME,
         "incident": incident,
         "update": update,
         "page": public_address(f"incidents/{incident.public_id}/"),
-        "unsubscribe": unsubscribe,
     }
-    subject = f"[{update.state.capitalize()}] {incident.title}"
-    mail = _mail(
-        notice.subscriber.email, subject, "update", context, name=f"{update.public_id}-{notice.pk}"
-    )
+    name = f"{update.public_id}-{notice.pk}"
+    return _news(notice.subscriber, subject, "update", context, name=name)
+
+
+def about_maintenance(notice: MaintenanceNotice, work: Work) -> EmailMessage:
+    """Return what a subscriber reads of maintenance.
+
+    Args:
+        notice: With its subscriber.
+        work: What is told.
+    """
+    subject = f"[{work.news.label}] {work.title}"
+    context = {"work": work, "page": public_address(f"#maintenance-{work.public_id}")}
+    name = f"maintenance-{work.public_id}-{work.news}-{notice.pk}"
+    return _news(notice.subscriber, subject, "maintenance", context, name=name)
+
+
+def _news(
+    to: Subscriber, subject: str, template: str, context: dict[str, object], *, name: str
+) -> EmailMessage:
+    """Return a message that a subscriber can end all of by one click."""
+    unsubscribe = _of_portal("status:unsubscribe", token_of(to.key, Purpose.UNSUBSCRIBE))
+    own = {**context, "name": settings.STATUSPAGE_NAME, "unsubscribe": unsubscribe}
+    mail = _mail(to.email, subject, template, own, name=name)
     # RFC 8058: mail programs unsubscribe by one POST, without opening a page.
     mail.extra_headers["List-Unsubscribe"] = f"<{unsubscribe}>"
     mail.extra_headers["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"

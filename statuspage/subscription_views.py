@@ -67,9 +67,9 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
     parts = list(asked.components.all())
     if request.method == "POST":
         subscriptions.confirm(token, now=now())
-        text = f"{asked.email} is told of new incidents and of every update."
+        text = f"{asked.email} is told of new incidents, of every update, and of maintenance."
         return _shown("link", {"heading": "You are subscribed", "text": text})
-    text = f"{asked.email} will be told of every incident{', of:' if parts else '.'}"
+    text = f"{asked.email} will be told of every incident and of maintenance{', of:' if parts else '.'}"
     return _shown(
         "link",
         {

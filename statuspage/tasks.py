@@ -1,12 +1,20 @@
 """Beat's entry into the status page."""
 
+from datetime import timedelta
 from time import monotonic
 
 from celery import shared_task
 from django.conf import settings
 
 from core.clock import now
-from statuspage.services import exporting, publishing, sending, subscriptions
+from statuspage.domain.maintenance_news import Lead
+from statuspage.services import (
+    exporting,
+    maintenance_news,
+    publishing,
+    sending,
+    subscriptions,
+)
 
 # A task may take a minute; one more message takes no more than a third of that.
 _SEND_FOR_S = 30
@@ -14,7 +22,7 @@ _SEND_FOR_S = 30
 
 @shared_task(name="statuspage.tell", ignore_result=True, expires=15)
 def tell() -> None:
-    """Beat tick: write the notices of new public updates, and send what is due by email."""
+    """Beat tick: write the notices of public updates and of maintenance, and send what is due by email."""
     until = monotonic() + _SEND_FOR_S
 
     def is_over() -> bool:
@@ -22,6 +30,11 @@ def tell() -> None:
 
     sending.give_up_abandoned(now=now())
     publishing.announce_due(now=now(), is_over=is_over)
+    lead = Lead(
+        repeated=timedelta(hours=settings.STATUSPAGE_ANNOUNCE_HOURS),
+        reminder=timedelta(hours=settings.STATUSPAGE_REMIND_HOURS),
+    )
+    maintenance_news.announce_due(lead=lead, now=now(), is_over=is_over)
     sending.give_up_stale(now=now())
     sending.send_due(now=now(), is_over=is_over)
 

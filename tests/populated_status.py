@@ -11,6 +11,8 @@ from incidents.services.status_updates import publish
 from statuspage.models import (
     Component,
     ComponentGroup,
+    MaintenanceAnnouncement,
+    MaintenanceNotice,
     Notice,
     PublicIncident,
     PublicMaintenance,
@@ -41,6 +43,11 @@ def add_status_page(number: int, service: Service, now: datetime) -> None:
     work = Maintenance.objects.filter(service=service).first()
     if work:
         PublicMaintenance.objects.create(maintenance=work)
+        news = MaintenanceAnnouncement.objects.create(
+            maintenance=work, occurrence_at=work.starts_at, ends_at=work.ends_at,
+            kind="scheduled", at=now,
+        )  # fmt: skip
+        MaintenanceNotice.objects.create(subscriber=reader, announcement=news, send_at=now)
 
 
 def status_parameters() -> Iterator[tuple[str, str]]:

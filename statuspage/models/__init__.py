@@ -2,13 +2,22 @@
 
 from statuspage.models.components import Component, ComponentGroup
 from statuspage.models.incidents import AffectedComponent, PublicIncident, PublicMaintenance
-from statuspage.models.subscribers import Announcement, Notice, Subscriber, SubscriptionRequest
+from statuspage.models.subscribers import (
+    Announcement,
+    MaintenanceAnnouncement,
+    MaintenanceNotice,
+    Notice,
+    Subscriber,
+    SubscriptionRequest,
+)
 
 __all__ = [
     "AffectedComponent",
     "Announcement",
     "Component",
     "ComponentGroup",
+    "MaintenanceAnnouncement",
+    "MaintenanceNotice",
     "Notice",
     "PublicIncident",
     "PublicMaintenance",

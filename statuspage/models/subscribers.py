@@ -1,9 +1,13 @@
 """Who hears of public updates by email, and what was sent to whom."""
 
-from django.db import models
-from django.db.models import Q
+from collections.abc import Collection
+from typing import Self
 
-from incidents.models import StatusUpdate
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+
+from incidents.models import Maintenance, StatusUpdate
+from statuspage.domain.maintenance_news import News
 from statuspage.models.components import Component
 from statuspage.tokens import new_key
 
@@ -37,6 +41,15 @@ class Outgoing(models.Model):
         abstract = True
 
 
+class SubscriberQuerySet(models.QuerySet["Subscriber"]):
+    """Reads of subscribers."""
+
+    def wanting(self, components: Collection[int]) -> Self:
+        """Keep who asked for one of some components, by their keys, and who asked for all there are."""
+        chosen = Subscriber.components.through.objects.filter(subscriber=OuterRef("pk"))
+        return self.filter(~Exists(chosen) | Exists(chosen.filter(component__in=components)))
+
+
 class Subscriber(models.Model):
     """An address whose owner asked to be told, and confirmed it."""
 
@@ -52,6 +65,8 @@ class Subscriber(models.Model):
         Component, blank=True, related_name="subscribers", help_text="Empty: all of them."
     )
     confirmed_at = models.DateTimeField()
+
+    objects = SubscriberQuerySet.as_manager()
 
     class Meta:
         ordering = ["email"]
@@ -116,3 +131,56 @@ class Notice(Outgoing):
 
     def __str__(self) -> str:
         return f"{self.update_id} to {self.subscriber_id}"
+
+
+class MaintenanceAnnouncement(models.Model):
+    """What subscribers were told of an occurrence of maintenance; each once, whoever tells it."""
+
+    maintenance = models.ForeignKey(
+        Maintenance, on_delete=models.CASCADE, related_name="announcements"
+    )
+    occurrence_at = models.DateTimeField(help_text="When that occurrence was planned to begin.")
+    ends_at = models.DateTimeField(help_text="When it ends, or ended, as it was told.")
+    kind = models.CharField(max_length=11, choices=[(str(news), news.label) for news in News])
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["maintenance", "occurrence_at", "kind"],
+                name="statuspage_maintenance_told_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}, {self.occurrence_at:%Y-%m-%d %H:%M}"
+
+
+class MaintenanceNotice(Outgoing):
+    """One such news for one subscriber."""
+
+    subscriber = models.ForeignKey(
+        Subscriber, on_delete=models.CASCADE, related_name="maintenance_notices"
+    )
+    announcement = models.ForeignKey(
+        MaintenanceAnnouncement, on_delete=models.CASCADE, related_name="notices"
+    )
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subscriber", "announcement"], name="statuspage_maintenance_notice_once"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["send_at"],
+                condition=Q(state__in=["due", "sending"]),
+                name="statuspage_work_notice_due",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.announcement_id} to {self.subscriber_id}"

@@ -1,11 +1,10 @@
 """Making incidents public: their public words, what they affect, and who is told."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from itertools import islice
+from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 
 from core import audit
 from core.audit import Who
@@ -14,6 +13,7 @@ from core.locking import lock
 from incidents.domain.communication import Audience
 from incidents.models import Incident, Severity, StatusUpdate
 from incidents.queries.merges import merged_into
+from statuspage.domain.maintenance_news import STALE_AFTER
 from statuspage.domain.statuses import Impact, Status
 from statuspage.models import (
     AffectedComponent,
@@ -23,9 +23,9 @@ from statuspage.models import (
     PublicIncident,
     Subscriber,
 )
+from statuspage.services.notices import write
 
 __all__ = [
-    "STALE_AFTER",
     "announce_due",
     "effect_of",
     "follow",
@@ -33,10 +33,7 @@ __all__ = [
     "save_public_incident",
 ]
 
-# Nobody is told by email of what is older: a worker that was away for days floods no mailbox.
-STALE_AFTER = timedelta(days=1)
 _AT_ONCE = 20
-_IN_ONE = 1000
 # What an incident of a severity says of its service's components, until somebody says otherwise.
 EFFECT = {
     Severity.P0.value: Status.MAJOR_OUTAGE,
@@ -153,17 +150,12 @@ def _announce(update: StatusUpdate, now: datetime) -> bool:
     _, is_first = Announcement.objects.get_or_create(update=update, defaults={"at": now})
     if is_first:
         row = make_public(update.incident, actor=None, now=now)
-        # By parts: of a long list of subscribers, all at once would fill the memory.
-        keys = _concerned(row).iterator(chunk_size=_IN_ONE)
-        while some := list(islice(keys, _IN_ONE)):
-            Notice.objects.bulk_create(
-                Notice(subscriber_id=key, update=update, send_at=now) for key in some
-            )
+        write(_concerned(row), lambda key: Notice(subscriber_id=key, update=update, send_at=now))
     return is_first
 
 
-def _concerned(row: PublicIncident) -> QuerySet[Subscriber, int]:
-    """Return the keys of who asked for one of the affected components, or for all of them.
+def _concerned(row: PublicIncident) -> QuerySet[Subscriber]:
+    """Return who asked for one of the affected components, or for all of them.
 
     An incident that affects none concerns everybody. Of what was merged into it those hear, too, who
     heard of that: it goes on with these updates.
@@ -171,8 +163,5 @@ def _concerned(row: PublicIncident) -> QuerySet[Subscriber, int]:
     told = [row.incident, *merged_into(row.incident)]
     parts = Component.objects.filter(affected_by__public_incident__incident__in=told)
     wanted = set(parts.values_list("pk", flat=True))
-    rows = Subscriber.objects.order_by("pk")
-    if wanted and row.affected.exists():
-        chosen = Subscriber.components.through.objects.filter(subscriber=OuterRef("pk"))
-        rows = rows.filter(~Exists(chosen) | Exists(chosen.filter(component__in=wanted)))
-    return rows.values_list("pk", flat=True)
+    is_of_some = wanted and row.affected.exists()
+    return Subscriber.objects.wanting(wanted) if is_of_some else Subscriber.objects.all()

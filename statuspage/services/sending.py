@@ -16,15 +16,21 @@ from django.db.models import QuerySet
 
 from notifications.transports.email import failure_of
 from statuspage import mails
-from statuspage.models import Notice, SubscriptionRequest
+from statuspage.domain.maintenance_news import STALE_AFTER
+from statuspage.models import (
+    MaintenanceAnnouncement,
+    MaintenanceNotice,
+    Notice,
+    SubscriptionRequest,
+)
 from statuspage.models.subscribers import MOST_ATTEMPTS, Delivery
-from statuspage.queries import incidents
+from statuspage.queries import incidents, maintenance_news
 from statuspage.queries.incidents import Published
-from statuspage.services.publishing import STALE_AFTER
+from statuspage.queries.maintenance_news import Work
 
 __all__ = ["forget_old", "give_up_abandoned", "give_up_stale", "send_due"]
 
-Message = TypeVar("Message", Notice, SubscriptionRequest)
+Message = TypeVar("Message", Notice, MaintenanceNotice, SubscriptionRequest)
 # Longer than the mail server may take for one, three times over.
 LEASE = timedelta(minutes=2)
 FIRST_WAIT = timedelta(minutes=1)
@@ -43,27 +49,40 @@ def give_up_abandoned(*, now: datetime) -> int:
         model.objects.filter(state=Delivery.SENDING, leased_until__lt=now).update(
             state=Delivery.UNCERTAIN, error=_LOST
         )
-        for model in (Notice, SubscriptionRequest)
+        for model in (Notice, MaintenanceNotice, SubscriptionRequest)
     )
 
 
 def give_up_stale(*, now: datetime) -> int:
     """Note of notices that waited too long that nobody is told any more; returns how many."""
-    old = Notice.objects.filter(state=Delivery.DUE, update__at__lte=now - STALE_AFTER)
-    return old.update(state=Delivery.FAILED, error=_STALE)
+    until = now - STALE_AFTER
+    due = [
+        Notice.objects.filter(state=Delivery.DUE, update__at__lte=until),
+        MaintenanceNotice.objects.filter(state=Delivery.DUE, announcement__at__lte=until),
+    ]
+    return sum(rows.update(state=Delivery.FAILED, error=_STALE) for rows in due)
 
 
 def forget_old(*, now: datetime) -> int:
-    """Delete notices of updates that are older than what is kept; returns how many.
+    """Delete notices of news that are older than what is kept; returns how many.
 
     No more than a task has time for at once; each part commits by itself.
     """
-    # In the order of their keys, which is that of the updates: none but the oldest is looked at.
-    rows = Notice.objects.order_by("pk").values_list("pk", "update__at")
+    until = now - KEPT_FOR
+    gone = _forget(Notice.objects.all(), "update__at", until)
+    gone += _forget(MaintenanceNotice.objects.all(), "announcement__at", until)
+    # Those with notices left wait for the next time.
+    MaintenanceAnnouncement.objects.filter(at__lt=until, notices=None).delete()
+    return gone
+
+
+def _forget(rows: QuerySet[Notice] | QuerySet[MaintenanceNotice], at: str, until: datetime) -> int:
+    # In the order of their keys, which is that of the news: none but the oldest is looked at.
+    oldest = rows.order_by("pk").values_list("pk", at)
     gone = 0
     for _ in range(_MOST_PARTS):
-        old = [pk for pk, at in rows[:_PART] if at < now - KEPT_FOR]
-        gone += Notice.objects.filter(pk__in=old).delete()[0]
+        old = [pk for pk, when in oldest[:_PART] if when < until]
+        gone += rows.filter(pk__in=old).delete()[0]
         if len(old) < _PART:
             break
     return gone
@@ -86,6 +105,12 @@ def send_due(*, now: datetime, is_over: Callable[[], bool]) -> int:
         if is_over():
             return sent
         sent += _send(notice, partial(_about, notice, known), now)
+    of_work = MaintenanceNotice.objects.select_related("subscriber", "announcement__maintenance")
+    works: dict[int, Work | None] = {}
+    for told in _due(of_work, now):
+        if is_over():
+            return sent
+        sent += _send(told, partial(_about_work, told, works), now)
     return sent
 
 
@@ -107,6 +132,15 @@ def _about(notice: Notice, known: dict[int, Published | None]) -> EmailMessage |
     return mails.about(notice, incident, places[0]) if incident and places else None
 
 
+def _about_work(notice: MaintenanceNotice, known: dict[int, Work | None]) -> EmailMessage | None:
+    """Return the message; None where the maintenance is not public, or was called off meanwhile."""
+    pk = notice.announcement_id
+    if pk not in known:
+        known[pk] = maintenance_news.published(notice.announcement)
+    work = known[pk]
+    return mails.about_maintenance(notice, work) if work else None
+
+
 def _send(row: Message, compose: Callable[[], EmailMessage | None], now: datetime) -> bool:
     """Claim one, send it, and note what became of it."""
     model = type(row)
@@ -126,7 +160,7 @@ def _outcome(
 ) -> dict[str, object]:
     mail = compose()
     if mail is None:
-        return {"state": Delivery.FAILED, "error": "The incident is not public any more."}
+        return {"state": Delivery.FAILED, "error": "It is not public any more."}
     try:
         mail.send()
     except (smtplib.SMTPException, OSError, ValueError) as error:

@@ -1,6 +1,6 @@
 """What the page says of components, and of days: worked examples and laws."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 
 import pytest
@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from statuspage.domain.bars import Bar, Tone, percent_of, summary, tone_of
+from statuspage.domain.maintenance_news import Lead, News, news_due
 from statuspage.domain.statuses import (
     SEVERITY,
     Impact,
@@ -18,6 +19,8 @@ from statuspage.domain.statuses import (
     worst,
 )
 
+NOON = datetime(2026, 5, 3, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 OK, MAINTAINED, DEGRADED, PARTIAL, MAJOR = Status
 statuses = st.lists(st.sampled_from(Status))
 
@@ -109,3 +112,28 @@ def test_days_say_what_they_are_made_of() -> None:
     assert none.said == "2 May 2026: no data"
     assert summary([none, day, little]) == "99.00 % good over 1 day, 2 days without data"
     assert summary([none, none]) == "No data in the last 2 days"
+
+
+@given(
+    begins=st.integers(-100, 100), length=st.integers(1, 100), is_repeated=st.booleans(),
+    reminder=st.integers(0, 48),
+)  # fmt: skip
+def test_news_come_in_their_order_and_once(
+    begins: int, length: int, is_repeated: bool, reminder: int
+) -> None:
+    """Whenever somebody looks: no news twice, and none after the end."""
+    start = NOON + begins * HOUR
+    lead = Lead(repeated=24 * HOUR, reminder=reminder * HOUR)
+    told: dict[News, datetime] = {}
+    for step in range(-120, 240, 3):
+        now = NOON + step * HOUR
+        news = news_due(
+            start, start + length * HOUR, is_repeated=is_repeated, told=told, lead=lead, now=now
+        )
+        if news:
+            assert news not in told
+            assert (news is News.STARTED) == (start <= now < start + length * HOUR)
+            told[news] = now
+    order = [News.SCHEDULED, News.REMINDER, News.STARTED, News.COMPLETED]
+    assert list(told) == [news for news in order if news in told]
+    assert News.COMPLETED in told

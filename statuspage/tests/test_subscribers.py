@@ -17,7 +17,7 @@ from incidents.domain.communication import PublicState
 from statuspage.domain.statuses import Status
 from statuspage.models import Component, Notice, Subscriber, SubscriptionRequest
 from statuspage.models.subscribers import MOST_ATTEMPTS, Delivery
-from statuspage.services import publishing, sending, subscriptions
+from statuspage.services import notices, publishing, sending, subscriptions
 from statuspage.services.components import delete
 from statuspage.services.publishing import save_public_incident
 from statuspage.tests.world import NOON, SECRET, component, incident, responder, shop, tell
@@ -292,7 +292,7 @@ def test_a_long_list_is_announced_by_parts(
     monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
 ) -> None:
     """All of it in one transaction, and nobody twice; none is begun when time is over."""
-    monkeypatch.setattr(publishing, "_IN_ONE", 3)
+    monkeypatch.setattr(notices, "_IN_ONE", 3)
     for number in range(7):
         subscribed(f"e{number}@example.org")
     tell(incident(), "We look into it.")

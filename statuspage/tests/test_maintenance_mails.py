@@ -1,0 +1,341 @@
+"""Subscribers hear of maintenance: that it comes, begins, is over or was called off, each once."""
+
+import smtplib
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+from django.db import transaction
+from django.test import Client
+
+from catalog.models import Service
+from core.mail import MayHaveArrived
+from incidents.models import Maintenance, Silence
+from incidents.services.maintenance import cancel_maintenance, plan, silence_due
+from incidents.services.silences import end_silence
+from statuspage import tasks
+from statuspage.models import (
+    Component,
+    MaintenanceAnnouncement,
+    MaintenanceNotice,
+    PublicMaintenance,
+    Subscriber,
+)
+from statuspage.models.subscribers import Delivery
+from statuspage.services import notices, sending
+from statuspage.tests.world import HOUR, NOON, SECRET, component, shop
+
+pytestmark = [pytest.mark.django_db]
+DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
+
+
+class Clock:
+    """What time it is, for all that asks."""
+
+    def __init__(self) -> None:
+        self.now = NOON
+
+    def tick(self, at: datetime) -> list[str]:
+        """Have it be then, and do what the worker does; returns the subjects of what it sent."""
+        self.now, before = at, len(mail.outbox)
+        tasks.tell()
+        return [str(each.subject) for each in mail.outbox[before:]]
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Have the clock stand still."""
+    clock = Clock()
+    monkeypatch.setattr("django.utils.timezone.now", lambda: clock.now)
+    return clock
+
+
+@pytest.fixture
+def service() -> Service:
+    """Return one that the page shows as a component, with a subscriber of everything."""
+    found = shop()
+    component(service=found)
+    subscribed()
+    return found
+
+
+def subscribed(email: str = "eve@example.org", *parts: Component) -> Subscriber:
+    """Make a subscriber who confirmed."""
+    row = Subscriber.objects.create(email=email, confirmed_at=NOON)
+    row.components.set(parts)
+    return row
+
+
+def planned(
+    service: Service, after: timedelta = 2 * DAY, rule: str = "", **words: Any
+) -> Maintenance:
+    """Plan an hour of work, in public words where there are any."""
+    fields = {"service": service, "starts_at": NOON + after, "ends_at": NOON + after + HOUR,
+              "comment": f"{SECRET} disks", "rule": rule}  # fmt: skip
+    row = plan(fields=fields, actor="test", now=NOON)
+    if words:
+        PublicMaintenance.objects.create(maintenance=row, **words)
+    return row
+
+
+@pytest.mark.both_databases
+def test_maintenance_is_told_from_its_announcement_to_its_end(
+    clock: Clock, service: Service
+) -> None:
+    """Each news once, however often the worker looks, and no internal word in any."""
+    planned(service, title="Faster disks", text="All is slow.")
+    told = [
+        clock.tick(NOON + after)
+        for after in (MINUTE, HOUR, 2 * DAY, 2 * DAY + MINUTE, 2 * DAY + HOUR, 3 * DAY)
+    ]
+    assert told == [
+        ["[Scheduled] Faster disks"], [], ["[In progress] Faster disks"], [],
+        ["[Completed] Faster disks"], [],
+    ]  # fmt: skip
+    first = str(mail.outbox[0].body)
+    assert "5 May 2026, 12:00 to 5 May 2026, 13:00 UTC" in first
+    assert "All is slow." in first
+    assert "- Checkout" in first
+    assert "/status/#maintenance-" in first
+    assert SECRET not in "".join(str(each.message()) for each in mail.outbox)
+
+
+def test_each_message_has_a_way_out_at_one_click(clock: Clock, service: Service) -> None:
+    """As those about incidents (RFC 8058); whoever takes it hears nothing more, and is forgotten."""
+    planned(service)
+    clock.tick(NOON)
+    (message,) = mail.outbox
+    assert message.extra_headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    way_out = message.extra_headers["List-Unsubscribe"].strip("<>")
+    program = Client(enforce_csrf_checks=True)
+    said = {"List-Unsubscribe": "One-Click"}
+    path = way_out.removeprefix("http://127.0.0.1:8000")
+    assert program.post(path, said).status_code == 200
+    assert not MaintenanceNotice.objects.exists()
+    assert clock.tick(NOON + 2 * DAY) == []
+
+
+def test_only_those_of_its_components_hear_of_it(clock: Clock, service: Service) -> None:
+    """And who chose none, which is all."""
+    own, other = Component.objects.get(), component("Other")
+    subscribed("own@example.org", own)
+    subscribed("other@example.org", other)
+    planned(service)
+    clock.tick(NOON)
+    assert sorted(each.to[0] for each in mail.outbox) == ["eve@example.org", "own@example.org"]
+
+
+def test_what_is_not_public_is_told_to_nobody(clock: Clock) -> None:
+    """Of services without a component, of hidden ones, and what somebody hid; it is told once it is shown."""
+    subscribed()
+    planned(shop())
+    hidden = Service.objects.create(slug="b", name="b", tier=1)
+    component("Hidden", service=hidden, is_shown=False)
+    quiet = Service.objects.create(slug="c", name="c", tier=1)
+    component("Quiet", service=quiet, shows_maintenance=False)
+    kept = Service.objects.create(slug="d", name="d", tier=1)
+    component("Kept", service=kept)
+    for each in (hidden, quiet):
+        planned(each)
+    row = planned(kept, title="Kept back", is_shown=False)
+    assert clock.tick(NOON) == []
+    PublicMaintenance.objects.filter(maintenance=row).update(is_shown=True)
+    assert clock.tick(NOON + MINUTE) == ["[Scheduled] Kept back"]
+    PublicMaintenance.objects.filter(maintenance=row).update(is_shown=False)
+    assert clock.tick(NOON + 2 * DAY) == []
+
+
+def test_what_is_far_away_waits_until_the_page_shows_it(clock: Clock, service: Service) -> None:
+    """That is thirty days ahead."""
+    planned(service, 40 * DAY)
+    assert clock.tick(NOON) == []
+    assert clock.tick(NOON + 10 * DAY + MINUTE) == ["[Scheduled] Scheduled maintenance"]
+
+
+@pytest.mark.both_databases
+def test_who_heard_of_it_hears_that_it_was_called_off(clock: Clock, service: Service) -> None:
+    """Nobody else, and nothing follows; moved maintenance is called off and planned anew."""
+    row = planned(service)
+    clock.tick(NOON)
+    subscribed("late@example.org")
+    cancel_maintenance(row, actor="test", now=NOON + HOUR)
+    assert clock.tick(NOON + HOUR) == ["[Cancelled] Scheduled maintenance"]
+    assert mail.outbox[-1].to == ["eve@example.org"]
+    assert "does not take place" in str(mail.outbox[-1].body)
+    assert [clock.tick(NOON + after) for after in (2 * DAY, 3 * DAY)] == [[], []]
+
+
+def test_what_was_called_off_before_it_was_sent_is_told_to_nobody(
+    clock: Clock, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither that it comes nor that it does not: the mail server took nothing until then."""
+    row = planned(service)
+    with monkeypatch.context() as patched:
+        refuse(patched, smtplib.SMTPResponseException(451, b"later"))
+        clock.tick(NOON)
+    assert MaintenanceNotice.objects.get().state == Delivery.DUE
+    cancel_maintenance(row, actor="test", now=NOON + MINUTE)
+    assert clock.tick(NOON + HOUR) == []
+    assert MaintenanceNotice.objects.get().state == Delivery.FAILED
+
+
+def test_work_that_is_ended_early_is_over_then(clock: Clock, service: Service) -> None:
+    """Called off while it goes on, it is over, too; the message says until when it went on."""
+    row = planned(service, HOUR)
+    clock.tick(NOON)
+    clock.tick(NOON + HOUR)
+    cancel_maintenance(row, actor="test", now=NOON + HOUR + 9 * MINUTE)
+    assert clock.tick(NOON + HOUR + 9 * MINUTE) == ["[Completed] Scheduled maintenance"]
+    assert "13:00 to 3 May 2026, 13:09 UTC" in str(mail.outbox[-1].body)
+
+
+def test_an_occurrence_that_is_skipped_is_called_off(clock: Clock, service: Service) -> None:
+    """Its silence was ended before it began; the next one is told as ever."""
+    planned(service, HOUR, rule="FREQ=WEEKLY")
+    clock.tick(NOON)
+    silence_due(now=NOON + MINUTE)
+    end_silence(Silence.objects.get(), actor="test", now=NOON + 2 * MINUTE)
+    assert clock.tick(NOON + 2 * MINUTE) == ["[Cancelled] Scheduled maintenance"]
+    assert clock.tick(NOON + 2 * HOUR) == []
+    assert clock.tick(NOON + 6 * DAY + HOUR) == ["[Scheduled] Scheduled maintenance"]
+
+
+def test_repeated_maintenance_is_told_a_day_before_each(clock: Clock, service: Service) -> None:
+    """Not all of a year at once."""
+    planned(service, 3 * DAY, rule="FREQ=WEEKLY", title="Backups")
+    assert clock.tick(NOON) == []
+    for week in range(2):
+        begins = NOON + 3 * DAY + 7 * week * DAY
+        assert clock.tick(begins - DAY - MINUTE) == []
+        assert clock.tick(begins - DAY) == ["[Scheduled] Backups"]
+        assert "It repeats" in str(mail.outbox[-1].body)
+        assert clock.tick(begins) == ["[In progress] Backups"]
+        assert clock.tick(begins + HOUR) == ["[Completed] Backups"]
+
+
+def test_what_repeats_by_the_hour_floods_nobody(clock: Clock, service: Service) -> None:
+    """Of all its occurrences of three days one is told about each day, from beginning to end."""
+    planned(service, HOUR, rule="FREQ=HOURLY;INTERVAL=2")
+    sent = [
+        subject for step in range(3 * 24 * 4) for subject in clock.tick(NOON + step * 15 * MINUTE)
+    ]
+    told = sorted(set(MaintenanceAnnouncement.objects.values_list("occurrence_at", flat=True)))
+    assert {later - one for one, later in pairwise(told)} == {20 * HOUR}
+    assert sent.count("[Scheduled] Scheduled maintenance") == len(told)
+    assert sent.count("[In progress] Scheduled maintenance") == 4
+
+
+def test_a_reminder_is_sent_where_one_is_wanted(
+    clock: Clock, service: Service, settings: Any
+) -> None:
+    """Once, and not to whom it was told a moment ago."""
+    planned(service, 3 * DAY)
+    settings.STATUSPAGE_REMIND_HOURS = 24
+    assert clock.tick(NOON) == ["[Scheduled] Scheduled maintenance"]
+    assert clock.tick(NOON + 2 * DAY) == ["[Reminder] Scheduled maintenance"]
+    assert clock.tick(NOON + 2 * DAY + MINUTE) == []
+    planned(service, 2 * DAY + 3 * HOUR, title="Soon")
+    assert clock.tick(NOON + 2 * DAY + HOUR) == ["[Scheduled] Soon"]
+    assert clock.tick(NOON + 2 * DAY + 2 * HOUR) == []
+
+
+def test_a_worker_that_was_away_tells_no_old_news(clock: Clock, service: Service) -> None:
+    """Neither what began nor what ended more than a day ago, nor an end of which nobody knew the beginning."""
+    planned(service)
+    assert clock.tick(NOON + 4 * DAY) == []
+    planned(service, 5 * DAY)
+    clock.tick(NOON + 4 * DAY)
+    assert clock.tick(NOON + 5 * DAY + 2 * HOUR) == ["[Completed] Scheduled maintenance"]
+    assert clock.tick(NOON + 7 * DAY) == []
+
+
+@pytest.mark.both_databases
+def test_a_worker_that_dies_while_it_writes_leaves_nothing(
+    clock: Clock, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one writes all of it; one that dies while it sends has its message marked, and doubles none."""
+    subscribed("bob@example.org")
+    planned(service)
+    real = notices.write
+
+    def die(*given: Any) -> int:
+        real(*given)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("statuspage.services.maintenance_news.write", die)
+        with pytest.raises(KeyboardInterrupt), transaction.atomic():
+            clock.tick(NOON)
+    assert not MaintenanceAnnouncement.objects.exists()
+    with monkeypatch.context() as patched:
+        refuse(patched, KeyboardInterrupt())
+        with pytest.raises(KeyboardInterrupt):
+            clock.tick(NOON)
+    assert len(clock.tick(NOON + MINUTE)) == 1
+    assert clock.tick(NOON + 3 * MINUTE) == []
+    states = sorted(MaintenanceNotice.objects.values_list("state", flat=True))
+    assert states == [Delivery.SENT, Delivery.UNCERTAIN]
+
+
+def test_two_workers_send_each_message_once(
+    clock: Clock, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes while another one sends finds all of it written and claimed."""
+    subscribed("bob@example.org")
+    planned(service)
+    real, sent = EmailBackend.send_messages, []
+
+    def send(backend: EmailBackend, messages: Any) -> int:
+        sent.extend(messages)
+        tasks.tell()
+        return real(backend, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", send)
+    clock.tick(NOON)
+    assert sorted(each.to[0] for each in sent) == ["bob@example.org", "eve@example.org"]
+
+
+def test_what_may_have_arrived_is_not_sent_again(
+    clock: Clock, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of incidents: once at most."""
+    planned(service)
+    with monkeypatch.context() as patched:
+        refuse(patched, MayHaveArrived("Nothing was heard."))
+        clock.tick(NOON)
+    assert clock.tick(NOON + HOUR) == []
+    assert MaintenanceNotice.objects.get().state == Delivery.UNCERTAIN
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Have the mail server fail."""
+
+    def fail(*_args: Any) -> int:
+        raise error
+
+    monkeypatch.setattr(EmailBackend, "send_messages", fail)
+
+
+def test_notices_are_forgotten_with_what_they_told(clock: Clock, service: Service) -> None:
+    """After thirty-five days, and nothing is told again."""
+    planned(service)
+    for after in (timedelta(), 2 * DAY, 2 * DAY + HOUR):
+        clock.tick(NOON + after)
+    late = NOON + 2 * DAY + HOUR + sending.KEPT_FOR + MINUTE
+    assert sending.forget_old(now=late) == 3
+    assert not MaintenanceAnnouncement.objects.exists()
+    assert clock.tick(late) == []
+
+
+def test_a_title_adds_no_header(clock: Clock, service: Service) -> None:
+    """However it is broken into lines."""
+    planned(service, title="Disks\r\nBcc: mallory@example.org\x85x\x1cy\u2028z")
+    clock.tick(NOON)
+    (message,) = mail.outbox
+    assert message.message()["Bcc"] is None
+    assert "\n" not in message.subject
+    assert message.recipients() == ["eve@example.org"]
