@@ -10,11 +10,12 @@ from accounts.models import User
 from catalog.models import Service
 from catalog.service_fields import offer_services
 from core.durations import DurationField
-from core.forms import InstantField, OnceMixin, RefusalMixin
+from core.forms import InstantField, LinesField, OnceMixin, RefusalMixin
 from incidents.domain.silencing import matcher_problem, read_matcher
+from incidents.public_pages import LONGEST_TEXT, NEUTRAL, PublicWords
 from oncall.models.schedules import known_zone
 
-__all__ = ["MaintenanceForm", "SilenceForm"]
+__all__ = ["MaintenanceForm", "PublicWordsForm", "SilenceForm"]
 
 
 class _SpanForm(OnceMixin, RefusalMixin, forms.Form):
@@ -79,7 +80,54 @@ class SilenceForm(_SpanForm):
         return {**{name: said[name] for name in names}, **self.span(now)}
 
 
-class MaintenanceForm(_SpanForm):
+class _WordsForm(RefusalMixin, forms.Form):
+    """What the public reads of maintenance."""
+
+    public_title = forms.CharField(
+        max_length=200,
+        required=False,
+        label="Public title",
+        help_text=f"As everybody reads it; empty: “{NEUTRAL}”. What is done is never shown.",
+    )
+    public_text = LinesField(
+        max_length=LONGEST_TEXT,
+        required=False,
+        widget=forms.Textarea({"rows": 4}),
+        label="Public text",
+        help_text="What users notice.",
+    )
+    is_public = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="Show it on the status page",
+        help_text="Where the page has a component of the service; you see it before it is public.",
+    )
+
+    def words(self) -> PublicWords:
+        """Return what was entered for the public."""
+        said = self.cleaned_data
+        return PublicWords(said["public_title"], said["public_text"], said["is_public"])
+
+    def refuse_words(self, error: ValidationError) -> None:
+        """Show what the page refuses at the fields of this form."""
+        shown_at = {"title": "public_title", "text": "public_text", "is_shown": "is_public"}
+        for name, said in error.message_dict.items():
+            self.add_error(shown_at.get(name), said)
+
+
+class PublicWordsForm(_WordsForm):
+    """What the public reads of maintenance that is planned."""
+
+    def __init__(self, *args: Any, words: PublicWords, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial = {
+            "public_title": words.title,
+            "public_text": words.text,
+            "is_public": words.is_shown,
+        }
+
+
+class MaintenanceForm(_WordsForm, _SpanForm):
     """Planned work, once or repeating."""
 
     rule = forms.CharField(
@@ -102,6 +150,7 @@ class MaintenanceForm(_SpanForm):
 
     field_order = (
         "service", "comment", "starts_at", "length", "rule", "timezone", "excludes_budget",
+        "public_title", "public_text", "is_public",
     )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

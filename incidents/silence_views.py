@@ -6,7 +6,7 @@ from datetime import datetime
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -22,10 +22,9 @@ from incidents.domain.silencing import written
 from incidents.exports import silences_csv
 from incidents.list_filters import is_csv, narrowed
 from incidents.models import Alert, Maintenance, Silence
-from incidents.queries.silences import next_span
-from incidents.services.maintenance import cancel_maintenance, plan
+from incidents.queries.silences import goes_on, next_span
 from incidents.services.silences import end_silence, save_silence
-from incidents.silence_forms import MaintenanceForm, SilenceForm
+from incidents.silence_forms import SilenceForm
 
 PAGE_SIZE = 50
 # Of all of it the next occurrence is worked out.
@@ -47,7 +46,7 @@ def silence_list(request: HttpRequest) -> HttpResponseBase:
     if is_csv(request):
         return silences_csv(silences, now=now)
     planned = Maintenance.objects.visible_to(user).select_related("service").with_early_ends()
-    planned = narrowed(planned.filter(_goes_on(now)), request, words_in=("comment",))
+    planned = narrowed(planned.filter(goes_on(now)), request, words_in=("comment",))
     soonest = newest(planned.order_by("starts_at", "pk"), MOST_PLANNED)
     context = {
         "page": Paginator(silences, PAGE_SIZE).get_page(request.GET.get("page")),
@@ -74,11 +73,6 @@ def _silences(request: HttpRequest, state: str, now: datetime) -> QuerySet[Silen
     return rows.order_by("-ends_at" if state in {"ended", "all"} else "starts_at", "pk")
 
 
-def _goes_on(now: datetime) -> Q:
-    """Return what maintenance is that was not called off, and is not over as it was planned."""
-    return Q(Q(ends_at__gt=now) | ~Q(rule=""), cancelled_at=None)
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Role.RESPONDER)
 def silence_new(request: HttpRequest) -> HttpResponse:
@@ -95,21 +89,6 @@ def silence_new(request: HttpRequest) -> HttpResponse:
     return _ask(request, form, make, title="New silence", button="Silence")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@requires(Role.RESPONDER)
-def maintenance_new(request: HttpRequest) -> HttpResponse:
-    """Ask for planned work, and plan it."""
-    user = signed_in(request)
-    form = MaintenanceForm(request.POST or None, user=user)
-
-    def make(now: datetime) -> str:
-        if not form.is_done(Maintenance.objects.filter(_goes_on(now))):
-            form.remember(plan(fields=form.values(now), actor=user, now=now))
-        return "It is planned: nobody is called while it lasts."
-
-    return _ask(request, form, make, title="Plan maintenance", button="Plan it")
-
-
 @require_POST
 @requires(Role.RESPONDER)
 def silence_end(request: HttpRequest, pk: int) -> HttpResponse:
@@ -123,28 +102,12 @@ def silence_end(request: HttpRequest, pk: int) -> HttpResponse:
         end_silence(silence, actor=user, now=now)
         return "It has ended: people are called for what still fires."
 
-    return _do(request, end)
-
-
-@require_POST
-@requires(Role.RESPONDER)
-def maintenance_cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Call maintenance off; what is silent because of it ends now."""
-    user = signed_in(request)
-    row = Maintenance.objects.visible_to(user).filter(pk=pk).first()
-    if row is None:
-        raise NotFound("There is no such maintenance.")
-
-    def cancel(now: datetime) -> str:
-        cancel_maintenance(row, actor=user, now=now)
-        return "It was called off."
-
-    return _do(request, cancel)
+    return do_and_list(request, end)
 
 
 def _ask(
     request: HttpRequest,
-    form: SilenceForm | MaintenanceForm,
+    form: SilenceForm,
     make: Deed,
     *,
     title: str,
@@ -165,7 +128,7 @@ def _ask(
     return render_page(request, "incidents/silence_form.html", context, status=status)
 
 
-def _do(request: HttpRequest, deed: Deed) -> HttpResponse:
+def do_and_list(request: HttpRequest, deed: Deed) -> HttpResponse:
     """Do something and show the list; what cannot be done is said there."""
     try:
         messages.success(request, deed(clock.now()))

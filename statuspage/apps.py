@@ -12,10 +12,13 @@ class StatusPageConfig(AppConfig):
     verbose_name = "Status page"
 
     def ready(self) -> None:
-        """Have what is published shown at once, and the page of an incident say what is public."""
+        """Have what is published shown at once, and incidents and maintenance say what is public."""
         # Models are not loaded before.
+        from incidents import public_pages  # noqa: PLC0415
         from incidents.services import status_updates  # noqa: PLC0415
         from statuspage.services import publishing  # noqa: PLC0415
+        from statuspage.services.maintenance_words import StatusPage  # noqa: PLC0415
 
+        public_pages.provide(StatusPage())
         status_updates.on_publish(publishing.follow)
         panels.register("incidents.detail", "status-incident:panel")

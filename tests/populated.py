@@ -31,7 +31,15 @@ from core import audit
 from core.models import JobSlot, ProcessHeartbeat
 from incidents.domain.formats import generic
 from incidents.domain.formats.context import Context
-from incidents.models import ActionItem, Alert, InboundEvent, Incident, Integration, Postmortem
+from incidents.models import (
+    ActionItem,
+    Alert,
+    InboundEvent,
+    Incident,
+    Integration,
+    Maintenance,
+    Postmortem,
+)
 from incidents.services.heartbeats import named
 from incidents.services.integrations import save_integration
 from incidents.services.receiving import RawRequest, take
@@ -265,6 +273,7 @@ def _parameters() -> Iterator[tuple[str, str]]:
     yield "postmortems/", str(_newest(Postmortem).pk)
     yield "i/", str(_newest(Incident).pk)
     yield "alerts/%(pk)s/receipt/", str(_newest(Alert).pk)
+    yield "alerts/maintenance/%(pk)s/public/", str(_newest(Maintenance).pk)
     yield "oncall/policies/", "ladder-0"
     yield "oncall/", "schedule-0"
     yield "api/users/", str(_newest(Person).pk)

@@ -8,7 +8,7 @@ from django.db.models import Q
 from incidents.domain.silencing import are_met
 from incidents.models import Alert, Maintenance, Silence
 
-__all__ = ["first_match", "labels_of", "next_span", "silence_for"]
+__all__ = ["first_match", "goes_on", "labels_of", "next_span", "silence_for"]
 
 
 def silence_for(alert: Alert, *, now: datetime) -> Silence | None:
@@ -24,6 +24,11 @@ def first_match(alert: Alert, silences: Iterable[Silence]) -> Silence | None:
         if silence.service_id in (None, alert.service_id) and are_met(silence.rules, labels):
             return silence
     return None
+
+
+def goes_on(now: datetime) -> Q:
+    """Return what maintenance is that was not called off, and is not over as it was planned."""
+    return Q(Q(ends_at__gt=now) | ~Q(rule=""), cancelled_at=None)
 
 
 def next_span(row: Maintenance, *, now: datetime) -> tuple[datetime, datetime] | None:

@@ -15,14 +15,23 @@ from django.db.models import Q
 from core import audit
 from core.audit import Who
 from core.errors import Conflict, InvalidInput
-from core.locking import lock_in_order
+from core.locking import lock_in_order, locked
 from core.recurrence import parse_rule, starts
+from incidents import public_pages
 from incidents.domain.silencing import YEARS, can_begin
 from incidents.models import Maintenance, Silence
+from incidents.public_pages import PublicWords
 from incidents.services.acts import Acts
 from incidents.services.silences import end_silence, save_within
 
-__all__ = ["cancel_maintenance", "check_maintenance", "on_change", "plan", "silence_due"]
+__all__ = [
+    "cancel_maintenance",
+    "check_maintenance",
+    "on_change",
+    "plan",
+    "save_public_words",
+    "silence_due",
+]
 
 log = structlog.get_logger(__name__)
 LONGEST = timedelta(days=31)
@@ -47,8 +56,16 @@ def on_change(listener: Listener) -> None:
 
 
 @transaction.atomic
-def plan(*, fields: Mapping[str, Any], actor: Who, now: datetime) -> Maintenance:
+def plan(
+    *, fields: Mapping[str, Any], actor: Who, now: datetime, words: PublicWords | None = None
+) -> Maintenance:
     """Plan maintenance; what is going on already is silent at once.
+
+    Args:
+        fields: Of the row.
+        actor: Who.
+        now: When.
+        words: What the public reads of it; None: neutral ones.
 
     Raises:
         InvalidInput: Names what is wrong.
@@ -62,6 +79,24 @@ def plan(*, fields: Mapping[str, Any], actor: Who, now: datetime) -> Maintenance
     _silence(row, actor, acts, now=now)
     _tell(row, actor, now)
     acts.record(now=now)
+    if words is not None:
+        public_pages.save(row, words, actor=actor, now=now)
+    return row
+
+
+@transaction.atomic
+def save_public_words(
+    row: Maintenance, words: PublicWords, *, actor: Who, now: datetime
+) -> Maintenance:
+    """Say what the public reads of maintenance, or that it reads nothing.
+
+    Raises:
+        NotFound: It was deleted with its service.
+        ValidationError: With the messages by field of the words.
+    """
+    # Held: nobody else keeps the first words of it in this moment.
+    row = locked(row)
+    public_pages.save(row, words, actor=actor, now=now)
     return row
 
 

@@ -7,6 +7,7 @@ from django.db import models
 
 from core.models import TimestampedModel
 from incidents.models import Incident, Maintenance
+from incidents.public_pages import NEUTRAL
 from statuspage.domain.statuses import Impact
 from statuspage.models.components import STATUSES, Component
 from statuspage.models.public_ids import LENGTH, new_public_id
@@ -71,7 +72,7 @@ class AffectedComponent(models.Model):
 class PublicMaintenance(TimestampedModel):
     """What the public reads of maintenance, where more is said than that there is some."""
 
-    UNTITLED = "Scheduled maintenance"
+    UNTITLED = NEUTRAL
 
     maintenance = models.OneToOneField(
         Maintenance, on_delete=models.CASCADE, related_name="public_maintenance"
