@@ -4,13 +4,13 @@ from typing import Any
 
 from django import forms
 
-from core.forms import OnceMixin
+from core.forms import OnceMixin, RefusalMixin
 from statuspage.models import Component
 
 __all__ = ["SubscribeForm"]
 
 
-class SubscribeForm(OnceMixin, forms.Form):
+class SubscribeForm(OnceMixin, RefusalMixin, forms.Form):
     """An address, and what its owner wants to hear of."""
 
     email = forms.EmailField(

@@ -8,14 +8,28 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from hashlib import sha256
 
+from django.core.exceptions import (
+    BadRequest,
+    RequestDataTooBig,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http.multipartparser import MultiPartParserError
+from django.http.request import UnreadablePostError
 from django.utils.cache import get_conditional_response, patch_cache_control
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from accounts.access import public
-from core.errors import NotFound
-from core.problems import CONTENT_TYPE, problem, problem_response, wants_json
+from core.errors import DomainError, InvalidInput, NotFound
+from core.problems import (
+    CONTENT_TYPE,
+    problem,
+    problem_response,
+    refusal_of,
+    wants_json,
+)
 from statuspage import rendering
 from statuspage.addresses import live
 
@@ -29,6 +43,11 @@ _STALE_S = 24 * 3600
 _READ = ("GET", "HEAD")
 _FORM = (*_READ, "POST")
 _A_DAY_S = 86_400
+# What Django says of a body that is too long, or no form.
+_UNREADABLE = (
+    *(RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent),
+    *(BadRequest, MultiPartParserError, UnreadablePostError),
+)
 
 
 def for_everybody(view: Callable[..., HttpResponse]) -> View:
@@ -67,7 +86,11 @@ def asked_of_anybody(why: str) -> Callable[[Callable[..., HttpResponse]], View]:
         def asked(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
             if request.method not in _FORM:
                 return _not_read(request, _FORM)
-            return view(request, *args, **kwargs)
+            try:
+                return view(request, *args, **kwargs)
+            except _UNREADABLE as error:
+                refusal = refusal_of(error) or InvalidInput("It cannot be read.", field="body")
+                return _refused(refusal)
 
         return csrf_exempt(_whatever_is_asked(never_cache(public(why)(asked))))
 
@@ -78,6 +101,12 @@ def _whatever_is_asked(view: View) -> View:
     """Have nothing of the query looked at before the view, which reads none."""
     view.takes_any_query = True  # type: ignore[attr-defined]
     return view
+
+
+def _refused(error: DomainError) -> HttpResponse:
+    """Say it in the frame of the public page: the portal's own needs a cookie."""
+    page = rendering.message("That was not taken", error.message, live())
+    return HttpResponse(page, status=error.status, content_type=HTML)
 
 
 def _not_read(request: HttpRequest, methods: Sequence[str]) -> HttpResponse:

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from core.clock import now
-from core.errors import NotFound
+from core.errors import InvalidInput, NotFound
 from statuspage.addresses import live
 from statuspage.forms import SubscribeForm
 from statuspage.services import subscriptions
@@ -38,10 +38,14 @@ def subscribe(request: HttpRequest) -> HttpResponse:
         form.add_error(None, _TOO_MANY)
         return _shown("subscribe", {"form": form}, status=429)
     email = form.cleaned_data["email"].lower()
-    with transaction.atomic():
-        if form.is_first_time() and _is_allowed(request, "status_question", email):
-            parts = form.cleaned_data["components"]
-            subscriptions.ask(email=email, components=parts, now=now())
+    try:
+        with transaction.atomic():
+            if form.is_first_time() and _may_be_asked(request, email):
+                parts = list(form.cleaned_data["components"])
+                subscriptions.ask(email=email, components=parts, now=now())
+    except InvalidInput as error:
+        form.refuse(error)
+        return _shown("subscribe", {"form": form}, status=422)
     return _shown("subscribe", {"form": form, "is_asked": True})
 
 
@@ -94,6 +98,11 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     text = f"{found.email} is told of nothing any more, and forgotten."
     said = {"heading": "Unsubscribe", "text": text, "button": "Unsubscribe"}
     return _shown("link", said)
+
+
+def _may_be_asked(request: HttpRequest, email: str) -> bool:
+    """Return whether it is neither too often in this hour nor too often altogether; both are counted."""
+    return _is_allowed(request, "status_question", email) and subscriptions.may_be_asked(email)
 
 
 def _is_allowed(request: HttpRequest, action: str, key: str | None = None) -> bool:

@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import re
 import secrets
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -34,6 +36,8 @@ _TYPES = {
 _CACHED = "public, max-age=30, stale-if-error=86400"
 _CACHED_LONG = "public, max-age=3600, stale-if-error=604800"
 _WAIT_S = 10
+# What a copy writes beside a file before it replaces it.
+_DRAFT = re.compile(r"\.(.+)\.[0-9a-f]{8}")
 # A page each for an incident or a component; most of them are as they were a minute ago.
 _OF_EACH = ("incidents/", "components/")
 
@@ -162,7 +166,21 @@ class _Folder:
             for path in (self.root / folder).glob("*/index.html"):
                 if _is_gone(path.relative_to(self.root).as_posix(), paths):
                     path.unlink(missing_ok=True)
+                    _remove_halves(path.parent, {path.name})
                     _remove_empty(path.parent)
+        names: dict[Path, set[str]] = defaultdict(set)
+        for written in paths:
+            names[(self.root / written).parent].add(Path(written).name)
+        for parent, own in names.items():
+            _remove_halves(parent, own)
+
+
+def _remove_halves(folder: Path, names: Collection[str]) -> None:
+    """Remove what a copy that was killed has left beside files of these names."""
+    for entry in list(os.scandir(folder)):
+        found = _DRAFT.fullmatch(entry.name)
+        if found and found[1] in names:
+            Path(entry.path).unlink(missing_ok=True)
 
 
 def _is_gone(path: str, paths: set[str]) -> bool:

@@ -8,8 +8,10 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
-from core.errors import NotFound
+from core.errors import InvalidInput, NotFound
+from core.locking import lock_in_order
 from statuspage.models import Component, Subscriber, SubscriptionRequest
 from statuspage.tokens import Purpose, key_of
 
@@ -18,6 +20,7 @@ __all__ = [
     "ask",
     "confirm",
     "forget_unanswered",
+    "may_be_asked",
     "request_of",
     "subscriber_of",
     "unsubscribe",
@@ -25,6 +28,8 @@ __all__ = [
 
 # Who did not answer by then did not ask.
 UNANSWERED = timedelta(days=3)
+# In that time nobody is asked more often, wherever and whenever somebody types their address.
+MOST_UNANSWERED = 3
 _OVER = "This link is no longer valid. Subscribe again on the status page."
 
 
@@ -38,10 +43,30 @@ def ask(*, email: str, components: Collection[Component], now: datetime) -> Subs
         email: As it was typed.
         components: What they want to hear of; none is all.
         now: When.
+
+    Raises:
+        InvalidInput: All that they want to hear of was deleted meanwhile.
     """
+    # Held: whoever deletes one of them finds who asked for it, or comes first and is found.
+    there = lock_in_order(Component.objects.filter(pk__in=[part.pk for part in components]))
+    if components and not there:
+        raise InvalidInput("None of them is listed any more: choose anew.", field="components")
     row = SubscriptionRequest.objects.create(email=email.lower(), requested_at=now, send_at=now)
-    row.components.set(components)
+    row.components.set(there)
     return row
+
+
+def may_be_asked(email: str) -> bool:
+    """Return whether the owner of an address can be asked once more; anybody can type it.
+
+    Addresses that differ by what follows a plus sign reach the same mailbox.
+    """
+    local, _, domain = email.lower().rpartition("@")
+    mailbox = local.partition("+")[0]
+    same = Q(email=f"{mailbox}@{domain}") | Q(
+        email__startswith=f"{mailbox}+", email__endswith=f"@{domain}"
+    )
+    return SubscriptionRequest.objects.filter(same).count() < MOST_UNANSWERED
 
 
 def request_of(token: str, *, now: datetime) -> SubscriptionRequest:
@@ -66,16 +91,16 @@ def confirm(token: str, *, now: datetime) -> Subscriber:
         NotFound: The link is not valid, or was used.
     """
     asked = request_of(token, now=now)
-    wanted = list(asked.components.all())
+    wanted = asked.components.values("pk")
+    is_of_some = asked.components.exists()
+    # Held before the question is used up, in the order of whoever deletes one of them.
+    there = lock_in_order(Component.objects.filter(pk__in=wanted))
     # Whoever deletes it uses it up; the other of two finds nothing.
-    if (
-        not SubscriptionRequest.objects.filter(pk=asked.pk)
-        .delete()[1]
-        .get(SubscriptionRequest._meta.label)
-    ):
+    used = SubscriptionRequest.objects.filter(pk=asked.pk).delete()[1]
+    if not used.get(SubscriptionRequest._meta.label) or (is_of_some and not there):
         raise NotFound(_OVER)
     row, _ = Subscriber.objects.get_or_create(email=asked.email, defaults={"confirmed_at": now})
-    row.components.set(wanted)
+    row.components.set(there)
     return row
 
 

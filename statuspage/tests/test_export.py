@@ -1,5 +1,6 @@
 """The copy that stays up without the portal: complete, relative, replaced file by file."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.exceptions
 import pytest
 from django.core.management import CommandError, call_command
 from moto import mock_aws
@@ -87,6 +89,60 @@ def test_a_copy_replaces_files_whole_and_drops_what_is_gone(
     exporting.export(str(tmp_path), now=NOON + timedelta(days=400))
     assert not (tmp_path / "incidents" / row.public_id).exists()
     assert others.exists()
+
+
+def test_what_a_killed_copy_left_is_cleared_away(tmp_path: Path) -> None:
+    """Halves of files, on the next copy; what others put beside them stays."""
+    exporting.export(str(tmp_path), now=NOON)
+    page = next((tmp_path / "components").glob("*/index.html")).parent
+    halves = [tmp_path / ".index.html.0a1b2c3d", tmp_path / "api/v2/.summary.json.ffffffff",
+              page / ".index.html.00000000"]  # fmt: skip
+    others = [
+        tmp_path / ".htaccess",
+        tmp_path / ".other.html.0a1b2c3d",
+        tmp_path / ".index.html.bak",
+    ]
+    for path in [*halves, *others]:
+        path.write_text("half")
+    exporting.export(str(tmp_path), now=NOON)
+    assert not any(path.exists() for path in halves)
+    assert all(path.exists() for path in others)
+
+
+def test_a_copy_works_from_a_folder_below(tmp_path: Path, settings: Any) -> None:
+    """Of another site, without anything at its root: links are relative, documents say where the copy is."""
+    settings.STATUSPAGE_URL = "https://example.org/about/status/"
+    exporting.export(str(tmp_path / "about" / "status"), now=NOON)
+    for page in (tmp_path / "about").rglob("*.html"):
+        assert not re.findall(r'(?:href|src)="/[^"]*"', page.read_text()), page
+    summary = json.loads((tmp_path / "about/status/api/v2/summary.json").read_text())
+    assert summary["page"]["url"] == "https://example.org/about/status"
+    (told,) = summary["incidents"]
+    path = told["shortlink"].removeprefix("https://example.org/")
+    assert (tmp_path / path / "index.html").is_file()
+
+
+def test_the_front_page_of_a_bucket_is_written_last(
+    bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So where S3 fails in the middle, nothing that it leads to is missing."""
+    target = f"s3://{BUCKET}/status"
+    exporting.export(target, now=NOON)
+    before = bucket.get_object(Bucket=BUCKET, Key="status/index.html")["Body"].read()
+    tell(incident(), "Another one.")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session := boto3.Session())
+
+    def fail(params: dict[str, Any], **_: Any) -> None:
+        if params["url_path"].endswith("/status/index.html"):
+            raise botocore.exceptions.EndpointConnectionError(endpoint_url="s3")
+
+    session.events.register("before-call.s3.PutObject", fail)
+    with pytest.raises(exporting.ExportFailed, match="cannot be written"):
+        exporting.export(target, now=NOON)
+    assert bucket.get_object(Bucket=BUCKET, Key="status/index.html")["Body"].read() == before
+    told = {row.public_id for row in PublicIncident.objects.all()}
+    listed = bucket.list_objects_v2(Bucket=BUCKET, Prefix="status/incidents/")["Contents"]
+    assert {one["Key"].split("/")[2] for one in listed} == told
 
 
 def test_a_bucket_has_types_and_caching(bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,3 +100,23 @@ def test_queries_change_nothing(client: Client) -> None:
     asked = client.get("/status/?next=%00&<script>=1", headers={"X-Forwarded-Host": "evil.example"})
     assert (asked.status_code, asked.content) == (200, read.content)
     assert "Cookie" not in asked.get("Vary", "")
+
+
+@pytest.mark.parametrize("path", ["subscribe/", "confirm/x/", "unsubscribe/x/"])
+def test_what_is_too_much_is_refused_on_the_same_page(client: Client, path: str) -> None:
+    """Too many fields, too many bytes, and what is no form: in the frame of the public page, without a cookie."""
+    form = "application/x-www-form-urlencoded"
+    bodies = [
+        (b"&".join(b"components=x%d" % number for number in range(1500)), form),
+        (b"email=" + b"x" * 3_000_000, form),
+        (b"x" * 3_000_000, "application/json"),
+        (b"--x\r\nno form", "multipart/form-data; boundary=x"),
+        (b"\xff\xfe", "multipart/form-data"),
+    ]
+    for body, kind in bodies:
+        answer = client.generic("POST", f"/status/{path}", body, content_type=kind)
+        assert answer.status_code in {400, 404, 413, 422}, (kind, len(body), answer.status_code)
+        assert not answer.cookies, (kind, len(body))
+        assert "Cookie" not in answer.get("Vary", ""), (kind, len(body))
+        assert "sign in" not in answer.content.decode().lower()
+    assert not SubscriptionRequest.objects.exists()

@@ -89,6 +89,45 @@ def test_nobody_learns_who_is_subscribed(client: Client) -> None:
     assert sorted(asked) == ["eve@example.org", "new@example.org", *["often@example.org"] * 3]
 
 
+def test_a_stranger_s_mailbox_is_not_filled(client: Client) -> None:
+    """Three unanswered questions in three days, however often and from wherever somebody types the address."""
+    for name in ("victim", "victim+a", "Victim", "victim+b", "victim+c", "victim"):
+        cache.clear()  # Another network, another hour.
+        answer = client.post(FORM, {"email": f"{name}@example.org"})
+        assert "Look into your mailbox" in answer.content.decode()
+    assert len(tick()) == 3
+    client.post(FORM, {"email": "victim@example.com"})
+    client.post(FORM, {"email": "victi@example.org"})
+    assert len(tick()) == 2
+    SubscriptionRequest.objects.update(requested_at=NOON - subscriptions.UNANSWERED)
+    subscriptions.forget_unanswered(now=NOON)
+    client.post(FORM, {"email": "victim@example.org"})
+    assert len(tick()) == 1
+
+
+@pytest.mark.both_databases
+def test_who_chose_what_is_deleted_meanwhile_is_not_told_of_all(client: Client) -> None:
+    """To choose none is to choose all: the form says so, and a link that led there leads nowhere."""
+    gone, other = component("Gone"), component("Other")
+    real = subscriptions.ask
+
+    def meanwhile(**given: Any) -> Any:
+        delete(Component.objects.get(name="Stale"), actor="test", now=NOON)
+        return real(**given)
+
+    said = {"email": "eve@example.org", "components": [component("Stale").public_id]}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(subscriptions, "ask", meanwhile)
+        answer = client.post(FORM, said)
+    assert answer.status_code == 422
+    assert "choose anew" in answer.content.decode()
+    assert not SubscriptionRequest.objects.exists()
+    row = subscriptions.ask(email="eve@example.org", components=[gone, other], now=NOON)
+    delete(gone, actor="test", now=NOON)
+    subscriptions.confirm(token_of(row.key, Purpose.CONFIRM), now=NOON)
+    assert list(Subscriber.objects.get().components.all()) == [other]
+
+
 def test_asking_is_limited_by_network(client: Client) -> None:
     """Twenty an hour; whoever sends more is told so."""
     for number in range(20):
