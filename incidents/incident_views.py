@@ -47,7 +47,7 @@ from incidents.queries.incidents import (
 from incidents.queries.merges import lives_on_in
 from incidents.queries.quorum import answers_of
 from incidents.queries.told import known_alerts, timeline_for
-from incidents.services import channels, lifecycle, merging
+from incidents.services import answering, channels, lifecycle, merging
 from incidents.services.acts import name_of
 from incidents.services.answering import answer
 from incidents.services.lifecycle import Opening
@@ -143,7 +143,7 @@ def _snooze(incident: Incident, user: User, form: Form | None) -> None:
     assert form is not None
     now = clock.now()
     until = now + timedelta(minutes=form.cleaned_data["minutes"])
-    lifecycle.snooze(incident.pk, until=until, now=now, actor=user, person=user)
+    answering.snooze(incident.pk, until=until, now=now, actor=user, person=user)
 
 
 def _note(incident: Incident, user: User, form: Form | None) -> None:

@@ -28,7 +28,7 @@ from incidents.queries.decisions import with_decisions
 from incidents.queries.incidents import visible_incidents
 from incidents.queries.receipts import receipt_of_incident
 from incidents.queries.told import known_alerts, timeline_for
-from incidents.services import channels, lifecycle, merging
+from incidents.services import answering, channels, lifecycle, merging
 from incidents.services.lifecycle import Opening
 
 
@@ -306,10 +306,13 @@ class IncidentViewSet(
     @extend_schema(request=SnoozeSerializer, responses=IncidentSerializer)
     @action(detail=True, methods=["post"])
     def snooze(self, request: Request, pk: str | None = None) -> Response:
-        """Call nobody until then; whoever is on call at that time is called anew."""
+        """Call nobody until then; whoever is on call at that time is called anew.
+
+        409 while others must answer, too: the answer of whoever asks is kept, and calling goes on.
+        """
         until: datetime = self._read(SnoozeSerializer)["until"]
         person = signed_in(request)
-        return self._done(lifecycle.snooze(self._id, until=until, person=person, **self._by))
+        return self._done(answering.snooze(self._id, until=until, person=person, **self._by))
 
     @extend_schema(request=AssignmentSerializer, responses=IncidentSerializer)
     @action(detail=True, methods=["post"])

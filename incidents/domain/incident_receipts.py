@@ -380,7 +380,7 @@ def _ended(entry: Entry, incident: Incident, walks: Sequence[Walk]) -> Verdict:
     is_answer = entry.act == "acknowledge"
     quorum = (
         f", the {len(of_quorum)} that were asked for having answered"
-        if is_answer and len(of_quorum) > 1
+        if entry.act in {"acknowledge", "snooze"} and len(of_quorum) > 1
         else ""
     )
     # Others are, while it is not resolved.

@@ -59,7 +59,8 @@ def needed_for(incident: Incident) -> int:
     )
     if run is None:
         return 1
-    is_through = run.state != EscalationRun.State.RUNNING
+    # One that was set aside has not called all of its levels, and calls no more.
+    is_through = run.state == EscalationRun.State.EXHAUSTED
     return run.ladder.acknowledgements_after(run.loop + is_through, run.position)
 
 

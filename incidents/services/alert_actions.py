@@ -18,6 +18,7 @@ from incidents.domain.payloads import instant
 from incidents.models import Alert, AlertLogEntry, InboundEvent, Incident, Integration
 from incidents.services import grouping, lifecycle
 from incidents.services.acts import Acts
+from incidents.services.answering import too_few
 
 __all__ = ["act_on", "act_on_closed"]
 
@@ -191,7 +192,9 @@ def _prioritize(passed: Passed) -> None:
 
 def _snooze(passed: Passed) -> None:
     until = instant(passed.said.facts["until"]) or passed.now
-    lifecycle.snooze(_incident(passed), until=until, now=passed.now, actor=passed.actor)
+    found = lifecycle.snooze(_incident(passed), until=until, now=passed.now, actor=passed.actor)
+    if answers := too_few(found):
+        raise DomainError(f"The answer counts, {answers}")
 
 
 def _escalate(passed: Passed) -> None:

@@ -17,7 +17,15 @@ from core.again import again_if_crossed
 from incidents.domain.lifecycle import OPEN, Status
 from incidents.domain.page_reasons import FALLBACK, SET_ASIDE, STILL_ON_IT
 from incidents.domain.response_targets import Standing
-from incidents.models import Alert, Deadline, EscalationRun, Incident, Silence, TimelineEntry
+from incidents.models import (
+    Acknowledgement,
+    Alert,
+    Deadline,
+    EscalationRun,
+    Incident,
+    Silence,
+    TimelineEntry,
+)
 from incidents.queries.silences import first_match
 from incidents.services import (
     deadlines,
@@ -260,17 +268,23 @@ def _auto_resolve(incident: Incident, now: datetime) -> None:
 
 
 def _still_on_it(incident: Incident, now: datetime) -> None:
-    """Ask whoever works on it; without an answer people are called from the beginning."""
+    """Ask whoever works on it; without an answer of any people are called from the beginning."""
     if incident.status != Status.ACKNOWLEDGED:
         return
-    person = incident.assigned_to or User.objects.filter(username=incident.acknowledged_by).first()
-    asked_at = now
-    if person is not None and person.is_active:
-        why = f"{STILL_ON_IT} {now:%H%M%S}"
-        asked_at = escalation.page_person(incident, person, why, now=now)
-    deadlines.put(incident, {Kind.ACK_LAPSE: asked_at + ANSWER_WITHIN})
-    text = f"Asked {person or 'nobody'}: still on it?"
+    people, why = _who_took_it_on(incident), f"{STILL_ON_IT} {now:%H%M%S}"
+    asked_at = [escalation.page_person(incident, each, why, now=now) for each in people]
+    deadlines.put(incident, {Kind.ACK_LAPSE: max(asked_at, default=now) + ANSWER_WITHIN})
+    text = f"Asked {', '.join(map(str, people)) or 'nobody'}: still on it?"
     timeline.write(incident, TimelineEntry.Kind.TIMER, "still_on_it", now=now, text=text)
+
+
+def _who_took_it_on(incident: Incident) -> list[User]:
+    """Return who works on it, or says so: whose it is, else who answered last, and where several had to, all."""
+    answers = Acknowledgement.objects.filter(incident=incident, cycle=incident.cycle)
+    first = incident.assigned_to or User.objects.filter(username=incident.acknowledged_by).first()
+    others = User.objects.filter(pk__in=answers.values("person")).order_by("username")
+    people = {each.pk: each for each in (first, *others) if each is not None and each.is_active}
+    return [*people.values()]
 
 
 def _lapse(incident: Incident, now: datetime) -> None:

@@ -183,7 +183,8 @@ def acknowledge_locked(
     if incident.status == Status.TRIGGERED:
         answers = count_answer(incident, now=now, actor=actor, person=person)
         if not answers.is_reached:
-            _answered_in_part(incident, acts, answers, now=now, actor=actor)
+            text = f"{answers}: calling goes on."
+            _answered_in_part(incident, acts, answers, text, now=now, actor=actor)
             return
     if is_new:
         incident.status = moved(incident, Action.ACKNOWLEDGE)
@@ -212,12 +213,21 @@ def snooze(
 ) -> None:
     """Call nobody until then; whoever is on call at that time is called anew.
 
+    Where a level that was called asks for several people it is an answer like others: while some are
+    missing, calling goes on and nothing is snoozed.
+
     Raises:
         InvalidInput: It would end before now, or in more than a week.
     """
     if not now < until <= now + LONGEST_SNOOZE:
         raise InvalidInput("A snooze ends later than now, within a week.", field="until")
     is_new = incident.status == Status.TRIGGERED
+    if is_new:
+        answers = count_answer(incident, now=now, actor=actor, person=person)
+        if not answers.is_reached:
+            text = f"{answers}: calling goes on, and nothing is snoozed."
+            _answered_in_part(incident, acts, answers, text, now=now, actor=actor)
+            return
     incident.status = moved(incident, Action.SNOOZE)
     _take_on(incident, actor, person, now=now)
     incident.snoozed_until = until
@@ -418,12 +428,11 @@ def _take_on(incident: Incident, actor: Who, person: User | None, *, now: dateti
 
 
 def _answered_in_part(
-    incident: Incident, acts: Acts, answers: Quorum, *, now: datetime, actor: Who
+    incident: Incident, acts: Acts, answers: Quorum, text: str, *, now: datetime, actor: Who
 ) -> None:
     """Note an answer that is not enough; the promise of a first response it keeps all the same."""
     incident.unreached = ""
     responded(incident, now=now)
     incident.save()
-    text = f"{answers}: calling goes on."
     timeline.write(incident, Kind.ACTION, "acknowledge", now=now, actor=actor, text=text)
     acts.add("incident.answered", incident, actor, count=answers.count, needed=answers.needed)

@@ -198,3 +198,68 @@ def test_an_attempt_that_ended_is_never_changed_again(portal: Portal) -> None:
     Attempt.objects.filter(pk=begun.pk).update(ended_at=portal.now, outcome="failed")
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         Attempt.objects.filter(pk=begun.pk).update(outcome="sent")
+
+
+def test_a_snooze_of_one_of_two_is_an_answer_and_stops_no_calling(pair: Portal) -> None:
+    """Whoever snoozes has answered; the others are still called, until enough have."""
+    incident = pair.open_incident(severity="P0")
+    alice = pair.people["alice"]
+    until = pair.now + timedelta(hours=2)
+    found = lifecycle.snooze(incident.pk, until=until, now=pair.now, actor=alice, person=alice)
+    assert (found.status, found.snoozed_until, found.responded_at) == ("triggered", None, pair.now)
+    entry = TimelineEntry.objects.filter(incident=incident, act="acknowledge").get()
+    assert (entry.actor, entry.text) == (
+        "alice",
+        "1 of 2 who must answer: calling goes on, and nothing is snoozed.",
+    )
+    pair.fast_forward(minutes=16)
+    assert pair.paged()[2:] == [(5, "bob"), (15, "carol")]
+    bob = pair.people["bob"]
+    found = lifecycle.snooze(incident.pk, until=until, now=pair.now, actor=bob, person=bob)
+    assert (found.status, found.snoozed_until) == ("acknowledged", until)
+    pair.fast_forward(minutes=60)
+    assert len(pair.paged()) == 4
+
+
+def test_whoever_snoozes_too_early_is_told_how_many_are_missing(
+    pair: Portal, client: Client
+) -> None:
+    incident = pair.open_incident(severity="P0")
+    client.force_login(pair.people["alice"])
+    said = "Your answer counts, 1 of 2 who must answer: calling goes on, and nothing is snoozed."
+    page = client.post(f"/i/{incident.pk}/snooze/", {"minutes": "60"}, follow=True)
+    assert said in page.content.decode()
+    until = (pair.now + timedelta(hours=1)).isoformat()
+    answered = client.post(
+        f"/api/v1/incidents/{incident.pk}/snooze/", {"until": until}, "application/json"
+    )
+    assert (answered.status_code, answered.json()["detail"]) == (409, said)
+    shown = client.get(f"/api/v1/incidents/{incident.pk}/").json()
+    assert [each["by"] for each in shown["acknowledgements"]] == ["alice"]
+    assert (shown["status"], shown["snoozed_until"]) == ("triggered", None)
+
+
+def test_all_who_answered_are_asked_whether_they_are_still_on_it(pair: Portal) -> None:
+    """One sign of life is enough: nobody else is asked twice."""
+    pair.policy.ack_timeout = timedelta(minutes=30)
+    pair.policy.save()
+    incident = pair.open_incident(severity="P0")
+    answer(pair, incident, "alice")
+    answer(pair, incident, "bob")
+    pair.fast_forward(minutes=30)
+    assert pair.paged()[2:] == [(30, "bob"), (30, "alice")]
+    entry = TimelineEntry.objects.filter(incident=incident, act="still_on_it").get()
+    assert entry.text == "Asked bob, alice: still on it?"
+    answer(pair, incident, "alice")
+    pair.fast_forward(minutes=10)
+    incident.refresh_from_db()
+    assert incident.status == "acknowledged"
+
+
+def test_a_walk_that_was_set_aside_asks_for_no_more_than_it_called(pair: Portal) -> None:
+    """L1 asks for two and was called; L3, which asks for four, never will be."""
+    pair.policy.levels.filter(number=3).update(acknowledgements=4)
+    incident = pair.open_incident(severity="P0")
+    EscalationRun.objects.update(state="quarantined")
+    answer(pair, incident, "alice")
+    assert answer(pair, incident, "bob").status == "acknowledged"

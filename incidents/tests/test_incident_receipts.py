@@ -145,7 +145,8 @@ def test_what_waits_for_its_way_and_goes_out_with_others_is_told(
     assert message.facts["with_incidents"] == [third.pk]
 
 
-def test_a_quorum_is_counted(portal: Portal, receipt: Any) -> None:
+@pytest.mark.parametrize("ending", ["acknowledge", "snooze"])
+def test_a_quorum_is_counted(portal: Portal, receipt: Any, ending: str) -> None:
     """L1 asks for two answers: one is not enough, and whoever gave it is left out of later calls."""
     portal.policy.levels.filter(number=1).update(acknowledgements=2)
     LevelTarget.objects.create(
@@ -159,8 +160,12 @@ def test_a_quorum_is_counted(portal: Portal, receipt: Any) -> None:
     assert one(told, "answered_already", Ruling.NOT_CALLED) == (
         "L2: alice was left out, having answered already."
     )
-    acknowledge(portal, incident, "bob")
-    (last,) = found(receipt(incident), "acknowledge", Ruling.NOT_CALLED)
+    if ending == "acknowledge":
+        acknowledge(portal, incident, "bob")
+    else:
+        until, bob = portal.now + timedelta(hours=1), portal.people["bob"]
+        lifecycle.snooze(incident.pk, until=until, now=portal.now, actor=bob, person=bob)
+    (last,) = found(receipt(incident), ending, Ruling.NOT_CALLED)
     assert last.facts == {"answers": ["alice", "bob"]}
     assert "the 2 that were asked for having answered" in last.text
 

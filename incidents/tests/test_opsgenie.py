@@ -44,6 +44,19 @@ def test_a_snooze_calls_nobody_until_it_ends(sender: Sender, portal: Portal) -> 
     assert incident.status == "triggered"
 
 
+def test_a_snooze_while_others_must_answer_is_not_said_to_be(
+    sender: Sender, portal: Portal
+) -> None:
+    portal.policy.levels.filter(number=1).update(acknowledgements=2)
+    incident = sender.create()
+    until = portal.now + timedelta(hours=2)
+    done = sender.do("snooze", {"endTime": until.isoformat(), "user": "ada"})
+    said = "The answer counts, 1 of 2 who must answer: calling goes on, and nothing is snoozed."
+    assert (done["isSuccess"], done["status"]) == (False, said)
+    assert sender.shown()["snoozed"] is False
+    assert [each.actor for each in incident.acknowledgements.all()] == ["ada"]
+
+
 def test_what_cannot_be_done_is_not_said_to_be(sender: Sender, portal: Portal) -> None:
     sender.create()
     done = sender.do("snooze", {"endTime": "2026-05-01T00:00:00Z"})

@@ -137,6 +137,18 @@ def test_each_button_does_what_the_page_does(portal: Portal, slack: FakeSlack, a
     assert {"incident.escalated", "incident.snoozed", "incident.resolved"} <= {*done}
 
 
+def test_a_snooze_while_others_must_answer_is_an_answer(
+    portal: Portal, slack: FakeSlack, alice: User
+) -> None:
+    portal.policy.levels.filter(number=1).update(acknowledgements=2)
+    incident = portal.open_incident()
+    tap(buttons(portal, incident)["snooze"])
+    assert (now(incident).status, now(incident).snoozed_until) == ("triggered", None)
+    to, said = answered(slack)
+    assert to == "in_channel"
+    assert said.startswith(f"#{incident.pk}: alice has answered, 1 of 2 who must answer: calling")
+
+
 def test_a_second_tap_changes_nothing(portal: Portal, slack: FakeSlack, alice: User) -> None:
     """By others neither: a longer snooze stays, and nobody else is called."""
     incident = portal.open_incident()

@@ -23,7 +23,7 @@ from incidents.models import Incident, Page
 from incidents.queries.incidents import next_call
 from incidents.queries.quorum import answers_of
 from incidents.services.acts import name_of
-from incidents.services.answering import snoozed
+from incidents.services.answering import snoozed, too_few
 from incidents.services.messages import Asked
 from incidents.services.pages import of_news
 from incidents.services.pressing import Press, about, press, whom
@@ -191,6 +191,8 @@ def _pressed(meant: Press, person: User) -> Said:
     if meant.act is Act.SNOOZE:
         if not is_new:
             return Said(f"#{number}: {snoozed(found)}")
+        if answers := too_few(found):
+            return Said(f"#{number}: {person} has answered, {answers}", to_all=True)
         until = f"{found.snoozed_until:%Y-%m-%d %H:%M} UTC"
         return Said(f"#{number} snoozed by {person} until {until}.", to_all=True)
     if not is_new:
