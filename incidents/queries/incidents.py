@@ -12,6 +12,7 @@ from incidents.domain.lifecycle import TRANSITIONS, Status
 from incidents.domain.response_targets import standing_at
 from incidents.models import EscalationRun, Incident, TimelineEntry
 from incidents.queries.targets import response_target
+from incidents.queries.walks import present_walk
 
 __all__ = [
     "Clock",
@@ -101,19 +102,21 @@ class NextCall:
         level: 1 to 9; 0 is the fallback contact.
         due_at: When.
         step: Tells this call from those before and after it.
+        is_set_aside: Whether calling failed there, and goes on only if somebody escalates.
     """
 
     level: int
     due_at: datetime
     step: str
+    is_set_aside: bool = False
 
 
 def next_call(incident: Incident) -> NextCall | None:
     """Return which level an incident calls next; None when nobody is left to be called."""
-    running = incident.runs.filter(state=EscalationRun.State.RUNNING)
-    run = running.select_related("snapshot").order_by("-pk").first()
+    run = present_walk(incident)
     if run is None or not run.ladder.steps:
         return None
     steps = run.ladder.steps
     level = steps[run.position].level if run.position < len(steps) else 0
-    return NextCall(level, run.due_at, run.next_step)
+    is_set_aside = run.state == EscalationRun.State.QUARANTINED
+    return NextCall(level, run.due_at, run.next_step, is_set_aside)

@@ -17,11 +17,12 @@ from django.db.models import Max, Q, QuerySet
 from accounts.models import User
 from core.errors import Conflict
 from core.inserts import Inserts
-from incidents.domain.lifecycle import OPEN, Status
+from incidents.domain.lifecycle import OPEN
 from incidents.domain.page_reasons import FALLBACK, OFFERED, STILL_ON_IT, TAKEN, TO_FALLBACK
 from incidents.domain.severities import AT_LEAST_ONCE, CAN_WAIT
 from incidents.models import EscalationRun, Incident, LadderSnapshot, Page, TimelineEntry
 from incidents.queries.configuration import Configuration
+from incidents.queries.walks import WAITING_FOR, present_walk
 from incidents.services import pages, timeline
 from incidents.services.pages import (
     ANY_OPEN,
@@ -51,7 +52,11 @@ __all__ = [
 
 State = EscalationRun.State
 NOT_NEEDED = "Nobody needs to be called any more."
-WAITING_FOR = {Phase.UNACKNOWLEDGED: Status.TRIGGERED, Phase.UNRESOLVED: Status.ACKNOWLEDGED}
+_NOBODY_LEFT = "Nobody is left to call: everybody was called, or it is over."
+_CALLED_SINCE = (
+    "Somebody was called since you looked, and nobody else now: see who, and escalate again if that"
+    " is not enough."
+)
 _SAYS_AGAIN_AFTER = timedelta(hours=1)
 # No ladder has so many steps: the second call of the fallback contact beside any walk is the next one.
 _BESIDE_WALKS = 1000
@@ -194,9 +199,9 @@ def _go_on(
     """Let a walk go on up the ladder of a plan; no level is called again that was called.
 
     Times count from the last call, or from now where calling had stopped. One that has called
-    everybody stays as it is.
+    everybody stays as it is; one that was set aside is taken up again.
     """
-    if run.state not in {State.RUNNING, State.STOPPED}:
+    if run.state == State.EXHAUSTED:
         return
     if plan is None:
         run.state, run.ended_at = State.STOPPED, now
@@ -236,21 +241,41 @@ def next_at_once(incident: Incident, *, now: datetime, step: str = "") -> bool:
         now: The present.
         step: Which one is meant (`EscalationRun.next_step`); "" is whichever is next.
 
+    An escalation that was set aside goes on where it failed, by the policy of now: somebody may have
+    repaired that.
+
     Raises:
         Conflict: Nobody is being called, or the step that is meant has fired.
     """
-    running = EscalationRun.objects.filter(incident=incident, state=State.RUNNING)
-    run = running.order_by("-pk").first() if incident.status in OPEN else None
+    run = present_walk(incident) if incident.status in OPEN else None
     if run is None:
-        raise Conflict("Nobody is left to call: everybody was called, or it is over.")
+        raise Conflict(_NOBODY_LEFT)
+    if step not in ("", run.next_step):
+        raise Conflict(_CALLED_SINCE)
+    if run.state == State.QUARANTINED:
+        _take_up(run, incident, now=now)
+        return True
+    running = EscalationRun.objects.filter(incident=incident, state=State.RUNNING)
     if step:
         running = running.filter(pk=run.pk, loop=run.loop, position=run.position)
-    if step not in ("", run.next_step) or not running.update(due_at=now, look_at=now):
-        raise Conflict(
-            "Somebody was called since you looked, and nobody else now: see who, and"
-            " escalate again if that is not enough."
-        )
+    if not running.update(due_at=now, look_at=now):
+        raise Conflict(_CALLED_SINCE)
     return run.due_at > now
+
+
+def _take_up(run: EscalationRun, incident: Incident, *, now: datetime) -> None:
+    """Call now, by the policy of now, whom a walk was about to call when it was set aside."""
+    policy, phase = policy_for(incident.service), Phase(run.phase)
+    plan = plan_of(policy, incident.severity, phase, day=now.date())
+    if plan is not None:
+        inserts = Inserts()
+        _go_on(run, plan, incident.severity, inserts, now=now)
+        inserts.write()
+    taken = EscalationRun.objects.filter(pk=run.pk, state=State.RUNNING)
+    if not taken.update(due_at=now, look_at=now):
+        raise Conflict(_NOBODY_LEFT)
+    incident.unreached = ""
+    incident.save(update_fields=["unreached", "updated_at"])
 
 
 def page_person(incident: Incident, person: User, reason: str, *, now: datetime) -> datetime:

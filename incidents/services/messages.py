@@ -158,7 +158,9 @@ def _next_step(page: Page) -> str | None:
     run = page.run
     if run is None:
         return None
-    return run.next_step if run.state == EscalationRun.State.RUNNING else ""
+    state = EscalationRun.State
+    # What was set aside goes on if somebody escalates.
+    return run.next_step if run.state in {state.RUNNING, state.QUARANTINED} else ""
 
 
 def _asks(page: Page) -> str:

@@ -82,7 +82,7 @@ def _escalate(incident: Incident, step: str, *, now: datetime, actor: User) -> P
     call = next_call(incident)
     if not step:
         raise Conflict(f"this calls {whom(call)} now." if call else "nobody is left to call.")
-    is_new = call is None or call.due_at > now
+    is_new = call is None or call.is_set_aside or call.due_at > now
     return Pressed(lifecycle.escalate(incident.pk, now=now, actor=actor, step=step), is_new)
 
 

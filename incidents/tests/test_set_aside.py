@@ -4,12 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 
+from core.errors import Conflict
 from incidents.models import Deadline, EscalationRun, Incident
+from incidents.queries.incidents import next_call
 from incidents.services import due, firing, lifecycle
 from incidents.services.auditor import audit_paging
 from incidents.tests.oncall_portal import Portal, portal, watched
-from oncall.models import FallbackContact
+from oncall.models import EscalationPolicy, FallbackContact, ServicePolicy
 
 __all__ = ["portal"]
 
@@ -147,3 +150,97 @@ def test_an_address_that_nobody_verified_does_not_count_as_heard(
     assert "sent" in fallback_pages(portal)
     incident.refresh_from_db()
     assert incident.unreached == "Nobody could be called."
+
+
+def set_aside(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> Incident:
+    """Return an incident that alice was called for, and whose second level cannot be called."""
+    incident = portal.open_incident(severity="P0")
+    with monkeypatch.context() as patched:
+        patched.setattr(firing._Batch, "write", broken)
+        portal.fast_forward(minutes=7)
+    assert incident.runs.get().state == "quarantined"
+    incident.refresh_from_db()
+    assert incident.unreached == "The escalation failed 5 times and was set aside."
+    return incident
+
+
+@pytest.mark.usefixtures("eve")
+def test_what_waited_when_an_escalation_is_set_aside_still_goes_out(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alice's second message, ten minutes after the call, is none of the step that failed."""
+    alice = portal.people["alice"]
+    method = alice.contact_methods.get()
+    for minutes in (0, 10):
+        delay = timedelta(minutes=minutes)
+        alice.notification_rules.create(urgency="high", method=method, delay=delay)
+    set_aside(portal, monkeypatch)
+    portal.fast_forward(minutes=10)
+    assert [name for _, name in portal.paged()] == ["alice", "eve", "alice"]
+
+
+@pytest.mark.usefixtures("eve")
+def test_a_person_takes_up_what_was_set_aside_by_the_policy_of_now(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the repair: at the level that failed, and from there as the ladder says."""
+    incident = set_aside(portal, monkeypatch)
+    dave = portal.people["dave"]
+    portal.policy.levels.get(number=2).targets.update(person=dave)
+    call = next_call(incident)
+    assert call is not None
+    assert (call.level, call.is_set_aside) == (2, True)
+    lifecycle.escalate(incident.pk, now=portal.now, actor=dave, step=call.step)
+    portal.settle()
+    assert [name for _, name in portal.paged()] == ["alice", "eve", "dave"]
+    incident.refresh_from_db()
+    assert incident.unreached == ""
+    assert incident.timeline.filter(act="escalate", actor="dave").count() == 1
+    portal.fast_forward(minutes=10)
+    assert portal.paged()[-1] == (17, "carol")
+    assert not audit_paging(now=portal.now)
+    with pytest.raises(Conflict, match="Somebody was called since you looked"):
+        lifecycle.escalate(incident.pk, now=portal.now, actor=dave, step=call.step)
+
+
+@pytest.mark.usefixtures("eve")
+def test_the_page_says_that_an_escalation_was_set_aside(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch, client: Client
+) -> None:
+    incident = set_aside(portal, monkeypatch)
+    client.force_login(portal.people["bob"])
+    shown = client.get(f"/i/{incident.pk}").content.decode()
+    assert "Calling was set aside: nobody else is called unless somebody escalates." in shown
+    assert "Escalate to L2" in shown
+    last = portal.post.sent[-1].message
+    assert last.facts["next_step"] == incident.runs.get().next_step
+    client.post(f"/i/{incident.pk}/escalate/", {"step": last.facts["next_step"]})
+    portal.settle()
+    assert [name for _, name in portal.paged()] == ["alice", "eve", "bob"]
+
+
+@pytest.mark.usefixtures("eve")
+def test_another_severity_takes_up_what_was_set_aside(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incident = set_aside(portal, monkeypatch)
+    lifecycle.set_severity(incident.pk, severity="P1", now=portal.now, actor="test")
+    portal.fast_forward(minutes=15)
+    assert [name for _, name in portal.paged()] == ["alice", "eve", "bob"]
+
+
+@pytest.mark.usefixtures("eve")
+def test_whom_no_policy_calls_any_more_is_not_taken_up(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is told of what lasts by the policy of now: it says so, and changes nothing."""
+    incident = answered(portal)
+    with monkeypatch.context() as patched:
+        patched.setattr(firing._Batch, "write", broken)
+        portal.fast_forward(minutes=62)
+    run = incident.runs.get(phase="unresolved")
+    assert run.state == "quarantined"
+    ServicePolicy.objects.all().delete()
+    EscalationPolicy.objects.update(is_default=False)
+    with pytest.raises(Conflict, match="Nobody is left to call"):
+        lifecycle.escalate(incident.pk, now=portal.now, actor="test")
