@@ -134,35 +134,41 @@ def end_silences(*, now: datetime, limit: int = 50) -> int:
     return count
 
 
-def call_for_held(*, now: datetime) -> int:
+def call_for_held(*, now: datetime, since: datetime | None = None) -> int:
     """Call for what a silence holds back no longer; returns how many silences those were.
 
     An alert that was being taken in when its silence ended, or was changed, was not seen by whoever did that.
+
+    Args:
+        now: The present.
+        since: When this was done last; None: not since who knows when, so of all silences, whenever they changed.
     """
     held = Alert.objects.firing().filter(incident=None, pages=True)
-    of_ended = held.filter(
-        silenced_by__is_ended=True, silenced_by__ends_at__gt=now - _HELD_WITHIN
-    ).values("silenced_by")
-    ended = Silence.objects.filter(pk__in=of_ended).order_by("pk")
-    lax = _lax_silences(held, now=now)
+    of_ended = held.filter(silenced_by__is_ended=True)
+    if since is not None:
+        of_ended = of_ended.filter(silenced_by__ends_at__gt=min(now, since) - _HELD_WITHIN)
+    ended = Silence.objects.filter(pk__in=of_ended.values("silenced_by")).order_by("pk")
+    lax = _lax_silences(held, since and min(now, since) - _CHANGED_WITHIN, now=now)
     return sum(
         _alone(partial(silences.release, silence, now=now), silence.pk, "silence")
         for silence in (*ended, *lax)
     )
 
 
-def _lax_silences(held: QuerySet[Alert], *, now: datetime) -> list[Silence]:
-    """Return silences that were changed of late and do not cover all that they held back meanwhile."""
-    changed = Silence.objects.filter(
-        is_ended=False, ends_at__gt=now, updated_at__gt=now - _CHANGED_WITHIN
-    ).in_bulk()
+def _lax_silences(held: QuerySet[Alert], since: datetime | None, *, now: datetime) -> list[Silence]:
+    """Return silences that were changed since and do not cover all that they held back meanwhile."""
+    running = Silence.objects.filter(is_ended=False, ends_at__gt=now)
+    if since is not None:
+        running = running.filter(updated_at__gt=since)
+        # Whoever changed one saw what was there long before.
+        held = held.filter(last_seen_at__gt=since - _CHANGED_WITHIN)
+    changed = running.in_bulk()
     if not changed:
         return []
-    # Whoever changed one saw what was there long before.
-    fresh = held.filter(silenced_by__in=changed, last_seen_at__gt=now - 2 * _CHANGED_WITHIN)
+    fresh = held.filter(silenced_by__in=changed)
     told = ("title", "severity", "source", "labels", "service", "silenced_by")
     lax = set()
-    for alert in fresh.only(*told):
+    for alert in fresh.only(*told).iterator(2000):
         silence = changed[alert.silenced_by_id]
         if silence.starts_at > now or first_match(alert, [silence]) is None:
             lax.add(silence.pk)
@@ -309,5 +315,7 @@ _MEANINGS: dict[Deadline.Kind, Callable[[Incident, datetime], None]] = {
 
 
 def _end_silence(silence: Silence, *, now: datetime) -> None:
-    if Silence.objects.filter(pk=silence.pk, is_ended=False).update(is_ended=True):
+    # Somebody may have prolonged it since it was seen.
+    over = Silence.objects.filter(pk=silence.pk, is_ended=False, ends_at__lte=now)
+    if over.update(is_ended=True):
         silences.release(silence, now=now)

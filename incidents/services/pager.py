@@ -106,6 +106,7 @@ class Pager:
         self._sending: dict[Future[None], float] = {}
         self._next: dict[str, datetime] = {}
         self._audits = 0
+        self._held_at: datetime | None = None
 
     def run(self, stop: threading.Event, *, pause_s: float = 0.25, resumed: bool = False) -> None:
         """Tick until `stop` is set; then let what is being sent finish."""
@@ -141,8 +142,7 @@ class Pager:
             silences=self._do("silences", partial(due.end_silences, now=now), now) or 0,
             pages=self._do("pages", self._send, now) or 0,
         )
-        held = partial(due.call_for_held, now=now)
-        self._do("held", held, now, every=HELD_EVERY)
+        self._do("held", partial(self._call_for_held, now), now, every=HELD_EVERY)
         # Whoever these alert is called by the next tick; they hold up no page that is due.
         check, silence = (
             partial(heartbeats.check, now=now),
@@ -201,6 +201,10 @@ class Pager:
 
     def _send_one(self, bundle: Bundle) -> None:
         self._recorder.put(sending.send(bundle, clock=self._clock))
+
+    def _call_for_held(self, now: datetime) -> None:
+        due.call_for_held(now=now, since=self._held_at)
+        self._held_at = now
 
     def _audit(self, now: datetime) -> None:
         patience = min(PATIENCE, self._audit_every)

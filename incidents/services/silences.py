@@ -1,6 +1,7 @@
 """Silences: made, changed and ended early."""
 
 from collections.abc import Mapping
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +28,7 @@ LONGEST = timedelta(days=366)
 _MOST_MATCHERS = 20
 
 
+@again_if_crossed
 @transaction.atomic
 def save_silence(
     silence: Silence, *, fields: Mapping[str, Any], actor: Who, now: datetime
@@ -35,12 +37,24 @@ def save_silence(
 
     What still fires and it no longer holds back calls at once.
 
+    Args:
+        silence: A stored one is what it is now, afterwards; a new one is a draft and stays so.
+        fields: What to set.
+        actor: Who.
+        now: The present.
+
+    Returns:
+        It, as it is stored.
+
     Raises:
         InvalidInput: Names what is wrong.
         Conflict: It has ended.
         NotFound: The stored one was deleted.
     """
     acts = Acts()
+    if silence.pk is None:
+        # What is undone, and done again, must not pass for a stored one.
+        silence = copy(silence)
     save_within(silence, acts, fields=fields, actor=actor, now=now)
     acts.record(now=now)
     return silence
@@ -53,7 +67,7 @@ def save_within(
     is_new = silence.pk is None
     if not is_new:
         lock(silence)
-        if silence.ends_at <= now:
+        if silence.is_ended or silence.ends_at <= now:
             raise Conflict("It has ended; make another one.")
         fields = differing(silence, fields)
         if not fields:
@@ -82,7 +96,7 @@ def end_silence(silence: Silence, *, actor: Who, now: datetime) -> Silence:
         NotFound: It was deleted with its service.
     """
     silence = locked(silence)
-    if silence.ends_at <= now:
+    if silence.is_ended or silence.ends_at <= now:
         raise Conflict("It has ended already.")
     silence.starts_at = min(silence.starts_at, now - timedelta(seconds=1))
     silence.ends_at = now
@@ -183,7 +197,7 @@ def _hold_back(silence: Silence, *, now: datetime) -> None:
         loose = loose.filter(service=silence.service_id)
     for alert in loose.order_by("pk")[:1000]:
         if (found := silence_for(alert, now=now)) is not None:
-            Alert.objects.filter(pk=alert.pk).update(silenced_by=found)
+            Alert.objects.filter(pk=alert.pk, incident=None).update(silenced_by=found)
 
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
