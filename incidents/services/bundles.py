@@ -6,7 +6,6 @@ minute goes out at once. So it is with the email address of an account, where so
 and with news, as that others have answered, which wait for each other and for no page.
 """
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from incidents.queries.quorum import people_who_answered
 from incidents.queries.roles import may_know
 from incidents.services.claims import is_any_due
 from incidents.services.pages import ANY_OPEN, HAS_ANSWERED, WANTED, closed_because
+from incidents.services.repeats import Repeats, key_of
 from notifications.domain.kinds import Kind
 from notifications.models import AccountThrottle, ContactMethod
 from notifications.transports import transport_for
@@ -53,10 +53,12 @@ class Bundle:
     Args:
         pages: Claimed, the worst incident's first.
         attempts: Numbers of the attempts, one a page.
+        repeats: Key of the message that may have arrived, where this is the same once more.
     """
 
     pages: tuple[Page, ...]
     attempts: tuple[int, ...] = ()
+    repeats: str = ""
 
     @property
     def first(self) -> Page:
@@ -65,11 +67,11 @@ class Bundle:
 
     @property
     def key(self) -> str:
-        """Identity of the message: the page's own, or that of all pages together."""
-        if len(self.pages) == 1:
-            return self.first.key
-        keys = "".join(sorted(page.key for page in self.pages))
-        return hashlib.sha256(keys.encode()).hexdigest()
+        """Identity of the message: the page's own, or that of all pages together.
+
+        A repeat has that of what it repeats, also where some of it need not be told any more.
+        """
+        return self.repeats or key_of([page.key for page in self.pages])
 
 
 def lease_of(page: Page) -> timedelta:
@@ -108,9 +110,8 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
         cut = [page for page in found if page.state == State.SENDING]
         answered = people_who_answered({page.incident_id for page in found if page.attempts})
         given_up = [page for page in found if _settle(page, answered)]
-        bundles, changed = _bundled(
-            [page for page in found if page.state in Page.OPEN], owner=owner, now=now, limit=limit
-        )
+        repeats = Repeats([page for page in found if page.state in Page.OPEN])
+        bundles, changed = _bundled(repeats, owner=owner, now=now, limit=limit)
         closed = [page for page in found if page.state not in Page.OPEN]
         bulk.update_rows(Page, [_columns(page) for page in (*closed, *changed)])
         claimed = [page for bundle in bundles for page in bundle]
@@ -120,8 +121,12 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
             Attempt(page=page, number=page.attempts, owner=owner, started_at=now)
             for page in claimed
         )
+        keys = [repeats.key(bundle[0]) for bundle in bundles]
     numbers = {attempt.page_id: attempt.pk for attempt in begun}
-    return [Bundle(tuple(p), tuple(numbers[page.pk] for page in p)) for p in bundles], given_up
+    return [
+        Bundle(tuple(pages), tuple(numbers[page.pk] for page in pages), key)
+        for pages, key in zip(bundles, keys, strict=True)
+    ], given_up
 
 
 def _read_alerts(pages: Iterable[Page]) -> None:
@@ -183,13 +188,13 @@ def _settle(page: Page, answered: Mapping[tuple[int, int], Collection[int]]) -> 
 
 
 def _bundled(
-    pages: list[Page], *, owner: str, now: datetime, limit: int
+    repeats: Repeats, *, owner: str, now: datetime, limit: int
 ) -> tuple[list[list[Page]], list[Page]]:
     """Return what may go out now, a list a message, and all pages that this changed."""
     groups: dict[tuple[object, ...], list[Page]] = {}
-    for page in pages:
-        groups.setdefault(_recipient(page), []).append(page)
-    gates = _Gates(pages)
+    for page in repeats.pages:
+        groups.setdefault((*_recipient(page), repeats.of(page)), []).append(page)
+    gates = _Gates(repeats.pages)
     bundles: list[list[Page]] = []
     changed: list[Page] = []
     for group in groups.values():

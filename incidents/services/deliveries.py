@@ -5,19 +5,18 @@ A page only moves forward: what was delivered stays so, what failed is not deliv
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 from django.db.models import QuerySet
 
 from incidents.models import Page, TimelineEntry
 from incidents.services import undelivered
+from incidents.services.repeats import TOGETHER
 from notifications.models import ContactMethod
 
 __all__ = ["Report", "note"]
 
-# Pages of one message waited for it together, through quiet hours at most.
-_TOGETHER = timedelta(days=2)
 DELIVERED = "page_delivered"
 
 
@@ -79,7 +78,7 @@ def _pages_of(report: Report, first: Page) -> list[Page]:
     """Return the pages of the message of which nobody said yet what became of it, locked."""
     sent = Page.objects.select_for_update().filter(
         person_id=first.person_id,
-        created_at__range=(first.created_at - _TOGETHER, first.created_at + _TOGETHER),
+        created_at__range=(first.created_at - TOGETHER, first.created_at + TOGETHER),
         method_id=first.method_id,
         provider_id=report.provider_id,
         state=Page.State.SENT,

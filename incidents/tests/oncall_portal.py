@@ -46,12 +46,16 @@ class Post:
     sent: list[Sent] = field(default_factory=list)
     refusing: set[str] = field(default_factory=set)
     is_final: bool = True
+    # Numbers of messages that arrive, and whose answer gets lost.
+    losing: set[int] = field(default_factory=set)
 
     def deliver(self, at: datetime, message: Message, to: Recipient) -> str:
         """Take a message, or refuse it."""
         if to.address in self.refusing:
             raise TransportFailed("The receiver refuses.", is_final=self.is_final)
         self.sent.append(Sent(at, to.address, message))
+        if len(self.sent) in self.losing:
+            raise TransportFailed("The answer was lost.", is_uncertain=True)
         return f"id-{len(self.sent)}"
 
 

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db.models import F
 
-from incidents.models import Attempt, Page
+from incidents.models import Attempt, Incident, Page
 from incidents.services import escalation, lifecycle
 from incidents.tests.oncall_portal import MONDAY, Portal, forged_attempts, portal
 from notifications.domain.kinds import Kind
+from notifications.domain.messages import Message
 from notifications.models import ContactMethod
 from notifications.transports.twilio import VoiceCall
 from oncall.models import FallbackContact
@@ -206,6 +208,101 @@ def test_a_cut_call_about_several_is_repeated_with_its_key(portal: Portal, setti
     (said,) = (each.text or "" for each in ET.fromstring(asked["Twiml"]).iter("Say"))
     assert said.startswith("[Repeat, first send uncertain] 2 incidents: P0 #")
     assert all(f"#{page.incident_id}" in said for page in cut)
+
+
+def digest(portal: Portal, severities: list[str]) -> list[Incident]:
+    """Have alice get one message about incidents of some severities; returns them."""
+    portal.open_incident("earlier", severity="P1")
+    found = [portal.open_incident(f"of {each}", severity=each) for each in severities]
+    portal.fast_forward(seconds=60)
+    assert len(portal.post.sent[-1].message.facts["pages"]) == len(found)
+    return found
+
+
+def cut(portal: Portal, incidents: list[Incident]) -> None:
+    """Forget what became of the last message about incidents, as when its pager dies then."""
+    pages = Page.objects.filter(incident__in=incidents)
+    lease = portal.now + timedelta(seconds=30)
+    pages.update(state="sending", owner="dead", look_at=lease, sent_at=None, provider_id="")
+    with forged_attempts():
+        last = Attempt.objects.filter(page__in=pages, number=F("page__attempts"))
+        last.update(outcome="", ended_at=None, owner="dead", provider_id="")
+
+
+def pages_of(message: Message) -> list[int]:
+    return [page["incident"] for page in message.facts["pages"]]
+
+
+def test_of_a_digest_that_a_crash_cut_only_what_is_urgent_goes_again(portal: Portal) -> None:
+    """P2 and P3 are in no second message, whatever they went out with."""
+    incidents = digest(portal, ["P1", "P2", "P3", "P1"])
+    cut(portal, incidents)
+    portal.fast_forward(seconds=120)
+    first, second = (
+        sent.message for sent in portal.post.sent[1:] if sent.to == "alice-email@example.com"
+    )
+    assert sorted(pages_of(first)) == [each.pk for each in incidents]
+    assert pages_of(second) == [incidents[0].pk, incidents[3].pk]
+    assert (second.key, second.is_repeat) == (first.key, True)
+    states = {page.incident_id: page.state for page in Page.objects.filter(level=1)}
+    assert [states[each.pk] for each in incidents] == ["sent", "uncertain", "uncertain", "sent"]
+
+
+def test_a_digest_of_what_can_wait_is_never_repeated(portal: Portal) -> None:
+    cut(portal, digest(portal, ["P2", "P3"]))
+    before = len(to_alice(portal))
+    portal.fast_forward(seconds=300)
+    assert len(to_alice(portal)) == before
+
+
+@pytest.mark.parametrize("how", ["a crash", "a lost answer"])
+def test_a_repeat_has_the_key_of_its_digest_though_one_of_it_was_answered(
+    portal: Portal, how: str
+) -> None:
+    """Whoever drops what they know by its key has both incidents already."""
+    if how == "a crash":
+        stays, gone = digest(portal, ["P1", "P1"])
+        cut(portal, [stays, gone])
+        first = portal.post.sent[-1].message
+    else:
+        portal.post.losing = {2}
+        stays, gone = digest(portal, ["P1", "P1"])
+        first = portal.post.sent[-1].message
+    lifecycle.acknowledge(gone.pk, now=portal.now, actor="test")
+    portal.fast_forward(seconds=90)
+    second = portal.post.sent[-1].message
+    assert (pages_of(second), second.is_repeat) == ([stays.pk], True)
+    assert second.key == first.key
+    # So has another one, where that was cut as well.
+    cut(portal, [stays])
+    portal.fast_forward(seconds=90)
+    third = portal.post.sent[-1].message
+    assert (third.key, len(to_alice(portal))) == (first.key, 4)
+
+
+def test_two_messages_that_were_cut_are_repeated_as_two(portal: Portal) -> None:
+    """Each with its own key, and none has what was in the other."""
+    incidents = digest(portal, ["P1", "P1"])
+    (earlier,) = Incident.objects.filter(title="earlier")
+    known = [sent.message.key for sent in portal.post.sent]
+    cut(portal, [earlier, *incidents])
+    portal.fast_forward(seconds=180)
+    again = [sent.message for sent in portal.post.sent[2:]]
+    assert sorted(message.key for message in again) == sorted(known)
+    assert sorted(map(len, map(pages_of, again))) == [1, 2]
+
+
+def test_what_was_refused_goes_with_what_came_since_under_a_key_of_its_own(portal: Portal) -> None:
+    """Nothing of it arrived; the key of the message that was refused is no identity of anything."""
+    portal.open_incident("earlier", severity="P2")
+    portal.open_incident("refused", severity="P2")
+    portal.post.refusing, portal.post.is_final = {"alice-email@example.com"}, False
+    portal.fast_forward(seconds=60)
+    portal.post.refusing.clear()
+    portal.open_incident("new", severity="P2")
+    portal.fast_forward(seconds=60)
+    names = [page["title"] for sent in portal.post.sent for page in sent.message.facts["pages"]]
+    assert sorted(names) == ["earlier", "new", "refused"]
 
 
 def test_who_is_called_twice_for_one_incident_reads_of_one(portal: Portal) -> None:
