@@ -18,7 +18,7 @@ SET_ASIDE = "set aside"
 TO_FALLBACK = (FALLBACK, SET_ASIDE)
 # Asks whoever has answered; the time of day follows.
 STILL_ON_IT = "still on it?"
-# Tells those who were called that somebody else has answered.
+# Tells those who were called that somebody else has answered, or mitigated or resolved it.
 TAKEN = "taken"
 # Asks somebody whether they take a role; which one follows, and a number that tells offers apart.
 OFFERED = "role offered:"

@@ -41,7 +41,8 @@ _PAUSE = timedelta(seconds=60) + _IN_TIME
 # What the end of calling takes back; what asks or tells one person stays longer.
 _OF_CALLING = {"escalation", FALLBACK}
 _ANSWERS = ("acknowledge", "snooze", "mitigate")
-_OF_AN_ANSWER = {"unresolved", TAKEN}
+# What others do takes none of these back, as they are about it.
+_OUTLIVES = {"unresolved": {"acknowledge"}, TAKEN: {*_ANSWERS, "resolve"}}
 
 
 class Entry(Struct, frozen=True):
@@ -229,7 +230,7 @@ def _end_of(message: Message, ends: Sequence[Entry]) -> Entry | None:
         return None
     others: set[str] = set()
     if message.reason not in _OF_CALLING:
-        others = {"acknowledge"} if message.reason in _OF_AN_ANSWER else {*_ANSWERS}
+        others = _OUTLIVES.get(message.reason, {*_ANSWERS})
     # What fell in the moment in which it was made made it.
     return next(
         (each for each in ends if each.at > message.created_at and each.act not in others), None
@@ -281,7 +282,7 @@ def reason_of(message: Message, call: Entry | None) -> str:
     if role := offered_role(message.reason):
         return f"They are asked to take the role {role}"
     if message.reason == TAKEN:
-        return "Who was called hears that somebody else has answered"
+        return "Who was called hears that somebody else has answered, or that it is over"
     if message.reason in TO_FALLBACK:
         why = call.text.partition(" Fallback contact:")[0].rstrip(".") if call is not None else ""
         return f"They are the fallback contact{f': {why}' if why else ''}"

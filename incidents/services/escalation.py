@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Max, Q, QuerySet
 
-from accounts.models import User
+from accounts.models import ApiToken, User
+from core.audit import Who
 from core.errors import Conflict
 from core.inserts import Inserts
 from incidents.domain.lifecycle import OPEN
@@ -172,12 +173,15 @@ def first_plan(
 def stop(incident: Incident, *, now: datetime) -> None:
     """Call nobody any more: end the runs, and take back what has not been sent.
 
-    While it is open, whoever it was given to is still told, and whoever is offered a role.
+    While it is open, whoever it was given to is still told, and whoever is offered a role. Who was called
+    in this cycle still hears that nobody is needed any more.
     """
     EscalationRun.objects.filter(incident=incident, state=State.RUNNING).update(
         state=State.STOPPED, ended_at=now
     )
     waiting = Page.objects.filter(incident=incident, state=Page.State.WAITING)
+    if incident.status in WANTED[TAKEN]:
+        waiting = waiting.exclude(reason=TAKEN, cycle=incident.cycle)
     if incident.status in ANY_OPEN:
         calls = Q(reason__in=WANTED) | Q(reason__startswith=STILL_ON_IT)
         offers = Q(reason__startswith=OFFERED)
@@ -292,14 +296,14 @@ def page_person(incident: Incident, person: User, reason: str, *, now: datetime)
     return min(way.at for way in ways) if waits else now
 
 
-def tell_others(incident: Incident, *, actor: User | None, now: datetime) -> int:
-    """Tell those who were called in this cycle that somebody has answered; wakes nobody.
+def tell_others(incident: Incident, *, actor: Who, now: datetime) -> int:
+    """Tell those who were called in this cycle that nobody is needed any more; wakes nobody.
 
     By their rules for what can wait; who has none looks at the incident when they want to know.
 
     Args:
-        incident: Acknowledged just now.
-        actor: Who answered, and knows.
+        incident: Acknowledged, mitigated or resolved just now, by the first who did any of these.
+        actor: Who did, and knows.
         now: The present.
 
     Returns:
@@ -313,7 +317,8 @@ def tell_others(incident: Incident, *, actor: User | None, now: datetime) -> int
         pages__reason__in=[*REASONS.values(), *TO_FALLBACK],
         notification_rules__urgency=Urgency.LOW,
     )
-    others = called.exclude(pk=actor.pk) if actor else called
+    knows = actor.user_id if isinstance(actor, ApiToken) else getattr(actor, "pk", None)
+    others = called.exclude(pk=knows) if knows else called
     place = Place(incident.cycle, incident.severity, TAKEN, urgency=Urgency.LOW)
     ways = Ways(now)
     found = [way for person in others.order_by("pk").distinct() for way in ways.of_news(person)]

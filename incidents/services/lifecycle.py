@@ -256,11 +256,14 @@ def unacknowledge_locked(
 @changes
 def mitigate(incident: Incident, acts: Acts, *, now: datetime, actor: Who) -> None:
     """Say that users no longer notice it; the cause is still to be removed."""
+    is_new = incident.status == Status.TRIGGERED
     incident.status = moved(incident, Action.MITIGATE)
     incident.mitigated_at, incident.snoozed_until = now, None
     calling_ended(incident, now=now)
     incident.save()
     quiet(incident, now=now)
+    if is_new:
+        escalation.tell_others(incident, actor=actor, now=now)
     timeline.write(incident, Kind.ACTION, "mitigate", now=now, actor=actor)
     acts.add("incident.mitigated", incident, actor)
 
@@ -272,6 +275,7 @@ def resolve_locked(
 
     What fires again afterwards is a new alert, and a new incident.
     """
+    is_new = incident.status == Status.TRIGGERED
     incident.status = moved(incident, Action.RESOLVE)
     incident.resolved_at, incident.resolved_by = past_opening(incident, now=now), name_of(actor)
     incident.held_until = incident.snoozed_until = None
@@ -281,6 +285,8 @@ def resolve_locked(
     incident.resolution = standing_at(incident.opened_at, target.resolve_within, now, now)
     incident.save()
     quiet(incident, now=now)
+    if is_new:
+        escalation.tell_others(incident, actor=actor, now=now)
     deadlines.clear(incident, Deadline.Kind)
     end_alerts(incident, actor, now=now)
     timeline.write(incident, Kind.ACTION, "resolve", now=now, actor=actor, text=why)

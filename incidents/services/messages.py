@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core import signing
 
 from core.errors import Forbidden
+from incidents.domain.lifecycle import Status
 from incidents.domain.page_reasons import (
     FALLBACK,
     SET_ASIDE,
@@ -167,12 +168,21 @@ def _asks(page: Page) -> str:
     if page.reason.startswith(STILL_ON_IT):
         return "Still on it?"
     if page.reason == TAKEN:
-        return f"Taken by {page.incident.acknowledged_by}:"
+        return _how_it_stands(page.incident)
     if role := offered_role(page.reason):
         return f"{role.capitalize()}? You are asked to take this role:"
     if page.reason == SET_ASIDE:
         return "Calling people failed:"
     return "Nobody else was reached:" if page.reason == FALLBACK else ""
+
+
+def _how_it_stands(incident: Incident) -> str:
+    """Return why nobody is needed any more."""
+    if incident.status in {Status.RESOLVED, Status.CLOSED}:
+        return f"Resolved by {incident.resolved_by}:"
+    if incident.status == Status.MITIGATED:
+        return "Mitigated:"
+    return f"Taken by {incident.acknowledged_by}:"
 
 
 def _text(page: Page, now: datetime) -> str:

@@ -54,7 +54,8 @@ WANTED = {
     "escalation": {Status.TRIGGERED},
     "unresolved": {Status.ACKNOWLEDGED},
     FALLBACK: {Status.TRIGGERED},
-    TAKEN: {Status.ACKNOWLEDGED},
+    # However it goes on: they hear how it stands by then.
+    TAKEN: {Status.ACKNOWLEDGED, Status.MITIGATED, Status.RESOLVED, Status.CLOSED},
 }
 ANY_OPEN = {Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED}
 # Why a page was cancelled where others are still called.
