@@ -115,6 +115,17 @@ _QUERIES: tuple[tuple[str, str, str, str], ...] = (
         "page {} is of an incident that does not exist",
     ),
     (
+        "what-decided-calls-is-kept",
+        "SELECT COUNT(*) FROM incidents_calldecision",
+        (
+            "SELECT t.incident_id FROM incidents_timelineentry t"
+            " LEFT JOIN incidents_calldecision d ON d.id = CAST(t.facts ->> 'decision' AS BIGINT)"
+            " WHERE t.act IN ('call', 'fallback') AND t.facts ->> 'decision' IS NOT NULL"
+            " AND d.id IS NULL"
+        ),
+        "what decided a call for incident {} is gone",
+    ),
+    (
         "nobody-is-called-after-an-acknowledgement",
         "SELECT COUNT(*) FROM ev_attempt",
         (

@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import pytest
 
-from incidents.models import Attempt, Incident, Page
+from incidents.models import Attempt, CallDecision, Incident, Page
 from incidents.queries.verification import check_invariants
 from incidents.services import lifecycle
 from incidents.services.lifecycle import Opening
 from incidents.services.merging import merge
 from incidents.tests.oncall_portal import Portal, portal
+from incidents.tests.oncall_portal import forged as unguarded
 from oncall.models import Timing
 
 __all__ = ["portal"]
@@ -38,6 +39,15 @@ def test_a_page_beside_the_same_one_is_a_second_call(portal: Portal) -> None:
     assert broken(portal) == set()
     forged(Page.objects.get())
     assert broken(portal) == {"nobody-is-called-twice-for-a-step"}
+
+
+def test_a_call_whose_reasons_are_gone_is_found(portal: Portal) -> None:
+    """They are stored once for many, and no foreign key keeps them."""
+    portal.open_incident()
+    assert broken(portal) == set()
+    with unguarded("incidents_calldecision"):
+        CallDecision.objects.all()._raw_delete("default")
+    assert broken(portal) == {"what-decided-calls-is-kept"}
 
 
 def test_a_page_that_is_made_after_the_answer_is_found(portal: Portal) -> None:
