@@ -60,9 +60,11 @@ def mark_before_send() -> None:
     """Pages are recorded as sent when they are claimed, before they are handed to a transport."""
     sending = importlib.import_module(f"{SERVICES}.sending")
 
-    def early(*, owner: str, now: Any, limit: int) -> Any:
+    def early(*, owner: str, now: Any, limit: int, hand_over: Any = None) -> Any:
         bundles = claim(owner=owner, now=now, limit=limit)
         sending.record([sending.Done(b, sending.Outcome(), now) for b in bundles], owner=owner)
+        for bundle in bundles if hand_over else ():
+            hand_over(bundle)
         return bundles
 
     claim = _swap(f"{SERVICES}.sending", "claim", early)

@@ -119,9 +119,8 @@ _QUERIES: tuple[tuple[str, str, str, str], ...] = (
         "SELECT COUNT(*) FROM incidents_calldecision",
         (
             "SELECT t.incident_id FROM incidents_timelineentry t"
-            " LEFT JOIN incidents_calldecision d ON d.id = CAST(t.facts ->> 'decision' AS BIGINT)"
-            " WHERE t.act IN ('call', 'fallback') AND t.facts ->> 'decision' IS NOT NULL"
-            " AND d.id IS NULL"
+            " LEFT JOIN incidents_calldecision d ON d.id = CAST({decision} AS BIGINT)"
+            " WHERE t.act IN ('call', 'fallback') AND {decision} IS NOT NULL AND d.id IS NULL"
         ),
         "what decided a call for incident {} is gone",
     ),
@@ -189,11 +188,12 @@ def check_invariants(*, now: datetime) -> list[Invariant]:
 
 
 def _checked(name: str, count: str, query: str, says: str, *, now: datetime) -> Invariant:
-    later = (
-        "i.acked_at + INTERVAL '10 seconds'"
+    later, decision = (
+        ("i.acked_at + INTERVAL '10 seconds'", "t.facts ->> 'decision'")
         if connection.vendor == "postgresql"
-        else "datetime(i.acked_at, '+10 seconds')"
+        else ("datetime(i.acked_at, '+10 seconds')", "json_extract(t.facts, '$.decision')")
     )
+    query = query.replace("{in_flight}", later).replace("{decision}", decision)
     moments = {
         "called_by": now - CALLED_WITHIN,
         "out_by": now - OUT_WITHIN,
@@ -203,7 +203,7 @@ def _checked(name: str, count: str, query: str, says: str, *, now: datetime) -> 
     with connection.cursor() as cursor:
         cursor.execute(count)
         (checked,) = cursor.fetchone()
-        cursor.execute(_MOMENTS.sub("%s", query.replace("{in_flight}", later)), parameters)
+        cursor.execute(_MOMENTS.sub("%s", query), parameters)
         rows = cursor.fetchmany(_MOST)
     return Invariant(name, checked, tuple(says.format(row[0]) for row in rows))
 

@@ -28,13 +28,15 @@ from notifications.domain.kinds import Kind
 from notifications.models import AccountThrottle, ContactMethod
 from notifications.transports import transport_for
 
-__all__ = ["Bundle", "claim_bundles", "is_wanted", "lease_of", "open_gates"]
+__all__ = ["MOST_ATTEMPTS", "Bundle", "claim_bundles", "is_wanted", "lease_of", "open_gates"]
 
 State = Page.State
 # Says when the next message may go out one way.
 Gate = ContactMethod | AccountThrottle
 # P0 is not held back for longer than this after the last message.
 URGENT_AFTER = timedelta(seconds=10)
+# What was tried so often in vain is not tried again.
+MOST_ATTEMPTS = 5
 # Pages read in one claim: a storm's backlog goes out as a few long messages.
 MOST_PAGES = 2000
 # Alerts that a message names of each incident.
@@ -183,6 +185,10 @@ def _settle(page: Page, answered: Mapping[tuple[int, int], Collection[int]]) -> 
         return True
     elif page.state == State.SENDING and not page.at_least_once:
         page.state, page.problem = State.UNCERTAIN, "Its sender died; it is sent at most once."
+        return True
+    elif page.state == State.SENDING and page.attempts >= MOST_ATTEMPTS:
+        # What ends whoever sends it would end all pagers, one after the other.
+        page.state, page.problem = State.UNCERTAIN, f"Its sender died {page.attempts} times."
         return True
     return False
 

@@ -188,10 +188,14 @@ class Pager:
         free = self._free()
         if self._recorder.waiting > UNRECORDED:
             return 0
-        bundles = sending.claim(owner=self._owner, now=self._clock(), limit=free)
-        began = time.monotonic()
-        self._sending |= {self._pool.submit(self._send_one, each): began for each in bundles}
-        return len(bundles)
+        return len(
+            sending.claim(
+                owner=self._owner, now=self._clock(), limit=free, hand_over=self._begin_to_send
+            )
+        )
+
+    def _begin_to_send(self, bundle: Bundle) -> None:
+        self._sending[self._pool.submit(self._send_one, bundle)] = time.monotonic()
 
     def _free(self) -> int:
         """Return how many more messages may be sent now: slow ones count against the threads alone."""

@@ -18,7 +18,7 @@ from django.db.models import Q
 from core import bulk
 from incidents.models import Attempt, Page, TimelineEntry
 from incidents.services import undelivered
-from incidents.services.bundles import Bundle, claim_bundles, open_gates
+from incidents.services.bundles import MOST_ATTEMPTS, Bundle, claim_bundles, open_gates
 from incidents.services.messages import message_for, recipient_of
 from notifications.domain.kinds import Kind
 from notifications.models import ContactMethod
@@ -29,7 +29,6 @@ __all__ = ["BACKOFF", "MOST_ATTEMPTS", "Done", "Outcome", "claim", "record", "se
 
 log = structlog.get_logger(__name__)
 State = Page.State
-MOST_ATTEMPTS = 5
 BACKOFF = (timedelta(seconds=5), timedelta(seconds=15), timedelta(seconds=30), timedelta(minutes=1))
 # As long as a provider may ask to be left alone: whoever must be called cannot wait for it longer.
 LONGEST_WAIT = timedelta(minutes=1)
@@ -76,12 +75,24 @@ class Outcome:
         return Attempt.Outcome.FAILED if self.problem else Attempt.Outcome.SENT
 
 
-def claim(*, owner: str, now: datetime, limit: int) -> list[Bundle]:
+def claim(
+    *, owner: str, now: datetime, limit: int, hand_over: Callable[[Bundle], object] | None = None
+) -> list[Bundle]:
     """Claim messages for sending, and go on at once where a page had to be given up.
 
     Whatever becomes of that: what is claimed is sent.
+
+    Args:
+        owner: Who sends them.
+        now: The present.
+        limit: Most of them.
+        hand_over: Has one sent. All are handed over before the rest is done, which may take longer
+            than a claim lasts where many pages are given up together.
     """
     bundles, given_up = claim_bundles(owner=owner, now=now, limit=limit)
+    if hand_over is not None:
+        for bundle in bundles:
+            hand_over(bundle)
     if given_up:
         try:
             with transaction.atomic():

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from incidents.models import EscalationRun, Page
-from incidents.services import due, firing, lifecycle
+from incidents.services import due, firing, lifecycle, sending, undelivered
 from incidents.services.claims import LATE, LEASE, SWEEP_EVERY_S
 from incidents.services.firing import Claimed
 from incidents.tests.oncall_portal import Portal, forged_attempts, portal
@@ -180,3 +180,45 @@ def test_pagers_that_die_set_nobody_aside(portal: Portal, monkeypatch: pytest.Mo
         portal.now += LEASE + timedelta(seconds=1)
     assert set(EscalationRun.objects.values_list("state", "position")) == {("running", 1)}
     assert Page.objects.filter(step=1).count() == 30
+
+
+def test_a_message_that_ends_its_pager_each_time_is_given_up(portal: Portal) -> None:
+    """The fifth time: it takes no pager along for ever, and the next level is called at once."""
+    portal.open_incident(severity="P0")
+    (page,) = portal.pages()
+    Page.objects.filter(pk=page.pk).update(
+        state="sending", owner="dead", look_at=portal.now, attempts=5
+    )
+    portal.settle()
+    page.refresh_from_db()
+    portal.settle()
+    assert (page.state, page.attempts) == ("uncertain", 5)
+    assert page.problem == "Its sender died 5 times."
+    assert portal.paged() == [(0, "alice"), (0, "bob")]
+
+
+def test_what_is_claimed_is_sent_before_anything_else_is_done(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What follows pages that were given up may take longer than the claim lasts."""
+    lost = portal.open_incident(severity="P1")
+    (page,) = portal.pages()
+    Page.objects.filter(pk=page.pk).update(state="waiting", look_at=portal.now)
+    portal.people["alice"].contact_methods.update(is_enabled=False)
+    incident = lifecycle.declare(lifecycle.Opening("P0", "2"), now=portal.now, actor="test")
+    bob = portal.people["bob"]
+    lifecycle.assign(incident.pk, to=bob, now=portal.now, actor="test")
+    order: list[str] = []
+    follow = undelivered.next_level_at_once
+
+    def followed(*args: Any, **values: Any) -> None:
+        order.append("followed")
+        follow(*args, **values)
+
+    monkeypatch.setattr(undelivered, "next_level_at_once", followed)
+    claimed = sending.claim(
+        owner="pager-1", now=portal.now, limit=10, hand_over=lambda _: order.append("handed over")
+    )
+    assert order == ["handed over"] * len(claimed) + ["followed"]
+    assert [bundle.first.target for bundle in claimed] == ["user:bob"]
+    assert lost.pages.get().state == "failed"

@@ -1,7 +1,7 @@
 """Senders of a pager: a slow provider holds up nothing but its own page."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -20,9 +20,11 @@ class Outbox:
         self.over = threading.Event()
         self._lock = threading.Lock()
 
-    def claim(self, *, limit: int, **_named: Any) -> list[str]:
+    def claim(self, *, limit: int, hand_over: Callable[[str], object], **_named: Any) -> list[str]:
         """Take as many as may be sent now."""
         taken, self.waiting = self.waiting[: max(limit, 0)], self.waiting[max(limit, 0) :]
+        for each in taken:
+            hand_over(each)
         return taken
 
     def send(self, message: str, **_named: Any) -> None:
