@@ -111,7 +111,8 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
         found = _due(now, MOST_PAGES if settings.PAGE_EVERY_S else limit)
         cut = [page for page in found if page.state == State.SENDING]
         answered = people_who_answered({page.incident_id for page in found if page.attempts})
-        given_up = [page for page in found if _settle(page, answered)]
+        deaths = _deaths(cut)
+        given_up = [page for page in found if _settle(page, answered, deaths)]
         repeats = Repeats([page for page in found if page.state in Page.OPEN])
         bundles, changed = _bundled(repeats, owner=owner, now=now, limit=limit)
         closed = [page for page in found if page.state not in Page.OPEN]
@@ -123,7 +124,7 @@ def claim_bundles(*, owner: str, now: datetime, limit: int) -> tuple[list[Bundle
             Attempt(page=page, number=page.attempts, owner=owner, started_at=now)
             for page in claimed
         )
-        keys = [repeats.key(bundle[0]) for bundle in bundles]
+        keys = [repeats.key(bundle) for bundle in bundles]
     numbers = {attempt.page_id: attempt.pk for attempt in begun}
     return [
         Bundle(tuple(pages), tuple(numbers[page.pk] for page in pages), key)
@@ -163,11 +164,25 @@ def _due(now: datetime, most: int) -> list[Page]:
     return list(rows.order_by("severity", "look_at")[:most])
 
 
-def _settle(page: Page, answered: Mapping[tuple[int, int], Collection[int]]) -> bool:
+def _deaths(cut: Iterable[Page]) -> Mapping[int, int]:
+    """Return how often nobody heard what became of pages that were cut, of those tried so often."""
+    often = [page.pk for page in cut if page.attempts >= MOST_ATTEMPTS]
+    if not often:
+        return {}
+    unknown = Attempt.objects.filter(page__in=often, outcome__in=["", Attempt.Outcome.UNCERTAIN])
+    return dict(unknown.order_by().values_list("page").annotate(Count("pk")))
+
+
+def _settle(
+    page: Page, answered: Mapping[tuple[int, int], Collection[int]], deaths: Mapping[int, int]
+) -> bool:
     """Cancel what nobody wants; returns whether a page is given up, which is said in its `problem`.
 
-    `answered` is who gave an answer that was not enough, by incident and cycle: what was on its way
-    to them meanwhile is not sent again.
+    Args:
+        page: It.
+        answered: Who gave an answer that was not enough, by incident and cycle: what was on its way
+            to them meanwhile is not sent again.
+        deaths: How often nobody heard what became of a page.
     """
     of_now = answered.get((page.incident_id, page.cycle), ())
     if not is_wanted(page):
@@ -186,9 +201,9 @@ def _settle(page: Page, answered: Mapping[tuple[int, int], Collection[int]]) -> 
     elif page.state == State.SENDING and not page.at_least_once:
         page.state, page.problem = State.UNCERTAIN, "Its sender died; it is sent at most once."
         return True
-    elif page.state == State.SENDING and page.attempts >= MOST_ATTEMPTS:
+    elif deaths.get(page.pk, 0) >= MOST_ATTEMPTS:
         # What ends whoever sends it would end all pagers, one after the other.
-        page.state, page.problem = State.UNCERTAIN, f"Its sender died {page.attempts} times."
+        page.state, page.problem = State.UNCERTAIN, f"Its sender died {deaths[page.pk]} times."
         return True
     return False
 

@@ -61,6 +61,8 @@ _CALLED_SINCE = (
 _SAYS_AGAIN_AFTER = timedelta(hours=1)
 # No ladder has so many steps: the second call of the fallback contact beside any walk is the next one.
 _BESIDE_WALKS = 1000
+# Nor is it called so often beside walks: those that were set aside count from here.
+_SET_ASIDE = 20_000
 # No ladder waits longer.
 _LOOKS_AHEAD = timedelta(days=92)
 REASONS = {Phase.UNACKNOWLEDGED: "escalation", Phase.UNRESOLVED: "unresolved"}
@@ -343,7 +345,7 @@ def page_fallback(
         why: In words.
         now: The present.
         run: The walk that calls nobody else.
-        loop: The one of it that is over; None: the walk ends where it stands.
+        loop: The one of it that is over; None: it was set aside, which it may be more than once.
         reason: One of `pages.TO_FALLBACK`.
     """
     ways, whom = Ways(now).of_fallback()
@@ -359,7 +361,9 @@ def page_fallback(
     elif loop is not None:
         place = place._replace(loop=loop, step=len(run.ladder.steps) + 1)
     else:
-        place = place._replace(loop=run.loop, step=run.position + 1)
+        before = Page.objects.filter(run=run, loop=run.loop, step__gt=_SET_ASIDE)
+        last = before.aggregate(last=Max("step"))["last"]
+        place = place._replace(loop=run.loop, step=(last or _SET_ASIDE) + 1)
     made = _insert(incident, place, ways, now, run=run)
     if run is not None or not _is_said(incident, why, since):
         kind, tried = TimelineEntry.Kind.ESCALATION, ways_in_words(ways, now=now)

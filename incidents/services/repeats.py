@@ -53,11 +53,19 @@ class Repeats:
         """Return by which claim a page was first sent of those that may have arrived; None: by none."""
         return self._sends.get(page.pk)
 
-    def key(self, page: Page) -> str:
-        """Return the key of the message that the one with this page repeats; "" where it repeats none."""
-        send = self.of(page)
+    def key(self, bundle: Sequence[Page]) -> str:
+        """Return the key of the message that pages repeat together; "" where it is their own.
+
+        One key is of one message: where another page of what may have arrived waits for another
+        repeat, each has its own, since whoever gets two of one key may throw one away.
+        """
+        send = self.of(bundle[0])
         # Without a pause each page is a message of its own.
-        return key_of(_keys(page, send)) if send and settings.PAGE_EVERY_S else ""
+        if send is None or not settings.PAGE_EVERY_S:
+            return ""
+        sent = _sent(bundle[0], send)
+        is_whole = {each.pk for each in sent if each.state in Page.OPEN} <= {p.pk for p in bundle}
+        return key_of([each.key for each in sent]) if is_whole else ""
 
 
 def _first_sends(pages: Iterable[int]) -> dict[int, Send]:
@@ -68,8 +76,8 @@ def _first_sends(pages: Iterable[int]) -> dict[int, Send]:
     return {page: Send(owner, at) for page, owner, at in rows}
 
 
-def _keys(page: Page, send: Send) -> list[str]:
-    """Return the keys of the pages that one claim sent the way of a page."""
+def _sent(page: Page, send: Send) -> list[Page]:
+    """Return the pages that one claim sent the way of a page."""
     pages = Page.objects.filter(
         person=page.person_id,
         created_at__range=(page.created_at - TOGETHER, page.created_at + TOGETHER),
@@ -79,4 +87,4 @@ def _keys(page: Page, send: Send) -> list[str]:
         tries__started_at=send.at,
     )
     sort = is_news(page.reason)
-    return [key for key, reason in pages.values_list("key", "reason") if is_news(reason) is sort]
+    return [each for each in pages.only("key", "reason", "state") if is_news(each.reason) is sort]

@@ -86,13 +86,11 @@ def claim(
         owner: Who sends them.
         now: The present.
         limit: Most of them.
-        hand_over: Has one sent. All are handed over before the rest is done, which may take longer
-            than a claim lasts where many pages are given up together.
+        hand_over: Has one sent. The next levels of what is given up are due before that, lest what
+            ends its sender ends them, too; all are handed over before fallback contacts are called,
+            which may take longer than a claim lasts where many pages are given up together.
     """
     bundles, given_up = claim_bundles(owner=owner, now=now, limit=limit)
-    if hand_over is not None:
-        for bundle in bundles:
-            hand_over(bundle)
     if given_up:
         try:
             with transaction.atomic():
@@ -100,7 +98,10 @@ def claim(
                     undelivered.next_level_at_once([page], page.problem, now=now)
         except DatabaseError:
             log.exception("given_up_not_followed", pages=len(given_up))
-        undelivered.fall_back(given_up, now=now)
+    if hand_over is not None:
+        for bundle in bundles:
+            hand_over(bundle)
+    undelivered.fall_back(given_up, now=now)
     return bundles
 
 
@@ -181,7 +182,9 @@ def _standing(page: Page, each: Done) -> dict[str, Any]:
     state, look_at = State.SENT, page.look_at
     if outcome.problem and _may_go_again(page, outcome):
         state = State.WAITING
-        pause = BACKOFF[min(page.attempts, len(BACKOFF)) - 1]
+        # What was one message is one again: all of it waits as long as what was tried most often.
+        tried = max(beside.attempts for beside in each.bundle.pages)
+        pause = BACKOFF[min(tried, len(BACKOFF)) - 1]
         look_at = each.at + max(pause, min(outcome.retry_after, LONGEST_WAIT))
     elif outcome.problem:
         state = State.UNCERTAIN if outcome.is_uncertain else State.FAILED

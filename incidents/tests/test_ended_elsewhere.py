@@ -74,6 +74,9 @@ def test_sentry_says_whether_a_person_did_it(kind: str, is_person: bool) -> None
     context = Context("sentry", headers={"sentry-hook-resource": "issue"})
     (event,) = sentry.read(body, context).events
     assert (event.actor, event.is_person) == ("Ada", is_person)
+    nameless = {**body, "actor": {"type": kind, "id": 7}}
+    (event,) = sentry.read(nameless, context).events
+    assert (event.actor, event.is_person) == ("", False)
 
 
 @pytest.mark.django_db

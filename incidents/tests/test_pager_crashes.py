@@ -1,12 +1,12 @@
 """What a pager leaves behind that dies, stalls or fails: nobody is forgotten, nobody called twice."""
 
 import contextlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from incidents.models import EscalationRun, Page
+from incidents.models import Attempt, EscalationRun, Page
 from incidents.services import due, firing, lifecycle, sending, undelivered
 from incidents.services.claims import LATE, LEASE, SWEEP_EVERY_S
 from incidents.services.firing import Claimed
@@ -186,9 +186,7 @@ def test_a_message_that_ends_its_pager_each_time_is_given_up(portal: Portal) -> 
     """The fifth time: it takes no pager along for ever, and the next level is called at once."""
     portal.open_incident(severity="P0")
     (page,) = portal.pages()
-    Page.objects.filter(pk=page.pk).update(
-        state="sending", owner="dead", look_at=portal.now, attempts=5
-    )
+    _tried(page, ["uncertain"] * 4, now=portal.now)
     portal.settle()
     page.refresh_from_db()
     portal.settle()
@@ -197,10 +195,40 @@ def test_a_message_that_ends_its_pager_each_time_is_given_up(portal: Portal) -> 
     assert portal.paged() == [(0, "alice"), (0, "bob")]
 
 
+def test_what_was_refused_before_its_sender_died_is_repeated(portal: Portal) -> None:
+    """Four times the provider said no: one crash is no sign of what ends pagers."""
+    portal.open_incident(severity="P0")
+    (page,) = portal.pages()
+    _tried(page, ["failed"] * 4, now=portal.now)
+    portal.fast_forward(seconds=61)
+    page.refresh_from_db()
+    assert (page.state, page.attempts, page.is_repeat) == ("sent", 6, True)
+
+
+def _tried(page: Page, outcomes: list[str], *, now: datetime) -> None:
+    """Have a page been tried with these outcomes, and once more by a pager that died in it."""
+    with forged_attempts():
+        Attempt.objects.all().delete()
+    Attempt.objects.bulk_create(
+        Attempt(
+            page=page,
+            number=number,
+            owner="dead",
+            started_at=now,
+            ended_at=now if outcome else None,
+            outcome=outcome,
+        )
+        for number, outcome in enumerate([*outcomes, ""], 1)
+    )
+    Page.objects.filter(pk=page.pk).update(
+        state="sending", owner="dead", look_at=now, attempts=len(outcomes) + 1
+    )
+
+
 def test_what_is_claimed_is_sent_before_anything_else_is_done(
     portal: Portal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What follows pages that were given up may take longer than the claim lasts."""
+    """Fallback contacts may take longer than the claim lasts; what ends a sender ends no next level."""
     lost = portal.open_incident(severity="P1")
     (page,) = portal.pages()
     Page.objects.filter(pk=page.pk).update(state="waiting", look_at=portal.now)
@@ -212,13 +240,14 @@ def test_what_is_claimed_is_sent_before_anything_else_is_done(
     follow = undelivered.next_level_at_once
 
     def followed(*args: Any, **values: Any) -> None:
-        order.append("followed")
+        order.append("next level")
         follow(*args, **values)
 
     monkeypatch.setattr(undelivered, "next_level_at_once", followed)
+    monkeypatch.setattr(undelivered, "fall_back", lambda *_, **__: order.append("fallback"))
     claimed = sending.claim(
         owner="pager-1", now=portal.now, limit=10, hand_over=lambda _: order.append("handed over")
     )
-    assert order == ["handed over"] * len(claimed) + ["followed"]
+    assert order == ["next level", *["handed over"] * len(claimed), "fallback"]
     assert [bundle.first.target for bundle in claimed] == ["user:bob"]
     assert lost.pages.get().state == "failed"

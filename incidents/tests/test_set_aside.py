@@ -204,6 +204,20 @@ def test_a_person_takes_up_what_was_set_aside_by_the_policy_of_now(
 
 
 @pytest.mark.usefixtures("eve")
+def test_each_time_that_it_is_set_aside_the_fallback_contact_hears(
+    portal: Portal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken up before it was repaired, it fails again."""
+    incident = set_aside(portal, monkeypatch)
+    with monkeypatch.context() as patched:
+        patched.setattr(firing._Batch, "write", broken)
+        lifecycle.escalate(incident.pk, now=portal.now, actor="test")
+        portal.fast_forward(minutes=7)
+    assert incident.runs.get().state == "quarantined"
+    assert fallback_pages(portal) == ["sent"] * 2
+
+
+@pytest.mark.usefixtures("eve")
 def test_the_page_says_that_an_escalation_was_set_aside(
     portal: Portal, monkeypatch: pytest.MonkeyPatch, client: Client
 ) -> None:

@@ -292,6 +292,20 @@ def test_two_messages_that_were_cut_are_repeated_as_two(portal: Portal) -> None:
     assert sorted(map(len, map(pages_of, again))) == [1, 2]
 
 
+def test_parts_of_a_message_that_are_repeated_apart_have_keys_of_their_own(portal: Portal) -> None:
+    """Whoever throws away the second of one key loses no incident; the last part has the message's."""
+    one, two = digest(portal, ["P1", "P1"])
+    first = portal.post.sent[-1].message
+    cut(portal, [one, two])
+    later = portal.now + timedelta(minutes=3)
+    Page.objects.filter(incident=two).update(look_at=later)
+    portal.fast_forward(seconds=300)
+    second, third = (sent.message for sent in portal.post.sent[2:4])
+    assert [pages_of(second), pages_of(third)] == [[one.pk], [two.pk]]
+    assert second.key == one.pages.get().key
+    assert third.key == first.key
+
+
 def test_what_was_refused_goes_with_what_came_since_under_a_key_of_its_own(portal: Portal) -> None:
     """Nothing of it arrived; the key of the message that was refused is no identity of anything."""
     portal.open_incident("earlier", severity="P2")

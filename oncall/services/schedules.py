@@ -207,9 +207,10 @@ def save_override(
     fields = differing(override, fields)
     if not (is_new or fields):
         return override
+    was = None if is_new or "person" in fields else (override.starts_at, override.ends_at)
     for name, value in fields.items():
         setattr(override, name, value)
-    _check_override(override, fields, now=now)
+    _check_override(override, was, now=now)
     if not (has_begun or is_history):
         override.starts_at = max(override.starts_at, now)
     if is_new:
@@ -221,16 +222,26 @@ def save_override(
     return override
 
 
-def _check_override(override: Override, fields: Mapping[str, Any], *, now: datetime) -> None:
-    """Refuse what no override can be; who was deactivated since it was made keeps it."""
+def _check_override(
+    override: Override, was: tuple[datetime, datetime] | None, *, now: datetime
+) -> None:
+    """Refuse what no override can be; of somebody deactivated since it may end sooner, not last longer.
+
+    Args:
+        override: As it is to be.
+        was: Begin and end of what the same person has already; None: nothing.
+        now: The present.
+    """
     _refuse_beyond(override)
     if not override.starts_at < override.ends_at <= override.starts_at + LONGEST_OVERRIDE:
         raise InvalidInput("An override ends after it starts, within a year.", field="ends_at")
     if override.ends_at <= now:
         raise InvalidInput("An override ends later than now.", field="ends_at")
-    given = fields.get("person")
-    if given is not None and not given.is_active:
-        raise InvalidInput(f"{given} is no longer active.", field="person")
+    person = override.person
+    if person is None or person.is_active:
+        return
+    if was is None or override.starts_at < was[0] or override.ends_at > was[1]:
+        raise InvalidInput(f"{person} is no longer active.", field="person")
 
 
 def _refuse_beyond(row: Override | ShiftSwap) -> None:

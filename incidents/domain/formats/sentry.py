@@ -95,6 +95,7 @@ def _issue(
 ) -> AlertEvent:
     number, actor = _id_of(issue.get("id"), "data.issue.id"), mapping(body.get("actor"))
     severity, pages = context.judge(text(issue.get("level")))
+    name = text(actor.get("name"), 100)
     return AlertEvent(
         act=act,
         dedup_key=key_of("issue", number),
@@ -103,9 +104,9 @@ def _issue(
         pages=pages,
         detail=text(issue.get("culprit"), 1000),
         url=web_address(issue.get("web_url") or issue.get("permalink")),
-        actor=text(actor.get("name"), 100),
+        actor=name,
         # Else it is Sentry itself, or another application.
-        is_person=text(actor.get("type")) == "user",
+        is_person=bool(name) and text(actor.get("type")) == "user",
     )
 
 
