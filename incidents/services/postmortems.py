@@ -314,7 +314,7 @@ def _approve(
     comment = comment.strip()
     if said is None:
         _review(found, Verdict.APPROVED, person, comment, now=now, actor=actor)
-    elif comment and not said.comment.endswith(comment):
+    elif comment and not f"\n\n{said.comment}".endswith(f"\n\n{comment}"):
         said.comment = f"{said.comment}\n\n{comment}".strip()
         _refuse_long(said.comment)
         said.save(update_fields=["comment"])

@@ -255,14 +255,15 @@ def test_what_an_approver_says_is_kept(portal: Portal) -> None:
         ("carol", "Add a picture."),
         ("bob", "And short."),
         ("bob", "And short."),
+        ("bob", "short."),
         ("bob", ""),
     ):
         person = portal.people[name]
         postmortems.approve(found.pk, comment=comment, now=portal.now, actor=person, person=person)
     said = found.reviews.order_by("pk").values_list("actor", "comment")
-    assert list(said) == [("bob", "Clear.\n\nAnd short."), ("carol", "Add a picture.")]
+    assert list(said) == [("bob", "Clear.\n\nAnd short.\n\nshort."), ("carol", "Add a picture.")]
     told = found.incident.timeline.filter(act="postmortem_approved").order_by("pk")
-    assert [entry.text for entry in told] == ["Clear.", "Add a picture.", "And short."]
+    assert [entry.text for entry in told] == ["Clear.", "Add a picture.", "And short.", "short."]
     bob = portal.people["bob"]
     with pytest.raises(InvalidInput, match="10,000 characters") as refused:
         postmortems.approve(found.pk, comment="x" * 9_990, now=portal.now, actor=bob, person=bob)
