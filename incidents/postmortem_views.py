@@ -39,6 +39,7 @@ from incidents.queries.postmortems import (
     standing,
 )
 from incidents.services import postmortems
+from incidents.unkept import shows_unkept
 
 PAGE_SIZE = 50
 NEWEST_FIRST = ("-opened_at", "-id")
@@ -121,6 +122,7 @@ def postmortem_page(request: HttpRequest, pk: int) -> HttpResponse:
     return _page(request, _postmortem(request, pk))
 
 
+@shows_unkept({each.name: each.heading for each in SECTIONS})
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Role.RESPONDER)
 def postmortem_edit(request: HttpRequest, pk: int) -> HttpResponse:
@@ -149,6 +151,7 @@ def postmortem_edit(request: HttpRequest, pk: int) -> HttpResponse:
     return render_page(request, "incidents/postmortem_edit.html", context, status=status)
 
 
+@shows_unkept({"comment": "Comment"})
 @require_POST
 @requires(Role.RESPONDER)
 def postmortem_act(request: HttpRequest, pk: int, deed: str) -> HttpResponse:
@@ -195,6 +198,7 @@ def _page(
     texts = [getattr(found, each.name) for each in SECTIONS]
     form = form or CommentForm()
     form.show(found.version)
+    can_act = user.has_role(Role.RESPONDER) and incident.merged_into_id is None
     context = {
         "postmortem": found,
         "incident": incident,
@@ -207,7 +211,8 @@ def _page(
         "may_approve": may_approve(found, user),
         "lives_on": lives_on_in(incident),
         "parts": of_parts(incident, user),
-        "can_act": user.has_role(Role.RESPONDER) and incident.merged_into_id is None,
+        "can_act": can_act,
+        "can_review": can_act and found.status == Status.IN_REVIEW,
         "form": form,
         "now": now,
     }
