@@ -1,5 +1,6 @@
 """Admin of alerts and incidents (read only), integrations, heartbeats, silences, maintenance, targets and templates."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -8,6 +9,7 @@ from django.http import HttpRequest
 
 from accounts.access import signed_in
 from core.admin import AuditedAdmin, DeletesByService, ReadOnlyAdmin
+from core.audit import Who
 from core.clock import now
 from core.errors import DomainError
 from core.forms import changed_in
@@ -27,6 +29,7 @@ from incidents.models import (
 from incidents.services.communication_templates import delete_template, save_template
 from incidents.services.heartbeats import delete_heartbeat, save_heartbeat
 from incidents.services.integrations import save_integration, wrong_maps
+from incidents.services.postmortem_policies import telling_of_switches
 from incidents.services.silences import check_silence, save_silence
 
 
@@ -79,6 +82,16 @@ class PostmortemPolicyAdmin(AuditedAdmin):
     """Of which severities a postmortem is asked for; incidents that are not closed yet follow it."""
 
     list_display = ["severity", "is_required", "within"]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: ModelForm, change: bool) -> None:
+        """Write down as well what is asked for from now on."""
+        with telling_of_switches(now=now(), actor=signed_in(request)):
+            super().save_model(request, obj, form, change)
+
+    def remove(self, obj: Any, /, *, actor: Who, now: datetime) -> None:
+        """Delete a row; the default holds again from now on."""
+        with telling_of_switches(now=now, actor=actor):
+            super().remove(obj, actor=actor, now=now)
 
 
 @admin.register(Postmortem)

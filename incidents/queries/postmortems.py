@@ -6,10 +6,11 @@ from datetime import datetime
 
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 
 from accounts.models import User
 from accounts.roles import Role
+from core.models import AuditEntry
 from incidents.domain.lifecycle import Status as IncidentStatus
 from incidents.domain.postmortems import DEFAULTS, Demand, Status
 from incidents.models import Incident, Postmortem, PostmortemPolicy, PostmortemReview
@@ -18,6 +19,7 @@ from incidents.queries.merges import merged_into
 
 __all__ = [
     "STATES",
+    "SWITCHED_ON",
     "approvals",
     "demands",
     "due_at",
@@ -28,10 +30,13 @@ __all__ = [
     "of_parts",
     "readable",
     "standing",
+    "switching",
 ]
 
 # With which migration postmortems came.
 _CAME_WITH = ("incidents", "0015_postmortems")
+# What the audit calls it that a severity asks for postmortems from then on.
+SWITCHED_ON = "postmortem_policy.switched_on"
 # What a list is narrowed by, as its addresses and its words have it.
 STATES = {
     "due": "Due",
@@ -48,14 +53,34 @@ def demands() -> dict[str, Demand]:
     """Return what is asked for by severity: the edited rows, else the defaults.
 
     Of what was resolved before this portal knew of postmortems none is asked for, nor of what was
-    before a row made its severity ask for one.
+    before its severity was switched on.
     """
-    came_at = _came_at()
-    asked = {severity: replace(each, since=came_at) for severity, each in DEFAULTS.items()}
+    came_at, switched_on = _came_at(), _switched_on()
+    asked = {
+        severity: replace(each, since=switched_on.get(severity, came_at))
+        for severity, each in DEFAULTS.items()
+    }
     for row in PostmortemPolicy.objects.all():
-        since = came_at if DEFAULTS[row.severity].is_required else row.created_at
-        asked[row.severity] = Demand(row.is_required, row.within, since)
+        default = DEFAULTS[row.severity]
+        # Nobody switched it on in the admin: other means leave no trace but the row's own times.
+        since = came_at if default.is_required else row.updated_at
+        asked[row.severity] = Demand(
+            row.is_required, row.within, switched_on.get(row.severity, since)
+        )
     return asked
+
+
+def switching(severity: str) -> str:
+    """Return by what the audit names whether incidents of a severity ask for a postmortem."""
+    return f"incidents.severity:{severity}"
+
+
+def _switched_on() -> dict[str, datetime]:
+    """Return when each severity began to ask for one last, where somebody had it do so."""
+    of = {switching(severity): severity for severity in DEFAULTS}
+    acts = AuditEntry.objects.filter(subject__in=of, act=SWITCHED_ON).order_by()
+    latest = acts.values_list("subject").annotate(Max("at"))
+    return {of[subject]: at for subject, at in latest}
 
 
 def _came_at() -> datetime | None:
