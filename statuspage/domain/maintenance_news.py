@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-__all__ = ["SPARSE", "STALE_AFTER", "Lead", "News", "is_crowded", "news_due"]
+__all__ = ["SPARSE", "STALE_AFTER", "Lead", "News", "is_crowded", "is_sudden", "news_due"]
 
 # Nobody is told by email of what is older: a worker that was away for days floods no mailbox.
 STALE_AFTER = timedelta(days=1)
 # Of what repeats more often than daily some occurrences are told and the rest stand on the page. A bit
 # less than a day, so that a daily one at another hour on the day that clocks change is told each day.
 SPARSE = timedelta(hours=20)
+# Deployments plan what they do a moment before, perhaps many a day: nobody can prepare for it.
+SUDDEN = timedelta(hours=1)
 
 
 class News(StrEnum):
@@ -86,6 +88,17 @@ def is_crowded(starts_at: datetime, others: Iterable[datetime]) -> bool:
         others: When those begin of which something was told.
     """
     return any(abs(starts_at - other) < SPARSE for other in others)
+
+
+def is_sudden(starts_at: datetime, planned_at: datetime, *, has_words: bool) -> bool:
+    """Return whether what happens once stands on the page and is sent to nobody.
+
+    Args:
+        starts_at: When it begins.
+        planned_at: When it was planned.
+        has_words: Whether somebody typed a title or a text for the public: then it is meant to be read.
+    """
+    return not has_words and starts_at - planned_at < SUDDEN
 
 
 _ENDS = frozenset({News.COMPLETED, News.CANCELLED})

@@ -6,9 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from incidents.models import Maintenance
-from statuspage.domain.maintenance_news import STALE_AFTER, Lead, News, is_crowded, news_due
+from statuspage.domain.maintenance_news import (
+    STALE_AFTER,
+    Lead,
+    News,
+    is_crowded,
+    is_sudden,
+    news_due,
+)
 from statuspage.models import Component, MaintenanceAnnouncement, PublicMaintenance
-from statuspage.queries.maintenance import occurrences, public_id_of
+from statuspage.queries.maintenance import Planned, occurrences, public_id_of
 
 __all__ = ["Due", "Work", "due", "published"]
 
@@ -73,7 +80,7 @@ def due(*, lead: Lead, now: datetime) -> Iterator[Due]:
     for one in found:
         known = told[one.pk]
         own = known.get(one.starts_at, {})
-        if not own and one.is_repeated and is_crowded(one.starts_at, known):
+        if not own and _is_quiet(one, known):
             continue
         news = news_due(
             one.starts_at, one.ends_at, is_repeated=one.is_repeated, told=own, lead=lead, now=now
@@ -83,6 +90,14 @@ def due(*, lead: Lead, now: datetime) -> Iterator[Due]:
             parts = [part.pk for part in one.components]
             yield Due(one.pk, one.starts_at, one.ends_at, news, parts)
     yield from _called_off(components, now)
+
+
+def _is_quiet(one: Planned, known: Told) -> bool:
+    """Return whether an occurrence of which nothing was told is on the page alone."""
+    if one.is_repeated:
+        return is_crowded(one.starts_at, known)
+    has_words = bool(one.text) or one.title != PublicMaintenance.UNTITLED
+    return is_sudden(one.starts_at, one.created_at, has_words=has_words)
 
 
 def published(announcement: MaintenanceAnnouncement) -> Work | None:

@@ -2,10 +2,12 @@
 
 import smtplib
 from datetime import datetime, timedelta
+from importlib import import_module
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.db import transaction
@@ -329,6 +331,44 @@ def test_notices_are_forgotten_with_what_they_told(clock: Clock, service: Servic
     assert sending.forget_old(now=late) == 3
     assert not MaintenanceAnnouncement.objects.exists()
     assert clock.tick(late) == []
+
+
+@pytest.mark.both_databases
+def test_what_the_page_had_before_there_were_messages_is_no_news(
+    clock: Clock, service: Service
+) -> None:
+    """The upgrade sends nothing of what stands or goes on; of what is to come the beginning and end are told."""
+    planned(service, title="Planned")
+    planned(service, -20 * MINUTE, title="Goes on")
+    planned(service, -20 * MINUTE - 7 * DAY, rule="FREQ=WEEKLY", title="Goes on again")
+    planned(service, -20 * MINUTE, title="Hidden", is_shown=False)
+    planned(service, 40 * DAY, title="Far away")
+    upgrade = import_module("statuspage.migrations.0003_maintenance_known_before")
+    upgrade.note(apps, None)
+    assert not MaintenanceNotice.objects.exists()
+    assert [clock.tick(NOON + after) for after in (timedelta(), HOUR)] == [[], []]
+    planned(service, title="Planned since")
+    assert clock.tick(NOON + HOUR) == ["[Scheduled] Planned since"]
+    assert "[In progress] Planned" in clock.tick(NOON + 2 * DAY)
+    assert "[Completed] Planned" in clock.tick(NOON + 2 * DAY + HOUR)
+    assert clock.tick(NOON + 6 * DAY) == ["[Scheduled] Goes on again"]
+    assert "[Scheduled] Far away" in clock.tick(NOON + 11 * DAY)
+
+
+def test_what_deployments_plan_a_moment_before_is_shown_and_not_mailed(
+    clock: Clock, service: Service
+) -> None:
+    """Unless somebody says something to the public: then, too, when the words come later."""
+    for step in range(3):
+        clock.now = NOON + step * DAY
+        fields = {"service": service, "starts_at": clock.now, "ends_at": clock.now + 10 * MINUTE,
+                  "comment": "deployment"}  # fmt: skip
+        row = plan(fields=fields, actor="ci", now=clock.now)
+        assert "Scheduled maintenance" in Client().get("/status/").content.decode()
+        assert clock.tick(clock.now) == []
+    PublicMaintenance.objects.create(maintenance=row, title="Faster disks")
+    assert clock.tick(clock.now + MINUTE) == ["[In progress] Faster disks"]
+    assert clock.tick(clock.now + 10 * MINUTE) == ["[Completed] Faster disks"]
 
 
 def test_a_title_adds_no_header(clock: Clock, service: Service) -> None:
