@@ -21,7 +21,7 @@ from core.htmx import render_page
 from incidents.models import Maintenance
 from incidents.public_pages import words_of
 from incidents.queries.public_words import Preview, preview_of
-from incidents.queries.silences import goes_on, next_span
+from incidents.queries.silences import first_span, goes_on, next_span
 from incidents.services.maintenance import (
     cancel_maintenance,
     check_maintenance,
@@ -50,7 +50,7 @@ def maintenance_new(request: HttpRequest) -> HttpResponse:
     def look(now: datetime) -> Preview:
         draft = Maintenance(**form.values(now), created_by="draft")
         check_maintenance(draft, now=now)
-        return preview_of(draft, (draft.starts_at, draft.ends_at), form.words())
+        return preview_of(draft, first_span(draft, now=now), form.words())
 
     def make(now: datetime) -> str:
         if not form.is_done(Maintenance.objects.filter(goes_on(now))):

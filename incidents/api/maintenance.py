@@ -21,7 +21,7 @@ from core.clock import now
 from incidents.models import Maintenance
 from incidents.public_pages import LONGEST_TEXT, PublicWords, words_of
 from incidents.queries.public_words import preview_of
-from incidents.queries.silences import next_span
+from incidents.queries.silences import first_span, next_span
 from incidents.services.maintenance import (
     cancel_maintenance,
     check_maintenance,
@@ -40,6 +40,9 @@ class MaintenancePreviewSerializer(serializers.Serializer[Any]):
     text = serializers.CharField(read_only=True)
     starts_at = serializers.DateTimeField(read_only=True)
     ends_at = serializers.DateTimeField(read_only=True)
+    is_repeated = serializers.BooleanField(
+        read_only=True, help_text="The times are those of what goes on or comes next."
+    )
     components = serializers.ListField(
         child=serializers.CharField(), read_only=True, help_text="Empty: the page shows none of it."
     )
@@ -142,12 +145,15 @@ class MaintenanceSerializer(
 
     def would_be_public(self) -> dict[str, Any]:
         """Return all that the public would read."""
-        row = self.instance or Maintenance(**self._fields(), created_by="draft")
-        assert isinstance(row, Maintenance)
-        if self.instance is None:
-            check_maintenance(row, now=now())
-        span = next_span(row, now=now()) if row.pk else None
-        found = asdict(preview_of(row, span or (row.starts_at, row.ends_at), self.words()))
+        row, at = self.instance, now()
+        if row is None:
+            row = Maintenance(**self._fields(), created_by="draft")
+            check_maintenance(row, now=at)
+            span = first_span(row, now=at)
+        else:
+            assert isinstance(row, Maintenance)
+            span = next_span(row, now=at) or (row.starts_at, row.ends_at)
+        found = asdict(preview_of(row, span, self.words()))
         return {**found, "is_stored": False}
 
     def create(self, validated_data: dict[str, Any]) -> Maintenance:

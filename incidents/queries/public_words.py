@@ -19,6 +19,7 @@ class Preview:
         text: The same; may be empty.
         starts_at: When it begins.
         ends_at: When it ends.
+        is_repeated: Whether there are others of it.
         components: What it concerns, by their public names; empty: the page shows none of it.
         is_shown: Whether somebody wants it shown.
         doubts: What speaks against it, as sentences.
@@ -28,6 +29,7 @@ class Preview:
     text: str
     starts_at: datetime
     ends_at: datetime
+    is_repeated: bool
     components: Sequence[str]
     is_shown: bool
     doubts: Sequence[str]
@@ -54,6 +56,7 @@ def preview_of(row: Maintenance, span: tuple[datetime, datetime], words: PublicW
         text=words.text.strip(),
         starts_at=span[0],
         ends_at=span[1],
+        is_repeated=bool(row.rule),
         components=parts_of(row.service),
         is_shown=words.is_shown,
         doubts=doubts,

@@ -8,7 +8,7 @@ from django.db.models import Q
 from incidents.domain.silencing import are_met
 from incidents.models import Alert, Maintenance, Silence
 
-__all__ = ["first_match", "goes_on", "labels_of", "next_span", "silence_for"]
+__all__ = ["first_match", "first_span", "goes_on", "labels_of", "next_span", "silence_for"]
 
 
 def silence_for(alert: Alert, *, now: datetime) -> Silence | None:
@@ -45,6 +45,20 @@ def next_span(row: Maintenance, *, now: datetime) -> tuple[datetime, datetime] |
         return next((span for span in spans if ended.get(span[0], span[1]) > now), None)
     except ValueError:
         return None
+
+
+def first_span(draft: Maintenance, *, now: datetime) -> tuple[datetime, datetime]:
+    """Return the occurrence that goes on or comes first of what is not stored.
+
+    Where its rule says none within a year, it is the one that was typed.
+
+    Args:
+        draft: That `check_maintenance` takes.
+        now: The present.
+    """
+    after = max(now, draft.starts_at)
+    spans = draft.spans(after, after + timedelta(days=366))
+    return next(spans, (draft.starts_at, draft.ends_at))
 
 
 def labels_of(alert: Alert) -> dict[str, str]:

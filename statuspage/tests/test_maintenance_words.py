@@ -121,6 +121,22 @@ def test_what_is_not_public_is_planned_at_once(client: Client, service: Service,
     assert "Faster disks" not in public()
 
 
+def test_the_first_occurrence_is_looked_at(client: Client, service: Service) -> None:
+    """A rule may first happen on another day than it is typed with; the preview says that it repeats."""
+    rule = "FREQ=WEEKLY;BYDAY=SU"
+    page = client.post(NEW, said(rule=rule)).content.decode()
+    assert "10 May 2026, 02:00 to 10 May 2026, 03:00 UTC" in page
+    assert "It repeats" in page
+    body = {"service": "pay", "starts_at": "2026-05-04T02:00:00Z", "ends_at": "2026-05-04T03:00:00Z",
+            "comment": "disks", "rule": rule, "preview": True}  # fmt: skip
+    seen = send(client, "post", "maintenance/", body, status=200)
+    assert (seen["starts_at"], seen["ends_at"]) == ("2026-05-10T02:00:00Z", "2026-05-10T03:00:00Z")
+    assert seen["is_repeated"] is True
+    far = {**body, "starts_at": "2029-05-04T02:00:00Z", "ends_at": "2029-05-04T03:00:00Z"}
+    seen = send(client, "post", "maintenance/", far, status=200)
+    assert seen["starts_at"] == "2029-05-06T02:00:00Z"
+
+
 def test_no_words_are_neutral_ones(client: Client, service: Service) -> None:
     """Nothing is kept where nothing was said."""
     page = client.post(NEW, said(public_title="", public_text="")).content.decode()
@@ -194,7 +210,8 @@ def test_deployments_say_it_by_the_api(client: Client, service: Service) -> None
     seen = send(client, "post", "maintenance/", {**body, "preview": True}, status=200)
     assert seen == {
         "title": "Faster disks", "text": "All is slow.", "is_shown": True, "components": ["Checkout"],
-        "starts_at": "2026-05-04T02:00:00Z", "ends_at": "2026-05-04T03:00:00Z", "doubts": [], "is_stored": False,
+        "starts_at": "2026-05-04T02:00:00Z", "ends_at": "2026-05-04T03:00:00Z", "doubts": [], "is_repeated": False,
+        "is_stored": False,
     }  # fmt: skip
     assert not Maintenance.objects.exists()
     made = send(client, "post", "maintenance/", body, status=201)
