@@ -8,6 +8,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from statuspage.addresses import public_address
+from statuspage.domain.maintenance_news import News
 from statuspage.models import MaintenanceNotice, Notice, Subscriber, SubscriptionRequest
 from statuspage.queries.incidents import Published
 from statuspage.queries.maintenance_news import Work
@@ -56,7 +57,10 @@ def about_maintenance(notice: MaintenanceNotice, work: Work) -> EmailMessage:
         work: What is told.
     """
     subject = f"[{work.news.label}] {work.title}"
-    context = {"work": work, "page": public_address(f"#maintenance-{work.public_id}")}
+    # What is over or called off has no place on the page.
+    is_listed = work.news not in {News.COMPLETED, News.CANCELLED}
+    place = f"#maintenance-{work.public_id}" if is_listed else ""
+    context = {"work": work, "page": public_address(place)}
     name = f"maintenance-{work.public_id}-{work.news}-{notice.pk}"
     return _news(notice.subscriber, subject, "maintenance", context, name=name)
 

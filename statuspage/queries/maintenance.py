@@ -2,7 +2,7 @@
 
 import hmac
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from incidents.models import Maintenance
 from statuspage.models import Component, PublicMaintenance
 
-__all__ = ["Planned", "Stage", "occurrences", "planned", "public_id_of"]
+__all__ = ["Planned", "Stage", "occurrences", "planned", "public_id_of", "touching"]
 
 PAST = timedelta(days=15)
 AHEAD = timedelta(days=30)
@@ -23,6 +23,10 @@ AHEAD = timedelta(days=30)
 MOST_AHEAD = 5
 MOST_PAST = 5
 MOST = 50
+
+
+Span = tuple[datetime, datetime]
+Spans = Callable[[Maintenance, datetime], Iterable[Span]]
 
 
 class Stage(StrEnum):
@@ -88,18 +92,21 @@ def planned(components: Collection[Component], *, now: datetime) -> list[Planned
         components: All that are shown.
         now: The present.
     """
-    found = list(occurrences(components, now=now))
+    found = list(occurrences(components, _nearest, now=now))
     # What goes on decides how components are: none of it is left out, of the others what is far.
     found.sort(key=lambda one: (one.stage is not Stage.IN_PROGRESS, abs(one.starts_at - now)))
     running = sum(one.stage is Stage.IN_PROGRESS for one in found)
     return sorted(found[: max(MOST, running)], key=lambda one: (one.starts_at, one.public_id))
 
 
-def occurrences(components: Collection[Component], *, now: datetime) -> Iterator[Planned]:
+def occurrences(
+    components: Collection[Component], spans: Spans, *, now: datetime
+) -> Iterator[Planned]:
     """Yield all that is near, in no order, however much that is.
 
     Args:
         components: All that are shown.
+        spans: Which of what repeats.
         now: The present.
     """
     by_service: dict[int, list[Component]] = defaultdict(list)
@@ -115,7 +122,7 @@ def occurrences(components: Collection[Component], *, now: datetime) -> Iterator
     for row in rows:
         said = words.get(row.pk)
         if said is None or said.is_shown:
-            yield from _occurrences(row, said, by_service[row.service_id], now)
+            yield from _occurrences(row, said, by_service[row.service_id], spans, now)
 
 
 def _rows(services: Collection[int], now: datetime) -> QuerySet[Maintenance]:
@@ -127,9 +134,13 @@ def _rows(services: Collection[int], now: datetime) -> QuerySet[Maintenance]:
 
 
 def _occurrences(
-    row: Maintenance, said: PublicMaintenance | None, components: Sequence[Component], now: datetime
+    row: Maintenance,
+    said: PublicMaintenance | None,
+    components: Sequence[Component],
+    spans: Spans,
+    now: datetime,
 ) -> Iterator[Planned]:
-    for starts_at, planned_end in _spans(row, now):
+    for starts_at, planned_end in _spans(row, spans, now):
         ends_at = row.early_ends.get(starts_at, planned_end)
         if row.cancelled_at is not None:
             ends_at = min(ends_at, row.cancelled_at)
@@ -151,13 +162,33 @@ def _occurrences(
         )
 
 
-def _spans(row: Maintenance, now: datetime) -> list[tuple[datetime, datetime]]:
+def _spans(row: Maintenance, spans: Spans, now: datetime) -> list[Span]:
     """Return the occurrences near the present; none of a rule that nothing can be worked out of."""
     try:
-        past = list(row.spans(now - PAST, now))[-MOST_PAST:]
-        return [*past, *islice((s for s in row.spans(now, now + AHEAD) if s[0] >= now), MOST_AHEAD)]
+        return list(spans(row, now) if row.rule else row.spans(now - PAST, now + AHEAD))
     except ValueError:
         return []
+
+
+def _nearest(row: Maintenance, now: datetime) -> Iterator[Span]:
+    """Yield a few before and after the present."""
+    yield from list(row.spans(now - PAST, now))[-MOST_PAST:]
+    yield from islice((s for s in row.spans(now, now + AHEAD) if s[0] >= now), MOST_AHEAD)
+
+
+def touching(before: timedelta, after: timedelta) -> Spans:
+    """Return how all are found that touch a time around the present.
+
+    Args:
+        before: How long ago they ended at most.
+        after: In how long they begin at most.
+    """
+
+    def spans(row: Maintenance, now: datetime) -> Iterator[Span]:
+        # The last moment counts.
+        return row.spans(now - before, now + after + timedelta.resolution)
+
+    return spans
 
 
 def _stage(starts_at: datetime, ends_at: datetime, now: datetime) -> Stage:

@@ -15,7 +15,7 @@ from statuspage.domain.maintenance_news import (
     news_due,
 )
 from statuspage.models import Component, MaintenanceAnnouncement, PublicMaintenance
-from statuspage.queries.maintenance import Planned, occurrences, public_id_of
+from statuspage.queries.maintenance import Planned, occurrences, public_id_of, touching
 
 __all__ = ["Due", "Work", "due", "published"]
 
@@ -32,7 +32,8 @@ class Due:
         starts_at: When its occurrence begins.
         ends_at: When it ends, or ended.
         news: What there is to tell.
-        components: Keys of the components that it concerns.
+        components: Keys of the components that it concerns; none of what was called off, which whoever
+            heard of it hears.
     """
 
     maintenance: int
@@ -54,7 +55,7 @@ class Work:
         ends_at: When it ends, or ended.
         is_repeated: Whether there are others of it.
         news: What is told.
-        components: Names of the components that it concerns.
+        components: Names of the components that it concerns; none where it is not public any more.
     """
 
     public_id: str
@@ -75,7 +76,8 @@ def due(*, lead: Lead, now: datetime) -> Iterator[Due]:
         now: The present.
     """
     components = list(Component.objects.shown())
-    found = sorted(occurrences(components, now=now), key=lambda one: (one.starts_at, one.pk))
+    near = occurrences(components, touching(STALE_AFTER, lead.repeated), now=now)
+    found = sorted(near, key=lambda one: (one.starts_at, one.pk))
     told = _told({one.pk for one in found})
     for one in found:
         known = told[one.pk]
@@ -89,19 +91,22 @@ def due(*, lead: Lead, now: datetime) -> Iterator[Due]:
             known[one.starts_at] = {**own, news: now}
             parts = [part.pk for part in one.components]
             yield Due(one.pk, one.starts_at, one.ends_at, news, parts)
-    yield from _called_off(components, now)
+    yield from _called_off(now)
 
 
 def _is_quiet(one: Planned, known: Told) -> bool:
     """Return whether an occurrence of which nothing was told is on the page alone."""
     if one.is_repeated:
-        return is_crowded(one.starts_at, known)
+        held = [at for at, news in known.items() if News.CANCELLED not in news]
+        return is_crowded(one.starts_at, held)
     has_words = bool(one.text) or one.title != PublicMaintenance.UNTITLED
     return is_sudden(one.starts_at, one.created_at, has_words=has_words)
 
 
 def published(announcement: MaintenanceAnnouncement) -> Work | None:
     """Return what a message about it says; None where the public is told nothing of it, or not this.
+
+    That it does not take place is told all the same, without words of it, where it is not public any more.
 
     Args:
         announcement: With its maintenance.
@@ -110,9 +115,9 @@ def published(announcement: MaintenanceAnnouncement) -> Work | None:
     said = PublicMaintenance.objects.filter(maintenance=row).first()
     parts = Component.objects.shown().filter(service=row.service_id, shows_maintenance=True)
     names = [part.name for part in parts]
-    is_hidden = said is not None and not said.is_shown
-    is_overtaken = news in _AHEAD and _never_begins(row, announcement.occurrence_at)
-    if is_hidden or is_overtaken or not names:
+    if not names or (said is not None and not said.is_shown):
+        said, names = None, []
+    if _is_overtaken(announcement) or not (names or news is News.CANCELLED):
         return None
     return Work(
         public_id=public_id_of(row.pk, announcement.occurrence_at),
@@ -126,6 +131,14 @@ def published(announcement: MaintenanceAnnouncement) -> Work | None:
     )
 
 
+def _is_overtaken(announcement: MaintenanceAnnouncement) -> bool:
+    """Return whether something else is true, or was told, of that occurrence by now."""
+    row, at = announcement.maintenance, announcement.occurrence_at
+    if announcement.kind in _AHEAD and _never_begins(row, at):
+        return True
+    return row.announcements.filter(occurrence_at=at, pk__gt=announcement.pk).exists()
+
+
 def _told(maintenance: set[int]) -> dict[int, dict[datetime, dict[News, datetime]]]:
     """Return what was told of each occurrence of some maintenance, and when."""
     found: dict[int, dict[datetime, dict[News, datetime]]] = defaultdict(dict)
@@ -137,25 +150,16 @@ def _told(maintenance: set[int]) -> dict[int, dict[datetime, dict[News, datetime
     return found
 
 
-def _called_off(components: Sequence[Component], now: datetime) -> Iterator[Due]:
-    """Yield occurrences that were to begin and never will."""
-    by_service: dict[int, list[int]] = defaultdict(list)
-    for part in components:
-        if part.service_id and part.shows_maintenance:
-            by_service[part.service_id].append(part.pk)
-    rows = MaintenanceAnnouncement.objects.filter(
-        occurrence_at__gt=now - STALE_AFTER, maintenance__service__in=by_service
-    )
+def _called_off(now: datetime) -> Iterator[Due]:
+    """Yield occurrences that were to begin and never will, whatever of them is public by now."""
+    rows = MaintenanceAnnouncement.objects.filter(occurrence_at__gt=now - STALE_AFTER)
     told = _told(set(rows.values_list("maintenance_id", flat=True)))
-    hidden = PublicMaintenance.objects.filter(maintenance__in=told, is_shown=False)
-    shown = Maintenance.objects.filter(pk__in=told).exclude(public_maintenance__in=hidden)
-    for row in shown.with_early_ends():
+    for row in Maintenance.objects.filter(pk__in=told).with_early_ends():
         for starts_at, news in told[row.pk].items():
             is_awaited = starts_at > now - STALE_AFTER and news.keys() <= _AHEAD
             if is_awaited and _never_begins(row, starts_at):
                 ends_at = starts_at + (row.ends_at - row.starts_at)
-                parts = by_service[row.service_id]
-                yield Due(row.pk, starts_at, ends_at, News.CANCELLED, parts)
+                yield Due(row.pk, starts_at, ends_at, News.CANCELLED, ())
 
 
 def _never_begins(row: Maintenance, starts_at: datetime) -> bool:

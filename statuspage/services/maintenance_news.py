@@ -63,8 +63,8 @@ def _announce(one: Due, now: datetime) -> bool:
 
 
 def _concerned(one: Due, before: QuerySet[MaintenanceNotice]) -> QuerySet[Subscriber]:
-    """Return who asked to hear of it; that nothing comes of it, of them those who know that it was to come."""
-    to = Subscriber.objects.wanting(one.components)
+    """Return who asked to hear of it; that nothing comes of it, who knows that it was to come."""
     if one.news is News.CANCELLED:
-        return to.filter(pk__in=before.filter(state__in=_HEARD).values("subscriber"))
-    return to
+        heard = before.filter(state__in=_HEARD)
+        return Subscriber.objects.filter(pk__in=heard.values("subscriber"))
+    return Subscriber.objects.wanting(one.components)

@@ -160,7 +160,10 @@ def _outcome(
 ) -> dict[str, object]:
     mail = compose()
     if mail is None:
-        return {"state": Delivery.FAILED, "error": "It is not public any more."}
+        return {
+            "state": Delivery.FAILED,
+            "error": "It is not public any more, or what came after it was told.",
+        }
     try:
         mail.send()
     except (smtplib.SMTPException, OSError, ValueError) as error:

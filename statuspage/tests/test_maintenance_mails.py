@@ -19,6 +19,7 @@ from incidents.models import Maintenance, Silence
 from incidents.services.maintenance import cancel_maintenance, plan, silence_due
 from incidents.services.silences import end_silence
 from statuspage import tasks
+from statuspage.domain.maintenance_news import Lead
 from statuspage.models import (
     Component,
     MaintenanceAnnouncement,
@@ -27,12 +28,13 @@ from statuspage.models import (
     Subscriber,
 )
 from statuspage.models.subscribers import Delivery
-from statuspage.services import notices, sending
+from statuspage.services import maintenance_news, notices, sending
 from statuspage.tests.world import HOUR, NOON, SECRET, component, shop
 
 pytestmark = [pytest.mark.django_db]
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
+LEAD = Lead(repeated=DAY, reminder=timedelta())
 
 
 class Clock:
@@ -193,6 +195,101 @@ def test_work_that_is_ended_early_is_over_then(clock: Clock, service: Service) -
     cancel_maintenance(row, actor="test", now=NOON + HOUR + 9 * MINUTE)
     assert clock.tick(NOON + HOUR + 9 * MINUTE) == ["[Completed] Scheduled maintenance"]
     assert "13:00 to 3 May 2026, 13:09 UTC" in str(mail.outbox[-1].body)
+
+
+@pytest.mark.parametrize("how", ["hidden", "not shown", "deleted"])
+def test_who_heard_of_what_is_not_public_any_more_hears_that_it_is_off(
+    clock: Clock, service: Service, how: str
+) -> None:
+    """In neutral words, also where they chose the component that is gone; nothing while it may still be."""
+    part = Component.objects.get()
+    row = planned(service, title="Faster disks", text="All is slow.")
+    clock.tick(NOON)
+    if how == "hidden":
+        PublicMaintenance.objects.update(is_shown=False)
+    elif how == "not shown":
+        Component.objects.update(shows_maintenance=False)
+    else:
+        part.delete()
+    assert clock.tick(NOON + MINUTE) == []
+    cancel_maintenance(row, actor="test", now=NOON + HOUR)
+    assert clock.tick(NOON + HOUR) == ["[Cancelled] Scheduled maintenance"]
+    body = str(mail.outbox[-1].body)
+    assert "5 May 2026, 12:00" in body
+    assert not [
+        word for word in ("Faster", "slow", "Concerned", "Checkout", SECRET) if word in body
+    ]
+    assert clock.tick(NOON + 2 * HOUR) == []
+
+
+def test_what_is_over_leads_to_the_page(clock: Clock, service: Service) -> None:
+    """Not to a place on it that is not there: what is called off is gone, what is over is not listed."""
+    row = planned(service)
+    planned(service, HOUR)
+    for after in (timedelta(), HOUR, 2 * HOUR):
+        clock.tick(NOON + after)
+    cancel_maintenance(row, actor="test", now=NOON + 3 * HOUR)
+    clock.tick(NOON + 3 * HOUR)
+    links = {
+        str(each.subject).split()[0]: str(each.body).partition("As it stands: ")[2].split()[0]
+        for each in mail.outbox
+    }
+    assert links["[Completed]"] == links["[Cancelled]"] == "http://127.0.0.1:8000/status/"
+    assert mail.outbox[-1].subject.startswith("[Cancelled]")
+
+
+def test_each_occurrence_is_told_as_long_before_as_is_wanted(
+    clock: Clock, service: Service, settings: Any
+) -> None:
+    """However few of them the page has."""
+    settings.STATUSPAGE_ANNOUNCE_HOURS = 10 * 24
+    planned(service, HOUR, rule="FREQ=DAILY")
+    assert len(clock.tick(NOON)) == 10
+
+
+def test_the_end_of_what_overlaps_is_told(clock: Clock, service: Service) -> None:
+    """However many began since."""
+    fields = {"service": service, "starts_at": NOON + HOUR, "ends_at": NOON + 12 * HOUR,
+              "comment": "disks", "rule": "FREQ=HOURLY;COUNT=10"}  # fmt: skip
+    plan(fields=fields, actor="test", now=NOON)
+    for after in (timedelta(), HOUR, 2 * HOUR):
+        clock.tick(NOON + after)
+    assert clock.tick(NOON + 12 * HOUR) == ["[Completed] Scheduled maintenance"]
+
+
+def test_what_came_after_it_overtakes_a_message(
+    clock: Clock, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that was being sent in that moment, and that the mail server did not take."""
+    row = planned(service, HOUR)
+
+    def begin_and_refuse(*_args: Any) -> int:
+        clock.now = NOON + HOUR
+        maintenance_news.announce_due(lead=LEAD, now=clock.now, is_over=lambda: False)
+        raise smtplib.SMTPResponseException(451, b"later")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EmailBackend, "send_messages", begin_and_refuse)
+        clock.tick(NOON)
+    assert row.announcements.count() == 2
+    assert clock.tick(NOON + HOUR + 10 * MINUTE) == ["[In progress] Scheduled maintenance"]
+    states = dict(MaintenanceNotice.objects.values_list("announcement__kind", "state"))
+    assert states == {"scheduled": Delivery.FAILED, "started": Delivery.SENT}
+
+
+def test_what_is_called_off_keeps_no_other_back(
+    clock: Clock, service: Service, settings: Any
+) -> None:
+    """The next of what repeats often is told instead."""
+    settings.STATUSPAGE_ANNOUNCE_HOURS = 12
+    planned(service, HOUR, rule="FREQ=HOURLY;INTERVAL=3")
+    clock.tick(NOON)
+    silence_due(now=NOON + MINUTE)
+    end_silence(Silence.objects.get(), actor="test", now=NOON + 2 * MINUTE)
+    told = [subject for n in (2, 3) for subject in clock.tick(NOON + n * MINUTE)]
+    assert told == ["[Cancelled] Scheduled maintenance", "[Scheduled] Scheduled maintenance"]
+    first = MaintenanceAnnouncement.objects.order_by("-pk")[0]
+    assert first.occurrence_at == NOON + 4 * HOUR
 
 
 def test_an_occurrence_that_is_skipped_is_called_off(clock: Clock, service: Service) -> None:
