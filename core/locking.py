@@ -7,6 +7,7 @@ locked after it, several rows in the order of their keys.
 """
 
 from collections.abc import Iterable
+from hashlib import sha256
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from django.db.models import Model, QuerySet
 from core.errors import Conflict, NotFound
 from core.taken import TAKEN, taken_fields
 
-__all__ = ["as_stored", "lock", "lock_in_order", "locked", "store", "wait_until"]
+__all__ = ["as_stored", "hold", "lock", "lock_in_order", "locked", "store", "wait_until"]
 
 # Whoever begins late has a moment all the same: most locks are held no longer.
 LEAST_WAIT_S = 0.1
@@ -85,6 +86,20 @@ def lock_in_order(rows: QuerySet[Any]) -> set[int]:
     """Lock several rows in the order of their keys; returns the keys of those that are there."""
     held = rows.order_by("pk").select_for_update(of=("self",), no_key=True)
     return {row.pk for row in held}
+
+
+def hold(name: str) -> None:
+    """Have whoever else holds a name wait until the caller's transaction ends; for what no row stands for yet.
+
+    Take it before rows and the audit. SQLite has one writer at a time anyhow.
+
+    Args:
+        name: Begins with that of its app.
+    """
+    if connection.vendor == "postgresql":
+        number = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
 
 
 def wait_until(end: float) -> None:

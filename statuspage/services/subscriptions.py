@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from core.errors import InvalidInput, NotFound
-from core.locking import lock_in_order
+from core.locking import hold, lock_in_order
 from statuspage.models import Component, Subscriber, SubscriptionRequest
 from statuspage.tokens import Purpose, key_of
 
@@ -59,10 +59,12 @@ def ask(*, email: str, components: Collection[Component], now: datetime) -> Subs
 def may_be_asked(email: str) -> bool:
     """Return whether the owner of an address can be asked once more; anybody can type it.
 
+    Ask within the transaction that has them asked: whoever asks of the same mailbox waits for its end.
     Addresses that differ by what follows a plus sign reach the same mailbox.
     """
     local, _, domain = email.lower().rpartition("@")
     mailbox = local.partition("+")[0]
+    hold(f"statuspage:mailbox:{mailbox}@{domain}")
     same = Q(email=f"{mailbox}@{domain}") | Q(
         email__startswith=f"{mailbox}+", email__endswith=f"@{domain}"
     )

@@ -9,10 +9,12 @@ import pytest
 from django.core import mail
 from django.core.cache import cache
 from django.core.mail.backends.locmem import EmailBackend
+from django.db import transaction
 from django.test import Client
 
 from core.mail import MayHaveArrived
 from core.models import AuditEntry
+from core.tests.crossing import beside, until_somebody_waits
 from incidents.domain.communication import PublicState
 from statuspage.domain.statuses import Status
 from statuspage.models import Component, Notice, Subscriber, SubscriptionRequest
@@ -103,6 +105,27 @@ def test_a_stranger_s_mailbox_is_not_filled(client: Client) -> None:
     subscriptions.forget_unanswered(now=NOON)
     client.post(FORM, {"email": "victim@example.org"})
     assert len(tick()) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_at_once_do_not_fill_a_mailbox_either() -> None:
+    """Who asks in the same moment waits, and counts what the other one asked."""
+
+    def type_in(name: str) -> None:
+        with transaction.atomic():
+            if subscriptions.may_be_asked(f"{name}@example.org"):
+                subscriptions.ask(email=f"{name}@example.org", components=[], now=NOON)
+
+    for _ in range(subscriptions.MOST_UNANSWERED - 1):
+        type_in("victim")
+    with transaction.atomic():
+        type_in("victim")
+        doing, failed = beside(lambda: type_in("Victim+b"))
+        until_somebody_waits(doing)
+        assert doing.is_alive()
+    doing.join(30)
+    assert not failed
+    assert SubscriptionRequest.objects.count() == subscriptions.MOST_UNANSWERED
 
 
 @pytest.mark.both_databases
