@@ -6,7 +6,8 @@ import re
 import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
@@ -38,6 +39,8 @@ _CACHED_LONG = "public, max-age=3600, stale-if-error=604800"
 _WAIT_S = 10
 # What a copy writes beside a file before it replaces it.
 _DRAFT = re.compile(r"\.(.+)\.[0-9a-f]{8}")
+# What is younger another copy may be writing in this moment.
+_LEFT_AFTER = timedelta(minutes=10)
 # A page each for an incident or a component; most of them are as they were a minute ago.
 _OF_EACH = ("incidents/", "components/")
 
@@ -95,7 +98,7 @@ def export(target: str, *, now: datetime) -> int:
     """
     written: set[str] = set()
     try:
-        place = _target(target)
+        place = _target(target, now)
         for file in files(now=now):
             place.write(file)
             written.add(file.path)
@@ -134,9 +137,9 @@ def files(*, now: datetime) -> Iterator[File]:
     yield File("index.html", rendering.front(snapshot, of_copy(0)).encode())
 
 
-def _target(target: str) -> Target:
+def _target(target: str, now: datetime) -> Target:
     if not target.startswith("s3://"):
-        return _Folder(Path(target))
+        return _Folder(Path(target), left_before=now - _LEFT_AFTER)
     parts = urlsplit(target)
     if not parts.netloc:
         raise ExportFailed(f"{target} names no bucket: it looks like s3://bucket/prefix.")
@@ -146,8 +149,8 @@ def _target(target: str) -> Target:
 class _Folder:
     """A folder of this machine."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, *, left_before: datetime) -> None:
+        self.root, self.left_before = root, left_before.timestamp()
 
     def write(self, file: File) -> None:
         path = self.root / file.path
@@ -166,21 +169,23 @@ class _Folder:
             for path in (self.root / folder).glob("*/index.html"):
                 if _is_gone(path.relative_to(self.root).as_posix(), paths):
                     path.unlink(missing_ok=True)
-                    _remove_halves(path.parent, {path.name})
+                    self._remove_halves(path.parent, {path.name})
                     _remove_empty(path.parent)
         names: dict[Path, set[str]] = defaultdict(set)
         for written in paths:
             names[(self.root / written).parent].add(Path(written).name)
         for parent, own in names.items():
-            _remove_halves(parent, own)
+            self._remove_halves(parent, own)
 
-
-def _remove_halves(folder: Path, names: Collection[str]) -> None:
-    """Remove what a copy that was killed has left beside files of these names."""
-    for entry in list(os.scandir(folder)):
-        found = _DRAFT.fullmatch(entry.name)
-        if found and found[1] in names:
-            Path(entry.path).unlink(missing_ok=True)
+    def _remove_halves(self, folder: Path, names: Collection[str]) -> None:
+        """Remove what a copy that was killed has left beside files of these names."""
+        for entry in list(os.scandir(folder)):
+            found = _DRAFT.fullmatch(entry.name)
+            if found and found[1] in names:
+                # Another copy may replace or remove it meanwhile.
+                with suppress(FileNotFoundError):
+                    if entry.stat().st_mtime < self.left_before:
+                        Path(entry.path).unlink()
 
 
 def _is_gone(path: str, paths: set[str]) -> bool:

@@ -1,6 +1,7 @@
 """The copy that stays up without the portal: complete, relative, replaced file by file."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,7 +19,7 @@ from slo.tests.world import World
 from statuspage import tasks
 from statuspage.models import PublicIncident
 from statuspage.services import exporting
-from statuspage.tests.world import NOON, SECRET, component, incident, shop, tell
+from statuspage.tests.world import HOUR, NOON, SECRET, component, incident, shop, tell
 
 pytestmark = [pytest.mark.django_db]
 _LINK = re.compile(r'(?:href|src|action)="([^"]+)"')
@@ -92,7 +93,7 @@ def test_a_copy_replaces_files_whole_and_drops_what_is_gone(
 
 
 def test_what_a_killed_copy_left_is_cleared_away(tmp_path: Path) -> None:
-    """Halves of files, on the next copy; what others put beside them stays."""
+    """Halves of files, on a later copy; what is being written and what others put beside them stays."""
     exporting.export(str(tmp_path), now=NOON)
     page = next((tmp_path / "components").glob("*/index.html")).parent
     halves = [tmp_path / ".index.html.0a1b2c3d", tmp_path / "api/v2/.summary.json.ffffffff",
@@ -104,7 +105,12 @@ def test_what_a_killed_copy_left_is_cleared_away(tmp_path: Path) -> None:
     ]
     for path in [*halves, *others]:
         path.write_text("half")
+        os.utime(path, ((NOON - HOUR).timestamp(),) * 2)
+    young = tmp_path / ".index.html.abcdef01"
+    young.write_text("Another one writes it.")
+    os.utime(young, ((NOON - timedelta(minutes=1)).timestamp(),) * 2)
     exporting.export(str(tmp_path), now=NOON)
+    assert young.exists()
     assert not any(path.exists() for path in halves)
     assert all(path.exists() for path in others)
 
