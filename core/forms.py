@@ -18,6 +18,7 @@ from core.once import is_first_time, made_by, remember
 from core.reach import BEYOND, is_within_reach
 
 __all__ = [
+    "AsOfMixin",
     "InstantField",
     "JsonField",
     "LinesField",
@@ -118,16 +119,20 @@ class OnceMixin(forms.BaseForm):
         remember(self.once, made.pk)
 
 
-class UnseenChangeMixin(forms.BaseModelForm):
-    """A form of a stored row that notices when what it shows was changed after it was shown.
+class AsOfMixin(forms.BaseForm):
+    """A form that notices when what it shows was changed after it was shown.
 
     It sends a digest of what it began with along, whoever changed whichever of it by whatever way.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if self.instance.pk:
+        if self.is_of_stored():
             self.fields["as_of"] = forms.CharField(widget=forms.HiddenInput, required=False)
+
+    def is_of_stored(self) -> bool:
+        """Whether others can change what it shows."""
+        return True
 
     def shown(self) -> Any:
         """Return what the form began with, in values that are written the same each time."""
@@ -162,6 +167,14 @@ class UnseenChangeMixin(forms.BaseModelForm):
     def _stamp(self) -> str:
         written = json.dumps(self.shown(), sort_keys=True, default=str)
         return hashlib.sha256(written.encode()).hexdigest()
+
+
+class UnseenChangeMixin(AsOfMixin, forms.BaseModelForm):
+    """A form that notices when its stored row was changed after it was shown."""
+
+    def is_of_stored(self) -> bool:
+        """Whether it is not the form of a new row."""
+        return bool(self.instance.pk)
 
 
 def _written(value: Any) -> str:

@@ -130,7 +130,15 @@ def _asked(
     if seen is not None:
         typed = [(name, value) for name, values in _typed(request) for value in values]
         once = request.POST.get("once", "")
-        shown = {**context, "preview": seen, "typed": typed, "once": once, "seen": _signed(request)}
+        shown = {
+            **context,
+            "preview": seen,
+            # Else whoever pressed the second button wonders why it is the same page.
+            "is_again": step == "publish",
+            "typed": typed,
+            "once": once,
+            "seen": _signed(request),
+        }
         return render_page(request, "incidents/maintenance_preview.html", shown)
     status = 422 if form.is_bound and form.errors else 200
     return render_page(request, "incidents/silence_form.html", context, status=status)

@@ -10,7 +10,7 @@ from accounts.models import User
 from catalog.models import Service
 from catalog.service_fields import offer_services
 from core.durations import DurationField
-from core.forms import InstantField, LinesField, OnceMixin, RefusalMixin
+from core.forms import AsOfMixin, InstantField, LinesField, OnceMixin, RefusalMixin
 from incidents.domain.silencing import matcher_problem, read_matcher
 from incidents.public_pages import LONGEST_TEXT, NEUTRAL, PublicWords
 from oncall.models.schedules import known_zone
@@ -115,7 +115,7 @@ class _WordsForm(RefusalMixin, forms.Form):
             self.add_error(shown_at.get(name), said)
 
 
-class PublicWordsForm(_WordsForm):
+class PublicWordsForm(AsOfMixin, _WordsForm):
     """What the public reads of maintenance that is planned."""
 
     def __init__(self, *args: Any, words: PublicWords, **kwargs: Any) -> None:

@@ -1,6 +1,7 @@
 """What the public reads of maintenance is typed where maintenance is planned, and looked at before it is public."""
 
 import re
+import time
 from datetime import timedelta
 from html import unescape
 from typing import Any
@@ -163,18 +164,56 @@ def test_words_are_changed_on_a_page_of_their_own(client: Client, service: Servi
     assert (form["public_title"].value(), form["is_public"].value()) == (
         "Scheduled maintenance", True,
     )  # fmt: skip
-    words = {"public_title": "Faster disks", "public_text": "", "is_public": "on"}
+    stamp = form["as_of"].value()
+    words = {"public_title": "Faster disks", "public_text": "", "is_public": "on", "as_of": stamp}
     page = client.post(address, words).content.decode()
     assert "Faster disks" not in public()
     assert client.post(address, sent_again(page, "publish")).status_code == 302
     assert "Faster disks" in public()
-    hidden = {"public_title": "Faster disks", "public_text": ""}
+    stamp = client.get(address).context["form"]["as_of"].value()
+    hidden = {"public_title": "Faster disks", "public_text": "", "as_of": stamp}
     assert client.post(address, hidden).status_code == 302
     assert "Faster disks" not in public()
     acts = AuditEntry.objects.filter(act__startswith="statuspage.maintenance").order_by("seq")
     assert [one.act for one in acts] == [
         "statuspage.maintenance_created", "statuspage.maintenance_changed",
     ]  # fmt: skip
+
+
+def test_words_that_somebody_else_changed_are_not_written_over(
+    client: Client, service: Service
+) -> None:
+    """Neither with those of an open page, nor with those of a preview; sent again it is meant."""
+    row = planned(service)
+    address = f"/alerts/maintenance/{row.pk}/public/"
+    opened = str(client.get(address).context["form"]["as_of"].value())
+    own = {"public_title": "Mine", "public_text": "", "is_public": "on", "as_of": opened}
+    page = client.post(address, own).content.decode()
+    PublicMaintenance.objects.create(maintenance=row, title="Theirs")
+    for body in (own, sent_again(page, "publish"), {**own, "as_of": ""}):
+        refused = client.post(address, body)
+        assert refused.status_code == 422
+        assert "Somebody changed it after you opened this page" in refused.content.decode()
+        assert refused.context["form"]["public_title"].value() == "Mine"
+    assert PublicMaintenance.objects.get().title == "Theirs"
+    again = {**own, "as_of": refused.context["form"]["as_of"].value()}
+    page = client.post(address, again).content.decode()
+    assert client.post(address, sent_again(page, "publish")).status_code == 302
+    assert PublicMaintenance.objects.get().title == "Mine"
+
+
+def test_a_look_of_long_ago_is_said_to_be_one(
+    client: Client, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same preview comes again with the reason; the first one has none."""
+    page = client.post(NEW, said()).content.decode()
+    assert "Look at it again" not in page
+    real = time.time
+    monkeypatch.setattr("django.core.signing.time.time", lambda: real() + 3700)
+    again = client.post(NEW, sent_again(page, "publish")).content.decode()
+    assert "Look at it again" in again
+    assert not Maintenance.objects.exists()
+    assert client.post(NEW, sent_again(again, "publish")).status_code == 302
 
 
 @pytest.mark.parametrize(
@@ -187,7 +226,9 @@ def test_too_many_words_are_said_at_their_field(
     answer = client.post(NEW, said(**words))
     assert (answer.status_code, set(answer.context["form"].errors)) == (422, {field})
     row = planned(service)
-    answer = client.post(f"/alerts/maintenance/{row.pk}/public/", {"is_public": "on", **words})
+    address = f"/alerts/maintenance/{row.pk}/public/"
+    stamp = client.get(address).context["form"]["as_of"].value()
+    answer = client.post(address, {"is_public": "on", "as_of": stamp, **words})
     assert (answer.status_code, set(answer.context["form"].errors)) == (422, {field})
 
 
