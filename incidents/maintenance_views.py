@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 
 from django.contrib import messages
@@ -73,7 +74,8 @@ def maintenance_words(request: HttpRequest, pk: int) -> HttpResponse:
         return preview_of(row, span, form.words())
 
     def keep(now: datetime) -> str:
-        save_public_words(row, form.words(), actor=signed_in(request), now=now)
+        said = asdict(form.words())
+        save_public_words(row, said=said, actor=signed_in(request), now=now)
         return "It is kept."
 
     return _asked(request, form, look, keep, title="What the public reads", button="Keep")

@@ -136,12 +136,7 @@ class MaintenanceSerializer(
         """Return what the public would read: what was sent, beside what it reads by now."""
         row: Any = self.instance
         before = words_of([row.pk])[row.pk] if row else PublicWords()
-        sent = {
-            own: self.validated_data[name]
-            for name, own in _WORDS.items()
-            if name in self.validated_data
-        }
-        return replace(before, **sent)
+        return replace(before, **self._said())
 
     def would_be_public(self) -> dict[str, Any]:
         """Return all that the public would read."""
@@ -163,10 +158,14 @@ class MaintenanceSerializer(
 
     def update(self, instance: Maintenance, validated_data: dict[str, Any]) -> Maintenance:
         """Keep the public words through the service."""
-        actor, words = acting(self.context["request"]), self.words()
+        actor = acting(self.context["request"])
         self._words = {}
-        save_public_words(instance, words, actor=actor, now=now())
+        save_public_words(instance, said=self._said(), actor=actor, now=now())
         return instance
+
+    def _said(self) -> dict[str, Any]:
+        sent = self.validated_data
+        return {own: sent[name] for name, own in _WORDS.items() if name in sent}
 
     def _fields(self) -> dict[str, Any]:
         others = {*_WORDS, "preview"}

@@ -5,6 +5,7 @@ who is called afterwards are those of every silence.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -86,9 +87,15 @@ def plan(
 
 @transaction.atomic
 def save_public_words(
-    row: Maintenance, words: PublicWords, *, actor: Who, now: datetime
+    row: Maintenance, *, said: Mapping[str, Any], actor: Who, now: datetime
 ) -> Maintenance:
     """Say what the public reads of maintenance, or that it reads nothing.
+
+    Args:
+        row: It.
+        said: Names of `PublicWords` → what is changed; of the others what it reads by now stays.
+        actor: Who.
+        now: When.
 
     Raises:
         NotFound: It was deleted with its service.
@@ -96,6 +103,7 @@ def save_public_words(
     """
     # Held: nobody else keeps the first words of it in this moment.
     row = locked(row)
+    words = replace(public_pages.words_of([row.pk])[row.pk], **said)
     public_pages.save(row, words, actor=actor, now=now)
     return row
 

@@ -17,7 +17,7 @@ from accounts.tests.cast import bearer, person, send, signed_in, token_of
 from catalog.models import Service
 from core.models import AuditEntry
 from incidents.models import Maintenance
-from incidents.services.maintenance import plan
+from incidents.services.maintenance import plan, save_public_words
 from statuspage.models import Component, PublicMaintenance
 from statuspage.tests.world import HOUR, NOON, SECRET, component, shop
 
@@ -293,3 +293,16 @@ def test_a_list_asks_for_all_words_at_once(client: Client, service: Service) -> 
             send(client, "get", "maintenance/", status=200)
         asked.append(sum("statuspage_publicmaintenance" in each["sql"] for each in queries))
     assert asked == [1, 1]
+
+
+def test_who_changes_the_text_does_not_show_again_what_somebody_hides(service: Service) -> None:
+    """Both read it before either wrote."""
+    by: dict[str, Any] = {"actor": None, "now": NOON}
+    begins = NOON + HOUR
+    fields = {"service": service, "comment": "Disks", "starts_at": begins, "ends_at": begins + HOUR}
+    row = plan(fields=fields, **by)
+    seen = Maintenance.objects.get(pk=row.pk)
+    save_public_words(row, said={"is_shown": False}, **by)
+    save_public_words(seen, said={"text": "All is slow."}, **by)
+    kept = PublicMaintenance.objects.get()
+    assert (kept.text, kept.is_shown) == ("All is slow.", False)
