@@ -101,11 +101,14 @@ def _local_time(said: str, zone: str) -> str:
     return said if "T" in said else f"{said}T235959"
 
 
-def _near(parsed: rrule, rule: str, start: datetime, zone: str, first: datetime) -> rrule:
+def _near(
+    parsed: rrule, rule: str, start: datetime, zone: str, first: datetime, *, is_watched: bool
+) -> rrule:
     """Return a rule with a later start that the same occurrences follow: not all are gone through."""
     parts = _parts(rule.upper())
-    if "COUNT" in parts and "BYSETPOS" in parts:
-        # Places within the week, month or year are counted from the start in the first one.
+    # Whoever watches how long it takes does so while it is counted, too; and places within the week,
+    # month or year are counted from the start in the first one.
+    if "COUNT" in parts and (is_watched or "BYSETPOS" in parts):
         return parsed
     if "COUNT" in parts:
         month = first.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
@@ -200,9 +203,7 @@ def _repeated(
     parsed = _parsed(rule, local_start, zone)
     if parsed is None:
         return
-    # Whoever watches how long it takes does so while it is counted, too.
-    is_watched = go_on is not None and "COUNT" in _parts(rule.upper())
-    near = parsed if is_watched else _near(parsed, rule, local_start, zone, first)
+    near = _near(parsed, rule, local_start, zone, first, is_watched=go_on is not None)
     later = dropwhile(lambda local: local < first, _watched(near, go_on))
     latest = None
     for local in islice(later, MAX_OCCURRENCES):

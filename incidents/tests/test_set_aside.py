@@ -152,13 +152,18 @@ def test_an_address_that_nobody_verified_does_not_count_as_heard(
     assert incident.unreached == "Nobody could be called."
 
 
-def set_aside(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> Incident:
-    """Return an incident that alice was called for, and whose second level cannot be called."""
-    incident = portal.open_incident(severity="P0")
+def fail(portal: Portal, monkeypatch: pytest.MonkeyPatch, incident: Incident) -> None:
+    """Have no step be taken until its escalation is set aside."""
     with monkeypatch.context() as patched:
         patched.setattr(firing._Batch, "write", broken)
         portal.fast_forward(minutes=7)
     assert incident.runs.get().state == "quarantined"
+
+
+def set_aside(portal: Portal, monkeypatch: pytest.MonkeyPatch) -> Incident:
+    """Return an incident that alice was called for, and whose second level cannot be called."""
+    incident = portal.open_incident(severity="P0")
+    fail(portal, monkeypatch, incident)
     incident.refresh_from_db()
     assert incident.unreached == "The escalation failed 5 times and was set aside."
     return incident
@@ -209,11 +214,8 @@ def test_each_time_that_it_is_set_aside_the_fallback_contact_hears(
 ) -> None:
     """Taken up before it was repaired, it fails again."""
     incident = set_aside(portal, monkeypatch)
-    with monkeypatch.context() as patched:
-        patched.setattr(firing._Batch, "write", broken)
-        lifecycle.escalate(incident.pk, now=portal.now, actor="test")
-        portal.fast_forward(minutes=7)
-    assert incident.runs.get().state == "quarantined"
+    lifecycle.escalate(incident.pk, now=portal.now, actor="test")
+    fail(portal, monkeypatch, incident)
     assert fallback_pages(portal) == ["sent"] * 2
 
 

@@ -1,89 +1,37 @@
 """Subscribers hear of maintenance: that it comes, begins, is over or was called off, each once."""
 
-import smtplib
-from datetime import datetime, timedelta
-from importlib import import_module
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.core import mail
-from django.core.mail.backends.locmem import EmailBackend
-from django.db import transaction
 from django.test import Client
 
 from catalog.models import Service
-from core.mail import MayHaveArrived
-from incidents.models import Maintenance, Silence
+from incidents.models import Silence
 from incidents.services.maintenance import cancel_maintenance, plan, silence_due
 from incidents.services.silences import end_silence
-from statuspage import tasks
-from statuspage.domain.maintenance_news import Lead
 from statuspage.models import (
     Component,
     MaintenanceAnnouncement,
     MaintenanceNotice,
     PublicMaintenance,
-    Subscriber,
 )
-from statuspage.models.subscribers import Delivery
-from statuspage.services import maintenance_news, notices, sending
+from statuspage.tests.maintenance_mails import (
+    DAY,
+    MINUTE,
+    Clock,
+    clock,
+    planned,
+    service,
+    subscribed,
+)
 from statuspage.tests.world import HOUR, NOON, SECRET, component, shop
 
+__all__ = ["clock", "service"]
+
 pytestmark = [pytest.mark.django_db]
-DAY = timedelta(days=1)
-MINUTE = timedelta(minutes=1)
-LEAD = Lead(repeated=DAY, reminder=timedelta())
-
-
-class Clock:
-    """What time it is, for all that asks."""
-
-    def __init__(self) -> None:
-        self.now = NOON
-
-    def tick(self, at: datetime) -> list[str]:
-        """Have it be then, and do what the worker does; returns the subjects of what it sent."""
-        self.now, before = at, len(mail.outbox)
-        tasks.tell()
-        return [str(each.subject) for each in mail.outbox[before:]]
-
-
-@pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Have the clock stand still."""
-    clock = Clock()
-    monkeypatch.setattr("django.utils.timezone.now", lambda: clock.now)
-    return clock
-
-
-@pytest.fixture
-def service() -> Service:
-    """Return one that the page shows as a component, with a subscriber of everything."""
-    found = shop()
-    component(service=found)
-    subscribed()
-    return found
-
-
-def subscribed(email: str = "eve@example.org", *parts: Component) -> Subscriber:
-    """Make a subscriber who confirmed."""
-    row = Subscriber.objects.create(email=email, confirmed_at=NOON)
-    row.components.set(parts)
-    return row
-
-
-def planned(
-    service: Service, after: timedelta = 2 * DAY, rule: str = "", **words: Any
-) -> Maintenance:
-    """Plan an hour of work, in public words where there are any."""
-    fields = {"service": service, "starts_at": NOON + after, "ends_at": NOON + after + HOUR,
-              "comment": f"{SECRET} disks", "rule": rule}  # fmt: skip
-    row = plan(fields=fields, actor="test", now=NOON)
-    if words:
-        PublicMaintenance.objects.create(maintenance=row, **words)
-    return row
 
 
 @pytest.mark.both_databases
@@ -173,20 +121,6 @@ def test_who_heard_of_it_hears_that_it_was_called_off(clock: Clock, service: Ser
     assert [clock.tick(NOON + after) for after in (2 * DAY, 3 * DAY)] == [[], []]
 
 
-def test_what_was_called_off_before_it_was_sent_is_told_to_nobody(
-    clock: Clock, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither that it comes nor that it does not: the mail server took nothing until then."""
-    row = planned(service)
-    with monkeypatch.context() as patched:
-        refuse(patched, smtplib.SMTPResponseException(451, b"later"))
-        clock.tick(NOON)
-    assert MaintenanceNotice.objects.get().state == Delivery.DUE
-    cancel_maintenance(row, actor="test", now=NOON + MINUTE)
-    assert clock.tick(NOON + HOUR) == []
-    assert MaintenanceNotice.objects.get().state == Delivery.FAILED
-
-
 def test_work_that_is_ended_early_is_over_then(clock: Clock, service: Service) -> None:
     """Called off while it goes on, it is over, too; the message says until when it went on."""
     row = planned(service, HOUR)
@@ -255,26 +189,6 @@ def test_the_end_of_what_overlaps_is_told(clock: Clock, service: Service) -> Non
     for after in (timedelta(), HOUR, 2 * HOUR):
         clock.tick(NOON + after)
     assert clock.tick(NOON + 12 * HOUR) == ["[Completed] Scheduled maintenance"]
-
-
-def test_what_came_after_it_overtakes_a_message(
-    clock: Clock, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also one that was being sent in that moment, and that the mail server did not take."""
-    row = planned(service, HOUR)
-
-    def begin_and_refuse(*_args: Any) -> int:
-        clock.now = NOON + HOUR
-        maintenance_news.announce_due(lead=LEAD, now=clock.now, is_over=lambda: False)
-        raise smtplib.SMTPResponseException(451, b"later")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(EmailBackend, "send_messages", begin_and_refuse)
-        clock.tick(NOON)
-    assert row.announcements.count() == 2
-    assert clock.tick(NOON + HOUR + 10 * MINUTE) == ["[In progress] Scheduled maintenance"]
-    states = dict(MaintenanceNotice.objects.values_list("announcement__kind", "state"))
-    assert states == {"scheduled": Delivery.FAILED, "started": Delivery.SENT}
 
 
 def test_what_is_called_off_keeps_no_other_back(
@@ -350,106 +264,6 @@ def test_a_worker_that_was_away_tells_no_old_news(clock: Clock, service: Service
     clock.tick(NOON + 4 * DAY)
     assert clock.tick(NOON + 5 * DAY + 2 * HOUR) == ["[Completed] Scheduled maintenance"]
     assert clock.tick(NOON + 7 * DAY) == []
-
-
-@pytest.mark.both_databases
-def test_a_worker_that_dies_while_it_writes_leaves_nothing(
-    clock: Clock, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The next one writes all of it; one that dies while it sends has its message marked, and doubles none."""
-    subscribed("bob@example.org")
-    planned(service)
-    real = notices.write
-
-    def die(*given: Any) -> int:
-        real(*given)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr("statuspage.services.maintenance_news.write", die)
-        with pytest.raises(KeyboardInterrupt), transaction.atomic():
-            clock.tick(NOON)
-    assert not MaintenanceAnnouncement.objects.exists()
-    with monkeypatch.context() as patched:
-        refuse(patched, KeyboardInterrupt())
-        with pytest.raises(KeyboardInterrupt):
-            clock.tick(NOON)
-    assert len(clock.tick(NOON + MINUTE)) == 1
-    assert clock.tick(NOON + 3 * MINUTE) == []
-    states = sorted(MaintenanceNotice.objects.values_list("state", flat=True))
-    assert states == [Delivery.SENT, Delivery.UNCERTAIN]
-
-
-def test_two_workers_send_each_message_once(
-    clock: Clock, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever comes while another one sends finds all of it written and claimed."""
-    subscribed("bob@example.org")
-    planned(service)
-    real, sent = EmailBackend.send_messages, []
-
-    def send(backend: EmailBackend, messages: Any) -> int:
-        sent.extend(messages)
-        tasks.tell()
-        return real(backend, messages)
-
-    monkeypatch.setattr(EmailBackend, "send_messages", send)
-    clock.tick(NOON)
-    assert sorted(each.to[0] for each in sent) == ["bob@example.org", "eve@example.org"]
-
-
-def test_what_may_have_arrived_is_not_sent_again(
-    clock: Clock, service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As of incidents: once at most."""
-    planned(service)
-    with monkeypatch.context() as patched:
-        refuse(patched, MayHaveArrived("Nothing was heard."))
-        clock.tick(NOON)
-    assert clock.tick(NOON + HOUR) == []
-    assert MaintenanceNotice.objects.get().state == Delivery.UNCERTAIN
-
-
-def refuse(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    """Have the mail server fail."""
-
-    def fail(*_args: Any) -> int:
-        raise error
-
-    monkeypatch.setattr(EmailBackend, "send_messages", fail)
-
-
-def test_notices_are_forgotten_with_what_they_told(clock: Clock, service: Service) -> None:
-    """After thirty-five days, and nothing is told again."""
-    planned(service)
-    for after in (timedelta(), 2 * DAY, 2 * DAY + HOUR):
-        clock.tick(NOON + after)
-    late = NOON + 2 * DAY + HOUR + sending.KEPT_FOR + MINUTE
-    assert sending.forget_old(now=late) == 3
-    assert not MaintenanceAnnouncement.objects.exists()
-    assert clock.tick(late) == []
-
-
-@pytest.mark.both_databases
-def test_what_the_page_had_before_there_were_messages_is_no_news(
-    clock: Clock, service: Service
-) -> None:
-    """The upgrade sends nothing of what stands or goes on; of what is to come the beginning and end are told."""
-    planned(service, title="Planned")
-    planned(service, -20 * MINUTE, title="Goes on")
-    planned(service, -20 * MINUTE - 7 * DAY, rule="FREQ=WEEKLY", title="Goes on again")
-    planned(service, -20 * MINUTE, title="Hidden", is_shown=False)
-    planned(service, 40 * DAY, title="Far away")
-    upgrade = import_module("statuspage.migrations.0003_maintenance_known_before")
-    upgrade.note(apps, None)
-    assert not MaintenanceNotice.objects.exists()
-    assert [clock.tick(NOON + after) for after in (timedelta(), HOUR)] == [[], []]
-    planned(service, title="Planned since")
-    assert clock.tick(NOON + HOUR) == ["[Scheduled] Planned since"]
-    assert "[In progress] Planned" in clock.tick(NOON + 2 * DAY)
-    assert "[Completed] Planned" in clock.tick(NOON + 2 * DAY + HOUR)
-    assert clock.tick(NOON + 6 * DAY) == ["[Scheduled] Goes on again"]
-    assert "[Scheduled] Far away" in clock.tick(NOON + 11 * DAY)
 
 
 def test_what_deployments_plan_a_moment_before_is_shown_and_not_mailed(
